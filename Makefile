@@ -1,0 +1,39 @@
+# Each target does its own set-up; `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint stop clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+install: .venv/.installed ## make the virtual environment .venv
+	@:
+
+# Pinned by constraints.txt; done again when the pins or the project's dependencies change.
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "The virtual environment cannot be made: apt install python3-venv" >&2; exit 1; }
+	@echo "installing the environment into .venv (a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: install ## start private servers, fill a synthetic clinic and run the whole ELT
+	@$(BIN)/python -m deployments.demo
+
+test: install ## run the test suite on private servers
+	@$(BIN)/python -m pytest
+
+lint: install ## check style, format and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+# Needs nothing that install installs.
+stop: ## stop the servers that demo and test started
+	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -m deployments.servers stop
+
+clean: stop ## stop, and remove the servers' data (.local), the demo's .env, logs and caches; .venv stays
+	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -m deployments.servers clean
+	@rm -rf logs dbt/target dbt/logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,75 @@
+with
+
+patients as (
+
+    select * from {{ ref('stg_opendental__patients') }}
+
+),
+
+definitions as (
+
+    select * from {{ ref('stg_opendental__definitions') }}
+
+),
+
+procedures as (
+
+    select * from {{ ref('int_procedures_aggregated_to_patients') }}
+
+),
+
+primary_coverage as (
+
+    select * from {{ ref('int_patient_plans_joined_to_carriers') }}
+    where coverage_rank = 1
+
+),
+
+final as (
+
+    select
+        patients.patient_id,
+        patients.guarantor_id,
+        coalesce(patients.guarantor_id = patients.patient_id, false) as is_guarantor,
+        patients.primary_provider_id,
+        patients.secondary_provider_id,
+        patients.clinic_id,
+        patients.last_name,
+        patients.first_name,
+        patients.preferred_name,
+        patients.chart_number,
+        patients.patient_status,
+        patients.gender,
+        patients.marital_status,
+        patients.birth_date,
+        patients.city,
+        patients.state,
+        patients.postal_code,
+        definitions.item_name as billing_type,
+        primary_coverage.insurance_plan_id as primary_insurance_plan_id,
+        primary_coverage.carrier_name as primary_carrier_name,
+        procedures.first_visit_date,
+        procedures.last_visit_date,
+        coalesce(procedures.visit_days, 0) as visit_days,
+        coalesce(procedures.gross_production, 0) as gross_production,
+        patients.estimated_balance,
+        patients.balance_0_to_30,
+        patients.balance_31_to_60,
+        patients.balance_61_to_90,
+        patients.balance_over_90,
+        patients.balance_total,
+        patients.insurance_estimate,
+        patients.payment_plan_due,
+        patients.entered_date,
+        patients.updated_at
+    from patients
+    left join definitions
+        on definitions.definition_id = patients.billing_type_id
+    left join primary_coverage
+        on primary_coverage.patient_id = patients.patient_id
+    left join procedures
+        on procedures.patient_id = patients.patient_id
+
+)
+
+select * from final

@@ -1,0 +1,1 @@
+"""How the ELT is put to work: private servers, a synthetic clinic, grants, the demo."""

@@ -1,0 +1,242 @@
+"""Creates a clinic: catalog first, then chunks of patients with all that happened to them, then the logs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import polars as pl
+from pymysql.connections import Connection
+from pymysql.err import ProgrammingError
+
+from deployments.clinic import catalog, claims, filler, ledger, money, people, treatment, visits
+from deployments.clinic.load import (
+    MARK,
+    UNFINISHED,
+    ClinicError,
+    Loader,
+    bulk_loading,
+    create_tables,
+    keys_disabled,
+    opendental_session,
+)
+from deployments.clinic.practice import Practice
+from deployments.clinic.schema import tables
+
+_CHUNK_PATIENTS = 1_000
+_BIG = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicSummary:
+    """What was made."""
+
+    patients: int
+    seed: int
+    as_of: date
+    rows: int
+    seconds: float
+    counts: dict[str, int] = field(repr=False)
+
+
+def create(  # noqa: PLR0913 - the options of the command line
+    connection: Connection[Any],
+    patients: int = 300,
+    seed: int = 1,
+    as_of: date | None = None,
+    *,
+    replace: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> ClinicSummary:
+    """Fills the connection's current database with a clinic; foreign tables are never touched."""
+    started = time.monotonic()
+    practice = Practice(patients, seed, as_of or date.today())  # noqa: DTZ011 - a practice lives by its own calendar
+    _make_room(connection, replace)
+    with opendental_session(connection), bulk_loading(connection) as bulk:
+        loader = Loader(connection, practice.chance, practice.now, bulk, say)
+        create_tables(loader)
+        say(f"{len(tables())} tables created")
+        big = [name for name in tables() if practice.rows(name) > _BIG]
+        with keys_disabled(loader, big):
+            _fill(loader, practice)
+        _write_zero_dates(loader)
+        _mark(loader, practice)
+        connection.commit()
+    return ClinicSummary(
+        patients,
+        seed,
+        practice.as_of,
+        sum(loader.counts.values()),
+        time.monotonic() - started,
+        {table: loader.count(table) for table in tables()},
+    )
+
+
+def _make_room(connection: Connection[Any], replace: bool) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DATABASE()")
+        (name,) = cursor.fetchone() or (None,)
+        if not name:
+            raise ClinicError("The connection has no current database: name the database the clinic is to live in.")
+        cursor.execute("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
+        present = {row[0] for row in cursor.fetchall()}
+        if not present:
+            return
+        mark = read_mark(connection) if present <= set(tables()) else None
+        if mark is None:
+            raise ClinicError(
+                f"Database {name} already holds {len(present)} tables that are not a synthetic clinic's; "
+                "choose an empty database."
+            )
+        if not replace and mark != UNFINISHED:
+            raise ClinicError(f"Database {name} already holds a synthetic clinic; add --replace to make it anew.")
+        for table in [*sorted(present - {"preference"}), "preference"]:
+            cursor.execute(f"DROP TABLE `{table}`")
+
+
+def read_mark(connection: Connection[Any]) -> str | None:
+    """What the clinic says of itself; None if there is none."""
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute("SELECT ValueString FROM preference WHERE PrefName = %s", (MARK,))
+        except ProgrammingError:
+            return None
+        row = cursor.fetchone()
+    return str(row[0]) if row else None
+
+
+def finished_mark(connection: Connection[Any]) -> str:
+    """The mark of a clinic that can be played in."""
+    mark = read_mark(connection)
+    if mark is None:
+        raise ClinicError(
+            "There is no synthetic clinic in this database: python -m deployments.clinic create makes one."
+        )
+    if mark == UNFINISHED:
+        raise ClinicError("The synthetic clinic in this database is unfinished: create it again.")
+    return mark
+
+
+def read_size(connection: Connection[Any]) -> dict[str, int]:
+    """Rows of each table of a clinic."""
+    finished_mark(connection)
+    with connection.cursor() as cursor:
+        counts = {}
+        for table in tables():
+            cursor.execute(f"SELECT COUNT(*) FROM `{table}`")
+            (counts[table],) = cursor.fetchone() or (0,)
+    return counts
+
+
+def _mark(loader: Loader, practice: Practice) -> None:
+    value = f"{practice.patients} {practice.seed} {practice.as_of} {practice.as_of}"
+    loader.execute(f"UPDATE preference SET ValueString = '{value}' WHERE PrefName = '{MARK}'")
+
+
+def _write_zero_dates(loader: Loader) -> None:
+    """Dates that only a blank sql_mode lets in, as old versions left them."""
+    loader.execute("UPDATE patient SET AdmitDate = '0000-00-00', DateTStamp = DateTStamp WHERE PatNum % 97 = 5")
+    loader.execute("UPDATE sheet SET DateTimeSheet = '0000-00-00 00:00:00' WHERE SheetNum % 211 = 3")
+
+
+def _fill(loader: Loader, practice: Practice) -> None:
+    catalog.write_catalog(loader, practice)
+    filler.fill_lists(loader, practice)
+    loader.append("insplan", claims.plan_rows(practice))
+    loader.append("benefit", claims.benefits(practice))
+    for first in range(1, practice.patients + 1, _CHUNK_PATIENTS):
+        last = min(first + _CHUNK_PATIENTS - 1, practice.patients)
+        _write_chunk(loader, practice, first, last)
+        loader.say(f"patients {first}–{last} of {practice.patients}, {sum(loader.counts.values()):,} rows")
+    loader.append("schedule", visits.schedules(practice))
+    filler.fill_rest(loader, practice)
+
+
+def _write_chunk(loader: Loader, practice: Practice, first: int, last: int) -> None:
+    """One cohort of patients, from their first visit to their balance."""
+    folk = people.patients(practice, first, last)
+    subs = loader.numbered("inssub", claims.subscribers(practice, folk))
+    cover = claims.coverage(practice, folk, subs)
+    seen = _with_appointments(loader, visits.visits(practice, folk))
+    procs = loader.numbered("procedurelog", treatment.procedures(practice, folk, seen))
+    found = claims.claims(practice, procs, cover, loader.count("claim") + 1)
+    checks, lines = claims.checks(practice, loader.numbered("claimproc", found.procs), loader.count("claimpayment") + 1)
+    found = claims.Claims(found.claims, lines)
+    adjusted = loader.numbered("adjustment", money.adjustments(practice, procs))
+    paid = money.splits(practice, procs, lines, adjusted)
+    balances = ledger.balances(*_entries(procs, lines, adjusted, paid), folk, practice.as_of)
+
+    loader.append("patient", people.patient_rows(practice, folk, balances))
+    loader.append("patientnote", people.patient_notes(practice, folk))
+    loader.append("refattach", people.referrals(practice, folk, loader.count("referral")))
+    loader.append("inssub", claims.subscriber_rows(practice, subs))
+    loader.append("patplan", cover.drop("PlanNum", "PlanType", "CarrierNum"))
+    _write_visits(loader, practice, folk, seen)
+    _write_treatment(loader, practice, procs)
+    _write_claims(loader, practice, found, checks)
+    _write_money(loader, practice, adjusted, paid)
+
+
+def _with_appointments(loader: Loader, seen: pl.DataFrame) -> pl.DataFrame:
+    """Appointment numbers in order of time; walk-ins have none."""
+    booked = ~pl.col("walk_in")
+    return seen.with_columns(
+        AptNum=pl.when(booked).then(booked.cum_sum() + loader.count("appointment")).otherwise(0).cast(pl.Int64)
+    )
+
+
+def _entries(
+    procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame, paid: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Signed entries of the account, and what insurance is still expected to cover."""
+    status = pl.col("Status")
+    shown = ~pl.col("UnearnedType").is_in(money.hidden_unearned())
+    free = pl.concat(
+        [
+            procs.filter(pl.col("ProcStatus") == treatment.DONE).select("PatNum", "day", cents="amount"),
+            lines.filter(status.is_in([1, 4, 5, 7])).select(
+                "PatNum",
+                day=pl.when(status.is_in([1, 4])).then("received").otherwise("day"),
+                cents=-(pl.col("paid") + pl.col("written_off")),
+            ),
+            paid.filter(shown).select("PatNum", "day", cents=-pl.col("cents")),
+        ],
+        how="vertical_relaxed",
+    ).with_columns(attached=pl.lit(False))
+    entries = pl.concat([free, ledger.net_attached(adjusted)], how="vertical_relaxed")
+    expected = lines.filter(status == 0).select("PatNum", cents=pl.col("estimate"))
+    return entries, expected
+
+
+def _write_visits(loader: Loader, practice: Practice, folk: pl.DataFrame, seen: pl.DataFrame) -> None:
+    booked = visits.appointments(practice, seen)
+    loader.append("appointment", booked)
+    loader.append("histappointment", visits.appointment_history(practice, booked))
+    loader.append("recall", visits.recalls(practice, folk, seen))
+
+
+def _write_treatment(loader: Loader, practice: Practice, procs: pl.DataFrame) -> None:
+    loader.append("procedurelog", treatment.procedure_rows(practice, procs))
+    loader.append("procnote", treatment.procedure_notes(practice, procs))
+    plans = loader.numbered("treatplan", treatment.treatment_plans(practice, procs))
+    loader.append("treatplan", treatment.treatment_plan_rows(practice, plans))
+    loader.append("treatplanattach", treatment.plan_attachments(practice, plans, procs))
+    loader.append("proctp", treatment.presented_procedures(practice, plans, procs))
+
+
+def _write_claims(loader: Loader, practice: Practice, found: claims.Claims, checks: pl.DataFrame) -> None:
+    loader.append("claim", claims.claim_rows(practice, found))
+    loader.append("claimproc", claims.line_rows(practice, found.procs))
+    loader.append("claimpayment", claims.check_rows(practice, checks))
+    loader.append("claimsnapshot", claims.snapshots(found))
+    loader.append("insbluebook", claims.blue_book(found.procs))
+
+
+def _write_money(loader: Loader, practice: Practice, adjusted: pl.DataFrame, paid: pl.DataFrame) -> None:
+    loader.append("adjustment", money.adjustment_rows(practice, adjusted))
+    heads = money.payments(paid, loader.count("payment") + 1)
+    loader.append("payment", money.payment_rows(practice, heads))
+    loader.append("paysplit", money.split_rows(practice, paid, heads))

@@ -1,0 +1,238 @@
+"""What patients owe and pay: adjustments, payments and their splits. Whole cents until written."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from deployments.clinic import catalog
+from deployments.clinic.load import BLANK_DATE
+from deployments.clinic.people import note
+from deployments.clinic.practice import Practice
+from deployments.clinic.treatment import DONE
+
+_PARTS_PER_VISIT = 8
+_TRANSFER, _REFUND, _PREPAYMENT = 5, 6, 7
+
+
+def adjustments(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
+    """Discounts and charges on completed procedures; `cents` is signed."""
+    chance, key = practice.chance, pl.col("key")
+    discounts = [
+        catalog.def_number(catalog.ADJ_TYPE, n)
+        for n in ("Cash Discount", "Professional Courtesy", "Insurance write-off", "Senior 5%")
+    ]
+    charges = [catalog.def_number(catalog.ADJ_TYPE, n) for n in ("Late Charge", "Finance Charge", "Broken Appointment")]
+    adjusted = procs.filter((pl.col("ProcStatus") == DONE) & chance.chosen("adjusted", 480, key))
+    charge = chance.chosen("charge", 100, key)
+    day = pl.min_horizontal(
+        pl.col("day") + pl.duration(days=chance.weighted("adjlag", {0: 7, 10: 2, 45: 1}, key)),
+        pl.lit(practice.as_of - timedelta(days=1)),
+    )
+    return (
+        adjusted.select(
+            "PatNum",
+            "ClinicNum",
+            "ProvNum",
+            "key",
+            ProcNum=pl.when(chance.chosen("attached", 700, key)).then("ProcNum").otherwise(0),
+            of="ProcNum",
+            ProcDate="day",
+            day=day,
+            cents=pl.when(charge)
+            .then(500 * chance.between("chargeamt", 1, 9, key))
+            .otherwise(-(pl.col("amount") * chance.between("discount", 2, 12, key) // 100)),
+            AdjType=pl.when(charge)
+            .then(chance.pick("chargetype", charges, key))
+            .otherwise(chance.pick("disctype", discounts, key)),
+        )
+        .filter(pl.col("cents") != 0)
+        .sort("day", "key")
+    )
+
+
+def adjustment_rows(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
+    return found.select(
+        "AdjNum",
+        "PatNum",
+        "ClinicNum",
+        "ProvNum",
+        "ProcNum",
+        "ProcDate",
+        "AdjType",
+        AdjDate="day",
+        DateEntry="day",
+        AdjAmt=pl.col("cents") / 100,
+        AdjNote=note(practice, "adjnote", 100, "AdjNum"),
+        SecUserNumEntry=practice.chance.below("adjuser", practice.users, pl.col("AdjNum")) + 1,
+    )
+
+
+def splits(practice: Practice, procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame) -> pl.DataFrame:
+    """Everything patients paid, one row per procedure and part; `pay_key` groups them into payments."""
+    due = _due(procs, lines, adjusted)
+    parts = [_parts(practice, due), _transfers(practice, due), _refunds(practice, due), _prepayments(practice, due)]
+    known = pl.concat(parts, how="diagonal_relaxed").filter((pl.col("cents") != 0) & (pl.col("day") < practice.as_of))
+    return known.sort("day", "pay_key", "key", "ProcNum", "UnearnedType", "ProvNum", "cents")
+
+
+def _due(procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame) -> pl.DataFrame:
+    """Completed procedures with what is left for the patient after insurance and adjustments."""
+    insurance = (
+        lines.filter((pl.col("ProcNum") > 0) & pl.col("Status").is_in([0, 1, 4, 5, 7]))
+        .group_by("ProcNum")
+        .agg(
+            covered=pl.when(pl.col("Status") == 0)
+            .then(pl.col("estimate") + pl.col("off"))
+            .otherwise(pl.col("paid") + pl.col("written_off"))
+            .sum()
+        )
+    )
+    changed = adjusted.group_by(pl.col("of").alias("ProcNum")).agg(changed=pl.col("cents").sum())
+    done = procs.filter((pl.col("ProcStatus") == DONE) & (pl.col("visit_key") > 0))
+    return (
+        done.join(insurance, on="ProcNum", how="left", maintain_order="left")
+        .join(changed, on="ProcNum", how="left", maintain_order="left")
+        .with_columns(due=pl.col("amount") - pl.col("covered").fill_null(0) + pl.col("changed").fill_null(0))
+        .select("PatNum", "ClinicNum", "ProvNum", "ProcNum", "visit_key", "key", "day", "due", "Guarantor")
+        .filter(pl.col("due") > 0)
+    )
+
+
+def _parts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
+    """Payments of a visit in one or two parts; one visit in ten is not paid."""
+    chance, visit, part = practice.chance, pl.col("visit_key"), pl.col("part")
+    frame = due.with_columns(parts=chance.weighted("parts", {0: 10, 1: 56, 2: 34}, visit))
+    frame = frame.with_columns(part=pl.int_ranges(0, pl.col("parts"))).explode("part").drop_nulls("part")
+    each = pl.col("due") // pl.col("parts")
+    last = part == pl.col("parts") - 1
+    frame = frame.with_columns(
+        cents=pl.when(last).then(pl.col("due") - each * part).otherwise(each),
+        day=pl.col("day") + pl.duration(days=part * 30 + chance.below("paylag", 25, visit)),
+        pay_key=visit * _PARTS_PER_VISIT + part,
+        proc_day=pl.col("day"),
+        UnearnedType=pl.lit(0),
+        kind=pl.lit(0),
+    )
+    return pl.concat([frame, _through_unearned(practice, frame)], how="diagonal_relaxed")
+
+
+def _through_unearned(practice: Practice, paid: pl.DataFrame) -> pl.DataFrame:
+    """Money that was first unearned leaves two more splits per procedure, which add up to nothing."""
+    prepayment = catalog.def_number(catalog.UNEARNED, "Prepayment")
+    first = paid.filter(practice.chance.chosen("first.unearned", 450, pl.col("pay_key"))).with_columns(
+        ProcNum=pl.lit(0, dtype=pl.Int64), UnearnedType=pl.lit(prepayment), proc_day=pl.lit(None, dtype=pl.Date)
+    )
+    return pl.concat([first, first.with_columns(cents=-pl.col("cents"))])
+
+
+def _transfers(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
+    """Income moved from one provider to another: payments of type 0 that add up to nothing."""
+    chance, visit = practice.chance, pl.col("visit_key")
+    moved = due.filter(chance.chosen("transfer", 90, visit)).with_columns(
+        day=pl.col("day") + pl.duration(days=60),
+        pay_key=visit * _PARTS_PER_VISIT + _TRANSFER,
+        proc_day=pl.col("day"),
+        UnearnedType=pl.lit(0),
+        kind=pl.lit(1),
+    )
+    other = pl.when(pl.col("ProvNum") == 1).then(2).otherwise(1)
+    return pl.concat(
+        [
+            moved.with_columns(cents=-pl.col("due")),
+            moved.with_columns(cents="due", ProvNum=other.cast(pl.Int64)),
+        ],
+        how="vertical_relaxed",
+    )
+
+
+def _refunds(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
+    visit = pl.col("visit_key")
+    refunded = due.filter(practice.chance.chosen("refund", 12, visit)).unique(
+        "visit_key", keep="first", maintain_order=True
+    )
+    return refunded.with_columns(
+        cents=-(pl.col("due") // 4),
+        day=pl.col("day") + pl.duration(days=75),
+        proc_day=pl.col("day"),
+        pay_key=visit * _PARTS_PER_VISIT + _REFUND,
+        UnearnedType=pl.lit(0),
+        kind=pl.lit(2),
+    )
+
+
+def _prepayments(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
+    """Money taken in advance, some of a hidden type that reports leave out."""
+    chance, visit = practice.chance, pl.col("visit_key")
+    ahead = due.filter(chance.chosen("prepay", 15, visit)).unique("visit_key", keep="first", maintain_order=True)
+    return ahead.with_columns(
+        cents=5_000 * chance.between("prepaid", 1, 6, visit),
+        ProcNum=pl.lit(0, dtype=pl.Int64),
+        proc_day=pl.lit(None, dtype=pl.Date),
+        day=pl.col("day") - pl.duration(days=5),
+        pay_key=visit * _PARTS_PER_VISIT + _PREPAYMENT,
+        UnearnedType=chance.pick("unearned", catalog.def_numbers(catalog.UNEARNED), visit),
+        kind=pl.lit(0),
+    )
+
+
+def hidden_unearned() -> list[int]:
+    return [d.number for d in catalog.definitions() if d.category == catalog.UNEARNED and d.value]
+
+
+def payments(found: pl.DataFrame, first: int) -> pl.DataFrame:
+    """One payment for each `pay_key`, its amount the sum of its splits."""
+    grouped = (
+        found.group_by("pay_key")
+        .agg(
+            pl.col("day", "kind", "ClinicNum").first(),
+            PatNum=pl.col("Guarantor").first(),
+            cents=pl.col("cents").sum(),
+            parts=pl.len(),
+        )
+        .sort("day", "pay_key")
+    )
+    return grouped.with_columns(PayNum=pl.int_range(first, first + pl.len(), dtype=pl.Int64))
+
+
+def payment_rows(practice: Practice, paid: pl.DataFrame) -> pl.DataFrame:
+    chance, number, kind = practice.chance, pl.col("PayNum"), pl.col("kind")
+    usual = [d.number for d in catalog.definitions() if d.category == catalog.PAYMENT_TYPE and "Refund" not in d.name]
+    refund = catalog.def_number(catalog.PAYMENT_TYPE, "Patient Refund")
+    return paid.select(
+        "PayNum",
+        "PatNum",
+        "ClinicNum",
+        PayDate="day",
+        DateEntry="day",
+        PayAmt=pl.col("cents") / 100,
+        PayType=pl.when(kind == 1)
+        .then(0)
+        .when(kind == 2)
+        .then(refund)
+        .otherwise(chance.pick("paytype", usual, number)),
+        CheckNum=chance.pick("checkno", ["", "", "1024", "#77", "2231"], number),
+        BankBranch=pl.lit(""),
+        PayNote=note(practice, "paynote", 150, "PayNum").fill_null(""),
+        Receipt=pl.lit(""),
+        IsSplit=(pl.col("parts") > 1).cast(pl.Int8),
+        RecurringChargeDate=pl.lit(BLANK_DATE),
+        SecUserNumEntry=chance.below("payuser", practice.users, number) + 1,
+    )
+
+
+def split_rows(practice: Practice, found: pl.DataFrame, paid: pl.DataFrame) -> pl.DataFrame:
+    return found.join(paid.select("pay_key", "PayNum"), on="pay_key", maintain_order="left").select(
+        "PayNum",
+        "PatNum",
+        "ClinicNum",
+        "ProvNum",
+        "ProcNum",
+        "UnearnedType",
+        SplitAmt=pl.col("cents") / 100,
+        DatePay="day",
+        DateEntry="day",
+        ProcDate=pl.col("proc_day").fill_null(BLANK_DATE),
+        SecUserNumEntry=practice.chance.below("splituser", practice.users, pl.col("key")) + 1,
+    )

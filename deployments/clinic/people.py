@@ -1,0 +1,192 @@
+"""Patients in families, their notes and who referred them."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from deployments.clinic import catalog, words
+from deployments.clinic.chance import look_up
+from deployments.clinic.load import BLANK_DATE
+from deployments.clinic.practice import HISTORY_DAYS, Practice, days_before
+
+_STATUS = {0: 78, 1: 4, 2: 10, 3: 4, 4: 2, 5: 1, 6: 1}
+
+
+def patients(practice: Practice, first: int, last: int) -> pl.DataFrame:
+    """The patients of one chunk; `start` is the day they came, `active` whether they have visits."""
+    chance, number = practice.chance, pl.col("PatNum")
+    frame = pl.select(PatNum=pl.int_range(first, last + 1, dtype=pl.Int64))
+    head = (number == first) | chance.chosen("head", 450, number)
+    frame = frame.with_columns(Guarantor=pl.when(head).then(number).forward_fill())
+    guarantor = pl.col("Guarantor")
+    age = (
+        pl.when(number == guarantor)
+        .then(chance.between("age.adult", 20, 84, number))
+        .otherwise(chance.between("age", 1, 75, number))
+    )
+    came = HISTORY_DAYS - guarantor * HISTORY_DAYS // practice.patients + chance.between("came", -300, 300, guarantor)
+    frame = frame.with_columns(
+        PatStatus=chance.weighted("status", _STATUS, number),
+        start=days_before(practice.as_of, came.clip(5, HISTORY_DAYS)).cast(pl.Date),
+        Birthdate=_birthdate(practice, age),
+        ClinicNum=chance.below("clinic", practice.clinics, guarantor) + 1,
+        PriProv=chance.pick("dentist", catalog.dentists(practice), guarantor),
+        hygienist=chance.pick("hygienist", catalog.hygienists(practice), guarantor),
+    )
+    return frame.with_columns(active=pl.col("PatStatus").is_in([0, 2, 3, 5]))
+
+
+def _birthdate(practice: Practice, age: pl.Expr) -> pl.Expr:
+    chance, number = practice.chance, pl.col("PatNum")
+    born = days_before(practice.as_of, age * 365 + chance.below("birthday", 365, number))
+    too_old = days_before(practice.as_of, pl.lit(44_500) + chance.below("birthday", 900, number))
+    return (
+        pl.when(chance.chosen("born.blank", 14, number))
+        .then(pl.lit(BLANK_DATE))
+        .when(chance.chosen("born.old", 2, number))
+        .then(too_old.cast(pl.Date))
+        .otherwise(born.cast(pl.Date))
+    )
+
+
+def patient_rows(practice: Practice, people: pl.DataFrame, balances: pl.DataFrame) -> pl.DataFrame:
+    """The columns of the table `patient`; balances come from the ledger."""
+    chance, number, guarantor = practice.chance, pl.col("PatNum"), pl.col("Guarantor")
+    digits = chance.below("phone", 10_000, guarantor).cast(pl.String).str.zfill(4)
+    return people.join(balances, on="PatNum", how="left", maintain_order="left").select(
+        "PatNum",
+        "Guarantor",
+        "PatStatus",
+        "Birthdate",
+        "ClinicNum",
+        "PriProv",
+        SecProv=pl.when(chance.chosen("secprov", 400, number)).then(pl.col("hygienist")).otherwise(0),
+        LName=name(practice, "last", words.LAST_NAMES, words.ODD_LAST_NAMES, guarantor),
+        FName=name(practice, "first", words.FIRST_NAMES, words.ODD_FIRST_NAMES, number),
+        MiddleI=chance.pick("middle", ["", "", "A", "J.", "Q", "é"], number),
+        Preferred=chance.pick("preferred", ["", "", "", "", "Bo", '"Sky"', "J.J.", "Ti-Té"], number),
+        Gender=chance.weighted("gender", {0: 48, 1: 49, 2: 2, 3: 1}, number),
+        Position=chance.weighted("position", {0: 40, 1: 40, 2: 15, 3: 3, 4: 2}, number),
+        SSN=pl.lit(""),
+        Address=(chance.below("house", 9_900, guarantor) + 1).cast(pl.String)
+        + " "
+        + chance.pick("street", words.STREETS, guarantor),
+        Address2=chance.pick("address2", ["", "", "", "Apt 4", "Unit #B", " ", "c/o O'Tarrin"], guarantor),
+        City=chance.pick("city", words.CITIES, guarantor),
+        State=chance.pick("state", words.STATES, guarantor),
+        Zip=chance.below("zip", 100_000, guarantor).cast(pl.String).str.zfill(5),
+        HmPhone=pl.when(chance.chosen("landline", 300, guarantor)).then("(555)555-" + digits).otherwise(pl.lit("")),
+        WirelessPhone=pl.lit("555555") + chance.below("cell", 10_000, number).cast(pl.String).str.zfill(4),
+        Email=pl.when(chance.chosen("email", 600, number))
+        .then("p" + number.cast(pl.String) + "@example.invalid")
+        .otherwise(pl.lit("")),
+        FeeSched=pl.when(chance.chosen("feesched", 60, number)).then(2).otherwise(0),
+        BillingType=chance.pick("billing", catalog.def_numbers(catalog.BILLING_TYPE), guarantor),
+        AddrNote=note(practice, "addrnote", 60),
+        FamFinUrgNote=note(practice, "famnote", 80),
+        MedUrgNote=note(practice, "mednote", 90),
+        ApptModNote=note(practice, "apptnote", 50),
+        Salutation=pl.when(chance.chosen("salutation", 80, number))
+        .then(pl.lit(None, dtype=pl.String))
+        .otherwise(pl.lit("")),
+        StudentStatus=chance.pick("student", ["", "", "N", "N", "F", "P"], number),
+        HasIns=pl.when(insured(practice)).then(pl.lit("I")).otherwise(pl.lit("")),
+        ChartNumber=pl.lit(""),
+        EmployerNum=pl.lit(0),
+        DateFirstVisit=pl.when(pl.col("active")).then("start").otherwise(pl.lit(BLANK_DATE)),
+        Premed=chance.chosen("premed", 20, number).cast(pl.Int8),
+        AskToArriveEarly=chance.weighted("early", {0: 95, 15: 4, 45: 1}, number),
+        SuperFamily=pl.lit(0),
+        TxtMsgOk=chance.weighted("text", {0: 60, 1: 30, 2: 10}, number),
+        SecUserNumEntry=chance.below("patuser", practice.users, number) + 1,
+        SecDateEntry="start",
+        DateTimeDeceased=pl.when(pl.col("PatStatus") == 5)
+        .then(pl.col("start").cast(pl.Datetime("us")))
+        .otherwise(pl.lit(BLANK_DATE).cast(pl.Datetime("us"))),
+        Urgency=pl.lit(0),
+        SchedBeforeTime=pl.lit(None, dtype=pl.String),
+        **{column: pl.col(column).fill_null(0) / 100 for column in BALANCES},
+    )
+
+
+BALANCES = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal", "PayPlanDue")
+
+
+def insured(practice: Practice) -> pl.Expr:
+    """Whether a patient has a plan: families decide together, members sometimes lack it."""
+    chance = practice.chance
+    return chance.chosen("insured", 560, pl.col("Guarantor")) & chance.chosen("covered", 900, pl.col("PatNum"))
+
+
+def name(practice: Practice, stream: str, usual: tuple[str, ...], odd: tuple[str, ...], number: pl.Expr) -> pl.Expr:
+    """An invented name; the odd ones come first, so that the smallest clinic has them."""
+    chance = practice.chance
+    usually = chance.pick(f"{stream}.usual", usual, number)
+    return (
+        pl.when(number <= len(odd))
+        .then(look_up(odd, (number - 1) % len(odd)))
+        .when(chance.chosen(f"{stream}.odd", 40, number))
+        .then(chance.pick(f"{stream}.which", odd, number))
+        .otherwise(usually)
+    )
+
+
+def note(practice: Practice, stream: str, per_mille: int, key: str = "PatNum") -> pl.Expr:
+    """A sentence for some rows, empty for most, ugly for a few, NULL for fewer."""
+    chance, number = practice.chance, pl.col(key)
+    draw = chance.below(f"{stream}.note", 1000, number)
+    return (
+        pl.when(draw < per_mille)
+        .then(chance.pick(f"{stream}.text", words.SENTENCES, number))
+        .when(draw < per_mille + 15)
+        .then(chance.pick(f"{stream}.ugly", words.UGLY, number))
+        .when(draw < per_mille + 20)
+        .then(pl.lit(None, dtype=pl.String))
+        .otherwise(pl.lit(""))
+    )
+
+
+def text(practice: Practice, stream: str, sentences: tuple[str, ...], key: str) -> pl.Expr:
+    """One or two sentences for every row, ugly for two in a hundred; the first rows show all that is ugly."""
+    chance, number = practice.chance, pl.col(key)
+    one = look_up(sentences, chance.below(f"{stream}.one", len(sentences), number))
+    two = one + " " + look_up(sentences, chance.below(f"{stream}.two", len(sentences), number))
+    draw = chance.below(f"{stream}.kind", 100, number)
+    return (
+        pl.when(number <= len(words.UGLY))
+        .then(look_up(words.UGLY, (number - 1) % len(words.UGLY)))
+        .when(draw < 2)
+        .then(chance.pick(f"{stream}.ugly", words.UGLY, number))
+        .when(draw < 50)
+        .then(one)
+        .otherwise(two)
+    )
+
+
+def patient_notes(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
+    return people.select(
+        "PatNum",
+        FamFinancial=note(practice, "famfin", 120),
+        Medical=note(practice, "medical", 100),
+        Service=pl.lit(""),
+        MedicalComp=note(practice, "medcomp", 200),
+        Treatment=note(practice, "treat", 70),
+        ApptPhone=pl.lit(None, dtype=pl.String),
+        ICEName=pl.lit(""),
+        ICEPhone=pl.lit(""),
+        SecDateTEntry=pl.col("start").cast(pl.Datetime("us")),
+        OrthoMonthsTreatOverride=pl.lit(-1),
+    )
+
+
+def referrals(practice: Practice, people: pl.DataFrame, count: int) -> pl.DataFrame:
+    chance, number = practice.chance, pl.col("PatNum")
+    return people.filter(chance.chosen("referred", 250, number)).select(
+        "PatNum",
+        ReferralNum=chance.below("referral", count, number) + 1,
+        RefDate="start",
+        RefType=chance.weighted("reftype", {1: 85, 0: 12, 2: 3}, number),
+        ItemOrder=pl.lit(0),
+        Note=note(practice, "refnote", 30),
+        DateProcComplete=pl.lit(BLANK_DATE),
+    )

@@ -1,0 +1,120 @@
+"""The demo: private servers, a synthetic clinic, one run of the whole ELT, and where to look."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+from deployments import prefect_server, servers
+from deployments.installation import LOCAL, PROJECT
+from deployments.processes import ServerError
+from deployments.servers import DEMO_MARK, ENV_FILE, Servers
+
+UNFINISHED = LOCAL / "source" / "clinic.unfinished"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m deployments.demo", description=__doc__)
+    parser.add_argument("--patients", type=int, default=1000, help="size of the clinic (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same clinic (%(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        sys.exit(demo(options.patients, options.seed))
+    except ServerError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def demo(patients: int, seed: int) -> int:
+    started = time.monotonic()
+    found = servers.find()
+    _say("servers", ", ".join(f"{server.name} {server.host}:{server.port}" for server in found.all()))
+    if found.ours:
+        _write_env(found)
+    with ThreadPoolExecutor() as meanwhile:
+        prefect = meanwhile.submit(prefect_server.start, LOCAL)
+        status = _fill(found, patients, seed)
+        api = prefect.result()
+    _say("Prefect", api.removesuffix("/api"))
+    status = status or _run("flows/elt.py", PREFECT_API_URL=api, **found.databases.variables())
+    if status == 0:
+        print(_where_to_look(found, api, time.monotonic() - started))
+    return status
+
+
+def _fill(found: Servers, patients: int, seed: int) -> int:
+    """Makes the clinic if the source is empty, or if making it was interrupted."""
+    if UNFINISHED.exists() and found.ours:
+        found.source.execute(f"drop database `{found.databases.source.name}`")
+        found.source.create_database(found.databases.source)
+    elif not _has_no_tables(found):
+        return 0
+    _say("clinic", f"filling the source with a synthetic practice of {patients:,} patients")
+    if found.ours:
+        UNFINISHED.touch()
+    status = _run("-m", "deployments.clinic", "create", "--patients", str(patients), "--seed", str(seed))
+    if status == 0:
+        UNFINISHED.unlink(missing_ok=True)
+    return status
+
+
+def _write_env(found: Servers) -> None:
+    """Writes the addresses into .env, or what has changed of them; a file of the user's stays as it is."""
+    lines = [DEMO_MARK, *(f"{name}={value}" for name, value in found.databases.variables().items()), ""]
+    text = "\n".join(lines)
+    if ENV_FILE.exists() and (not servers.is_the_demos(ENV_FILE) or ENV_FILE.read_text() == text):
+        return
+    ENV_FILE.unlink(missing_ok=True)
+    ENV_FILE.touch(mode=0o600)
+    ENV_FILE.write_text(text)
+
+
+def _has_no_tables(found: Servers) -> bool:
+    """Only databases on this machine are looked at, and filled."""
+    if not found.on_this_machine:
+        return False
+    query = "select count(*) from information_schema.tables where table_schema = %s"
+    with closing(found.source.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(query, [found.databases.source.name])
+        return bool(cursor.fetchone() == (0,))
+
+
+def _run(*arguments: str, **variables: str) -> int:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=PROJECT, env={**os.environ, **variables}, check=False
+    ).returncode
+
+
+def _where_to_look(found: Servers, api: str, seconds: float) -> str:
+    source, replica, warehouse = found.databases.source, found.databases.replica, found.databases.warehouse
+    python = os.path.relpath(sys.executable)
+    return f"""
+The demo took {seconds:.0f} seconds. Where to look (passwords: .env):
+
+  source     mysql -h {source.host} -P {source.port} -u {source.user} -p {source.name}
+  replica    mysql -h {replica.host} -P {replica.port} -u {replica.user} -p {replica.name}
+  warehouse  psql -h {warehouse.host} -p {warehouse.port} -U {warehouse.user} {warehouse.name}
+             raw, public, public_staging, public_intermediate, public_marts
+  marts      select * from public_marts.daily_production order by 1 desc limit 10;
+  runs       {api.removesuffix("/api")}
+  logs       logs/elt_pipeline.log, logs/connection.log
+
+Play a day of practice and bring it over:
+
+  {python} -m deployments.clinic day
+  PREFECT_API_URL={api} {python} flows/elt.py
+
+make stop stops the servers, make clean removes them and their data.
+"""
+
+
+def _say(subject: str, line: str) -> None:
+    print(f"{subject:9}{line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

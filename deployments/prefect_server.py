@@ -1,0 +1,57 @@
+"""A local Prefect server, whose pages show the demo's runs."""
+
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from deployments.installation import free_port, is_free
+from deployments.processes import PrivateProcess, ServerError, wait_until
+
+
+def start(folder: Path) -> str:
+    """Starts the server of this folder, or finds it running; returns the address of its API."""
+    home = folder.resolve() / "prefect"
+    home.mkdir(parents=True, exist_ok=True)
+    process = _process(home, _port(home))
+    api = f"http://127.0.0.1:{_port(home)}/api"
+    process.start()
+    if not wait_until(lambda: process.pid is None or _healthy(api), seconds=120) or process.pid is None:
+        raise ServerError(f"The Prefect server does not start: {process.last_words()} (see {process.log})")
+    return api
+
+
+def _process(home: Path, port: int) -> PrivateProcess:
+    settings = {
+        "PREFECT_HOME": home,
+        "PREFECT_PROFILES_PATH": home / "profiles.toml",
+        # On any port but 4200 the pages ask the wrong server without this.
+        "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        # Both: the second alone does not stop the server's own telemetry.
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    command = (
+        *("env", "-u", "PREFECT_API_URL", *(f"{name}={value}" for name, value in settings.items())),
+        *(sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)),
+    )
+    return PrivateProcess("prefect", home, command)
+
+
+def _port(home: Path) -> int:
+    """The port it had, unless a stranger has taken it meanwhile."""
+    file = home / "port"
+    port = int(file.read_text()) if file.exists() else 0
+    if not port or (PrivateProcess("prefect", home, ()).pid is None and not is_free(port)):
+        port = free_port()
+        file.write_text(str(port))
+    return port
+
+
+def _healthy(api: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{api}/health", timeout=5) as answer:  # noqa: S310 - our own address
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False

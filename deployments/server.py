@@ -1,0 +1,141 @@
+"""One server: its address, its administrator, and starting, stopping and killing it if it is ours."""
+
+import re
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deployments.containers import Container
+from deployments.databases import Database, grants
+from deployments.processes import PrivateProcess, ServerError, wait_until
+
+# PostgreSQL's words when the children of a killed one still hold its memory; they leave once they notice.
+_PREDECESSOR = re.compile(r"pre-existing shared memory block|lock file .* already exists")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A database server and its administrator; `process` is None if it is not ours to stop."""
+
+    name: str
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    process: PrivateProcess | Container | None = field(default=None, repr=False)
+
+    def connect(self, database: str | None = None) -> Any:
+        """An administrator's connection in autocommit."""
+        raise NotImplementedError
+
+    def create_database(self, database: Database) -> None:
+        """Makes the database and runs the file in grants/ for it; only the former on a server that is not ours."""
+        raise NotImplementedError
+
+    def execute(self, *statements: str) -> None:
+        with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def answers(self) -> bool:
+        try:
+            self.connect().close()
+        except OSError:
+            return False
+        return True
+
+    @property
+    def pid(self) -> int | None:
+        return self._ours().pid
+
+    def start(self) -> None:
+        process = self._ours()
+        process.start()
+        if not wait_until(self._decided, seconds=60) or process.pid is None:
+            raise ServerError(f"The {self.name} server does not start: {process.last_words()} (see {process.log})")
+
+    def stop(self) -> None:
+        self._ours().stop()
+
+    def kill(self) -> None:
+        """kill -9; start() brings it back on the same port."""
+        self._ours().kill()
+
+    def _decided(self) -> bool:
+        """True when the server answers or has given up."""
+        process = self._ours()
+        if process.pid is not None:
+            return self.answers()
+        if not _PREDECESSOR.search(process.last_words()):
+            return True
+        time.sleep(0.5)
+        process.start()
+        return False
+
+    def _ours(self) -> PrivateProcess | Container:
+        if self.process is None:
+            raise ServerError(f"The {self.name} server at {self.host}:{self.port} was not started by this project.")
+        return self.process
+
+
+class MariaDB(Server):
+    __slots__ = ()
+
+    @property
+    def socket(self) -> Path:
+        return self._ours().folder / "data/mariadb.sock"
+
+    def connect(self, database: str | None = None) -> Any:
+        import pymysql  # here, so that stop and clean work without the virtual environment
+
+        try:
+            return pymysql.connect(
+                host=self.host,
+                port=self.port,
+                user=self.user,
+                password=self.password,
+                database=database,
+                charset="utf8mb4",
+                autocommit=True,
+                connect_timeout=5,
+            )
+        except pymysql.err.OperationalError as error:
+            raise ConnectionError(str(error)) from error
+
+    def create_database(self, database: Database) -> None:
+        self.execute(f"create database if not exists `{database.name}`")
+        if self.process:
+            self.execute(*grants(self.name, database.name, database.password))
+
+
+class PostgreSQL(Server):
+    __slots__ = ()
+
+    def connect(self, database: str | None = None) -> Any:
+        import psycopg2
+
+        try:
+            connection = psycopg2.connect(
+                host=self.host,
+                port=self.port,
+                user=self.user,
+                password=self.password,
+                dbname=database or "postgres",
+                connect_timeout=5,
+            )
+        except psycopg2.OperationalError as error:
+            raise ConnectionError(str(error)) from error
+        connection.autocommit = True
+        return connection
+
+    def create_database(self, database: Database) -> None:
+        from psycopg2 import errors
+
+        create = f'create database "{database.name}"'
+        statements = grants(self.name, database.name, database.password) if self.process else [create]
+        for statement in statements:
+            # PostgreSQL has no "create role if not exists", nor for databases.
+            with suppress(errors.DuplicateObject, errors.DuplicateDatabase):
+                self.execute(statement)

@@ -1,0 +1,246 @@
+"""The servers of the demo and the tests: a source and a replica MariaDB and a PostgreSQL, found or started."""
+
+import argparse
+import fcntl
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from deployments import containers, mariadb, postgresql
+from deployments.containers import Container
+from deployments.databases import ACCOUNTS, DEFAULT_NAMES, PREFIXES, Database, Databases, from_variables
+from deployments.installation import LOCAL, NAMES, PACKAGES, PROJECT, Installation, read
+from deployments.installation import installation as remember
+from deployments.processes import PrivateProcess, ServerError, recorded, stop_recorded
+from deployments.server import MariaDB, PostgreSQL, Server
+
+ENV_FILE = PROJECT / ".env"
+
+# First line of the .env that the demo writes: its addresses are those of private servers.
+DEMO_MARK = "# Written by `make demo` for its own servers; without this line the file is yours and stays as it is."
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    source: MariaDB
+    replica: MariaDB
+    postgres: PostgreSQL
+    databases: Databases
+
+    def all(self) -> tuple[MariaDB, MariaDB, PostgreSQL]:
+        return self.source, self.replica, self.postgres
+
+    @property
+    def ours(self) -> bool:
+        return all(server.process for server in self.all())
+
+    @property
+    def on_this_machine(self) -> bool:
+        return all(server.host in {"localhost", "127.0.0.1", "::1"} for server in self.all())
+
+    def create_databases(self, source: str, replica: str, warehouse: str) -> Databases:
+        """Databases of these names, with the pipeline's rights on them; they may exist."""
+        old = self.databases
+        new = Databases(
+            replace(old.source, name=source), replace(old.replica, name=replica), replace(old.warehouse, name=warehouse)
+        )
+        self.source.create_database(new.source)
+        self.replica.create_database(new.replica)
+        self.postgres.create_database(new.warehouse)
+        return new
+
+    def drop_databases(self, databases: Databases) -> None:
+        self.source.execute(f"drop database if exists `{databases.source.name}`")
+        self.replica.execute(f"drop database if exists `{databases.replica.name}`")
+        self.postgres.execute(f'drop database if exists "{databases.warehouse.name}" with (force)')
+
+
+def find(folder: Path = LOCAL) -> Servers:
+    """The servers whose addresses the user gave; without any, the private ones of this folder, started."""
+    return given() or start(folder)
+
+
+def given(env_file: Path = ENV_FILE) -> Servers | None:
+    """The servers that the environment or the user's .env name; both count as the pipeline reads them."""
+    variables = {**_read_env(env_file), **os.environ}
+    hosts = [f"{PREFIXES[name]}_HOST" for name in NAMES]
+    absent = [host for host in hosts if not variables.get(host)]
+    if len(absent) == len(hosts):
+        return None
+    if absent:
+        raise ServerError(f"{absent[0]} is not set although another server's address is: give all three or none.")
+    source, replica = (from_variables(name, variables, 3306) for name in ("source", "replica"))
+    warehouse = from_variables("postgres", variables, 5432)
+    return Servers(
+        source=MariaDB("source", source.host, source.port, source.user, source.password),
+        replica=MariaDB("replica", replica.host, replica.port, replica.user, replica.password),
+        postgres=PostgreSQL("postgres", warehouse.host, warehouse.port, warehouse.user, warehouse.password),
+        databases=Databases(source, replica, warehouse),
+    )
+
+
+def _read_env(file: Path) -> Mapping[str, str]:
+    if not file.exists() or is_the_demos(file):
+        return {}
+    from dotenv import dotenv_values  # here, so that stop and clean work without the virtual environment
+
+    return {name: value for name, value in dotenv_values(file).items() if value}
+
+
+def is_the_demos(env_file: Path) -> bool:
+    return env_file.read_text().startswith(DEMO_MARK)
+
+
+def start(folder: Path = LOCAL) -> Servers:
+    """Starts the three servers of this folder, or finds them running."""
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_one(folder):
+        installation = remember(folder)
+        servers = _servers(folder, installation)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda server: _start(server, folder, installation), servers.all()))
+        databases = servers.databases
+        servers.create_databases(databases.source.name, databases.replica.name, databases.warehouse.name)
+    return servers
+
+
+def running(folder: Path = LOCAL) -> Servers:
+    """The servers of this folder as they are, started or not."""
+    folder = folder.resolve()
+    if not (folder / "servers.json").exists():
+        raise ServerError(f"There are no servers in {folder}: python -m deployments.servers start makes them.")
+    return _servers(folder, read(folder))
+
+
+def stop(folder: Path = LOCAL) -> list[str]:
+    """Stops what was started in this folder or one folder below; returns where."""
+    homes = sorted(path.parent for path in (*folder.glob("*/process.json"), *folder.glob("*/*/process.json")))
+    stopped = [str(home.relative_to(folder)) for home in homes if recorded(home)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda home: stop_recorded(home, _stop_signal(home)), homes))
+    for home in _in_containers(folder):
+        containers.compose(home, "stop", variables=read(home).compose_variables())
+        stopped.append(f"the containers of {home}")
+    return stopped
+
+
+def _stop_signal(home: Path) -> int:
+    return postgresql.STOP_SIGNAL if home.name == "postgres" else signal.SIGTERM
+
+
+def clean(folder: Path = LOCAL) -> None:
+    """Stops the servers and removes what start made, and nothing else."""
+    stop(folder)
+    for home in _in_containers(folder):
+        containers.compose(home, "down", "--volumes", variables=read(home).compose_variables())
+    homes = _installed(folder)
+    for home in homes:
+        for path in (home / name for name in (*NAMES, "prefect")):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (home / name for name in ("servers.json", "lock")):
+            path.unlink(missing_ok=True)
+    if folder.resolve() == LOCAL:
+        shutil.rmtree(PACKAGES, ignore_errors=True)
+        if ENV_FILE.exists() and is_the_demos(ENV_FILE):
+            ENV_FILE.unlink()
+    for home in (*homes, folder.resolve()):
+        if home.exists() and not any(home.iterdir()):
+            home.rmdir()
+
+
+def _installed(folder: Path) -> list[Path]:
+    """The innermost first."""
+    files = (*folder.glob("*/servers.json"), *folder.glob("servers.json"))
+    return [file.parent.resolve() for file in files]
+
+
+def _in_containers(folder: Path) -> list[Path]:
+    return [home for home in _installed(folder) if not read(home).programs]
+
+
+def _start(server: Server, folder: Path, installation: Installation) -> None:
+    home, password, programs = folder / server.name, installation.passwords[server.name], installation.programs
+    if programs and server.name == "postgres":
+        postgresql.prepare(programs["postgres"], home, password)
+    elif programs:
+        mariadb.prepare(programs["mariadbd"], home, password)
+    server.start()
+
+
+def _servers(folder: Path, installation: Installation) -> Servers:
+    passwords, ports = installation.passwords, installation.ports
+    processes = {name: _process(name, folder, installation) for name in NAMES}
+    return Servers(
+        source=MariaDB("source", "127.0.0.1", ports["source"], "root", passwords["source"], processes["source"]),
+        replica=MariaDB("replica", "127.0.0.1", ports["replica"], "root", passwords["replica"], processes["replica"]),
+        postgres=PostgreSQL(
+            "postgres", "127.0.0.1", ports["postgres"], "postgres", passwords["postgres"], processes["postgres"]
+        ),
+        databases=Databases(*(_database(name, installation) for name in NAMES)),
+    )
+
+
+def _process(name: str, folder: Path, installation: Installation) -> PrivateProcess | Container:
+    programs, port = installation.programs, installation.ports[name]
+    if not programs:
+        return Container(name, folder, installation.compose_variables())
+    if name == "postgres":
+        return postgresql.process(programs["postgres"], folder / name, port)
+    settings = {"source": mariadb.SOURCE, "replica": mariadb.REPLICA}[name]
+    return mariadb.process(programs["mariadbd"], folder / name, port, settings)
+
+
+def _database(name: str, installation: Installation) -> Database:
+    account = ACCOUNTS[name]
+    port, password = installation.ports[name], installation.passwords[account]
+    return Database("127.0.0.1", port, DEFAULT_NAMES[name], account, password)
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Two starts at once, say of the tests and the demo, take turns."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def status(folder: Path = LOCAL) -> list[str]:
+    return [_state(server) for server in running(folder).all()]
+
+
+def _state(server: Server) -> str:
+    address = f"{server.name:9}{server.host}:{server.port}"
+    if not server.process:
+        return f"{address} is yours"
+    return f"{address} runs as pid {server.pid}" if server.pid else f"{address} is stopped"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m deployments.servers", description=__doc__)
+    parser.add_argument("command", choices=["start", "stop", "status", "clean"])
+    parser.add_argument("--folder", type=Path, default=LOCAL, help="where the servers live (%(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        match options.command:
+            case "start":
+                servers = find(options.folder)
+                print(*(_state(server) for server in servers.all()), sep="\n")
+            case "status":
+                print(*status(options.folder), sep="\n")
+            case "stop":
+                print("stopped:", ", ".join(stop(options.folder)) or "nothing ran")
+            case "clean":
+                clean(options.folder)
+    except ServerError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

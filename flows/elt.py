@@ -1,0 +1,163 @@
+"""The main flow and its command line: survey, bring the tables up to date, build the models, report."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from time import monotonic
+
+if __name__ == "__main__":  # the command line shows its own progress; Prefect's lines still reach its server
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+import tasks  # noqa: F401, I001 - keeps Prefect offline, so it comes before Prefect
+from prefect import flow, runtime
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+from rich.console import Console
+
+from flows.dbt_build import dbt_build
+from tasks import build_models, report
+from tasks.build_models import ModelsResult
+from tasks.report import Summary
+from tasks.survey import Outlook, look, survey
+from tasks.sync_table import sync_table
+from transfer import preflight
+from transfer.errors import EltError
+from transfer.settings import Settings, settings
+from transfer.table import TablePlan, TableResult
+
+log = logging.getLogger("elt")
+
+
+class RunFailed(EltError):
+    """Some table or model is red; `summary` tells which, all others are up to date."""
+
+    def __init__(self, summary: Summary) -> None:
+        """Keep the summary and say it in one line."""
+        super().__init__(summary.sentence)
+        self.summary = summary
+
+
+@flow(name="elt")
+def elt(tables: list[str] | None = None, force_full: bool = False, models: bool = True) -> Summary:
+    """Bring replica, raw and public up to date with the source, then build the models.
+
+    Args:
+        tables: names or wildcard patterns; None for every table of the source.
+        force_full: read everything anew, whatever the evidence says.
+        models: build the dbt models over what changed.
+
+    Raises:
+        RunFailed: a table or a model is red; the others were finished.
+
+    """
+    started = monotonic()
+    chosen, run_id = settings(), str(runtime.flow_run.id)
+    report.write_logs(chosen.limits)
+    outlook = survey(tables, force_full)
+    log.info("%s of %s tables have work", len(outlook.work), len(outlook.plans), extra={"total": len(outlook.work)})
+    results = sync_tables(chosen, outlook, run_id)
+    built = build(chosen, run_id) if models else None
+    skipped = tuple((plan.table, plan.reason) for plan in outlook.plans if not plan.has_work)
+    summary = Summary(run_id, results, skipped, outlook.excluded, outlook.gone, built, monotonic() - started)
+    report.report(summary)
+    log.info("run %s: %s", run_id, summary.sentence)
+    if not summary.good:
+        raise RunFailed(summary)
+    return summary
+
+
+def sync_tables(chosen: Settings, outlook: Outlook, run_id: str) -> tuple[TableResult, ...]:
+    """Run a task for each table with work, some at a time; a red one does not stop the others."""
+    delays = list(chosen.limits.retry_seconds)
+    task = sync_table.with_options(retries=len(delays), retry_delay_seconds=delays)
+    with ThreadPoolTaskRunner(max_workers=chosen.limits.workers) as runner:
+        futures = [(plan, runner.submit(task, {"plan": plan, "run_id": run_id})) for plan in outlook.work]
+        return tuple(outcome(plan, future) for plan, future in futures)
+
+
+def outcome(plan: TablePlan, future: PrefectFuture[TableResult]) -> TableResult:
+    """Return a task's result, or the error that made the table red as its verdict."""
+    found = future.result(raise_on_failure=False)
+    if isinstance(found, TableResult):
+        return found
+    note = str(found) if isinstance(found, EltError) else f"the task ended as {type(found).__name__}"
+    failed = TableResult(plan.table, plan.method, plan.reason, "failed", note=note)
+    log.error("%s", failed.sentence)
+    return failed
+
+
+def build(chosen: Settings, run_id: str) -> ModelsResult | None:
+    """Build the models over what changed, if anything did."""
+    planned = build_models.plan(chosen)
+    if not planned.has_work:
+        return None
+    try:
+        return dbt_build(planned, run_id)
+    except EltError as error:
+        log.error("dbt: %s", error)
+        return ModelsResult(planned.reason, failed=(str(error),))
+
+
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python flows/elt.py", description=__doc__)
+    parser.add_argument("--table", action="append", metavar="NAME", help="only this table; repeatable, wildcards allowed")
+    parser.add_argument("--full", action="store_true", help="read everything anew, whatever the evidence says")
+    parser.add_argument("--plan", action="store_true", help="show what would be done and why, and change nothing")
+    parser.add_argument("--no-dbt", action="store_true", help="leave the models as they are")
+    parser.add_argument("--json", action="store_true", help="print the plan or the summary as JSON")
+    return parser.parse_args(given)
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 when every table and model is good, 1 when one is red, 2 when nothing could be begun."""
+    options = arguments(given)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    try:
+        chosen = settings()
+        report.write_logs(chosen.limits)
+        preflight.check(chosen)
+        outlook = look(chosen, options.table, force_full=options.full) if options.plan or options.table else None
+        if options.plan and outlook:
+            show_plan(console, chosen, outlook, options)
+            return 0
+    except EltError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return run(console, chosen, options)
+
+
+def show_plan(console: Console, chosen: Settings, outlook: Outlook, options: argparse.Namespace) -> None:
+    """Print the plan in the form that was asked for."""
+    if options.json:
+        print(report.as_json(outlook))
+    else:
+        report.show_plan(console, chosen, outlook)
+
+
+def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
+    """Run the flow and print its summary."""
+    try:
+        with report.progress(console, quiet=options.json):
+            summary = elt(tables=options.table, force_full=options.full, models=not options.no_dbt)
+    except RunFailed as failed:
+        summary = failed.summary
+    except EltError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. Nothing is half done; the next run goes on from here.", file=sys.stderr)
+        return 130
+    if options.json:
+        print(report.as_json(summary))
+    else:
+        report.show_summary(console, chosen, summary)
+    return 0 if summary.good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

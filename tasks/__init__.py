@@ -1,0 +1,14 @@
+"""What Prefect retries, caches, times and shows. Importing it first keeps Prefect offline."""
+
+import os
+
+for _name, _value in {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # The first start creates and migrates Prefect's own database, which takes longer than its default of 20 s.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "elt",
+}.items():
+    os.environ.setdefault(_name, _value)

@@ -1,0 +1,182 @@
+"""Runs dbt over what changed, inside this process, keeping what dbt would write or say about rows to itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import yaml
+from prefect import task
+
+from tasks.caching import models_key
+from transfer import positions
+from transfer.errors import EltError
+from transfer.settings import ROOT, Settings, Warehouse, settings
+from transfer.table import digest
+
+log = logging.getLogger("elt")
+
+PROJECT = ROOT / "dbt"
+TARGET = ROOT / ".local" / "dbt"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsPlan:
+    """Which base tables' descendants are to be built (all models when `whole`), why, and the state this leads to."""
+
+    reason: str
+    whole: bool
+    changed: tuple[str, ...]
+    project: str
+    numbers: dict[str, int]
+    proof: str | None
+
+    @property
+    def has_work(self) -> bool:
+        """True when a model is out of date."""
+        return bool(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsResult:
+    """The verdict of one build: nodes by outcome, the names of those that failed."""
+
+    reason: str
+    passed: int = 0
+    warned: int = 0
+    failed: tuple[str, ...] = ()
+    skipped: int = 0
+    seconds: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        """False when a model or test failed."""
+        return not self.failed
+
+
+class BuildFailed(EltError):
+    """dbt could not even begin."""
+
+
+def project_hash() -> str:
+    """Return a digest of the project's files."""
+    left_out = {"target", "logs", "dbt_packages"}
+    files = sorted(
+        path for path in PROJECT.rglob("*")
+        if path.is_file() and not left_out & set(path.relative_to(PROJECT).parts) and not path.name.startswith(".")
+    )
+    return digest(*(f"{path.relative_to(PROJECT)}\x00{path.read_text()}" for path in files))
+
+
+def sources() -> frozenset[str]:
+    """Return the base tables that the project declares as sources."""
+    declared: set[str] = set()
+    for path in (PROJECT / "models").rglob("*.yml"):
+        for group in (yaml.safe_load(path.read_text()) or {}).get("sources", []):
+            declared |= {str(table["name"]) for table in group.get("tables", [])}
+    return frozenset(declared)
+
+
+def plan(chosen: Settings) -> ModelsPlan:
+    """Decide what to build: the descendants of what changed since the last good build, or everything."""
+    numbers, project = positions.base_tables(chosen.warehouse), project_hash()
+    built = positions.last_build(chosen.warehouse)
+    declared = sources()
+    numbers = {name: number for name, number in numbers.items() if name in declared}
+    if not numbers:
+        return ModelsPlan("", False, (), project, numbers, None)
+    whole = (
+        "never built" if built is None
+        else "the dbt project changed" if built.project != project
+        else "a model's relation is missing" if not built.complete
+        else ""
+    )
+    changed = tuple(sorted(name for name, number in numbers.items() if built is None or built.positions.get(name) != number))
+    reason = whole or (f"{len(changed)} base tables changed" if changed else "")
+    proof = None if built is not None and not built.complete else digest(project, sorted(numbers.items()))
+    return ModelsPlan(reason, bool(whole), changed, project, numbers, proof)
+
+
+@task(name="build_models", cache_key_fn=models_key, cache_expiration=timedelta(days=1), persist_result=True)
+def build_models(plan: ModelsPlan, proof: str | None, run_id: str) -> ModelsResult:
+    """Build and test the models that the plan names."""
+    return build(settings(), plan, run_id)
+
+
+def build(chosen: Settings, planned: ModelsPlan, run_id: str) -> ModelsResult:
+    """Run `dbt build` and write down its outcome; a failed build leaves its work to the next run.
+
+    Raises:
+        BuildFailed: the project does not parse or PostgreSQL does not answer.
+
+    """
+    started = monotonic()
+    with positions.one_builder(chosen.warehouse, chosen.limits):
+        nodes = _invoke(chosen, planned)
+        result = _result(planned.reason, nodes, monotonic() - started)
+        positions.note_built(
+            chosen.warehouse, run_id=run_id, good=result.good, project=planned.project, numbers=planned.numbers,
+            relations=[_relation(node) for node in nodes if _relation(node)], selected=len(nodes), seconds=result.seconds,
+        )
+    log.info("dbt: %s passed, %s warned, %s failed, %s skipped in %.1f s", result.passed, result.warned, len(result.failed),
+             result.skipped, result.seconds)
+    return result
+
+
+def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
+    from dbt.cli.main import dbtRunner  # 3 s, only where there is something to build
+
+    selection = [] if planned.whole else ["--select", *(f"source:opendental.{name}+" for name in planned.changed)]
+    # A database's message, which dbt would print and write to run_results.json and dbt.log, may quote a row.
+    quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors"]
+    with environment(chosen.warehouse, chosen.limits.dbt_threads):
+        outcome = dbtRunner().invoke(
+            ["build", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(TARGET),
+             "--log-path", str(TARGET), *quiet, *selection]
+        )
+    if outcome.result is None:
+        raise BuildFailed(
+            f"dbt could not build ({type(outcome.exception).__name__}): run `make dbt-debug` to see why."
+        )
+    return list(outcome.result.results)
+
+
+@contextmanager
+def environment(warehouse: Warehouse, threads: int) -> Iterator[None]:
+    """Give dbt's profiles.yml the warehouse's address for the time of a build."""
+    values = {
+        "HOST": warehouse.host, "PORT": str(warehouse.port), "DB": warehouse.db, "SCHEMA": warehouse.schema_name,
+        "USER": warehouse.user, "PASSWORD": warehouse.password.get_secret_value(), "THREADS": str(threads),
+        "SSLMODE": "verify-full" if warehouse.verified_tls else "prefer", "SSLROOTCERT": warehouse.tls_ca or "",
+    }
+    names = {f"ANALYTICS_POSTGRES_{name}": value for name, value in values.items()} | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _relation(node: Any) -> str:
+    return str(node.node.relation_name or "") if node.node.resource_type in ("model", "seed") else ""
+
+
+def _result(reason: str, nodes: list[Any], seconds: float) -> ModelsResult:
+    outcomes = [(str(node.status), f"{node.node.resource_type} {node.node.name}") for node in nodes]
+    count = {status: sum(1 for outcome, _ in outcomes if outcome == status) for status in ("pass", "success", "warn", "skipped")}
+    failed = tuple(name for outcome, name in outcomes if outcome in ("error", "fail", "runtime error"))
+    return ModelsResult(reason, count["pass"] + count["success"], count["warn"], failed, count["skipped"], seconds)
+
+

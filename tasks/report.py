@@ -1,0 +1,222 @@
+"""What people see of a run: log files, the verdict of each table, a summary, an artifact in Prefect."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as Grid
+from rich.text import Text
+
+from tasks.build_models import ModelsResult
+from tasks.survey import Outlook
+from transfer.settings import Limits, Settings
+from transfer.source import Excluded
+from transfer.table import TableResult
+
+FORMAT = "%(asctime)sZ %(levelname)s %(message)s"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The verdict of a run: each table with work, how many had none and why, the models, and what was left out."""
+
+    run_id: str
+    tables: tuple[TableResult, ...]
+    skipped: tuple[tuple[str, str], ...]
+    excluded: tuple[Excluded, ...]
+    gone: tuple[str, ...]
+    models: ModelsResult | None
+    seconds: float
+
+    @property
+    def failed(self) -> tuple[TableResult, ...]:
+        """The red tables."""
+        return tuple(result for result in self.tables if not result.good)
+
+    @property
+    def good(self) -> bool:
+        """True when every table and every model is good."""
+        return not self.failed and (self.models is None or self.models.good)
+
+    @property
+    def sentence(self) -> str:
+        """The run in one line."""
+        states = Counter(result.state for result in self.tables)
+        parts = [f"{count} {state}" for state, count in sorted(states.items())]
+        parts.append(f"{len(self.skipped)} unchanged")
+        if self.models:
+            parts.append(f"dbt {self.models.passed} passed, {len(self.models.failed)} failed")
+        red = ", ".join([*(result.table for result in self.failed), *(self.models.failed if self.models else ())][:10])
+        return ", ".join(parts) + f" in {self.seconds:.1f} s" + (f"; red: {red}" if red else "")
+
+
+def write_logs(limits: Limits) -> None:
+    """Write the logs `elt_pipeline.log` and `connection.log`, in UTC; calling it again changes nothing."""
+    limits.log_dir.mkdir(parents=True, exist_ok=True)
+    for name, file in (("elt", "elt_pipeline.log"), ("elt.connection", "connection.log")):
+        logger, path = logging.getLogger(name), limits.log_dir / file
+        logger.setLevel(logging.INFO)
+        if not any(isinstance(each, WatchedFileHandler) and Path(each.baseFilename) == path.absolute() for each in logger.handlers):
+            handler = WatchedFileHandler(path, encoding="utf-8")
+            handler.setFormatter(_utc(FORMAT))
+            logger.addHandler(handler)
+    logging.getLogger("elt.connection").propagate = False
+
+
+def _utc(form: str) -> logging.Formatter:
+    formatter = logging.Formatter(form)
+    formatter.converter = time.gmtime
+    return formatter
+
+
+@task(name="report", cache_policy=NO_CACHE)
+def report(summary: Summary) -> None:
+    """Publish the verdict of each table as an artifact."""
+    create_table_artifact(
+        key="elt-verdict", description=summary.sentence,
+        table=[_verdict(result) for result in summary.tables]
+        + [{"table": table, "state": "unchanged", "why": reason} for table, reason in summary.skipped]
+        + [{"table": each.table, "state": "excluded", "why": each.reason} for each in summary.excluded]
+        + [{"table": table, "state": "kept", "why": "the source no longer has it"} for table in summary.gone],
+    )
+
+
+def _verdict(result: TableResult) -> dict[str, object]:
+    return {
+        "table": result.table, "state": result.state, "method": result.method, "why": result.reason, "rows": result.rows,
+        "inserted": sum(hop.inserted for hop in result.hops[:1]), "updated": sum(hop.updated for hop in result.hops[:1]),
+        "deleted": sum(hop.deleted for hop in result.hops[:1]), "clean": result.clean,
+        **{f"{hop.name} s": round(hop.seconds, 3) for hop in result.hops},
+        "not held by PostgreSQL": json.dumps(result.altered) if result.altered else "", "note": result.note,
+    }
+
+
+class _Bar(logging.Handler):
+    """Moves the progress bar on the pipeline's own log records."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress, self.bar = progress, progress.add_task("survey", total=None)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Move the bar."""
+        total = getattr(record, "total", None)
+        if total is not None:
+            self.progress.update(self.bar, total=total, description="tables")
+        if hasattr(record, "finished"):
+            self.progress.update(self.bar, advance=1, description=str(record.finished))
+
+
+class _Lines(logging.Handler):
+    """Prints the pipeline's own log records as plain lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the record."""
+        print(self.format(record), flush=True)
+
+
+@contextmanager
+def progress(console: Console, *, quiet: bool) -> Iterator[None]:
+    """Show the work as it goes: a bar on a terminal, plain lines otherwise."""
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as shown:
+        handler: logging.Handler = _Bar(shown) if console.is_terminal else _Lines()
+        handler.setFormatter(_utc("%(asctime)sZ %(message)s"))
+        if not quiet:
+            logging.getLogger("elt").addHandler(handler)
+        try:
+            yield
+        finally:
+            logging.getLogger("elt").removeHandler(handler)
+
+
+def show_plan(console: Console, chosen: Settings, outlook: Outlook) -> None:
+    """Print what a run would do and why."""
+    grid = _grid("table", "method", "hops", ">rows (est.)", ">MB (est.)", "why")
+    for plan in outlook.plans:
+        one_read = "" if plan.keyed or not plan.has_work else "; without a key, read in one statement"
+        grid.add_row(
+            Text(plan.table), plan.method, " → ".join(plan.hops) or "–", f"{plan.estimated_rows:,}",
+            f"{plan.estimated_bytes / 2**20:,.1f}", Text(plan.reason + one_read),
+        )
+    for each in outlook.excluded:
+        grid.add_row(Text(each.table), "excluded", "–", "", "", Text(each.reason))
+    for name in outlook.gone:
+        grid.add_row(Text(name), "kept", "–", "", "", "the source no longer has it; its last version stays")
+    console.print(grid)
+    rows = sum(plan.estimated_rows for plan in outlook.work if "extract" in plan.hops)
+    console.print(f"{len(outlook.work)} of {len(outlook.plans)} tables have work, about {rows:,} rows to read.")
+    _show_clear_text(console, chosen)
+
+
+def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
+    """Print the verdict of each table with work, the models, and the totals."""
+    grid = _grid("table", "state", ">rows", ">inserted", ">updated", ">deleted", ">seconds", "why")
+    biggest = sorted(summary.tables, key=lambda result: (result.good, -result.rows))
+    for result in biggest[: max(SHOWN, len(summary.failed))]:
+        changed = [sum(getattr(hop, kind) for hop in result.hops[:1]) for kind in ("inserted", "updated", "deleted")]
+        grid.add_row(
+            Text(result.table), Text(result.state, style="" if result.good else "bold red"), f"{result.rows:,}",
+            *(f"{count:,}" for count in changed), f"{result.seconds:.1f}", Text(result.note or result.reason),
+        )
+    if summary.tables:
+        console.print(grid)
+    if len(biggest) > SHOWN:
+        console.print(f"… and {len(biggest) - SHOWN} smaller tables, all in {chosen.limits.log_dir / 'elt_pipeline.log'}")
+    _show_remarks(console, summary)
+    _show_clear_text(console, chosen)
+    console.print(Text(summary.sentence, style="bold green" if summary.good else "bold red"))
+
+
+SHOWN = 15
+
+
+def _show_remarks(console: Console, summary: Summary) -> None:
+    for result in summary.tables:
+        for column, kinds in result.altered.items():
+            for kind, count in kinds.items():
+                console.print(Text(f"{result.table}.{column}: {count:,} {kind.replace('_', ' ')} that PostgreSQL cannot hold"))
+    unclean = [result.table for result in summary.tables if result.good and not result.clean and result.state != "vanished"]
+    if unclean:
+        console.print(Text(f"written while they were read, the next run looks again: {_list(unclean)}"))
+    if summary.excluded:
+        console.print(Text(f"excluded: {_list([f'{each.table} ({each.reason})' for each in summary.excluded])}"))
+    if summary.gone:
+        console.print(Text(f"no longer in the source, kept as they are: {_list(summary.gone)}"))
+    if summary.models and summary.models.failed:
+        console.print(Text(f"dbt failed: {_list(summary.models.failed)}", style="bold red"))
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def _show_clear_text(console: Console, chosen: Settings) -> None:
+    for server in (chosen.source, chosen.replica, chosen.warehouse):
+        if server.tls == "off" and not server.on_this_machine:
+            console.print(Text(f"{server.prefix}TLS=off: rows travel to {server.host} in the clear.", style="yellow"))
+
+
+def _grid(*names: str) -> Grid:
+    grid = Grid(box=None, header_style="bold", pad_edge=False)
+    for name in names:
+        grid.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
+    return grid
+
+
+def as_json(value: object) -> str:
+    """Write a summary or an outlook as JSON."""
+    return json.dumps(asdict(value), default=str, indent=2)  # type: ignore[call-overload]

@@ -1,0 +1,135 @@
+"""One table's journey: source → replica → `raw` → `public`, each hop making its target equal to its origin."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from traceback import extract_tb
+
+from prefect import task
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+
+from tasks.caching import table_key
+from transfer import evidence, positions, public, raw, replica, source
+from transfer.errors import DatabaseFault, EltError, TableError, TableVanished
+from transfer.replica import Lock, Verdict
+from transfer.settings import Settings, settings
+from transfer.table import Hop, SourceTable, Standing, TablePlan, TableResult
+
+log = logging.getLogger("elt")
+
+
+async def may_help(_task: Task[..., object], _run: TaskRun, state: State[object]) -> bool:
+    """Retry what a server did, not what a table is."""
+    outcome = await state.result(raise_on_failure=False)
+    return isinstance(outcome, DatabaseFault)
+
+
+@task(
+    name="sync_table",
+    task_run_name="{plan.table}",
+    cache_key_fn=table_key,
+    cache_expiration=timedelta(days=1),
+    persist_result=True,
+    retries=2,
+    retry_delay_seconds=[5, 30],
+    retry_condition_fn=may_help,
+)
+def sync_table(plan: TablePlan, run_id: str) -> TableResult:
+    """Bring one table up to date in all three places."""
+    return sync(settings(), plan, run_id)
+
+
+def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
+    """Bring one table up to date; what another run has done meanwhile, or an earlier attempt, is not done again.
+
+    Raises:
+        EltError: the table could not be brought up to date; its last complete version stands everywhere.
+
+    """
+    started = monotonic()
+    floor = max((each.fence for each in positions.state(chosen.warehouse, [plan.table]).values()), default=0)
+    try:
+        with replica.locked(chosen.replica, chosen.limits, plan.table, floor) as lock:
+            result = _hops(chosen, plan, run_id, lock)
+    except TableVanished as vanished:
+        result = TableResult(plan.table, plan.method, plan.reason, "vanished", note=str(vanished))
+    except EltError:
+        raise
+    except Exception as error:  # the message of an unforeseen error may quote a value: only its kind and place are told
+        raise TableError(f"{plan.table}: unforeseen {type(error).__name__} at {_place(error)}.") from None
+    done = replace(result, seconds=monotonic() - started)
+    log.info("%s", done.sentence, extra={"finished": plan.table})
+    return done
+
+
+def _place(error: BaseException) -> str:
+    frames = [frame for frame in extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
+
+
+def _hops(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableResult:
+    replica.recover(lock)
+    now, each = source.look(chosen.source, chosen.limits, plan.table)
+    standing = _standing(chosen, plan.table)
+    done_before = standing.extracted is not None and standing.extracted.run_id == run_id
+    forced = plan.forced and not done_before
+    hops: list[Hop] = []
+    altered: dict[str, dict[str, int]] = {}
+    reason = "forced" if forced else evidence.why_read(each, standing.extracted)
+    if reason:
+        hops.append(_extract(chosen, each, now, lock, standing, plan.method, reason, run_id))
+        standing = _standing(chosen, plan.table)
+    if forced or evidence.why_load(standing):
+        hop, altered = _load(chosen, each, lock, standing)
+        hops.append(hop)
+        standing = _standing(chosen, plan.table)
+    if forced or evidence.why_standardize(public.recipe(chosen.limits, each.table).rules, standing.loaded):
+        hops.append(public.standardize(chosen.warehouse, chosen.limits, each.table, lock.fence))
+    return TableResult(
+        table=plan.table,
+        method=plan.method,
+        reason=plan.reason,
+        state="synced" if hops else "unchanged",
+        hops=tuple(hops),
+        rows=standing.extracted.rows if standing.extracted else 0,
+        clean=standing.extracted is not None and standing.extracted.clean,
+        altered=altered,
+    )
+
+
+def _standing(chosen: Settings, table: str) -> Standing:
+    copies = replica.state(chosen.replica, chosen.limits, [table])
+    loaded = positions.state(chosen.warehouse, [table])
+    return Standing(copies.generation, copies.extracted.get(table), loaded.get(table))
+
+
+def _extract(
+    chosen: Settings, each: SourceTable, now: datetime, lock: Lock, standing: Standing, method: str, reason: str, run_id: str
+) -> Hop:
+    """Read the whole table into a shadow beside the replica's, then make the replica's equal to it at once."""
+    started = monotonic()
+    name = each.table.name
+    shadow = replica.shadow(lock, each, source.definition(chosen.source, chosen.limits, name), now)
+    for page, last in source.pages(chosen.source, chosen.limits, each, shadow.last):
+        shadow = replica.append(lock, shadow, page, last)
+    _, afterwards = source.look(chosen.source, chosen.limits, name)
+    if afterwards.evidence.fingerprint != each.evidence.fingerprint:
+        raise TableError(f"{name} changed its columns while it was read; the next run reads it anew.")
+    clean = source.is_clean(each.evidence, afterwards.evidence, shadow.read_from)
+    verdict = Verdict(run_id, method, reason, each.evidence, clean, shadow.rows, started)
+    return replica.finish(lock, chosen.limits, shadow, standing.extracted, verdict)
+
+
+def _load(chosen: Settings, each: SourceTable, lock: Lock, standing: Standing) -> tuple[Hop, dict[str, dict[str, int]]]:
+    """Load the replica's table into `raw`."""
+    if standing.extracted is None:
+        raise TableError(f"{each.table.name} is not in the replica, so raw cannot be loaded.")
+    rows, values = replica.count_values(chosen.replica, chosen.limits, each.table)
+    origin = raw.Origin(standing.generation, standing.extracted.id, rows, values)
+    pages = replica.pages(chosen.replica, chosen.limits, each.table, raw.select(each.table))
+    return raw.load(chosen.warehouse, chosen.limits, each.table, lock.fence, origin, pages)

@@ -1,0 +1,125 @@
+"""Real servers for the tests, and fresh databases on them."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from deployments.databases import PREFIXES, Databases
+from deployments.installation import LOCAL
+from deployments.servers import Servers, given, start
+from transfer.settings import Limits, Replica, Settings, Source, Warehouse
+
+TEST_SERVERS = LOCAL / "test"
+
+
+@dataclass(frozen=True)
+class Client:
+    """A plain administrator's connection, independent of the pipeline's own code."""
+
+    database: str
+    connection: Any
+
+    def run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return list(cursor.fetchall()) if cursor.description else []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def given_servers() -> Iterator[Servers | None]:
+    """The servers whose addresses the user gave; his settings take no further part in the tests."""
+    with pytest.MonkeyPatch.context() as environment:
+        found = given()
+        for name in list(os.environ):
+            if name.startswith((*PREFIXES.values(), "ELT_", "PREFECT_API_")):
+                environment.delenv(name)
+        yield found
+
+
+@pytest.fixture(scope="session")
+def servers(given_servers: Servers | None) -> Servers:
+    """Those, if they are on this machine and let the tests make databases; else private ones."""
+    if given_servers and given_servers.on_this_machine and _may_create_databases(given_servers):
+        return given_servers
+    return start(TEST_SERVERS)
+
+
+def _may_create_databases(found: Servers) -> bool:
+    try:
+        with _fresh(found):
+            return True
+    except Exception:  # noqa: BLE001 - whatever the drivers raise, the answer is no
+        return False
+
+
+@contextmanager
+def _fresh(servers: Servers) -> Iterator[Databases]:
+    name = f"test{secrets.token_hex(5)}"
+    databases = servers.create_databases(source=f"{name}_source", replica=f"{name}_replica", warehouse=name)
+    try:
+        yield databases
+    finally:
+        servers.drop_databases(databases)
+
+
+@pytest.fixture
+def databases(servers: Servers) -> Iterator[Databases]:
+    """A source, a replica and a warehouse database of this test's own, with the pipeline's accounts."""
+    with _fresh(servers) as databases:
+        yield databases
+
+
+@pytest.fixture(scope="module")
+def module_databases(servers: Servers) -> Iterator[Databases]:
+    """The same for a whole file of tests."""
+    with _fresh(servers) as databases:
+        yield databases
+
+
+@pytest.fixture
+def source(servers: Servers, databases: Databases) -> Iterator[Client]:
+    with closing(servers.source.connect(databases.source.name)) as connection:
+        yield Client(databases.source.name, connection)
+
+
+@pytest.fixture
+def replica(servers: Servers, databases: Databases) -> Iterator[Client]:
+    with closing(servers.replica.connect(databases.replica.name)) as connection:
+        yield Client(databases.replica.name, connection)
+
+
+@pytest.fixture
+def warehouse(servers: Servers, databases: Databases) -> Iterator[Client]:
+    with closing(servers.postgres.connect(databases.warehouse.name)) as connection:
+        yield Client(databases.warehouse.name, connection)
+
+
+@pytest.fixture
+def settings(databases: Databases) -> Settings:
+    """What the pipeline needs to work on this test's databases."""
+    return settings_for(databases)
+
+
+def settings_for(databases: Databases) -> Settings:
+    def address(key: str) -> dict[str, Any]:
+        database = {"source": databases.source, "replica": databases.replica, "postgres": databases.warehouse}[key]
+        return {
+            "_env_file": None,
+            "host": database.host,
+            "port": database.port,
+            "db": database.name,
+            "user": database.user,
+            "password": database.password,
+        }
+
+    return Settings(
+        source=Source(**address("source")),
+        replica=Replica(**address("replica")),
+        warehouse=Warehouse(**address("postgres")),
+        limits=Limits(_env_file=None),
+    )

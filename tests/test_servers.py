@@ -1,0 +1,248 @@
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pymysql
+import pytest
+import yaml
+
+from deployments import containers, mariadb, postgresql, servers
+from deployments.databases import DEFAULT_NAMES, GRANTS, Database
+from deployments.processes import ServerError, alive, children, find
+from deployments.servers import DEMO_MARK, Servers
+
+NAMES = ["source", "replica", "postgres"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of servers that these tests may stop and kill."""
+    folder = tmp_path_factory.mktemp("servers") / "with a space"
+    yield folder
+    servers.clean(folder)
+
+
+@pytest.fixture
+def private(folder) -> Servers:
+    return servers.start(folder)
+
+
+def server(private: Servers, name: str):
+    return {"source": private.source, "replica": private.replica, "postgres": private.postgres}[name]
+
+
+def pids(found: Servers) -> list[int | None]:
+    return [each.pid for each in found.all()]
+
+
+def test_a_second_start_finds_the_running_servers(private, folder):
+    assert pids(servers.start(folder)) == pids(private)
+    assert None not in pids(private)
+
+
+def test_starts_at_once_make_one_set_of_servers(folder):
+    servers.stop(folder)
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(servers.start, [folder, folder])
+    assert pids(first) == pids(second)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_server_comes_back_on_its_port_with_what_was_committed(private, name):
+    it = server(private, name)
+    database = DEFAULT_NAMES[name]
+    with closing(it.connect(database)) as connection, connection.cursor() as cursor:
+        cursor.execute("drop table if exists survivor")
+        cursor.execute(f"create table survivor (id int) {'' if name == 'postgres' else 'engine=InnoDB'}")
+        cursor.execute("insert into survivor values (7)")
+    it.kill()
+    assert it.pid is None
+    assert not it.answers()
+    it.start()
+    with closing(it.connect(database)) as connection, connection.cursor() as cursor:
+        cursor.execute("select id from survivor")
+        assert list(cursor.fetchall()) == [(7,)]
+
+
+def test_no_child_of_a_killed_postgres_goes_on_working(private):
+    with closing(private.postgres.connect()) as connection, connection.cursor() as cursor:
+        with ThreadPoolExecutor() as pool:
+            endless = pool.submit(cursor.execute, "select count(*) from generate_series(1, 10000000000) as endless")
+            workers = children(private.postgres.pid)
+            private.postgres.kill()
+        assert isinstance(endless.exception(), psycopg2.OperationalError | psycopg2.InterfaceError)
+    assert workers
+    assert not [worker for worker in workers if alive(worker)]
+    private.postgres.start()
+
+
+def test_a_port_that_a_stranger_has_taken_is_left_to_him(private, folder):
+    taken = private.source.port
+    private.source.stop()
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", taken))
+        stranger.listen()
+        assert servers.start(folder).source.port != taken
+
+
+def test_stop_leaves_a_process_that_only_has_the_same_pid(tmp_path):
+    home = tmp_path / "source"
+    home.mkdir()
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        (home / "process.json").write_text(json.dumps({"pid": stranger.pid, "started": "long ago"}))
+        assert servers.stop(tmp_path) == []
+        assert find(stranger.pid)
+        stranger.send_signal(signal.SIGTERM)
+
+
+def test_a_dead_but_unreaped_process_does_not_count_as_running():
+    child = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert find(child.pid) is None
+    child.wait()
+
+
+def test_clean_leaves_what_start_did_not_make(folder, private):
+    (folder / "notes.txt").write_text("mine")
+    servers.clean(folder)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_passwords_are_in_one_file_of_its_owner_and_on_no_command_line(private, folder):
+    passwords = json.loads((folder / "servers.json").read_text())["passwords"].values()
+    assert (folder / "servers.json").stat().st_mode & 0o777 == 0o600
+    written = [path.read_bytes() for path in folder.glob("*/*") if path.is_file()]
+    written += [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids(private)]
+    assert not [password for password in passwords for text in written if password.encode() in text]
+    assert not [password for password in passwords if password in repr(private)]
+
+
+def mysql(account: Database, **options) -> pymysql.Connection:
+    return pymysql.connect(
+        host=account.host,
+        port=account.port,
+        user=account.user,
+        password=account.password,
+        autocommit=True,
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["insert into {0}.t values (1)", "create table {0}.u (id int)", "drop table {0}.t", "select * from mysql.user"],
+)
+def test_the_source_account_reads_its_database_and_nothing_else(source, databases, statement):
+    source.run("create table t (id int)")
+    with mysql(databases.source) as connection, connection.cursor() as cursor:
+        assert cursor.execute(f"select * from {source.database}.t") == 0
+        with pytest.raises(pymysql.err.OperationalError, match="denied"):
+            cursor.execute(statement.format(source.database))
+
+
+def test_the_replica_account_can_load_swap_and_drop(replica, databases, tmp_path):
+    rows = tmp_path / "rows.tsv"
+    rows.write_text("1\n2\n")
+    with mysql(databases.replica, database=replica.database, local_infile=True) as connection:
+        cursor = connection.cursor()
+        cursor.execute("create table old (id int primary key) engine=InnoDB")
+        cursor.execute("create table shadow like old")
+        cursor.execute(f"load data local infile '{rows}' into table shadow")
+        cursor.execute("rename table old to gone, shadow to old")
+        cursor.execute("drop table gone")
+        cursor.execute("alter table old add index (id)")
+        cursor.execute("select id from old for update")
+        assert cursor.fetchall() == ((1,), (2,))
+        with pytest.raises(pymysql.err.OperationalError, match="denied"):
+            cursor.execute("create database other")
+
+
+def test_an_underscore_in_the_replicas_name_stands_for_itself_only(databases):
+    lookalike = databases.replica.name.replace("_", "x")
+    with mysql(databases.replica) as connection, pytest.raises(pymysql.err.OperationalError, match="denied"):
+        connection.cursor().execute(f"create database {lookalike}")
+
+
+def test_the_warehouse_account_owns_its_database_and_is_nobody_special(warehouse, databases):
+    it = databases.warehouse
+    login = {"host": it.host, "port": it.port, "user": it.user, "password": it.password}
+    with closing(psycopg2.connect(**login, dbname=it.name)) as connection, connection.cursor() as cursor:
+        for schema in ("raw", "public_staging"):
+            cursor.execute(f"create schema {schema}")
+        cursor.execute("create table public.t (id int)")
+    assert warehouse.run(
+        "select rolsuper, rolcreatedb, rolcreaterole, rolreplication from pg_roles where rolname = %s", it.user
+    ) == [(False, False, False, False)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_grants_file_works_by_hand_once_the_password_is_put_in(name):
+    text = (GRANTS / f"{name}.sql").read_text()
+    statements = re.sub(r"(?m)^--.*$", "", text)
+    assert statements.count("<password>") == 1
+    assert DEFAULT_NAMES[name].replace("_", r"\_") in statements or DEFAULT_NAMES[name] in statements
+
+
+@pytest.fixture
+def addresses(monkeypatch) -> pytest.MonkeyPatch:
+    for prefix in ("SOURCE_MYSQL", "REPLICATION_MYSQL", "ANALYTICS_POSTGRES"):
+        monkeypatch.setenv(f"{prefix}_HOST", "db.example.org")
+    return monkeypatch
+
+
+def test_given_addresses_are_used_and_nothing_is_started(addresses, tmp_path):
+    found = servers.find(tmp_path)
+    assert [(it.host, it.port) for it in found.all()] == [("db.example.org", port) for port in (3306, 3306, 5432)]
+    assert not found.ours
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_given_server_is_not_ours_to_kill(addresses, tmp_path):
+    with pytest.raises(ServerError, match=r"db\.example\.org:3306 was not started by this project"):
+        servers.find(tmp_path).source.kill()
+
+
+def test_an_address_missing_among_given_ones_is_named(addresses, tmp_path):
+    addresses.delenv("REPLICATION_MYSQL_HOST")
+    with pytest.raises(ServerError, match="REPLICATION_MYSQL_HOST"):
+        servers.given(tmp_path / ".env")
+
+
+def test_the_users_env_file_names_servers_and_the_demos_does_not(tmp_path):
+    lines = "SOURCE_MYSQL_HOST=a\nREPLICATION_MYSQL_HOST=b\nANALYTICS_POSTGRES_HOST=c\n"
+    mine, demos = tmp_path / "mine", tmp_path / "demos"
+    mine.write_text(lines)
+    demos.write_text(f"{DEMO_MARK}\n{lines}")
+    assert [it.host for it in servers.given(mine).all()] == ["a", "b", "c"]
+    assert servers.given(demos) is None
+
+
+def test_an_error_on_the_command_line_is_one_sentence(tmp_path):
+    command = [sys.executable, "-m", "deployments.servers", "status", "--folder", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines() == [
+        f"There are no servers in {tmp_path}: python -m deployments.servers start makes them."
+    ]
+
+
+def test_the_compose_file_has_the_private_servers_settings():
+    services = yaml.safe_load(containers.COMPOSE_FILE.read_text())["services"]
+    own = "--bind-address=127.0.0.1"  # a container's ports are published on 127.0.0.1 instead
+    assert services["source"]["command"] == [word for word in mariadb.SOURCE if word != own]
+    assert services["replica"]["command"] == [word for word in mariadb.REPLICA if word != own]
+    settings = {word[2:] for word in services["postgres"]["command"][1:]}
+    assert settings == {
+        f"{name}={value}"
+        for name, value in postgresql.SETTINGS.items()
+        if name not in {"listen_addresses", "unix_socket_directories"}
+    }

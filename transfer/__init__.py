@@ -1,0 +1,1 @@
+"""How rows move: source MySQL → replica MySQL → PostgreSQL `raw` → `public`, in plain Python."""

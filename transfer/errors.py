@@ -1,0 +1,167 @@
+"""What can go wrong, each said in one sentence that carries no value of a row and no password.
+
+EltError
+├── SettingsError     a setting is missing or unusable
+├── PreflightError    a server cannot be used as it is
+├── UnknownTable      a table was named that the source does not have
+├── TableError        one table cannot be moved as it is; the others go on
+│   └── TableVanished it was there at the survey and is gone
+├── TableBusy         another run has the table, or took it over
+└── DatabaseFault     a statement failed; trying again may help
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pymysql
+from adbc_driver_manager import Error as AdbcError
+
+
+class EltError(Exception):
+    """Base of all errors of the pipeline; its text is safe to show, log and store."""
+
+
+class SettingsError(EltError):
+    """A setting is missing or unusable."""
+
+
+class PreflightError(EltError):
+    """A server cannot be used as it is."""
+
+
+class UnknownTable(EltError):
+    """A table was named that the source does not have."""
+
+
+class TableError(EltError):
+    """One table cannot be moved as it is."""
+
+
+class TableVanished(TableError):
+    """The table was there at the survey and is gone."""
+
+
+class TableBusy(EltError):
+    """Another run has the table, or took it over."""
+
+
+class DatabaseFault(EltError):
+    """A statement failed. `code` is the server's own error number or SQLSTATE, `""` when it gave none."""
+
+    def __init__(self, place: str, doing: str, code: str) -> None:
+        """Word the fault from the place, the deed and the code alone: a driver's text may hold row values."""
+        super().__init__(place, doing, code)
+        self.place, self.doing, self.code = place, doing, code
+
+    def __str__(self) -> str:
+        """Say what failed where, and what the code means."""
+        meaning = MEANINGS.get(self.code, "")
+        number = f" (error {self.code})" if self.code else ""
+        return f"{self.place}: {self.doing} failed: {meaning or 'the server refused or went away'}{number}."
+
+
+MEANINGS = {
+    "1005": "the table definition was refused",
+    "1021": "its disk is full",
+    "1030": "its storage engine reports an error",
+    "1040": "it has no connection left",
+    "1044": "the user may not use this database",
+    "1045": "user or password is wrong",
+    "1049": "the database does not exist",
+    "1053": "the server is shutting down",
+    "1054": "a column is missing",
+    "1062": "a unique key would be doubled",
+    "1114": "the table or disk is full",
+    "1118": "a row is too wide",
+    "1142": "the user lacks a privilege",
+    "1146": "the table does not exist",
+    "1205": "a lock was held too long by somebody else",
+    "1213": "a deadlock was resolved against it",
+    "1227": "the user lacks a privilege",
+    "1317": "the statement was killed",
+    "1366": "a text does not fit the column's character set",
+    "1406": "a value is too long for its column",
+    "1412": "the table was replaced meanwhile",
+    "1927": "the connection was killed",
+    "1969": "the statement took too long",
+    "2003": "nothing answers at this address",
+    "TLS": "no verified TLS connection can be made",
+    "2026": "no verified TLS connection can be made",
+    "2006": "the connection is gone",
+    "2013": "the connection was lost",
+    "3024": "the statement took too long",
+    "3948": "LOAD DATA LOCAL is switched off (local_infile)",
+    "4166": "LOAD DATA LOCAL is switched off (local_infile)",
+    "08001": "nothing answers at this address",
+    "08006": "the connection was lost",
+    "22021": "a text holds bytes that are not valid in the database's encoding",
+    "22003": "a number is out of range",
+    "28P01": "user or password is wrong",
+    "2BP01": "another object depends on it",
+    "3D000": "the database does not exist",
+    "40001": "two transactions collided",
+    "40P01": "a deadlock was resolved against it",
+    "42501": "the user lacks a privilege",
+    "42703": "a column is missing",
+    "42P01": "the table does not exist",
+    "53100": "its disk is full",
+    "53300": "it has no connection left",
+    "54000": "a row or statement is too large",
+    "54011": "the table has too many columns",
+    "55P03": "a lock was held too long by somebody else",
+    "57014": "the statement was cancelled",
+    "57P01": "the server is shutting down",
+    "57P03": "the server is starting or stopping",
+}
+
+# libpq gives no SQLSTATE for what fails before a session exists.
+LIBPQ = (
+    ("password authentication failed|no password supplied|role .* does not exist", "28P01"),
+    ("database .* does not exist", "3D000"),
+    ("certificate|SSL|TLS", "TLS"),
+    ("too many clients|remaining connection slots", "53300"),
+    ("starting up|shutting down", "57P03"),
+    ("refused|timeout|translate host name|unreachable|No such file", "08001"),
+)
+
+MISSING_TABLE = frozenset({"1146", "42P01"})
+LOCKED_OUT = frozenset({"1205", "55P03", "40P01", "1213"})
+
+
+def is_panic(error: BaseException) -> bool:
+    """Tell a Rust panic of ConnectorX: a BaseException, so that `except Exception` and Prefect's retries miss it."""
+    return type(error).__name__ == "PanicException"
+
+
+def code_of(error: BaseException) -> str | None:
+    """Return the server's code of a driver's error, `""` for one without a code, None for any other error."""
+    match error:
+        case pymysql.Error():
+            return str(error.args[0]) if error.args and isinstance(error.args[0], int) and error.args[0] else ""
+        case AdbcError():
+            return error.sqlstate or next((code for words, code in LIBPQ if re.search(words, str(error))), "")
+        case RuntimeError() if "Error" in str(error) or "error" in str(error):  # ConnectorX reports all as RuntimeError
+            found = re.search(r"ERROR (\d{4})", str(error))
+            return found[1] if found else ""
+        case AttributeError() if "NoneType" in str(error) and "send" in str(error):  # PyMySQL, connection killed in LOAD
+            return "2013"
+        case OSError():
+            return ""
+    return "" if is_panic(error) else None
+
+
+@contextmanager
+def faults(place: str, doing: str) -> Iterator[None]:
+    """Turn any driver's error into a `DatabaseFault`: the one place where driver messages end, as they carry values."""
+    try:
+        yield
+    except EltError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - ConnectorX panics with a BaseException
+        code = code_of(error)
+        if code is None:
+            raise
+        raise DatabaseFault(place, doing, code) from None

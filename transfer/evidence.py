@@ -1,0 +1,99 @@
+"""What each table needs and why, from evidence alone: the first steps, `skip` and `reload`, of the ladder."""
+
+from __future__ import annotations
+
+from transfer import public
+from transfer.casts import pageable
+from transfer.settings import Limits
+from transfer.table import Extracted, Loaded, SourceTable, Standing, TablePlan, digest
+
+EXTRACT, LOAD, STANDARDIZE = "extract", "load", "standardize"
+
+
+def plan(
+    limits: Limits, each: SourceTable, standing: Standing, *, forced: bool = False
+) -> TablePlan:
+    """Return a table's method, its reason and the hops with work.
+
+    A table has work if its source evidence changed, or extract id > loaded id, or load id > standardized id; a target
+    that is not the one which was recorded is made anew.
+    """
+    rules = public.recipe(limits, each.table).rules
+    read = "forced" if forced else why_read(each, standing.extracted)
+    load = "" if read else why_load(standing)
+    standardize = "" if read or load else why_standardize(rules, standing.loaded)
+    hops = (EXTRACT, LOAD, STANDARDIZE) if read else (LOAD, STANDARDIZE) if load else (STANDARDIZE,) if standardize else ()
+    return TablePlan(
+        table=each.table.name,
+        method="reload" if read else "resume" if hops else "skip",
+        reason=read or load or standardize or "nothing changed since the last clean read",
+        hops=hops,
+        estimated_rows=each.estimated_rows,
+        estimated_bytes=each.estimated_bytes,
+        keyed=pageable(each.table.key_columns),
+        forced=forced,
+        proof=None if forced else proof(each, standing, rules),
+    )
+
+
+def why_read(each: SourceTable, extracted: Extracted | None) -> str:
+    """Return why the source must be read, empty when the evidence proves that nothing changed since a clean read."""
+    if extracted is None:
+        return "never loaded"
+    now, then = each.evidence, extracted.evidence
+    reasons = {
+        "another source server or database": now.identity != then.identity,
+        "columns or key changed": now.fingerprint != then.fingerprint,
+        "its engine changed": now.engine != then.engine,
+        "the replica's table was lost, replaced or lacks rows": not extracted.intact,
+        "written while it was last read": not extracted.clean,
+        "the server does not tell when it was last written": not now.tells_of_writes,
+        "written since": now.updated != then.updated,
+        "another number of rows": now.rows != then.rows,
+        "recreated": now.created != then.created,
+        "AUTO_INCREMENT moved": now.auto_increment != then.auto_increment,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def why_load(standing: Standing) -> str:
+    """Return why `raw` must be loaded from the replica."""
+    extracted, loaded = standing.extracted, standing.loaded
+    if extracted is None or loaded is None or loaded.extract_id == 0:
+        return "not yet in raw"
+    reasons = {
+        "another replica than the one raw was loaded from": loaded.generation != standing.generation,
+        "raw was loaded from a later extract than the replica has": loaded.extract_id > extracted.id,
+        "the last run stopped before raw": loaded.extract_id < extracted.changed_id,
+        "raw was lost, replaced or lacks rows": not loaded.raw_intact,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def why_standardize(rules: str, loaded: Loaded | None) -> str:
+    """Return why the base table must be made anew from `raw`."""
+    if loaded is None or loaded.rules == "":
+        return "not yet in public"
+    reasons = {
+        "the rules or the user's SQL changed": loaded.rules != rules,
+        "the last run stopped before public": loaded.standardized_id != loaded.load_id,
+        "public was lost, replaced or lacks rows": not loaded.public_intact,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def proof(each: SourceTable, standing: Standing, rules: str) -> str | None:
+    """Return a digest of source and targets that stands for this very state, or None unless it can be relied upon.
+
+    It names the source's watermark, the targets' generations and positions and the rules, so a lost, restored or replaced
+    target has another one or none.
+    """
+    extracted, loaded = standing.extracted, standing.loaded
+    if extracted is None or loaded is None or not extracted.intact or not each.evidence.tells_of_writes:
+        return None
+    if why_load(standing) or why_standardize(loaded.rules, loaded):
+        return None
+    return digest(
+        each.evidence.watermark, standing.generation, extracted.id, extracted.replica_created,
+        loaded.load_id, loaded.standardized_id, loaded.public_id, loaded.rules, rules,
+    )

@@ -1,0 +1,49 @@
+"""How a table of the source is laid out in PostgreSQL: names, types and key in `raw`, names in `public`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from transfer.casts import keeps_identity, warehouse_type
+from transfer.postgres import Field
+from transfer.table import Table, digest
+
+NAME_BYTES = 63
+SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
+
+
+def fit(name: str) -> str:
+    """Return a name that PostgreSQL takes: at most 63 bytes, the end replaced by a digest; no system column's."""
+    if name in SYSTEM_COLUMNS:
+        return f"{name}_"
+    if len(name.encode()) <= NAME_BYTES:
+        return name
+    return name.encode()[: NAME_BYTES - 9].decode(errors="ignore") + "_" + digest(name)[:8]
+
+
+def snake_case(name: str) -> str:
+    """Return a name in snake_case: AptDateTime → apt_date_time, SSN → ssn, Bal_0_30 → bal_0_30."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub(r"\W", "_", words).lower()
+
+
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names that PostgreSQL takes and tells apart; of twins the later ones get a digest of their place."""
+    taken: list[str] = []
+    for position, name in enumerate(names):
+        candidate = fit(name)
+        taken.append(candidate if candidate not in taken else fit(f"{name}_{digest(position, name)[:8]}"))
+    return tuple(taken)
+
+
+def raw_fields(table: Table) -> tuple[Field, ...]:
+    """Return the columns that `raw` has for a table, generated ones included."""
+    names = unique(column.name for column in table.columns)
+    return tuple(Field(name, warehouse_type(column)) for name, column in zip(names, table.columns, strict=True))
+
+
+def raw_key(table: Table) -> tuple[str, ...]:
+    """Return the primary key in `raw`, empty where PostgreSQL could not keep the key's values apart."""
+    names = dict(zip((column.name for column in table.columns), (field.name for field in raw_fields(table)), strict=True))
+    return tuple(names[name] for name in table.key) if keeps_identity(table.key_columns) else ()

@@ -1,0 +1,214 @@
+"""Where the warehouse stands: its bookkeeping tables, read by the survey and written with the rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+from transfer import postgres
+from transfer.errors import TableBusy
+from transfer.layout import fit
+from transfer.postgres import Place
+from transfer.settings import Limits, Warehouse
+from transfer.table import Loaded, digest
+
+TABLES = Path(__file__).with_name("sql") / "warehouse_tables.sql"
+
+
+def prepare(warehouse: Warehouse) -> None:
+    """Create the schemas and bookkeeping tables that are missing."""
+    with postgres.connect(warehouse) as connection:
+        if connection.rows("looking for the status tables", "SELECT to_regclass($1)::text", (_status(warehouse),))[0][0]:
+            return
+        for statement in TABLES.read_text().format(schema=postgres.quote(warehouse.schema_name)).split(";\n"):
+            if statement.strip():
+                connection.run("creating the status tables", statement)
+        connection.commit()
+
+
+def _status(warehouse: Warehouse) -> str:
+    return f"{postgres.quote(warehouse.schema_name)}.etl_transform_status"
+
+
+def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, Loaded]:
+    """Read the position of every table, or of those named, and count what `raw` and `public` hold of them."""
+    with postgres.connect(warehouse) as connection:
+        if not connection.rows("looking for the status tables", "SELECT to_regclass($1)::text", (_status(warehouse),))[0][0]:
+            return {}
+        found = connection.rows(
+            "reading etl_transform_status",
+            "SELECT table_name, fence, replica_generation, extract_id, load_id, standardized_id, standardize_rules, public_id,"
+            " raw_rows, public_rows, raw_class.relname::text, coalesce(public_class.relname::text = public_name, false), public_name"
+            f" FROM {_status(warehouse)} AS status"
+            " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid AND raw_class.relnamespace = to_regnamespace('raw')"
+            " LEFT JOIN pg_class AS public_class ON public_class.oid = public_oid"
+            " AND public_class.relnamespace = to_regnamespace($1)"
+            + (" WHERE table_name = ANY(string_to_array($2, chr(1)))" if only else ""),
+            (warehouse.schema_name, *(["\x01".join(only)] if only else [])),
+        )
+        raw = {row[0]: Place("raw", row[10]) for row in found if row[10] == fit(row[0])}
+        public = {row[0]: Place(warehouse.schema_name, row[12]) for row in found if row[11]}
+        held = postgres.counts(connection, [*raw.values(), *public.values()])
+    return {
+        row[0]: Loaded(
+            *row[1:8],
+            raw_intact=row[0] in raw and held[raw[row[0]]] == row[8],
+            public_intact=row[0] in public and held[public[row[0]]] == row[9],
+        )
+        for row in found
+    }
+
+
+def take(connection: postgres.Connection, warehouse: Warehouse, table: str, fence: int) -> None:
+    """Keep older writers of a table out until the transaction ends.
+
+    Raises:
+        TableBusy: a younger writer has been here.
+
+    """
+    taken = connection.rows(
+        f"locking {table}",
+        f"INSERT INTO {_status(warehouse)} AS status (table_name, fence) VALUES ($1, $2)"
+        " ON CONFLICT (table_name) DO UPDATE SET fence = excluded.fence WHERE status.fence <= excluded.fence RETURNING fence",
+        (table, fence),
+    )
+    if not taken:
+        raise TableBusy(f"{table} was taken over by another run; this one stops writing it.")
+
+
+def note_loaded(
+    connection: postgres.Connection, warehouse: Warehouse, table: str, target: Place, *,
+    generation: str, extract_id: int, rows: int, altered: dict[str, dict[str, int]], moved: bool,
+) -> None:
+    """Write down which extract `raw` holds now; `moved` when its rows are others than before."""
+    connection.run(
+        "writing etl_transform_status",
+        f"UPDATE {_status(warehouse)} SET replica_generation = $2, extract_id = $3, load_id = load_id + $4,"
+        " raw_oid = to_regclass($5)::oid::bigint, raw_rows = $6, values_altered = $7, loaded_at = now(), checked_at = now()"
+        " WHERE table_name = $1",
+        (table, generation, extract_id, int(moved), str(target), rows, json.dumps(altered)),
+    )
+
+
+def confirm(warehouse: Warehouse, tables: Sequence[str]) -> None:
+    """Note that tables were found equal to the replica just now."""
+    with postgres.connect(warehouse) as connection:
+        connection.run(
+            "writing etl_transform_status",
+            f"UPDATE {_status(warehouse)} SET checked_at = now() WHERE table_name = ANY(string_to_array($1, chr(1)))",
+            ("\x01".join(tables),),
+        )
+        connection.commit()
+
+
+def public_name(connection: postgres.Connection, warehouse: Warehouse, table: str, wanted: str) -> str:
+    """Return the base table's name: the recorded one, else the wanted one unless another table has it already."""
+    found = connection.rows(
+        "reading etl_transform_status",
+        f"SELECT table_name, public_name FROM {_status(warehouse)} WHERE table_name = $1 OR public_name = $2", (table, wanted),
+    )
+    recorded = {row[0]: row[1] for row in found}
+    if recorded.get(table):
+        return str(recorded[table])
+    return wanted if wanted not in recorded.values() else fit(f"{wanted}_{digest(table)[:8]}")
+
+
+def load_id(connection: postgres.Connection, warehouse: Warehouse, table: str) -> int:
+    """Return the number of the version that `raw` holds."""
+    statement = f"SELECT load_id FROM {_status(warehouse)} WHERE table_name = $1"
+    return int(connection.rows("reading etl_transform_status", statement, (table,))[0][0])
+
+
+def note_standardized(
+    connection: postgres.Connection, warehouse: Warehouse, table: str, target: Place, *, load: int, rules: str, moved: bool
+) -> None:
+    """Write down which load `public` holds now, made by which rules; `moved` when its rows are others than before."""
+    connection.run(
+        "writing etl_transform_status",
+        f"UPDATE {_status(warehouse)} SET public_name = $2, standardized_id = $3, standardize_rules = $4,"
+        " public_id = public_id + $5, public_oid = to_regclass($6)::oid::bigint,"
+        f" public_rows = (SELECT count(*) FROM {target}), standardized_at = now(), checked_at = now() WHERE table_name = $1",
+        (table, target.name, load, rules, int(moved), str(target)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The last good build of the models: of which project, from which base tables, and whether its relations stand."""
+
+    project: str
+    positions: dict[str, int]
+    complete: bool
+
+
+def base_tables(warehouse: Warehouse) -> dict[str, int]:
+    """Return each base table's number, which grows when its rows change."""
+    with postgres.connect(warehouse) as connection:
+        found = connection.rows(
+            "reading etl_transform_status",
+            f"SELECT public_name, public_id FROM {_status(warehouse)} WHERE public_name IS NOT NULL AND public_id > 0",
+        )
+    return {str(name): int(number) for name, number in found}
+
+
+def last_build(warehouse: Warehouse) -> Built | None:
+    """Return the last good build, None before the first."""
+    with postgres.connect(warehouse) as connection:
+        found = connection.rows(
+            "reading etl_dbt_status",
+            f"SELECT project_hash, positions, relations FROM {_builds(warehouse)} WHERE good ORDER BY id DESC LIMIT 1",
+        )
+        if not found:
+            return None
+        project, numbers, relations = found[0]
+        ((missing,),) = connection.rows(
+            "looking for the models",
+            "SELECT count(*) FROM json_array_elements_text($1::text::json) AS relation WHERE to_regclass(relation) IS NULL",
+            (relations,),
+        )
+    return Built(str(project), json.loads(numbers), not missing)
+
+
+def note_built(
+    warehouse: Warehouse, *, run_id: str, good: bool, project: str, numbers: dict[str, int],
+    relations: Sequence[str], selected: int, seconds: float,
+) -> None:
+    """Write down a build; a partial one keeps the relations of those before."""
+    with postgres.connect(warehouse) as connection:
+        connection.run(
+            "writing etl_dbt_status",
+            f"INSERT INTO {_builds(warehouse)} (run_id, good, project_hash, positions, relations, selected, seconds)"
+            " SELECT $1, $2, $3, $4, coalesce((SELECT json_agg(DISTINCT relation) FROM (SELECT json_array_elements_text($5::text::json)"
+            " UNION SELECT json_array_elements_text(relations::json) FROM"
+            f" (SELECT relations FROM {_builds(warehouse)} WHERE good AND project_hash = $3 ORDER BY id DESC LIMIT 1) AS last"
+            ") AS all_of_them (relation)), '[]')::text, $6, $7",
+            (run_id, good, project, json.dumps(numbers), json.dumps(list(relations)), selected, seconds),
+        )
+        connection.commit()
+
+
+def _builds(warehouse: Warehouse) -> str:
+    return f"{postgres.quote(warehouse.schema_name)}.etl_dbt_status"
+
+
+@contextmanager
+def one_builder(warehouse: Warehouse, limits: Limits) -> Iterator[None]:
+    """Keep other runs from building the models at the same time.
+
+    Raises:
+        TableBusy: another run built for longer than `ELT_LOCK_SECONDS`.
+
+    """
+    until = monotonic() + limits.lock_seconds
+    with postgres.connect(warehouse) as connection:
+        while not connection.rows("waiting to build the models", "SELECT pg_try_advisory_lock(hashtext('elt dbt build'))")[0][0]:
+            if monotonic() > until:
+                raise TableBusy(f"another run has been building the models for over {limits.lock_seconds} s (ELT_LOCK_SECONDS).")
+            sleep(1)
+        connection.commit()
+        yield
+        connection.rows("building the models", "SELECT pg_advisory_unlock_all()::text")

@@ -1,0 +1,282 @@
+"""The PostgreSQL client: ADBC runs statements and COPYs Arrow; every change is one transaction."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from threading import Lock
+from typing import Any, TypeAlias
+from urllib.parse import quote as percent
+
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+
+from transfer.casts import arrow_type
+from transfer.errors import LOCKED_OUT, DatabaseFault, TableError, faults
+from transfer.settings import Limits, Warehouse
+
+log = logging.getLogger("elt.connection")
+
+CONNECT_SECONDS = 3
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a PostgreSQL table."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A table of PostgreSQL; a temporary one has no schema."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        """Write it as SQL does."""
+        return f"{quote(self.schema)}.{quote(self.name)}" if self.schema else quote(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How many rows of a table became different."""
+
+    inserted: int
+    updated: int
+    deleted: int
+
+    @property
+    def any(self) -> bool:
+        """True when the table is another than before."""
+        return bool(self.inserted or self.updated or self.deleted)
+
+
+def quote(name: str) -> str:
+    """Quote an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def address(warehouse: Warehouse) -> str:
+    """Return the libpq address, password included: never log it."""
+    login = f"{percent(warehouse.user, safe='')}:{percent(warehouse.password.get_secret_value(), safe='')}"
+    tls = "verify-full" if warehouse.verified_tls else "prefer"
+    authority = f"sslrootcert={percent(warehouse.tls_ca or 'system', safe='')}&" if warehouse.verified_tls else ""
+    return (
+        f"postgresql://{login}@{percent(warehouse.host, safe='')}:{warehouse.port}/{percent(warehouse.db, safe='')}"
+        f"?sslmode={tls}&{authority}connect_timeout={CONNECT_SECONDS}&application_name=elt&options={percent('-c timezone=UTC')}"
+    )
+
+
+class Connection:
+    """One ADBC connection whose errors are ours; not in autocommit."""
+
+    def __init__(self, raw: Any) -> None:
+        """Wrap an open connection."""
+        self.raw = raw
+
+    def run(self, doing: str, statement: str, values: Sequence[Any] = ()) -> None:
+        """Run a statement."""
+        with faults("warehouse", doing), self.raw.cursor() as cursor:
+            cursor.execute(statement, values or None)
+
+    def rows(self, doing: str, statement: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Run a query, or a statement that returns rows, and return them."""
+        with faults("warehouse", doing), self.raw.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return list(cursor.fetchall())
+
+    def count(self, doing: str, statement: str) -> int:
+        """Run a DELETE or INSERT and return the number of its rows."""
+        return int(self.rows(doing, f"WITH done AS ({statement} RETURNING 1) SELECT count(*) FROM done")[0][0])
+
+    def copy(self, doing: str, place: Place, fields: Sequence[Field], page: pa.Table) -> None:
+        """Append a page by COPY BINARY; its columns are brought to the Arrow types that the fields read exactly."""
+        schema = pa.schema([(field.name, arrow_type(field.type)) for field in fields])
+        exact = page.rename_columns(schema.names).cast(schema)
+        with faults("warehouse", doing), self.raw.cursor() as cursor:
+            cursor.adbc_ingest(
+                place.name, exact, mode="append", db_schema_name=place.schema or None, temporary=not place.schema
+            )
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        with faults("warehouse", "committing"):
+            self.raw.commit()
+
+
+_OPENING = Lock()
+
+
+@cache
+def _first(address: str, _process: int) -> Any:
+    return adbc.connect(address, autocommit=True)
+
+
+def _clone(warehouse: Warehouse) -> Any:
+    """Open one more connection of a database handle that this process keeps.
+
+    A new handle reads all of pg_type and pg_attribute, which takes half a second in a warehouse of 800 tables.
+    """
+    with _OPENING:
+        return _first(address(warehouse), os.getpid()).adbc_clone()
+
+
+@contextmanager
+def connect(warehouse: Warehouse) -> Iterator[Connection]:
+    """Open a connection; what is not committed when it closes is rolled back."""
+    started = time.monotonic()
+    try:
+        with faults("warehouse", f"connecting to {warehouse.host}:{warehouse.port}"):
+            raw = _clone(warehouse)
+    except Exception as error:
+        log.error("warehouse %s@%s:%s refused: %s", warehouse.user, warehouse.host, warehouse.port, error)
+        raise
+    log.info("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, time.monotonic() - started)
+    try:
+        yield Connection(raw)
+    finally:
+        with _OPENING, suppress(adbc.Error):  # a connection that the server has closed cannot be rolled back nor closed
+            raw.close()
+
+
+def fields_of(connection: Connection, place: Place) -> tuple[Field, ...]:
+    """Return a table's columns with their types, empty if there is no such table."""
+    found = connection.rows(
+        f"looking at {place}",
+        "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute"
+        " WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        (str(place),),
+    )
+    return tuple(Field(str(name), LONG_TYPES.get(str(kind), str(kind))) for name, kind in found)
+
+
+LONG_TYPES = {"timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz"}
+
+
+def key_of(connection: Connection, place: Place) -> tuple[str, ...]:
+    """Return the columns of a table's primary key in order."""
+    found = connection.rows(
+        f"looking at {place}",
+        "SELECT a.attname::text FROM pg_constraint AS c, unnest(c.conkey) WITH ORDINALITY AS k (attnum, position), pg_attribute AS a"
+        " WHERE c.conrelid = to_regclass($1) AND c.contype = 'p' AND a.attrelid = c.conrelid AND a.attnum = k.attnum"
+        " ORDER BY k.position",
+        (str(place),),
+    )
+    return tuple(row[0] for row in found)
+
+
+def create(connection: Connection, place: Place, fields: Sequence[Field], *, temporary: bool = False) -> None:
+    """Create a table; a temporary one goes with the transaction."""
+    columns = ", ".join(f"{quote(field.name)} {field.type}" for field in fields)
+    kind, end = ("TEMPORARY ", " ON COMMIT DROP") if temporary else ("", "")
+    connection.run(f"creating {place}", f"CREATE {kind}TABLE {place} ({columns}){end}")
+
+
+def add_key(connection: Connection, place: Place, key: Sequence[str]) -> None:
+    """Add a primary key, if there is one to add."""
+    if key:
+        names = ", ".join(map(quote, key))
+        connection.run(f"adding the key of {place}", f"ALTER TABLE {place} ADD PRIMARY KEY ({names})")
+
+
+def conform(connection: Connection, limits: Limits, place: Place, fields: Sequence[Field], key: Sequence[str]) -> None:
+    """Give a standing table other columns or another key without replacing it, as views may stand on it.
+
+    Raises:
+        TableError: a view or the like needs a column that is to go.
+
+    """
+    standing = fields_of(connection, place)
+    gone = [field.name for field in standing if field not in fields]
+    new = [field for field in fields if field not in standing]
+    changes = [f"DROP COLUMN {quote(name)}" for name in gone]
+    changes += [f"ADD COLUMN {quote(field.name)} {field.type}" for field in new]
+    if changes:
+        _alter(connection, limits, place, ", ".join(changes), ", ".join(gone))
+    standing_key = key_of(connection, place)
+    if standing_key and standing_key != tuple(key):
+        constraint = connection.rows(
+            f"looking at {place}",
+            "SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'", (str(place),),
+        )[0][0]
+        _alter(connection, limits, place, f"DROP CONSTRAINT {quote(constraint)}", "its primary key")
+
+
+def _alter(connection: Connection, limits: Limits, place: Place, change: str, gone: str) -> None:
+    """Alter a table, waiting in short turns for its readers, since a waiting ALTER blocks new ones."""
+    connection.run(f"altering {place}", "SET LOCAL lock_timeout = '1s'")
+    until = time.monotonic() + limits.lock_seconds
+    while True:
+        connection.run(f"altering {place}", "SAVEPOINT altering")
+        try:
+            connection.run(f"altering {place}", f"ALTER TABLE {place} {change}")
+        except DatabaseFault as fault:
+            if fault.code == "2BP01":
+                raise TableError(
+                    f"{place} must lose or retype {gone}, but a view or other object depends on it: drop that object and run again."
+                ) from None
+            if fault.code not in LOCKED_OUT or time.monotonic() > until:
+                raise
+            connection.run(f"altering {place}", "ROLLBACK TO SAVEPOINT altering")
+            time.sleep(1)
+        else:
+            connection.run(f"altering {place}", "SET LOCAL lock_timeout = 0")
+            return
+
+
+def merge(connection: Connection, side: Place, target: Place, fields: Sequence[Field], key: Sequence[str]) -> Changes:
+    """Make the target's rows equal to the side table's, touching only those that differ; without a key as multisets."""
+    columns = ", ".join(quote(field.name) for field in fields)
+    if not key:
+        return _merge_multisets(connection, side, target, columns)
+    on = " AND ".join(f"t.{quote(name)} = s.{quote(name)}" for name in key)
+    ours = ", ".join(f"t.{quote(field.name)}" for field in fields)
+    theirs = ", ".join(f"s.{quote(field.name)}" for field in fields)
+    doing = f"bringing {target} up to date"
+    deleted = connection.count(doing, f"DELETE FROM {target} AS t WHERE NOT EXISTS (SELECT FROM {side} AS s WHERE {on})")
+    updated = connection.count(
+        doing, f"DELETE FROM {target} AS t USING {side} AS s WHERE {on} AND ROW({ours}) IS DISTINCT FROM ROW({theirs})"
+    )
+    written = connection.count(
+        doing,
+        f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {side} AS s"
+        f" WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {on})",
+    )
+    if not key_of(connection, target):
+        add_key(connection, target, key)
+    return Changes(written - updated, updated, deleted)
+
+
+def _merge_multisets(connection: Connection, side: Place, target: Place, columns: str) -> Changes:
+    doing = f"bringing {target} up to date"
+    ours, theirs = f"SELECT {columns} FROM {target}", f"SELECT {columns} FROM {side}"
+    ((deleted, inserted),) = connection.rows(
+        doing,
+        f"SELECT (SELECT count(*) FROM ({ours} EXCEPT ALL {theirs}) AS gone),"
+        f" (SELECT count(*) FROM ({theirs} EXCEPT ALL {ours}) AS new)",
+    )
+    if deleted or inserted:
+        connection.run(doing, f"DELETE FROM {target}")
+        connection.run(doing, f"INSERT INTO {target} ({columns}) {theirs}")
+    return Changes(inserted, 0, deleted)
+
+
+def counts(connection: Connection, places: Iterable[Place]) -> dict[Place, int]:
+    """Count the rows of tables."""
+    found: dict[Place, int] = {}
+    wanted = list(places)
+    for start in range(0, len(wanted), 100):
+        part = wanted[start : start + 100]
+        counting = " UNION ALL ".join(f"SELECT {position}, count(*) FROM {place}" for position, place in enumerate(part))
+        found.update((part[position], count) for position, count in connection.rows("counting rows", counting))
+    return found

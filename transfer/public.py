@@ -1,0 +1,109 @@
+"""The base tables in PostgreSQL: `raw` in snake_case, trimmed, without empty dates, keyed; made in SQL where the rows are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from time import monotonic
+
+from transfer import positions, postgres
+from transfer.errors import DatabaseFault, TableError
+from transfer.layout import fit, raw_fields, raw_key, snake_case, unique
+from transfer.postgres import Changes, Field, Place, quote
+from transfer.settings import Limits, Warehouse
+from transfer.table import Hop, Table, digest
+
+SIDE = Place("", "_elt_side")
+
+# OpenDental writes these where it has no date.
+EMPTY_DATES = ("0001-01-01", "1900-01-01")
+
+# White space around a text, the no-break space included.
+TRIMMED = r"E' \t\n\r\f\v\u00A0'"
+
+EXPRESSIONS = {
+    "text": f"btrim({{c}}, {TRIMMED})",
+    "date": "CASE WHEN {c} NOT IN (" + ", ".join(f"DATE '{date}'" for date in EMPTY_DATES) + ") THEN {c} END",
+    "timestamp": "CASE WHEN {c} NOT IN (" + ", ".join(f"TIMESTAMP '{date}'" for date in EMPTY_DATES) + ") THEN {c} END",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a base table is made: the SELECT over `raw`, its key as `public` names it, and whose SQL it is."""
+
+    select: str
+    key: tuple[str, ...]
+    origin: str
+
+    @property
+    def rules(self) -> str:
+        """A digest: another one means that `public` must be made anew from `raw`."""
+        return digest(self.select, self.key)
+
+
+def recipe(limits: Limits, table: Table) -> Recipe:
+    """Return the user's own SQL for a table if there is a file for it, else the standard rules."""
+    columns = raw_fields(table)
+    names = unique(snake_case(field.name) for field in columns)
+    renamed = {field.name: name for field, name in zip(columns, names, strict=True)}
+    key = tuple(renamed[name] for name in raw_key(table))
+    own = limits.standardize_dir / f"{table.name}.sql"
+    if "/" not in table.name and own.is_file():
+        return Recipe(own.read_text().strip().rstrip(";"), key, str(own))
+    selected = ",\n    ".join(
+        f"{EXPRESSIONS.get(field.type, '{c}').format(c=quote(field.name))} AS {quote(name)}"
+        for field, name in zip(columns, names, strict=True)
+    )
+    return Recipe(f"SELECT\n    {selected}\nFROM {Place('raw', fit(table.name))}", key, "the standard rules")
+
+
+def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int) -> Hop:
+    """Make the base table equal to what its recipe makes of `raw`, touching only rows that differ, in one transaction.
+
+    Raises:
+        TableError: the user's own SQL fails, or a view needs a column that is to go.
+
+    """
+    started = monotonic()
+    made = recipe(limits, table)
+    with postgres.connect(warehouse) as connection:
+        positions.take(connection, warehouse, table.name, fence)
+        load = positions.load_id(connection, warehouse, table.name)
+        name = positions.public_name(connection, warehouse, table.name, fit(snake_case(table.name)))
+        target = Place(warehouse.schema_name, name)
+        first = not postgres.fields_of(connection, target)
+        rows = _make(connection, target if first else SIDE, made, temporary=not first)
+        changes = Changes(rows, 0, 0) if first else _renew(connection, limits, target, made)
+        if first:
+            postgres.add_key(connection, target, _key(postgres.fields_of(connection, target), made))
+        positions.note_standardized(
+            connection, warehouse, table.name, target, load=load, rules=made.rules, moved=first or changes.any
+        )
+        connection.commit()
+    return Hop("standardize", rows, changes.inserted, changes.updated, changes.deleted, monotonic() - started)
+
+
+def _make(connection: postgres.Connection, place: Place, made: Recipe, *, temporary: bool) -> int:
+    kind, end = ("TEMPORARY ", " ON COMMIT DROP") if temporary else ("", "")
+    try:
+        connection.run(f"standardizing by {made.origin}", f"CREATE {kind}TABLE {place}{end} AS\n{made.select}")
+    except DatabaseFault as fault:
+        if made.origin == "the standard rules" or not re.match(r"(42|22|21|0A)", fault.code):
+            raise
+        raise TableError(f"{made.origin} does not run: PostgreSQL answers error {fault.code}; mend or remove the file.") from None
+    if temporary:
+        connection.run("standardizing", f"ANALYZE {place}")
+    return postgres.counts(connection, [place])[place]
+
+
+def _renew(connection: postgres.Connection, limits: Limits, target: Place, made: Recipe) -> Changes:
+    columns = postgres.fields_of(connection, SIDE)
+    key = _key(columns, made)
+    postgres.conform(connection, limits, target, columns, key)
+    return postgres.merge(connection, SIDE, target, columns, key)
+
+
+def _key(columns: tuple[Field, ...], made: Recipe) -> tuple[str, ...]:
+    """Return the key if the recipe's columns still have it."""
+    return made.key if set(made.key) <= {field.name for field in columns} else ()

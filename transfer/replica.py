@@ -1,0 +1,449 @@
+"""The exact copy in the local MySQL: its bookkeeping, its locks, and how a table gets there without ever being half there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from time import monotonic, sleep
+
+import pyarrow as pa
+
+from transfer import mysql
+from transfer.casts import cast_of
+from transfer.errors import LOCKED_OUT, DatabaseFault, TableBusy, TableError
+from transfer.mysql import quote
+from transfer.settings import Limits, Replica
+from transfer.table import Column, Evidence, Extracted, Hop, SourceTable, Table, digest
+
+TABLES = Path(__file__).with_name("sql") / "replica_tables.sql"
+NEW, OLD = "_elt_new_", "_elt_old_"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the replica says of itself: which copy it is and each table's newest complete extract."""
+
+    generation: str
+    extracted: dict[str, Extracted]
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A table held for writing; `fence` grows with each holder, and every data transaction checks it."""
+
+    table: str
+    fence: int
+    connection: mysql.Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """The table under construction beside the one that people read."""
+
+    name: str
+    each: SourceTable
+    definition: str
+    read_from: datetime
+    last: tuple[str, ...] | None = None
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is written down of an extract."""
+
+    run_id: str
+    method: str
+    reason: str
+    evidence: Evidence
+    clean: bool
+    rows: int
+    started: float
+
+
+def prepare(replica: Replica, limits: Limits) -> None:
+    """Create the bookkeeping tables that are missing."""
+    with mysql.connect(replica, limits, writes=True) as connection:
+        for statement in TABLES.read_text().split(";\n"):
+            if statement.strip():
+                mysql.run(connection, "replica", "creating the status tables", statement)
+
+
+def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None) -> State:
+    """Read the position of every table, or of those named, and count what the replica holds of them."""
+    with mysql.connect(replica, limits) as connection:
+        present: dict[str, datetime] = dict(_ask(connection, "listing its tables", f"SELECT TABLE_NAME, CREATE_TIME {_FROM_TABLES}"))
+        if "etl_extract_status" not in present or "etl_replica" not in present:
+            return State("", {})
+        generation = _ask(connection, "asking which copy it is", "SELECT generation FROM etl_replica")
+        newest = _newest(connection, only)
+        counts = _count(connection, [row[0] for row in newest if row[0] in present])
+    return State(
+        generation[0][0] if generation else "",
+        {row[0]: _extracted(row, present.get(row[0]), counts.get(row[0])) for row in newest},
+    )
+
+
+_FROM_TABLES = "FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+
+
+def _ask(
+    connection: mysql.Connection, doing: str, statement: str, values: Sequence[object] | None = None
+) -> list[mysql.Row]:
+    return mysql.rows(connection, "replica", doing, statement, values)
+
+
+def _newest(connection: mysql.Connection, only: Sequence[str] | None) -> list[mysql.Row]:
+    named = f" AND table_name IN ({', '.join(['%s'] * len(only))})" if only else ""
+    return _ask(
+        connection, "reading etl_extract_status",
+        "SELECT table_name, id, changed_id, run_id, source_identity, source_engine, source_fingerprint, source_created, source_updated,"
+        " source_auto_increment, source_rows, clean, rows_total, replica_created FROM etl_extract_status JOIN"
+        " (SELECT MAX(id) AS id, COALESCE(MAX(IF(scope = 'nothing', NULL, id)), 0) AS changed_id FROM etl_extract_status"
+        f" WHERE state = 'complete'{named} GROUP BY table_name) AS newest USING (id)",
+        only or None,
+    )
+
+
+def _count(connection: mysql.Connection, names: Sequence[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for start in range(0, len(names), 100):
+        counting = " UNION ALL ".join(
+            f"SELECT {position}, COUNT(*) FROM {quote(name)}" for position, name in enumerate(names[start : start + 100], start)
+        )
+        counts.update((names[position], count) for position, count in _ask(connection, "counting rows", counting))
+    return counts
+
+
+def _extracted(row: mysql.Row, created_now: datetime | None, rows_now: int | None) -> Extracted:
+    _, id_, changed_id, run_id, identity, engine, fingerprint, created, updated, auto_increment, count, clean, total, replica_created = row
+    return Extracted(
+        id=id_,
+        changed_id=changed_id,
+        run_id=run_id,
+        evidence=Evidence(identity, engine, fingerprint, created, updated, auto_increment, count),
+        clean=bool(clean),
+        rows=total,
+        replica_created=replica_created,
+        replica_created_now=created_now,
+        replica_rows_now=rows_now,
+    )
+
+
+@contextmanager
+def locked(replica: Replica, limits: Limits, table: str, floor: int) -> Iterator[Lock]:
+    """Hold a table for writing, waiting for another run that has it; `floor` is the highest fence seen elsewhere.
+
+    Raises:
+        TableBusy: the other run did not let go within `ELT_LOCK_SECONDS`.
+
+    """
+    name = f"elt:{digest(replica.db, table)}"
+    with mysql.connect(replica, limits, writes=True) as connection:
+        until = monotonic() + limits.lock_seconds
+        while not _ask(connection, f"locking {table}", "SELECT GET_LOCK(%s, 2)", (name,))[0][0]:
+            if monotonic() > until:
+                raise TableBusy(f"{table} is held by another run for over {limits.lock_seconds} s (ELT_LOCK_SECONDS).")
+        mysql.run(
+            connection, "replica", f"locking {table}",
+            "INSERT INTO etl_extract_lock (table_name, fence) VALUES (%s, %s)"
+            " ON DUPLICATE KEY UPDATE fence = GREATEST(fence + 1, VALUES(fence))",
+            (table, floor + 1),
+        )
+        found = _ask(connection, f"locking {table}", "SELECT fence FROM etl_extract_lock WHERE table_name = %s", (table,))
+        yield Lock(table, found[0][0], connection)
+
+
+@contextmanager
+def _transaction(lock: Lock) -> Iterator[mysql.Connection]:
+    """Commit rows and their status as one, if the table is still ours."""
+    with mysql.transaction(lock.connection, "replica"):
+        found = _ask(
+            lock.connection, f"checking the lock of {lock.table}",
+            "SELECT fence FROM etl_extract_lock WHERE table_name = %s FOR UPDATE", (lock.table,),
+        )
+        if not found or found[0][0] != lock.fence:
+            raise TableBusy(f"{lock.table} was taken over by another run; this one stops writing it.")
+        yield lock.connection
+
+
+def beside(prefix: str, table: str) -> str:
+    """Return the name of a table's shadow; long names are replaced by a digest (a name has 64 characters at most)."""
+    return f"{prefix}{table}" if len(prefix) + len(table) <= 64 else f"{prefix}{digest(table)}"
+
+
+OPTIONS_OF_OTHER_ENGINES = re.compile(
+    r" (ROW_FORMAT|CHECKSUM|DELAY_KEY_WRITE|PACK_KEYS|TRANSACTIONAL|PAGE_CHECKSUM|MIN_ROWS|MAX_ROWS|AVG_ROW_LENGTH"
+    r"|KEY_BLOCK_SIZE|INSERT_METHOD|UNION|(DATA|INDEX) DIRECTORY)=('[^']*'|\([^)]*\)|\S+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A table's SHOW CREATE TABLE, taken apart: columns and primary key first, the other keys once the rows are there."""
+
+    create: str
+    keys: tuple[str, ...]
+
+
+def as_replica(definition: str, name: str) -> Definition:
+    """Turn the source's definition into that of an InnoDB table without foreign keys and partitions."""
+    head, *lines = definition.split("\n")
+    end = next(position for position, line in enumerate(lines) if line.startswith(")"))
+    body = [line.strip().removesuffix(",") for line in lines[:end]]
+    counter = next((line.split("` ")[0] + "`" for line in body if line.startswith("`") and " AUTO_INCREMENT" in line), None)
+    primary = next((line for line in body if line.startswith("PRIMARY KEY")), "")
+    kept: list[str] = []
+    keys: list[str] = []
+    for line in body:
+        if re.match(r"CONSTRAINT .* FOREIGN KEY ", line):
+            continue
+        is_key = re.match(r"(UNIQUE |FULLTEXT |SPATIAL )?KEY ", line)
+        needed_at_once = counter and f"({counter}" in line and f"({counter}" not in primary
+        (keys if is_key and not needed_at_once else kept).append(line)
+    options, comment, rest = lines[end].partition(" COMMENT=")
+    options = OPTIONS_OF_OTHER_ENGINES.sub("", re.sub(r"ENGINE=\w+", "ENGINE=InnoDB", options))
+    return Definition(f"CREATE TABLE {quote(name)} (\n  " + ",\n  ".join(kept) + f"\n{options}{comment}{rest}", tuple(keys))
+
+
+def recover(lock: Lock) -> None:
+    """Complete a swap that a killed run had announced and made, call off one it had not made, remove what is left over."""
+    newest = _ask(
+        lock.connection, "reading etl_extract_status",
+        "SELECT id, state FROM etl_extract_status WHERE table_name = %s ORDER BY id DESC LIMIT 1", (lock.table,),
+    )
+    present = {row[0] for row in _ask(lock.connection, "listing its tables", f"SELECT TABLE_NAME {_FROM_TABLES}")}
+    if newest and newest[0][1] == "intent":
+        if beside(NEW, lock.table) not in present and lock.table in present:
+            _complete_swap(lock, newest[0][0])
+        else:
+            _call_off_swap(lock, newest[0][0])
+    if beside(OLD, lock.table) in present:
+        _drop(lock, beside(OLD, lock.table))
+
+
+def _drop(lock: Lock, name: str) -> None:
+    mysql.run(lock.connection, "replica", f"dropping {name}", f"DROP TABLE IF EXISTS {quote(name)}")
+
+
+def shadow(lock: Lock, each: SourceTable, definition: str, now: datetime) -> Shadow:
+    """Start a shadow table, or go on with the one of a killed run if the source has not changed since it began."""
+    name = beside(NEW, lock.table)
+    watermark = digest(each.evidence.watermark, definition)
+    progress = _ask(
+        lock.connection, "reading etl_extract_progress",
+        "SELECT watermark, read_from, last_key, rows_read FROM etl_extract_progress WHERE table_name = %s", (lock.table,),
+    )
+    if progress and _can_resume(lock, name, each, progress[0], watermark):
+        _, read_from, last, count = progress[0]
+        return Shadow(name, each, definition, read_from, tuple(json.loads(last)), count)
+    _drop(lock, name)
+    with _transaction(lock) as connection:
+        mysql.run(
+            connection, "replica", "noting the progress",
+            "REPLACE INTO etl_extract_progress (table_name, watermark, read_from, last_key, rows_read)"
+            " VALUES (%s, %s, %s, '[]', 0)",
+            (lock.table, watermark, now),
+        )
+    mysql.run(lock.connection, "replica", f"creating {name}", as_replica(definition, name).create)
+    return Shadow(name, each, definition, now)
+
+
+def _can_resume(lock: Lock, name: str, each: SourceTable, progress: mysql.Row, watermark: str) -> bool:
+    recorded, read_from, last, count = progress
+    updated = each.evidence.updated
+    # A write within 2 s before the read, or after it began, may stand on either side of the last page.
+    quiet = updated is not None and (read_from - updated).total_seconds() > 2
+    if recorded != watermark or not quiet or last == "[]":
+        return False
+    present = _ask(lock.connection, "listing its tables", f"SELECT 1 {_FROM_TABLES} AND TABLE_NAME = %s", (name,))
+    return bool(present) and _count(lock.connection, [name])[name] == count
+
+
+def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str]) -> Shadow:
+    """Add a page to the shadow, together with the note of how far the read has come."""
+    grown = replace(shadow, last=tuple(last), rows=shadow.rows + page.num_rows)
+    with _transaction(lock) as connection:
+        mysql.load(connection, "replica", shadow.name, shadow.each.table.stored, page)
+        mysql.run(
+            connection, "replica", "noting the progress",
+            "UPDATE etl_extract_progress SET last_key = %s, rows_read = %s WHERE table_name = %s",
+            (json.dumps(list(last)), grown.rows, lock.table),
+        )
+    return grown
+
+
+def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | None, verdict: Verdict) -> Hop:
+    """Make the replica's table equal to the shadow: row by row where it stands and has a key, by a swap otherwise.
+
+    Raises:
+        TableError: the shadow does not hold the rows that were read.
+
+    """
+    held = _count(lock.connection, [shadow.name])[shadow.name]
+    if held != shadow.rows:
+        raise TableError(f"{lock.table}: {shadow.rows} rows were read but the replica's shadow holds {held}.")
+    if recorded and shadow.each.table.key and _same_structure(lock, shadow):
+        return _merge(lock, shadow, verdict)
+    return _swap(lock, limits, shadow, verdict)
+
+
+def _same_structure(lock: Lock, shadow: Shadow) -> bool:
+    """Compare the standing table's definition with the one that the source's would make."""
+    present = _ask(lock.connection, "listing its tables", f"SELECT 1 {_FROM_TABLES} AND TABLE_NAME = %s", (lock.table,))
+    if not present:
+        return False
+    found = _ask(lock.connection, f"asking for the definition of {lock.table}", f"SHOW CREATE TABLE {quote(lock.table)}")
+    return _structure(found[0][1]) == _structure(shadow.definition)
+
+
+def _structure(definition: str) -> tuple[str, frozenset[str]]:
+    found = as_replica(definition, "x")
+    return re.sub(r" AUTO_INCREMENT=\d+|/\*.*?\*/", "", found.create), frozenset(found.keys)
+
+
+def _merge(lock: Lock, shadow: Shadow, verdict: Verdict) -> Hop:
+    target, new, stored = quote(lock.table), quote(shadow.name), shadow.each.table.stored
+    on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in shadow.each.table.key)
+    key = quote(shadow.each.table.key[0])
+    differs = " OR ".join(f"NOT ({_bytes('t', column)} <=> {_bytes('s', column)})" for column in stored)
+    columns = ", ".join(quote(column.name) for column in stored)
+    deleting = f"DELETE t FROM {target} t LEFT JOIN {new} s ON {on} WHERE s.{key} IS NULL"
+    updating = f"DELETE t FROM {target} t JOIN {new} s ON {on} WHERE {differs}"
+    inserting = (
+        f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {new} s"
+        f" WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {on})"
+    )
+    with _transaction(lock) as connection:
+        deleted, updated, written = (
+            mysql.run(connection, "replica", f"bringing {lock.table} up to date", statement)
+            for statement in (deleting, updating, inserting)
+        )
+        hop = Hop("extract", shadow.rows, written - updated, updated, deleted, monotonic() - verdict.started)
+        _note(lock, verdict, hop, "complete")
+        _forget_progress(lock)
+    _drop(lock, shadow.name)
+    return hop
+
+
+def _bytes(side: str, column: Column) -> str:
+    """Return the expression whose equality is that of the stored bytes, not of the column's collation."""
+    return cast_of(column).for_replica.format(c=f"{side}.{quote(column.name)}")
+
+
+def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str) -> int:
+    evidence = verdict.evidence
+    values = {
+        "table_name": lock.table, "run_id": verdict.run_id, "state": state,
+        "method": verdict.method, "reason": verdict.reason[:255], "scope": "everything" if hop.changed else "nothing",
+        "source_identity": evidence.identity, "source_engine": evidence.engine, "source_fingerprint": evidence.fingerprint,
+        "source_created": evidence.created, "source_updated": evidence.updated,
+        "source_auto_increment": evidence.auto_increment, "source_rows": evidence.rows,
+        "clean": verdict.clean, "rows_total": verdict.rows,
+        "rows_inserted": hop.inserted, "rows_updated": hop.updated, "rows_deleted": hop.deleted, "seconds": hop.seconds,
+    }
+    mysql.run(
+        lock.connection, "replica", "writing etl_extract_status",
+        f"INSERT INTO etl_extract_status ({', '.join(values)}, replica_created, finished_at)"
+        f" VALUES ({', '.join(['%s'] * len(values))}, ({_CREATED}), UTC_TIMESTAMP(6))",
+        (*values.values(), lock.table),
+    )
+    return int(_ask(lock.connection, "writing etl_extract_status", "SELECT LAST_INSERT_ID()")[0][0])
+
+
+_CREATED = f"SELECT CREATE_TIME {_FROM_TABLES} AND TABLE_NAME = %s"
+
+
+def _forget_progress(lock: Lock) -> None:
+    mysql.run(
+        lock.connection, "replica", "noting the progress", "DELETE FROM etl_extract_progress WHERE table_name = %s", (lock.table,)
+    )
+
+
+def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
+    _build_keys(lock, shadow)
+    hop = Hop("extract", shadow.rows, shadow.rows, seconds=monotonic() - verdict.started)
+    with _transaction(lock):
+        intent = _note(lock, verdict, hop, "intent")
+    _rename(lock, limits, shadow)
+    _complete_swap(lock, intent)
+    _drop(lock, beside(OLD, lock.table))
+    return hop
+
+
+def _build_keys(lock: Lock, shadow: Shadow) -> None:
+    keys = as_replica(shadow.definition, shadow.name).keys
+    standing = _ask(
+        lock.connection, f"listing the keys of {shadow.name}",
+        "SELECT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s",
+        (shadow.name,),
+    )
+    # One ALTER builds all of them, so a killed run has left all or none.
+    if keys and not any(f"KEY {quote(row[0])} " in keys[0] for row in standing):
+        adding = ", ".join(f"ADD {key}" for key in keys)
+        mysql.run(lock.connection, "replica", f"building the keys of {lock.table}", f"ALTER TABLE {quote(shadow.name)} {adding}")
+
+
+def _rename(lock: Lock, limits: Limits, shadow: Shadow) -> None:
+    """Put the shadow in the table's place, waiting in short turns for readers, since a waiting RENAME blocks new ones."""
+    table, old = quote(lock.table), quote(beside(OLD, lock.table))
+    present = _ask(lock.connection, "listing its tables", f"SELECT 1 {_FROM_TABLES} AND TABLE_NAME = %s", (lock.table,))
+    aside = f"{table} TO {old}, " if present else ""
+    until = monotonic() + limits.lock_seconds
+    while True:
+        try:
+            mysql.run(
+                lock.connection, "replica", f"swapping {lock.table}", f"RENAME TABLE {aside}{quote(shadow.name)} TO {table}"
+            )
+        except DatabaseFault as fault:
+            if fault.code not in LOCKED_OUT or monotonic() > until:
+                raise
+            sleep(1)
+        else:
+            return
+
+
+_COPIED = (
+    "table_name, run_id, method, reason, scope, source_identity, source_engine, source_fingerprint, source_created,"
+        " source_updated, source_auto_increment, source_rows, clean, rows_total, rows_inserted, rows_updated, rows_deleted, seconds"
+)
+
+
+def _complete_swap(lock: Lock, intent: int) -> None:
+    with _transaction(lock):
+        _conclude(lock, intent, "complete")
+        _forget_progress(lock)
+
+
+def _call_off_swap(lock: Lock, intent: int) -> None:
+    """Note that an announced swap was not made, before its shadow may go: a missing shadow means that it was."""
+    with _transaction(lock):
+        _conclude(lock, intent, "called off")
+
+
+def _conclude(lock: Lock, intent: int, state: str) -> None:
+    mysql.run(
+        lock.connection, "replica", "writing etl_extract_status",
+        f"INSERT INTO etl_extract_status (state, replica_created, finished_at, {_COPIED})"
+        f" SELECT %s, ({_CREATED}), UTC_TIMESTAMP(6), {_COPIED} FROM etl_extract_status WHERE id = %s",
+        (state, lock.table, intent),
+    )
+
+
+def pages(replica: Replica, limits: Limits, table: Table, select: str) -> Iterator[pa.Table]:
+    """Read a table of the replica in pages; the caller holds its lock, so that all pages are of one version."""
+    for page, _ in mysql.pages(replica, limits, table, select):
+        yield page
+
+
+def count_values(replica: Replica, limits: Limits, table: Table) -> tuple[int, tuple[int, ...]]:
+    """Count the rows, and for each column the values that are not NULL."""
+    counting = ", ".join(["COUNT(*)", *(f"COUNT({quote(column.name)})" for column in table.columns)])
+    with mysql.connect(replica, limits) as connection:
+        ((count, *values),) = _ask(connection, f"counting {table.name}", f"SELECT {counting} FROM {quote(table.name)}")
+    return count, tuple(values)

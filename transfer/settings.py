@@ -1,0 +1,143 @@
+"""Addresses and limits, typed, from the environment and `.env`."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from transfer.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether traffic to the host stays on this machine."""
+    if host == "localhost" or host.startswith("/"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Group(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=ROOT / ".env", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    @classmethod
+    def read(cls) -> Any:
+        """Read the group, or say which variable is missing or wrong."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError(_sentence(str(cls.model_config["env_prefix"]), error)) from None
+
+
+def _sentence(prefix: str, error: ValidationError) -> str:
+    found = error.errors(include_input=False, include_url=False)
+    names = [f"{prefix}{str(each['loc'][0]).upper()}" if each["loc"] else prefix for each in found]
+    if all(each["type"] == "missing" for each in found):
+        verb = "is not set" if len(names) == 1 else "are not set"
+        return f"{', '.join(names)} {verb}: put it into .env (see .env.template) or the environment."
+    return f"{names[0]} is unusable: {found[0]['msg']}."
+
+
+class Server(_Group):
+    place: ClassVar[str]
+    host: str
+    port: int = Field(ge=1, le=65535)
+    db: str
+    user: str
+    password: SecretStr
+    tls: Literal["verify", "off"] | None = None
+    tls_ca: str | None = None
+
+    @property
+    def verified_tls(self) -> bool:
+        """True when the connection must be TLS with the server's name checked: off loopback, unless named `off`."""
+        return self.tls == "verify" or (self.tls is None and not self.on_this_machine)
+
+    @property
+    def on_this_machine(self) -> bool:
+        """True when what is sent does not leave the machine."""
+        return is_loopback(self.host)
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of the variables that describe this server."""
+        return str(self.model_config["env_prefix"])
+
+
+class MySQLServer(Server):
+    """Address and login of one MySQL or MariaDB database."""
+
+    port: int = Field(default=3306, ge=1, le=65535)
+
+
+class Source(MySQLServer):
+    """The clinic's OpenDental database; only ever read."""
+
+    model_config = SettingsConfigDict(env_prefix="SOURCE_MYSQL_")
+    place: ClassVar[str] = "source"
+
+
+class Replica(MySQLServer):
+    """The exact copy."""
+
+    model_config = SettingsConfigDict(env_prefix="REPLICATION_MYSQL_")
+    place: ClassVar[str] = "replica"
+
+
+class Warehouse(Server):
+    """The PostgreSQL database of `raw`, `public` and the models."""
+
+    model_config = SettingsConfigDict(env_prefix="ANALYTICS_POSTGRES_")
+    place: ClassVar[str] = "warehouse"
+    port: int = Field(default=5432, ge=1, le=65535)
+    schema_name: str = Field(default="public", validation_alias="ANALYTICS_POSTGRES_SCHEMA", pattern=r"^[a-z_][a-z0-9_]*$")
+
+
+class Limits(_Group):
+    """How the pipeline behaves; every value has a working default."""
+
+    model_config = SettingsConfigDict(env_prefix="ELT_")
+    exclude: Annotated[tuple[str, ...], NoDecode] = ()
+    workers: int = Field(default=4, ge=1, le=32)
+    page_rows: int = Field(default=20_000, ge=1)
+    page_bytes: int = Field(default=16 * 2**20, ge=2**10)
+    retry_seconds: Annotated[tuple[float, ...], NoDecode] = (5.0, 30.0)
+    statement_seconds: int = Field(default=300, ge=1)
+    lock_seconds: int = Field(default=900, ge=0)
+    log_dir: Path = ROOT / "logs"
+    standardize_dir: Path = ROOT / "transfer" / "standardize"
+    dbt_threads: int = Field(default=4, ge=1)
+
+    @field_validator("exclude", "retry_seconds", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseModel):
+    """Everything a run needs to know of its surroundings; passwords are masked when printed."""
+
+    model_config = ConfigDict(frozen=True)
+    source: Source
+    replica: Replica
+    warehouse: Warehouse
+    limits: Limits
+
+
+def settings() -> Settings:
+    """Read the settings from the environment and `.env`.
+
+    Raises:
+        SettingsError: a variable is missing or unusable; its name stands in the message, its value does not.
+
+    """
+    return Settings(source=Source.read(), replica=Replica.read(), warehouse=Warehouse.read(), limits=Limits.read())

@@ -1,0 +1,205 @@
+"""The clinic's OpenDental database: what stands in it, in which state, and its rows page by page. Nothing here writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from threading import BoundedSemaphore
+
+import pyarrow as pa
+
+from transfer import mysql
+from transfer.errors import TableVanished
+from transfer.settings import Limits, Source
+from transfer.table import Column, Evidence, SourceTable, Table
+
+# All tables of a run share two reading connections and one for control: more would be felt in the clinic.
+READERS = BoundedSemaphore(2)
+CONTROL = BoundedSemaphore(1)
+
+# Tables that OpenDental makes and drops by itself while it runs (dashboards, measures, signatures, conversions).
+TRANSIENT = re.compile(r"(tempdash|tempehrmeasure|tempehrquality|tempprocnotesigned|tempcore|temptp|tempdt)[0-9a-z_]*", re.I)
+
+RESERVED = re.compile(r"_elt_(new|old)_|etl_(extract_(status|lock|progress)|replica|transform_status|dbt_status)$", re.I)
+
+# Engines whose TABLE_ROWS is a count; the others estimate it.
+COUNTING = frozenset({"MyISAM", "Aria"})
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A table that is not copied, and why."""
+
+    table: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The source at one moment of its own clock (UTC)."""
+
+    now: datetime
+    identity: str
+    tables: tuple[SourceTable, ...]
+    excluded: tuple[Excluded, ...]
+
+
+@contextmanager
+def control(source: Source, limits: Limits) -> Iterator[mysql.Connection]:
+    """Open the one connection for questions about tables."""
+    with CONTROL, mysql.connect(source, limits) as connection:
+        yield connection
+
+
+def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) -> Survey:
+    """Look at every table, or at those named, without reading a row of them."""
+    with control(source, limits) as connection:
+        now, identity = _server(connection)
+        found = _tables(connection, only)
+        columns = _columns(connection, only)
+        keys = _keys(connection, only)
+    tables, excluded = [], []
+    for name, engine, *facts in found:
+        reason = why_excluded(name, engine, limits.exclude)
+        if reason:
+            excluded.append(Excluded(name, reason))
+        elif name in columns:
+            tables.append(_source_table(identity, engine, Table(name, columns[name], keys.get(name, ())), facts))
+    return Survey(now, identity, tuple(tables), tuple(excluded))
+
+
+def why_excluded(name: str, engine: str | None, patterns: Sequence[str]) -> str:
+    """Return why a table is not copied, empty when it is."""
+    if engine is None:
+        return "a view, or a table that the server cannot open"
+    if RESERVED.match(name):
+        return "a name that the pipeline keeps for its own bookkeeping"
+    if TRANSIENT.fullmatch(name):
+        return "a transient table that OpenDental makes and drops itself"
+    pattern = next((pattern for pattern in patterns if fnmatchcase(name.lower(), pattern.lower())), None)
+    return f"matches ELT_EXCLUDE pattern {pattern}" if pattern else ""
+
+
+def _server(connection: mysql.Connection) -> tuple[datetime, str]:
+    ((now, identity),) = mysql.rows(
+        connection, "source", "asking for its clock and identity",
+        "SELECT UTC_TIMESTAMP(6), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE())",
+    )
+    return now, identity
+
+
+def _named(only: Sequence[str] | None) -> str:
+    return f" AND TABLE_NAME IN ({', '.join(['%s'] * len(only))})" if only else ""
+
+
+def _tables(connection: mysql.Connection, only: Sequence[str] | None) -> list[mysql.Row]:
+    return mysql.rows(
+        connection, "source", "listing its tables",
+        "SELECT TABLE_NAME, IF(TABLE_TYPE = 'BASE TABLE', ENGINE, NULL), CREATE_TIME, UPDATE_TIME, AUTO_INCREMENT,"
+        " TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES"
+        f" WHERE TABLE_SCHEMA = DATABASE(){_named(only)} ORDER BY TABLE_NAME",
+        only or None,
+    )
+
+
+def _columns(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[Column, ...]]:
+    found = mysql.rows(
+        connection, "source", "listing its columns",
+        "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, EXTRA,"
+        " NUMERIC_PRECISION, NUMERIC_SCALE FROM information_schema.COLUMNS"
+        f" WHERE TABLE_SCHEMA = DATABASE(){_named(only)} ORDER BY TABLE_NAME, ORDINAL_POSITION",
+        only or None,
+    )
+    columns: dict[str, list[Column]] = {}
+    for table, name, column_type, kind, nullable, charset, extra, precision, scale in found:
+        columns.setdefault(table, []).append(
+            Column(
+                name=name,
+                type=re.sub(r"\s*/\*.*?\*/", "", str(column_type)),
+                kind=str(kind).lower(),
+                nullable=nullable == "YES",
+                charset=charset,
+                generated=bool(re.search(r"(VIRTUAL|STORED|PERSISTENT) GENERATED", str(extra))),
+                precision=precision,
+                scale=scale,
+            )
+        )
+    return {table: tuple(found) for table, found in columns.items()}
+
+
+def _keys(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
+    found = mysql.rows(
+        connection, "source", "listing its keys",
+        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS"
+        f" WHERE TABLE_SCHEMA = DATABASE() AND INDEX_NAME = 'PRIMARY'{_named(only)} ORDER BY TABLE_NAME, SEQ_IN_INDEX",
+        only or None,
+    )
+    keys: dict[str, tuple[str, ...]] = {}
+    for table, name in found:
+        keys[table] = (*keys.get(table, ()), name)
+    return keys
+
+
+def _source_table(identity: str, engine: str, table: Table, facts: Sequence[object]) -> SourceTable:
+    created, updated, auto_increment, count, size = facts
+    evidence = Evidence(
+        identity=identity,
+        engine=engine,
+        fingerprint=table.fingerprint,
+        created=created if isinstance(created, datetime) else None,
+        updated=updated if isinstance(updated, datetime) else None,
+        auto_increment=int(str(auto_increment)) if auto_increment is not None else None,
+        rows=int(str(count)) if engine in COUNTING and count is not None else None,
+    )
+    return SourceTable(table, evidence, int(str(count or 0)), int(str(size or 0)))
+
+
+def look(source: Source, limits: Limits, name: str) -> tuple[datetime, SourceTable]:
+    """Look at one table and the source's clock.
+
+    Raises:
+        TableVanished: it is gone.
+
+    """
+    found = survey(source, limits, [name])
+    for each in found.tables:
+        if each.table.name == name:
+            return found.now, each
+    raise TableVanished(f"{name} vanished from the source between the survey and the read.")
+
+
+def definition(source: Source, limits: Limits, name: str) -> str:
+    """Return the table's SHOW CREATE TABLE."""
+    with control(source, limits) as connection:
+        ((_, statement),) = mysql.rows(
+            connection, "source", f"asking for the definition of {name}", f"SHOW CREATE TABLE {mysql.quote(name)}"
+        )
+    return str(statement)
+
+
+def pages(
+    source: Source, limits: Limits, each: SourceTable, last: Sequence[str] | None
+) -> Iterator[tuple[pa.Table, list[str]]]:
+    """Read the stored columns behind the key `last` in pages; no statement is open at the source between two of them."""
+    row_bytes = each.estimated_bytes // max(each.estimated_rows, 1)
+    found = mysql.pages(
+        source, limits, each.table, mysql.replica_select(each.table), last=last, row_bytes=row_bytes
+    )
+    while True:
+        with READERS:
+            page = next(found, None)
+        if page is None:
+            return
+        yield page
+
+
+def is_clean(before: Evidence, after: Evidence, read_from: datetime) -> bool:
+    """Tell whether nobody wrote while it was read: equal evidence, the last write over 2 s before the read began.
+
+    UPDATE_TIME has whole seconds, so a write in the second of the read may leave no trace.
+    """
+    return before == after and before.updated is not None and (read_from - before.updated).total_seconds() > 2

@@ -1,0 +1,46 @@
+-- The replica's own bookkeeping. Times are UTC.
+CREATE TABLE IF NOT EXISTS etl_replica (
+    one TINYINT NOT NULL PRIMARY KEY DEFAULT 1 CHECK (one = 1),
+    generation CHAR(36) NOT NULL COMMENT 'names this copy: another value means another or an emptied database'
+) ENGINE = InnoDB;
+
+INSERT IGNORE INTO etl_replica (one, generation) VALUES (1, UUID());
+
+CREATE TABLE IF NOT EXISTS etl_extract_status (
+    id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    table_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    run_id VARCHAR(64) NOT NULL,
+    state VARCHAR(16) NOT NULL COMMENT 'intent before a swap, complete once the table holds the extract',
+    method VARCHAR(16) NOT NULL,
+    reason VARCHAR(255) NOT NULL,
+    scope VARCHAR(255) NOT NULL COMMENT 'what changed in the replica: everything or nothing',
+    source_identity VARCHAR(512) NOT NULL,
+    source_engine VARCHAR(64) NOT NULL,
+    source_fingerprint CHAR(32) NOT NULL,
+    source_created DATETIME(6) NULL,
+    source_updated DATETIME(6) NULL,
+    source_auto_increment BIGINT UNSIGNED NULL,
+    source_rows BIGINT NULL,
+    clean BOOLEAN NOT NULL COMMENT 'nobody wrote while it was read',
+    rows_total BIGINT NOT NULL,
+    rows_inserted BIGINT NOT NULL,
+    rows_updated BIGINT NOT NULL,
+    rows_deleted BIGINT NOT NULL,
+    replica_created DATETIME(6) NULL COMMENT 'CREATE_TIME of the replica table: another one was put in its place',
+    seconds DOUBLE NOT NULL,
+    finished_at DATETIME(6) NOT NULL,
+    KEY (table_name, id)
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS etl_extract_lock (
+    table_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+    fence BIGINT NOT NULL COMMENT 'grows with each writer; a writer whose number is old may not commit'
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS etl_extract_progress (
+    table_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+    watermark CHAR(32) NOT NULL COMMENT 'state of the source table when the read began',
+    read_from DATETIME(6) NOT NULL,
+    last_key LONGTEXT CHARACTER SET utf8mb4 NOT NULL COMMENT 'literals of the last key read, as JSON',
+    rows_read BIGINT NOT NULL
+) ENGINE = InnoDB;

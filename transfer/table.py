@@ -1,0 +1,214 @@
+"""The values that travel between the parts: what a table is, what is known of it, what happened to it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as `information_schema` describes it; `type` is COLUMN_TYPE without server comments."""
+
+    name: str
+    type: str
+    kind: str
+    nullable: bool = True
+    charset: str | None = None
+    generated: bool = False
+    precision: int | None = None
+    scale: int | None = None
+
+    @property
+    def unsigned(self) -> bool:
+        """True for an unsigned number."""
+        return "unsigned" in self.type
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table's structure; `key` is its primary key in order, empty without one."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+
+    @property
+    def key_columns(self) -> tuple[Column, ...]:
+        """The primary key's columns in the key's order."""
+        by_name = {column.name: column for column in self.columns}
+        return tuple(by_name[name] for name in self.key)
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        """The columns that can be written, generated ones left out."""
+        return tuple(column for column in self.columns if not column.generated)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the structure: equal for equal columns and key."""
+        return digest(self.name, *(repr(column) for column in self.columns), repr(self.key))
+
+
+def digest(*parts: object) -> str:
+    """Return a short stable digest of texts and numbers."""
+    return hashlib.sha256("\x00".join(map(str, parts)).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What `information_schema` says of a table's state; times are the server's, in UTC. `rows` is None if estimated."""
+
+    identity: str
+    engine: str
+    fingerprint: str
+    created: datetime | None
+    updated: datetime | None
+    auto_increment: int | None
+    rows: int | None
+
+    @property
+    def watermark(self) -> str:
+        """A digest that changes when the table changes, as far as the server tells."""
+        return digest(self.identity, self.engine, self.fingerprint, self.created, self.updated, self.auto_increment, self.rows)
+
+    @property
+    def tells_of_writes(self) -> bool:
+        """True when every write leaves a trace here: InnoDB forgets UPDATE_TIME at a restart."""
+        return self.updated is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTable:
+    """A table of the source with its state and the size that `information_schema` estimates."""
+
+    table: Table
+    evidence: Evidence
+    estimated_rows: int
+    estimated_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The newest complete extract of a table, as the replica recorded it, and what the replica holds now.
+
+    `changed_id` is the newest one that changed a row.
+    """
+
+    id: int
+    changed_id: int
+    run_id: str
+    evidence: Evidence
+    clean: bool
+    rows: int
+    replica_created: datetime | None
+    replica_created_now: datetime | None
+    replica_rows_now: int | None
+
+    @property
+    def intact(self) -> bool:
+        """True while the replica's table is the one that was recorded and has its rows."""
+        return self.replica_created_now == self.replica_created and self.replica_rows_now == self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A table's position in PostgreSQL as recorded there, and what `raw` and `public` hold now."""
+
+    fence: int
+    generation: str
+    extract_id: int
+    load_id: int
+    standardized_id: int
+    rules: str
+    public_id: int
+    raw_intact: bool
+    public_intact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a table stands in the replica and in PostgreSQL; `generation` names the copy that the replica is."""
+
+    generation: str
+    extracted: Extracted | None
+    loaded: Loaded | None
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """What a run is to do with a table and why; small, frozen and free of values, so that Prefect may store it."""
+
+    table: str
+    method: str
+    reason: str
+    hops: tuple[str, ...]
+    estimated_rows: int = 0
+    estimated_bytes: int = 0
+    keyed: bool = True
+    forced: bool = False
+    proof: str | None = None
+
+    @property
+    def has_work(self) -> bool:
+        """True when a hop has something to do."""
+        return bool(self.hops)
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What one hop did: rows read from its origin, and changed in its target."""
+
+    name: str
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    seconds: float = 0.0
+
+    @property
+    def changed(self) -> int:
+        """Rows that differ from before."""
+        return self.inserted + self.updated + self.deleted
+
+
+@dataclass(frozen=True, slots=True)
+class TableResult:
+    """The verdict of one table in one run."""
+
+    table: str
+    method: str
+    reason: str
+    state: str
+    hops: tuple[Hop, ...] = ()
+    rows: int = 0
+    clean: bool = True
+    altered: dict[str, dict[str, int]] = field(default_factory=dict)
+    note: str = ""
+    seconds: float = 0.0
+
+    @property
+    def changed(self) -> int:
+        """Rows changed in the replica, or, where extract had nothing to do, in the last hop that did."""
+        return next((hop.changed for hop in self.hops if hop.changed), 0)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict for a log; counts only."""
+        if self.state == "failed" or self.state == "vanished":
+            return f"{self.table}: {self.state}: {self.note}"
+        hops = "; ".join(
+            f"{hop.name} {hop.read:,} rows (+{hop.inserted:,} ~{hop.updated:,} -{hop.deleted:,}) in {hop.seconds:.2f} s"
+            for hop in self.hops
+        )
+        counted = "; ".join(
+            f"{column}: {count:,} {kind.replace('_', ' ')}" for column, kinds in self.altered.items() for kind, count in kinds.items()
+        )
+        unclean = "" if self.clean else "; written meanwhile, the next run looks again"
+        return f"{self.table}: {hops or 'nothing to do'}{unclean}" + (f"; not held by PostgreSQL: {counted}" if counted else "")
+
+    @property
+    def good(self) -> bool:
+        """False when the table is red."""
+        return self.state != "failed"
