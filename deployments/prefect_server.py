@@ -52,6 +52,6 @@ def _port(home: Path) -> int:
 def _healthy(api: str) -> bool:
     try:
         with urllib.request.urlopen(f"{api}/health", timeout=5) as answer:  # noqa: S310 - our own address
-            return answer.status == 200
+            return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

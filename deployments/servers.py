@@ -15,7 +15,7 @@ from pathlib import Path
 from deployments import containers, mariadb, postgresql
 from deployments.containers import Container
 from deployments.databases import ACCOUNTS, DEFAULT_NAMES, PREFIXES, Database, Databases, from_variables
-from deployments.installation import LOCAL, NAMES, PACKAGES, PROJECT, Installation, read
+from deployments.installation import LOCAL, NAMES, PROJECT, Installation, read
 from deployments.installation import installation as remember
 from deployments.processes import PrivateProcess, ServerError, recorded, stop_recorded
 from deployments.server import MariaDB, PostgreSQL, Server
@@ -136,7 +136,7 @@ def _stop_signal(home: Path) -> int:
 
 
 def clean(folder: Path = LOCAL) -> None:
-    """Stops the servers and removes what start made, and nothing else."""
+    """Stops the servers and removes what start made; a folder named by the user keeps all else that is in it."""
     stop(folder)
     for home in _in_containers(folder):
         containers.compose(home, "down", "--volumes", variables=read(home).compose_variables())
@@ -147,7 +147,7 @@ def clean(folder: Path = LOCAL) -> None:
         for path in (home / name for name in ("servers.json", "lock")):
             path.unlink(missing_ok=True)
     if folder.resolve() == LOCAL:
-        shutil.rmtree(PACKAGES, ignore_errors=True)
+        shutil.rmtree(LOCAL, ignore_errors=True)
         if ENV_FILE.exists() and is_the_demos(ENV_FILE):
             ENV_FILE.unlink()
     for home in (*homes, folder.resolve()):

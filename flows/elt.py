@@ -20,7 +20,7 @@ from rich.console import Console
 
 from flows.dbt_build import dbt_build
 from tasks import build_models, report
-from tasks.build_models import ModelsResult
+from tasks.build_models import BuildFailed, ModelsResult
 from tasks.report import Summary
 from tasks.survey import Outlook, look, survey
 from tasks.sync_table import sync_table
@@ -74,7 +74,8 @@ def sync_tables(chosen: Settings, outlook: Outlook, run_id: str) -> tuple[TableR
     """Run a task for each table with work, some at a time; a red one does not stop the others."""
     delays = list(chosen.limits.retry_seconds)
     task = sync_table.with_options(retries=len(delays), retry_delay_seconds=delays)
-    with ThreadPoolTaskRunner(max_workers=chosen.limits.workers) as runner:
+    pool: ThreadPoolTaskRunner[TableResult] = ThreadPoolTaskRunner(max_workers=chosen.limits.workers)
+    with pool as runner:
         futures = [(plan, runner.submit(task, {"plan": plan, "run_id": run_id})) for plan in outlook.work]
         return tuple(outcome(plan, future) for plan, future in futures)
 
@@ -97,15 +98,16 @@ def build(chosen: Settings, run_id: str) -> ModelsResult | None:
         return None
     try:
         return dbt_build(planned, run_id)
-    except EltError as error:
-        log.error("dbt: %s", error)
-        return ModelsResult(planned.reason, failed=(str(error),))
+    except BuildFailed as failed:
+        return failed.result
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python flows/elt.py", description=__doc__)
-    parser.add_argument("--table", action="append", metavar="NAME", help="only this table; repeatable, wildcards allowed")
+    parser.add_argument(
+        "--table", action="append", metavar="NAME", help="only this table; repeatable, wildcards allowed"
+    )
     parser.add_argument("--full", action="store_true", help="read everything anew, whatever the evidence says")
     parser.add_argument("--plan", action="store_true", help="show what would be done and why, and change nothing")
     parser.add_argument("--no-dbt", action="store_true", help="leave the models as they are")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -18,6 +17,7 @@ from prefect import task
 from tasks.caching import models_key
 from transfer import positions
 from transfer.errors import EltError
+from transfer.positions import Built
 from transfer.settings import ROOT, Settings, Warehouse, settings
 from transfer.table import digest
 
@@ -60,16 +60,28 @@ class ModelsResult:
         """False when a model or test failed."""
         return not self.failed
 
+    @property
+    def sentence(self) -> str:
+        """The build in one line."""
+        counts = f"{self.passed} passed, {self.warned} warned, {len(self.failed)} failed, {self.skipped} skipped"
+        return f"{counts} in {self.seconds:.1f} s"
+
 
 class BuildFailed(EltError):
-    """dbt could not even begin."""
+    """Some model or test is red, or dbt could not even begin; `result` tells which."""
+
+    def __init__(self, result: ModelsResult) -> None:
+        """Keep the verdict and say it in one line."""
+        super().__init__(f"dbt failed: {', '.join(result.failed[:10])}")
+        self.result = result
 
 
 def project_hash() -> str:
     """Return a digest of the project's files."""
     left_out = {"target", "logs", "dbt_packages"}
     files = sorted(
-        path for path in PROJECT.rglob("*")
+        path
+        for path in PROJECT.rglob("*")
         if path.is_file() and not left_out & set(path.relative_to(PROJECT).parts) and not path.name.startswith(".")
     )
     return digest(*(f"{path.relative_to(PROJECT)}\x00{path.read_text()}" for path in files))
@@ -92,59 +104,87 @@ def plan(chosen: Settings) -> ModelsPlan:
     numbers = {name: number for name, number in numbers.items() if name in declared}
     if not numbers:
         return ModelsPlan("", False, (), project, numbers, None)
-    whole = (
-        "never built" if built is None
-        else "the dbt project changed" if built.project != project
-        else "a model's relation is missing" if not built.complete
-        else ""
+    whole = why_whole(project, built)
+    changed = tuple(
+        sorted(name for name, number in numbers.items() if built is None or built.positions.get(name) != number)
     )
-    changed = tuple(sorted(name for name, number in numbers.items() if built is None or built.positions.get(name) != number))
     reason = whole or (f"{len(changed)} base tables changed" if changed else "")
-    proof = None if built is not None and not built.complete else digest(project, sorted(numbers.items()))
+    proof = digest(project, sorted(numbers.items())) if built is None or built.complete else None
     return ModelsPlan(reason, bool(whole), changed, project, numbers, proof)
 
 
+def why_whole(project: str, built: Built | None) -> str:
+    """Return why all models must be built, empty when what the last good build made still stands."""
+    if built is None:
+        return "never built"
+    if built.project != project:
+        return "the dbt project changed"
+    return "" if built.complete else "a model's relation is missing"
+
+
 @task(name="build_models", cache_key_fn=models_key, cache_expiration=timedelta(days=1), persist_result=True)
-def build_models(plan: ModelsPlan, proof: str | None, run_id: str) -> ModelsResult:
-    """Build and test the models that the plan names."""
-    return build(settings(), plan, run_id)
+def build_models(plan: ModelsPlan, run_id: str) -> ModelsResult:
+    """Build and test the models that the plan names, and what changed since it was made."""
+    log.info("dbt: %s", plan.reason)
+    return build(settings(), run_id)
 
 
-def build(chosen: Settings, planned: ModelsPlan, run_id: str) -> ModelsResult:
+def build(chosen: Settings, run_id: str) -> ModelsResult:
     """Run `dbt build` and write down its outcome; a failed build leaves its work to the next run.
 
     Raises:
-        BuildFailed: the project does not parse or PostgreSQL does not answer.
+        BuildFailed: a model or test is red, or the project does not parse.
 
     """
     started = monotonic()
     with positions.one_builder(chosen.warehouse, chosen.limits):
+        planned = plan(chosen)
+        if not planned.has_work:
+            return ModelsResult("built by another run meanwhile")
         nodes = _invoke(chosen, planned)
         result = _result(planned.reason, nodes, monotonic() - started)
         positions.note_built(
-            chosen.warehouse, run_id=run_id, good=result.good, project=planned.project, numbers=planned.numbers,
-            relations=[_relation(node) for node in nodes if _relation(node)], selected=len(nodes), seconds=result.seconds,
+            chosen.warehouse,
+            run_id=run_id,
+            good=result.good,
+            project=planned.project,
+            numbers=planned.numbers,
+            relations=[name for name in map(_relation, nodes) if name],
+            selected=len(nodes),
+            seconds=result.seconds,
         )
-    log.info("dbt: %s passed, %s warned, %s failed, %s skipped in %.1f s", result.passed, result.warned, len(result.failed),
-             result.skipped, result.seconds)
+    log.info("dbt: %s", result.sentence)
+    if not result.good:
+        raise BuildFailed(result)
     return result
 
 
 def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
-    from dbt.cli.main import dbtRunner  # 3 s, only where there is something to build
+    from dbt.artifacts.schemas.run import RunExecutionResult  # 3 s, only where there is something to build
+    from dbt.cli.main import dbtRunner
 
     selection = [] if planned.whole else ["--select", *(f"source:opendental.{name}+" for name in planned.changed)]
     # A database's message, which dbt would print and write to run_results.json and dbt.log, may quote a row.
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors"]
     with environment(chosen.warehouse, chosen.limits.dbt_threads):
         outcome = dbtRunner().invoke(
-            ["build", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(TARGET),
-             "--log-path", str(TARGET), *quiet, *selection]
+            [
+                "build",
+                "--project-dir",
+                str(PROJECT),
+                "--profiles-dir",
+                str(PROJECT),
+                "--target-path",
+                str(TARGET),
+                "--log-path",
+                str(TARGET),
+                *quiet,
+                *selection,
+            ]
         )
-    if outcome.result is None:
-        raise BuildFailed(
-            f"dbt could not build ({type(outcome.exception).__name__}): run `make dbt-debug` to see why."
-        )
+    if not isinstance(outcome.result, RunExecutionResult):
+        why = f"the project itself ({type(outcome.exception).__name__}; `dbt parse --project-dir dbt` says more)"
+        raise BuildFailed(ModelsResult(planned.reason, failed=(why,)))
     return list(outcome.result.results)
 
 
@@ -152,11 +192,19 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
 def environment(warehouse: Warehouse, threads: int) -> Iterator[None]:
     """Give dbt's profiles.yml the warehouse's address for the time of a build."""
     values = {
-        "HOST": warehouse.host, "PORT": str(warehouse.port), "DB": warehouse.db, "SCHEMA": warehouse.schema_name,
-        "USER": warehouse.user, "PASSWORD": warehouse.password.get_secret_value(), "THREADS": str(threads),
-        "SSLMODE": "verify-full" if warehouse.verified_tls else "prefer", "SSLROOTCERT": warehouse.tls_ca or "",
+        "HOST": warehouse.host,
+        "PORT": str(warehouse.port),
+        "DB": warehouse.db,
+        "SCHEMA": warehouse.schema_name,
+        "USER": warehouse.user,
+        "PASSWORD": warehouse.password.get_secret_value(),
+        "THREADS": str(threads),
+        "SSLMODE": "verify-full" if warehouse.verified_tls else "prefer",
+        "SSLROOTCERT": warehouse.tls_ca or "",
     }
-    names = {f"ANALYTICS_POSTGRES_{name}": value for name, value in values.items()} | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    names = {f"ANALYTICS_POSTGRES_{name}": value for name, value in values.items()} | {
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"
+    }
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
     try:
@@ -175,8 +223,9 @@ def _relation(node: Any) -> str:
 
 def _result(reason: str, nodes: list[Any], seconds: float) -> ModelsResult:
     outcomes = [(str(node.status), f"{node.node.resource_type} {node.node.name}") for node in nodes]
-    count = {status: sum(1 for outcome, _ in outcomes if outcome == status) for status in ("pass", "success", "warn", "skipped")}
+    count = {
+        status: sum(1 for outcome, _ in outcomes if outcome == status)
+        for status in ("pass", "success", "warn", "skipped")
+    }
     failed = tuple(name for outcome, name in outcomes if outcome in ("error", "fail", "runtime error"))
     return ModelsResult(reason, count["pass"] + count["success"], count["warn"], failed, count["skipped"], seconds)
-
-

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect.context import TaskRunContext
 
 from transfer.table import TablePlan, digest
+
+if TYPE_CHECKING:
+    from tasks.build_models import ModelsPlan
 
 
 def table_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
@@ -21,6 +24,6 @@ def table_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | Non
 
 
 def models_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
-    """Return the key of the positions of `public` and the dbt project; None if a model's relation is missing."""
-    proof: str | None = parameters["proof"]
-    return f"models-{proof}" if proof else None
+    """Return the key of the positions of `public`, the dbt project and the flow run; None if a relation is missing."""
+    plan: ModelsPlan = parameters["plan"]
+    return f"models-{digest(plan.proof, parameters['run_id'])}" if plan.proof else None

@@ -69,7 +69,10 @@ def write_logs(limits: Limits) -> None:
     for name, file in (("elt", "elt_pipeline.log"), ("elt.connection", "connection.log")):
         logger, path = logging.getLogger(name), limits.log_dir / file
         logger.setLevel(logging.INFO)
-        if not any(isinstance(each, WatchedFileHandler) and Path(each.baseFilename) == path.absolute() for each in logger.handlers):
+        if not any(
+            isinstance(each, WatchedFileHandler) and Path(each.baseFilename) == path.absolute()
+            for each in logger.handlers
+        ):
             handler = WatchedFileHandler(path, encoding="utf-8")
             handler.setFormatter(_utc(FORMAT))
             logger.addHandler(handler)
@@ -86,7 +89,8 @@ def _utc(form: str) -> logging.Formatter:
 def report(summary: Summary) -> None:
     """Publish the verdict of each table as an artifact."""
     create_table_artifact(
-        key="elt-verdict", description=summary.sentence,
+        key="elt-verdict",
+        description=summary.sentence,
         table=[_verdict(result) for result in summary.tables]
         + [{"table": table, "state": "unchanged", "why": reason} for table, reason in summary.skipped]
         + [{"table": each.table, "state": "excluded", "why": each.reason} for each in summary.excluded]
@@ -96,11 +100,18 @@ def report(summary: Summary) -> None:
 
 def _verdict(result: TableResult) -> dict[str, object]:
     return {
-        "table": result.table, "state": result.state, "method": result.method, "why": result.reason, "rows": result.rows,
-        "inserted": sum(hop.inserted for hop in result.hops[:1]), "updated": sum(hop.updated for hop in result.hops[:1]),
-        "deleted": sum(hop.deleted for hop in result.hops[:1]), "clean": result.clean,
+        "table": result.table,
+        "state": result.state,
+        "method": result.method,
+        "why": result.reason,
+        "rows": result.rows,
+        "inserted": sum(hop.inserted for hop in result.hops[:1]),
+        "updated": sum(hop.updated for hop in result.hops[:1]),
+        "deleted": sum(hop.deleted for hop in result.hops[:1]),
+        "clean": result.clean,
         **{f"{hop.name} s": round(hop.seconds, 3) for hop in result.hops},
-        "not held by PostgreSQL": json.dumps(result.altered) if result.altered else "", "note": result.note,
+        "not held by PostgreSQL": json.dumps(result.altered) if result.altered else "",
+        "note": result.note,
     }
 
 
@@ -149,8 +160,12 @@ def show_plan(console: Console, chosen: Settings, outlook: Outlook) -> None:
     for plan in outlook.plans:
         one_read = "" if plan.keyed or not plan.has_work else "; without a key, read in one statement"
         grid.add_row(
-            Text(plan.table), plan.method, " → ".join(plan.hops) or "–", f"{plan.estimated_rows:,}",
-            f"{plan.estimated_bytes / 2**20:,.1f}", Text(plan.reason + one_read),
+            Text(plan.table),
+            plan.method,
+            " → ".join(plan.hops) or "–",
+            f"{plan.estimated_rows:,}",
+            f"{plan.estimated_bytes / 2**20:,.1f}",
+            Text(plan.reason + one_read),
         )
     for each in outlook.excluded:
         grid.add_row(Text(each.table), "excluded", "–", "", "", Text(each.reason))
@@ -169,13 +184,19 @@ def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
     for result in biggest[: max(SHOWN, len(summary.failed))]:
         changed = [sum(getattr(hop, kind) for hop in result.hops[:1]) for kind in ("inserted", "updated", "deleted")]
         grid.add_row(
-            Text(result.table), Text(result.state, style="" if result.good else "bold red"), f"{result.rows:,}",
-            *(f"{count:,}" for count in changed), f"{result.seconds:.1f}", Text(result.note or result.reason),
+            Text(result.table),
+            Text(result.state, style="" if result.good else "bold red"),
+            f"{result.rows:,}",
+            *(f"{count:,}" for count in changed),
+            f"{result.seconds:.1f}",
+            Text(result.note or result.reason),
         )
     if summary.tables:
         console.print(grid)
     if len(biggest) > SHOWN:
-        console.print(f"… and {len(biggest) - SHOWN} smaller tables, all in {chosen.limits.log_dir / 'elt_pipeline.log'}")
+        console.print(
+            f"… and {len(biggest) - SHOWN} smaller tables, all in {chosen.limits.log_dir / 'elt_pipeline.log'}"
+        )
     _show_remarks(console, summary)
     _show_clear_text(console, chosen)
     console.print(Text(summary.sentence, style="bold green" if summary.good else "bold red"))
@@ -188,8 +209,12 @@ def _show_remarks(console: Console, summary: Summary) -> None:
     for result in summary.tables:
         for column, kinds in result.altered.items():
             for kind, count in kinds.items():
-                console.print(Text(f"{result.table}.{column}: {count:,} {kind.replace('_', ' ')} that PostgreSQL cannot hold"))
-    unclean = [result.table for result in summary.tables if result.good and not result.clean and result.state != "vanished"]
+                console.print(
+                    Text(f"{result.table}.{column}: {count:,} {kind.replace('_', ' ')} that PostgreSQL cannot hold")
+                )
+    unclean = [
+        result.table for result in summary.tables if result.good and not result.clean and result.state != "vanished"
+    ]
     if unclean:
         console.print(Text(f"written while they were read, the next run looks again: {_list(unclean)}"))
     if summary.excluded:

@@ -23,10 +23,9 @@ from transfer.table import Hop, SourceTable, Standing, TablePlan, TableResult
 log = logging.getLogger("elt")
 
 
-async def may_help(_task: Task[..., object], _run: TaskRun, state: State[object]) -> bool:
+def may_help(_task: Task[..., object], _run: TaskRun, state: State[object]) -> bool:
     """Retry what a server did, not what a table is."""
-    outcome = await state.result(raise_on_failure=False)
-    return isinstance(outcome, DatabaseFault)
+    return isinstance(state.data, DatabaseFault)
 
 
 @task(
@@ -60,7 +59,7 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
         result = TableResult(plan.table, plan.method, plan.reason, "vanished", note=str(vanished))
     except EltError:
         raise
-    except Exception as error:  # the message of an unforeseen error may quote a value: only its kind and place are told
+    except Exception as error:  # noqa: BLE001 - an unforeseen error may quote a value: only its kind and place are told
         raise TableError(f"{plan.table}: unforeseen {type(error).__name__} at {_place(error)}.") from None
     done = replace(result, seconds=monotonic() - started)
     log.info("%s", done.sentence, extra={"finished": plan.table})
@@ -109,7 +108,14 @@ def _standing(chosen: Settings, table: str) -> Standing:
 
 
 def _extract(
-    chosen: Settings, each: SourceTable, now: datetime, lock: Lock, standing: Standing, method: str, reason: str, run_id: str
+    chosen: Settings,
+    each: SourceTable,
+    now: datetime,
+    lock: Lock,
+    standing: Standing,
+    method: str,
+    reason: str,
+    run_id: str,
 ) -> Hop:
     """Read the whole table into a shadow beside the replica's, then make the replica's equal to it at once."""
     started = monotonic()

@@ -12,7 +12,7 @@ from deployments.clinic import ClinicError, connect, create, play_day
 from deployments.clinic.create import read_size
 from deployments.clinic.day import age_accounts
 from deployments.clinic.filler import fill
-from deployments.clinic.load import MARK, UNFINISHED, Loader, bulk_loading
+from deployments.clinic.load import MARK, UNFINISHED, Loader, bulk_loading, opendental_session
 from deployments.clinic.practice import Practice
 from deployments.clinic.schema import create_statement, tables
 from deployments.databases import Databases
@@ -242,11 +242,16 @@ def test_stamps_lie_before_the_day_of_creation(clinic: Any) -> None:
 
 def test_without_local_infile_rows_are_inserted_the_same(servers: Servers, clinic: Any, empty: Any) -> None:
     practice = Practice(PATIENTS, 7, AS_OF)
-    with closing(servers.source.connect(_value(empty, "select database()"))) as plain, bulk_loading(plain) as bulk:
+    with (
+        closing(servers.source.connect(_value(empty, "select database()"))) as plain,
+        bulk_loading(plain) as bulk,
+        opendental_session(plain),
+        opendental_session(clinic),
+    ):
         assert not bulk
         loader = Loader(plain, practice.chance, practice.now, bulk, print)
         for table in ("commlog", "zipcode", "timeadjust"):
-            loader.execute(create_statement(tables()[table]))
+            loader.execute(create_statement(tables()[table], uca_known=False))
             loader.counts.update(read_size(clinic) | {table: 0})
             fill(loader, practice, table, practice.rows(table))
             columns = ", ".join(f"`{column.name}`" for column in tables()[table].columns)
@@ -278,7 +283,7 @@ def test_a_clinic_is_replaced_only_on_demand(clinic: Any) -> None:
 
 def test_an_unfinished_clinic_is_neither_played_nor_kept(empty: Any) -> None:
     with empty.cursor() as cursor:
-        cursor.execute(create_statement(tables()["preference"]))
+        cursor.execute(create_statement(tables()["preference"], uca_known=False))
         cursor.execute(
             "insert into preference (PrefName, ValueString, Comments) values (%s, %s, '')", (MARK, UNFINISHED)
         )

@@ -65,7 +65,11 @@ CASTS = (
     Cast(r"(uuid|inet4|inet6).*", AS_CHAR, UTF8, AS_CHAR, "text", None),
     Cast(
         r"(geometry|point|linestring|polygon|multipoint|multilinestring|multipolygon|geometrycollection|geomcollection).*",
-        AS_BYTES, "", AS_BYTES, "bytea", None,
+        AS_BYTES,
+        "",
+        AS_BYTES,
+        "bytea",
+        None,
     ),
 )
 
@@ -120,5 +124,6 @@ def pageable(columns: tuple[Column, ...]) -> bool:
 def keeps_identity(columns: tuple[Column, ...]) -> bool:
     """Tell whether a key of these columns stays one in PostgreSQL: no date may become NULL, no text lose a character."""
     return bool(columns) and all(
-        cast_of(column).literal and not warehouse_type(column).startswith(("date", "timestamp", "text")) for column in columns
+        cast_of(column).literal and not warehouse_type(column).startswith(("date", "timestamp", "text"))
+        for column in columns
     )

@@ -146,7 +146,9 @@ def code_of(error: BaseException) -> str | None:
         case RuntimeError() if "Error" in str(error) or "error" in str(error):  # ConnectorX reports all as RuntimeError
             found = re.search(r"ERROR (\d{4})", str(error))
             return found[1] if found else ""
-        case AttributeError() if "NoneType" in str(error) and "send" in str(error):  # PyMySQL, connection killed in LOAD
+        case AttributeError() if "NoneType" in str(error) and "send" in str(
+            error
+        ):  # PyMySQL, connection killed in LOAD
             return "2013"
         case OSError():
             return ""
@@ -160,7 +162,7 @@ def faults(place: str, doing: str) -> Iterator[None]:
         yield
     except EltError:
         raise
-    except BaseException as error:  # noqa: BLE001 - ConnectorX panics with a BaseException
+    except BaseException as error:
         code = code_of(error)
         if code is None:
             raise

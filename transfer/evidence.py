@@ -10,9 +10,7 @@ from transfer.table import Extracted, Loaded, SourceTable, Standing, TablePlan, 
 EXTRACT, LOAD, STANDARDIZE = "extract", "load", "standardize"
 
 
-def plan(
-    limits: Limits, each: SourceTable, standing: Standing, *, forced: bool = False
-) -> TablePlan:
+def plan(limits: Limits, each: SourceTable, standing: Standing, *, forced: bool = False) -> TablePlan:
     """Return a table's method, its reason and the hops with work.
 
     A table has work if its source evidence changed, or extract id > loaded id, or load id > standardized id; a target
@@ -22,7 +20,9 @@ def plan(
     read = "forced" if forced else why_read(each, standing.extracted)
     load = "" if read else why_load(standing)
     standardize = "" if read or load else why_standardize(rules, standing.loaded)
-    hops = (EXTRACT, LOAD, STANDARDIZE) if read else (LOAD, STANDARDIZE) if load else (STANDARDIZE,) if standardize else ()
+    hops = (
+        (EXTRACT, LOAD, STANDARDIZE) if read else (LOAD, STANDARDIZE) if load else (STANDARDIZE,) if standardize else ()
+    )
     return TablePlan(
         table=each.table.name,
         method="reload" if read else "resume" if hops else "skip",
@@ -94,6 +94,13 @@ def proof(each: SourceTable, standing: Standing, rules: str) -> str | None:
     if why_load(standing) or why_standardize(loaded.rules, loaded):
         return None
     return digest(
-        each.evidence.watermark, standing.generation, extracted.id, extracted.replica_created,
-        loaded.load_id, loaded.standardized_id, loaded.public_id, loaded.rules, rules,
+        each.evidence.watermark,
+        standing.generation,
+        extracted.id,
+        extracted.replica_created,
+        loaded.load_id,
+        loaded.standardized_id,
+        loaded.public_id,
+        loaded.rules,
+        rules,
     )

@@ -45,5 +45,7 @@ def raw_fields(table: Table) -> tuple[Field, ...]:
 
 def raw_key(table: Table) -> tuple[str, ...]:
     """Return the primary key in `raw`, empty where PostgreSQL could not keep the key's values apart."""
-    names = dict(zip((column.name for column in table.columns), (field.name for field in raw_fields(table)), strict=True))
+    names = dict(
+        zip((column.name for column in table.columns), (field.name for field in raw_fields(table)), strict=True)
+    )
     return tuple(names[name] for name in table.key) if keeps_identity(table.key_columns) else ()

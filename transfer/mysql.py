@@ -69,12 +69,16 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False) -> Ite
     except Exception as error:
         log.error("%s %s@%s:%s refused: %s", server.place, server.user, server.host, server.port, error)
         raise
-    log.info("%s %s@%s:%s opened in %.3f s", server.place, server.user, server.host, server.port, time.monotonic() - started)
+    log.info(
+        "%s %s@%s:%s opened in %.3f s", server.place, server.user, server.host, server.port, time.monotonic() - started
+    )
     try:
         if writes:
             run(connection, server.place, "preparing the session", "SET SESSION time_zone = '+00:00'")
             run(
-                connection, server.place, "preparing the session",
+                connection,
+                server.place,
+                "preparing the session",
                 f"SET SESSION sql_mode = '{WRITE_MODE}', foreign_key_checks = 0, innodb_strict_mode = 0,"
                 " lock_wait_timeout = 2, innodb_lock_wait_timeout = 50 /*M! , check_constraint_checks = 0 */",
             )
@@ -93,7 +97,9 @@ def run(connection: Connection, place: str, doing: str, statement: str, values: 
         return max(cursor.rowcount, 0)
 
 
-def rows(connection: Connection, place: str, doing: str, statement: str, values: Sequence[Any] | None = None) -> list[Row]:
+def rows(
+    connection: Connection, place: str, doing: str, statement: str, values: Sequence[Any] | None = None
+) -> list[Row]:
     """Run a query and return its rows."""
     with faults(place, doing), connection.cursor() as cursor:
         cursor.execute(statement, values)
@@ -161,7 +167,13 @@ def page_query(table: Table, select: str, last: Sequence[str] | None, count: int
 
 
 def pages(
-    server: MySQLServer, limits: Limits, table: Table, select: str, *, last: Sequence[str] | None = None, row_bytes: int = 0
+    server: MySQLServer,
+    limits: Limits,
+    table: Table,
+    select: str,
+    *,
+    last: Sequence[str] | None = None,
+    row_bytes: int = 0,
 ) -> Iterator[tuple[pa.Table, list[str]]]:
     """Read a table in pages of its primary key, each with the literals of its last key; without a usable key as one page.
 

@@ -22,7 +22,9 @@ TABLES = Path(__file__).with_name("sql") / "warehouse_tables.sql"
 def prepare(warehouse: Warehouse) -> None:
     """Create the schemas and bookkeeping tables that are missing."""
     with postgres.connect(warehouse) as connection:
-        if connection.rows("looking for the status tables", "SELECT to_regclass($1)::text", (_status(warehouse),))[0][0]:
+        if connection.rows("looking for the status tables", "SELECT to_regclass($1)::text", (_status(warehouse),))[0][
+            0
+        ]:
             return
         for statement in TABLES.read_text().format(schema=postgres.quote(warehouse.schema_name)).split(";\n"):
             if statement.strip():
@@ -37,7 +39,9 @@ def _status(warehouse: Warehouse) -> str:
 def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, Loaded]:
     """Read the position of every table, or of those named, and count what `raw` and `public` hold of them."""
     with postgres.connect(warehouse) as connection:
-        if not connection.rows("looking for the status tables", "SELECT to_regclass($1)::text", (_status(warehouse),))[0][0]:
+        if not connection.rows("looking for the status tables", "SELECT to_regclass($1)::text", (_status(warehouse),))[
+            0
+        ][0]:
             return {}
         found = connection.rows(
             "reading etl_transform_status",
@@ -55,7 +59,13 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, 
         held = postgres.counts(connection, [*raw.values(), *public.values()])
     return {
         row[0]: Loaded(
-            *row[1:8],
+            fence=row[1],
+            generation=row[2],
+            extract_id=row[3],
+            load_id=row[4],
+            standardized_id=row[5],
+            rules=row[6],
+            public_id=row[7],
             raw_intact=row[0] in raw and held[raw[row[0]]] == row[8],
             public_intact=row[0] in public and held[public[row[0]]] == row[9],
         )
@@ -81,8 +91,16 @@ def take(connection: postgres.Connection, warehouse: Warehouse, table: str, fenc
 
 
 def note_loaded(
-    connection: postgres.Connection, warehouse: Warehouse, table: str, target: Place, *,
-    generation: str, extract_id: int, rows: int, altered: dict[str, dict[str, int]], moved: bool,
+    connection: postgres.Connection,
+    warehouse: Warehouse,
+    table: str,
+    target: Place,
+    *,
+    generation: str,
+    extract_id: int,
+    rows: int,
+    altered: dict[str, dict[str, int]],
+    moved: bool,
 ) -> None:
     """Write down which extract `raw` holds now; `moved` when its rows are others than before."""
     connection.run(
@@ -109,7 +127,8 @@ def public_name(connection: postgres.Connection, warehouse: Warehouse, table: st
     """Return the base table's name: the recorded one, else the wanted one unless another table has it already."""
     found = connection.rows(
         "reading etl_transform_status",
-        f"SELECT table_name, public_name FROM {_status(warehouse)} WHERE table_name = $1 OR public_name = $2", (table, wanted),
+        f"SELECT table_name, public_name FROM {_status(warehouse)} WHERE table_name = $1 OR public_name = $2",
+        (table, wanted),
     )
     recorded = {row[0]: row[1] for row in found}
     if recorded.get(table):
@@ -124,7 +143,14 @@ def load_id(connection: postgres.Connection, warehouse: Warehouse, table: str) -
 
 
 def note_standardized(
-    connection: postgres.Connection, warehouse: Warehouse, table: str, target: Place, *, load: int, rules: str, moved: bool
+    connection: postgres.Connection,
+    warehouse: Warehouse,
+    table: str,
+    target: Place,
+    *,
+    load: int,
+    rules: str,
+    moved: bool,
 ) -> None:
     """Write down which load `public` holds now, made by which rules; `moved` when its rows are others than before."""
     connection.run(
@@ -174,8 +200,15 @@ def last_build(warehouse: Warehouse) -> Built | None:
 
 
 def note_built(
-    warehouse: Warehouse, *, run_id: str, good: bool, project: str, numbers: dict[str, int],
-    relations: Sequence[str], selected: int, seconds: float,
+    warehouse: Warehouse,
+    *,
+    run_id: str,
+    good: bool,
+    project: str,
+    numbers: dict[str, int],
+    relations: Sequence[str],
+    selected: int,
+    seconds: float,
 ) -> None:
     """Write down a build; a partial one keeps the relations of those before."""
     with postgres.connect(warehouse) as connection:
@@ -205,9 +238,13 @@ def one_builder(warehouse: Warehouse, limits: Limits) -> Iterator[None]:
     """
     until = monotonic() + limits.lock_seconds
     with postgres.connect(warehouse) as connection:
-        while not connection.rows("waiting to build the models", "SELECT pg_try_advisory_lock(hashtext('elt dbt build'))")[0][0]:
+        while not connection.rows(
+            "waiting to build the models", "SELECT pg_try_advisory_lock(hashtext('elt dbt build'))"
+        )[0][0]:
             if monotonic() > until:
-                raise TableBusy(f"another run has been building the models for over {limits.lock_seconds} s (ELT_LOCK_SECONDS).")
+                raise TableBusy(
+                    f"another run has been building the models for over {limits.lock_seconds} s (ELT_LOCK_SECONDS)."
+                )
             sleep(1)
         connection.commit()
         yield

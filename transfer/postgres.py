@@ -141,7 +141,13 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
     except Exception as error:
         log.error("warehouse %s@%s:%s refused: %s", warehouse.user, warehouse.host, warehouse.port, error)
         raise
-    log.info("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, time.monotonic() - started)
+    log.info(
+        "warehouse %s@%s:%s opened in %.3f s",
+        warehouse.user,
+        warehouse.host,
+        warehouse.port,
+        time.monotonic() - started,
+    )
     try:
         yield Connection(raw)
     finally:
@@ -207,7 +213,8 @@ def conform(connection: Connection, limits: Limits, place: Place, fields: Sequen
     if standing_key and standing_key != tuple(key):
         constraint = connection.rows(
             f"looking at {place}",
-            "SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'", (str(place),),
+            "SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'",
+            (str(place),),
         )[0][0]
         _alter(connection, limits, place, f"DROP CONSTRAINT {quote(constraint)}", "its primary key")
 
@@ -243,7 +250,9 @@ def merge(connection: Connection, side: Place, target: Place, fields: Sequence[F
     ours = ", ".join(f"t.{quote(field.name)}" for field in fields)
     theirs = ", ".join(f"s.{quote(field.name)}" for field in fields)
     doing = f"bringing {target} up to date"
-    deleted = connection.count(doing, f"DELETE FROM {target} AS t WHERE NOT EXISTS (SELECT FROM {side} AS s WHERE {on})")
+    deleted = connection.count(
+        doing, f"DELETE FROM {target} AS t WHERE NOT EXISTS (SELECT FROM {side} AS s WHERE {on})"
+    )
     updated = connection.count(
         doing, f"DELETE FROM {target} AS t USING {side} AS s WHERE {on} AND ROW({ours}) IS DISTINCT FROM ROW({theirs})"
     )
@@ -277,6 +286,8 @@ def counts(connection: Connection, places: Iterable[Place]) -> dict[Place, int]:
     wanted = list(places)
     for start in range(0, len(wanted), 100):
         part = wanted[start : start + 100]
-        counting = " UNION ALL ".join(f"SELECT {position}, count(*) FROM {place}" for position, place in enumerate(part))
+        counting = " UNION ALL ".join(
+            f"SELECT {position}, count(*) FROM {place}" for position, place in enumerate(part)
+        )
         found.update((part[position], count) for position, count in connection.rows("counting rows", counting))
     return found

@@ -91,7 +91,9 @@ def _make(connection: postgres.Connection, place: Place, made: Recipe, *, tempor
     except DatabaseFault as fault:
         if made.origin == "the standard rules" or not re.match(r"(42|22|21|0A)", fault.code):
             raise
-        raise TableError(f"{made.origin} does not run: PostgreSQL answers error {fault.code}; mend or remove the file.") from None
+        raise TableError(
+            f"{made.origin} does not run: PostgreSQL answers error {fault.code}; mend or remove the file."
+        ) from None
     if temporary:
         connection.run("standardizing", f"ANALYZE {place}")
     return postgres.counts(connection, [place])[place]

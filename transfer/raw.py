@@ -69,8 +69,14 @@ def load(
             postgres.conform(connection, limits, target, raw_fields(table), raw_key(table))
             changes = postgres.merge(connection, side, target, raw_fields(table), raw_key(table))
         positions.note_loaded(
-            connection, warehouse, table.name, target,
-            generation=origin.generation, extract_id=origin.extract_id, rows=origin.rows, altered=altered,
+            connection,
+            warehouse,
+            table.name,
+            target,
+            generation=origin.generation,
+            extract_id=origin.extract_id,
+            rows=origin.rows,
+            altered=altered,
             moved=first or changes.any,
         )
         connection.commit()
@@ -85,7 +91,8 @@ def _copy(connection: postgres.Connection, side: Place, table: Table, pages: Ite
         total = _Read(
             total.rows + page.num_rows,
             tuple(
-                before + page.num_rows - column.null_count for before, column in zip(total.values, page.columns, strict=True)
+                before + page.num_rows - column.null_count
+                for before, column in zip(total.values, page.columns, strict=True)
             ),
             tuple(before + found for before, found in zip(total.nul_characters, nul_characters, strict=True)),
         )
@@ -108,9 +115,13 @@ def _proven(table: Table, origin: Origin, read: _Read) -> dict[str, dict[str, in
     if read.rows != origin.rows:
         raise TableError(f"{table.name}: the replica holds {origin.rows} rows but {read.rows} were read for raw.")
     altered: dict[str, dict[str, int]] = {}
-    for column, had, has, nul_characters in zip(table.columns, origin.values, read.values, read.nul_characters, strict=True):
+    for column, had, has, nul_characters in zip(
+        table.columns, origin.values, read.values, read.nul_characters, strict=True
+    ):
         if had != has and warehouse_type(column) not in ("date", "timestamp", "timestamptz"):
-            raise TableError(f"{table.name}: column {column.name} has {had} values in the replica but {has} were read for raw.")
+            raise TableError(
+                f"{table.name}: column {column.name} has {had} values in the replica but {has} were read for raw."
+            )
         kinds = {"impossible_dates": had - has, "nul_characters": nul_characters}
         if any(kinds.values()):
             altered[column.name] = {kind: count for kind, count in kinds.items() if count}

@@ -77,7 +77,9 @@ def prepare(replica: Replica, limits: Limits) -> None:
 def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None) -> State:
     """Read the position of every table, or of those named, and count what the replica holds of them."""
     with mysql.connect(replica, limits) as connection:
-        present: dict[str, datetime] = dict(_ask(connection, "listing its tables", f"SELECT TABLE_NAME, CREATE_TIME {_FROM_TABLES}"))
+        present: dict[str, datetime] = dict(
+            _ask(connection, "listing its tables", f"SELECT TABLE_NAME, CREATE_TIME {_FROM_TABLES}")
+        )
         if "etl_extract_status" not in present or "etl_replica" not in present:
             return State("", {})
         generation = _ask(connection, "asking which copy it is", "SELECT generation FROM etl_replica")
@@ -101,7 +103,8 @@ def _ask(
 def _newest(connection: mysql.Connection, only: Sequence[str] | None) -> list[mysql.Row]:
     named = f" AND table_name IN ({', '.join(['%s'] * len(only))})" if only else ""
     return _ask(
-        connection, "reading etl_extract_status",
+        connection,
+        "reading etl_extract_status",
         "SELECT table_name, id, changed_id, run_id, source_identity, source_engine, source_fingerprint, source_created, source_updated,"
         " source_auto_increment, source_rows, clean, rows_total, replica_created FROM etl_extract_status JOIN"
         " (SELECT MAX(id) AS id, COALESCE(MAX(IF(scope = 'nothing', NULL, id)), 0) AS changed_id FROM etl_extract_status"
@@ -114,14 +117,30 @@ def _count(connection: mysql.Connection, names: Sequence[str]) -> dict[str, int]
     counts: dict[str, int] = {}
     for start in range(0, len(names), 100):
         counting = " UNION ALL ".join(
-            f"SELECT {position}, COUNT(*) FROM {quote(name)}" for position, name in enumerate(names[start : start + 100], start)
+            f"SELECT {position}, COUNT(*) FROM {quote(name)}"
+            for position, name in enumerate(names[start : start + 100], start)
         )
         counts.update((names[position], count) for position, count in _ask(connection, "counting rows", counting))
     return counts
 
 
 def _extracted(row: mysql.Row, created_now: datetime | None, rows_now: int | None) -> Extracted:
-    _, id_, changed_id, run_id, identity, engine, fingerprint, created, updated, auto_increment, count, clean, total, replica_created = row
+    (
+        _,
+        id_,
+        changed_id,
+        run_id,
+        identity,
+        engine,
+        fingerprint,
+        created,
+        updated,
+        auto_increment,
+        count,
+        clean,
+        total,
+        replica_created,
+    ) = row
     return Extracted(
         id=id_,
         changed_id=changed_id,
@@ -150,12 +169,16 @@ def locked(replica: Replica, limits: Limits, table: str, floor: int) -> Iterator
             if monotonic() > until:
                 raise TableBusy(f"{table} is held by another run for over {limits.lock_seconds} s (ELT_LOCK_SECONDS).")
         mysql.run(
-            connection, "replica", f"locking {table}",
+            connection,
+            "replica",
+            f"locking {table}",
             "INSERT INTO etl_extract_lock (table_name, fence) VALUES (%s, %s)"
             " ON DUPLICATE KEY UPDATE fence = GREATEST(fence + 1, VALUES(fence))",
             (table, floor + 1),
         )
-        found = _ask(connection, f"locking {table}", "SELECT fence FROM etl_extract_lock WHERE table_name = %s", (table,))
+        found = _ask(
+            connection, f"locking {table}", "SELECT fence FROM etl_extract_lock WHERE table_name = %s", (table,)
+        )
         yield Lock(table, found[0][0], connection)
 
 
@@ -164,8 +187,10 @@ def _transaction(lock: Lock) -> Iterator[mysql.Connection]:
     """Commit rows and their status as one, if the table is still ours."""
     with mysql.transaction(lock.connection, "replica"):
         found = _ask(
-            lock.connection, f"checking the lock of {lock.table}",
-            "SELECT fence FROM etl_extract_lock WHERE table_name = %s FOR UPDATE", (lock.table,),
+            lock.connection,
+            f"checking the lock of {lock.table}",
+            "SELECT fence FROM etl_extract_lock WHERE table_name = %s FOR UPDATE",
+            (lock.table,),
         )
         if not found or found[0][0] != lock.fence:
             raise TableBusy(f"{lock.table} was taken over by another run; this one stops writing it.")
@@ -193,10 +218,12 @@ class Definition:
 
 def as_replica(definition: str, name: str) -> Definition:
     """Turn the source's definition into that of an InnoDB table without foreign keys and partitions."""
-    head, *lines = definition.split("\n")
+    _head, *lines = definition.split("\n")
     end = next(position for position, line in enumerate(lines) if line.startswith(")"))
     body = [line.strip().removesuffix(",") for line in lines[:end]]
-    counter = next((line.split("` ")[0] + "`" for line in body if line.startswith("`") and " AUTO_INCREMENT" in line), None)
+    counter = next(
+        (line.split("` ")[0] + "`" for line in body if line.startswith("`") and " AUTO_INCREMENT" in line), None
+    )
     primary = next((line for line in body if line.startswith("PRIMARY KEY")), "")
     kept: list[str] = []
     keys: list[str] = []
@@ -208,14 +235,18 @@ def as_replica(definition: str, name: str) -> Definition:
         (keys if is_key and not needed_at_once else kept).append(line)
     options, comment, rest = lines[end].partition(" COMMENT=")
     options = OPTIONS_OF_OTHER_ENGINES.sub("", re.sub(r"ENGINE=\w+", "ENGINE=InnoDB", options))
-    return Definition(f"CREATE TABLE {quote(name)} (\n  " + ",\n  ".join(kept) + f"\n{options}{comment}{rest}", tuple(keys))
+    return Definition(
+        f"CREATE TABLE {quote(name)} (\n  " + ",\n  ".join(kept) + f"\n{options}{comment}{rest}", tuple(keys)
+    )
 
 
 def recover(lock: Lock) -> None:
     """Complete a swap that a killed run had announced and made, call off one it had not made, remove what is left over."""
     newest = _ask(
-        lock.connection, "reading etl_extract_status",
-        "SELECT id, state FROM etl_extract_status WHERE table_name = %s ORDER BY id DESC LIMIT 1", (lock.table,),
+        lock.connection,
+        "reading etl_extract_status",
+        "SELECT id, state FROM etl_extract_status WHERE table_name = %s ORDER BY id DESC LIMIT 1",
+        (lock.table,),
     )
     present = {row[0] for row in _ask(lock.connection, "listing its tables", f"SELECT TABLE_NAME {_FROM_TABLES}")}
     if newest and newest[0][1] == "intent":
@@ -236,8 +267,10 @@ def shadow(lock: Lock, each: SourceTable, definition: str, now: datetime) -> Sha
     name = beside(NEW, lock.table)
     watermark = digest(each.evidence.watermark, definition)
     progress = _ask(
-        lock.connection, "reading etl_extract_progress",
-        "SELECT watermark, read_from, last_key, rows_read FROM etl_extract_progress WHERE table_name = %s", (lock.table,),
+        lock.connection,
+        "reading etl_extract_progress",
+        "SELECT watermark, read_from, last_key, rows_read FROM etl_extract_progress WHERE table_name = %s",
+        (lock.table,),
     )
     if progress and _can_resume(lock, name, each, progress[0], watermark):
         _, read_from, last, count = progress[0]
@@ -245,7 +278,9 @@ def shadow(lock: Lock, each: SourceTable, definition: str, now: datetime) -> Sha
     _drop(lock, name)
     with _transaction(lock) as connection:
         mysql.run(
-            connection, "replica", "noting the progress",
+            connection,
+            "replica",
+            "noting the progress",
             "REPLACE INTO etl_extract_progress (table_name, watermark, read_from, last_key, rows_read)"
             " VALUES (%s, %s, %s, '[]', 0)",
             (lock.table, watermark, now),
@@ -271,7 +306,9 @@ def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str]) -> S
     with _transaction(lock) as connection:
         mysql.load(connection, "replica", shadow.name, shadow.each.table.stored, page)
         mysql.run(
-            connection, "replica", "noting the progress",
+            connection,
+            "replica",
+            "noting the progress",
             "UPDATE etl_extract_progress SET last_key = %s, rows_read = %s WHERE table_name = %s",
             (json.dumps(list(last)), grown.rows, lock.table),
         )
@@ -298,7 +335,9 @@ def _same_structure(lock: Lock, shadow: Shadow) -> bool:
     present = _ask(lock.connection, "listing its tables", f"SELECT 1 {_FROM_TABLES} AND TABLE_NAME = %s", (lock.table,))
     if not present:
         return False
-    found = _ask(lock.connection, f"asking for the definition of {lock.table}", f"SHOW CREATE TABLE {quote(lock.table)}")
+    found = _ask(
+        lock.connection, f"asking for the definition of {lock.table}", f"SHOW CREATE TABLE {quote(lock.table)}"
+    )
     return _structure(found[0][1]) == _structure(shadow.definition)
 
 
@@ -339,16 +378,30 @@ def _bytes(side: str, column: Column) -> str:
 def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str) -> int:
     evidence = verdict.evidence
     values = {
-        "table_name": lock.table, "run_id": verdict.run_id, "state": state,
-        "method": verdict.method, "reason": verdict.reason[:255], "scope": "everything" if hop.changed else "nothing",
-        "source_identity": evidence.identity, "source_engine": evidence.engine, "source_fingerprint": evidence.fingerprint,
-        "source_created": evidence.created, "source_updated": evidence.updated,
-        "source_auto_increment": evidence.auto_increment, "source_rows": evidence.rows,
-        "clean": verdict.clean, "rows_total": verdict.rows,
-        "rows_inserted": hop.inserted, "rows_updated": hop.updated, "rows_deleted": hop.deleted, "seconds": hop.seconds,
+        "table_name": lock.table,
+        "run_id": verdict.run_id,
+        "state": state,
+        "method": verdict.method,
+        "reason": verdict.reason[:255],
+        "scope": "everything" if hop.changed else "nothing",
+        "source_identity": evidence.identity,
+        "source_engine": evidence.engine,
+        "source_fingerprint": evidence.fingerprint,
+        "source_created": evidence.created,
+        "source_updated": evidence.updated,
+        "source_auto_increment": evidence.auto_increment,
+        "source_rows": evidence.rows,
+        "clean": verdict.clean,
+        "rows_total": verdict.rows,
+        "rows_inserted": hop.inserted,
+        "rows_updated": hop.updated,
+        "rows_deleted": hop.deleted,
+        "seconds": hop.seconds,
     }
     mysql.run(
-        lock.connection, "replica", "writing etl_extract_status",
+        lock.connection,
+        "replica",
+        "writing etl_extract_status",
         f"INSERT INTO etl_extract_status ({', '.join(values)}, replica_created, finished_at)"
         f" VALUES ({', '.join(['%s'] * len(values))}, ({_CREATED}), UTC_TIMESTAMP(6))",
         (*values.values(), lock.table),
@@ -361,7 +414,11 @@ _CREATED = f"SELECT CREATE_TIME {_FROM_TABLES} AND TABLE_NAME = %s"
 
 def _forget_progress(lock: Lock) -> None:
     mysql.run(
-        lock.connection, "replica", "noting the progress", "DELETE FROM etl_extract_progress WHERE table_name = %s", (lock.table,)
+        lock.connection,
+        "replica",
+        "noting the progress",
+        "DELETE FROM etl_extract_progress WHERE table_name = %s",
+        (lock.table,),
     )
 
 
@@ -379,14 +436,20 @@ def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
 def _build_keys(lock: Lock, shadow: Shadow) -> None:
     keys = as_replica(shadow.definition, shadow.name).keys
     standing = _ask(
-        lock.connection, f"listing the keys of {shadow.name}",
+        lock.connection,
+        f"listing the keys of {shadow.name}",
         "SELECT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s",
         (shadow.name,),
     )
     # One ALTER builds all of them, so a killed run has left all or none.
     if keys and not any(f"KEY {quote(row[0])} " in keys[0] for row in standing):
         adding = ", ".join(f"ADD {key}" for key in keys)
-        mysql.run(lock.connection, "replica", f"building the keys of {lock.table}", f"ALTER TABLE {quote(shadow.name)} {adding}")
+        mysql.run(
+            lock.connection,
+            "replica",
+            f"building the keys of {lock.table}",
+            f"ALTER TABLE {quote(shadow.name)} {adding}",
+        )
 
 
 def _rename(lock: Lock, limits: Limits, shadow: Shadow) -> None:
@@ -398,7 +461,10 @@ def _rename(lock: Lock, limits: Limits, shadow: Shadow) -> None:
     while True:
         try:
             mysql.run(
-                lock.connection, "replica", f"swapping {lock.table}", f"RENAME TABLE {aside}{quote(shadow.name)} TO {table}"
+                lock.connection,
+                "replica",
+                f"swapping {lock.table}",
+                f"RENAME TABLE {aside}{quote(shadow.name)} TO {table}",
             )
         except DatabaseFault as fault:
             if fault.code not in LOCKED_OUT or monotonic() > until:
@@ -410,7 +476,7 @@ def _rename(lock: Lock, limits: Limits, shadow: Shadow) -> None:
 
 _COPIED = (
     "table_name, run_id, method, reason, scope, source_identity, source_engine, source_fingerprint, source_created,"
-        " source_updated, source_auto_increment, source_rows, clean, rows_total, rows_inserted, rows_updated, rows_deleted, seconds"
+    " source_updated, source_auto_increment, source_rows, clean, rows_total, rows_inserted, rows_updated, rows_deleted, seconds"
 )
 
 
@@ -428,7 +494,9 @@ def _call_off_swap(lock: Lock, intent: int) -> None:
 
 def _conclude(lock: Lock, intent: int, state: str) -> None:
     mysql.run(
-        lock.connection, "replica", "writing etl_extract_status",
+        lock.connection,
+        "replica",
+        "writing etl_extract_status",
         f"INSERT INTO etl_extract_status (state, replica_created, finished_at, {_COPIED})"
         f" SELECT %s, ({_CREATED}), UTC_TIMESTAMP(6), {_COPIED} FROM etl_extract_status WHERE id = %s",
         (state, lock.table, intent),

@@ -99,7 +99,9 @@ class Warehouse(Server):
     model_config = SettingsConfigDict(env_prefix="ANALYTICS_POSTGRES_")
     place: ClassVar[str] = "warehouse"
     port: int = Field(default=5432, ge=1, le=65535)
-    schema_name: str = Field(default="public", validation_alias="ANALYTICS_POSTGRES_SCHEMA", pattern=r"^[a-z_][a-z0-9_]*$")
+    schema_name: str = Field(
+        default="public", validation_alias="ANALYTICS_POSTGRES_SCHEMA", pattern=r"^[a-z_][a-z0-9_]*$"
+    )
 
 
 class Limits(_Group):

@@ -22,9 +22,13 @@ READERS = BoundedSemaphore(2)
 CONTROL = BoundedSemaphore(1)
 
 # Tables that OpenDental makes and drops by itself while it runs (dashboards, measures, signatures, conversions).
-TRANSIENT = re.compile(r"(tempdash|tempehrmeasure|tempehrquality|tempprocnotesigned|tempcore|temptp|tempdt)[0-9a-z_]*", re.I)
+TRANSIENT = re.compile(
+    r"(tempdash|tempehrmeasure|tempehrquality|tempprocnotesigned|tempcore|temptp|tempdt)[0-9a-z_]*", re.IGNORECASE
+)
 
-RESERVED = re.compile(r"_elt_(new|old)_|etl_(extract_(status|lock|progress)|replica|transform_status|dbt_status)$", re.I)
+RESERVED = re.compile(
+    r"_elt_(new|old)_|etl_(extract_(status|lock|progress)|replica|transform_status|dbt_status)$", re.IGNORECASE
+)
 
 # Engines whose TABLE_ROWS is a count; the others estimate it.
 COUNTING = frozenset({"MyISAM", "Aria"})
@@ -86,7 +90,9 @@ def why_excluded(name: str, engine: str | None, patterns: Sequence[str]) -> str:
 
 def _server(connection: mysql.Connection) -> tuple[datetime, str]:
     ((now, identity),) = mysql.rows(
-        connection, "source", "asking for its clock and identity",
+        connection,
+        "source",
+        "asking for its clock and identity",
         "SELECT UTC_TIMESTAMP(6), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE())",
     )
     return now, identity
@@ -98,7 +104,9 @@ def _named(only: Sequence[str] | None) -> str:
 
 def _tables(connection: mysql.Connection, only: Sequence[str] | None) -> list[mysql.Row]:
     return mysql.rows(
-        connection, "source", "listing its tables",
+        connection,
+        "source",
+        "listing its tables",
         "SELECT TABLE_NAME, IF(TABLE_TYPE = 'BASE TABLE', ENGINE, NULL), CREATE_TIME, UPDATE_TIME, AUTO_INCREMENT,"
         " TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES"
         f" WHERE TABLE_SCHEMA = DATABASE(){_named(only)} ORDER BY TABLE_NAME",
@@ -108,7 +116,9 @@ def _tables(connection: mysql.Connection, only: Sequence[str] | None) -> list[my
 
 def _columns(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[Column, ...]]:
     found = mysql.rows(
-        connection, "source", "listing its columns",
+        connection,
+        "source",
+        "listing its columns",
         "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, EXTRA,"
         " NUMERIC_PRECISION, NUMERIC_SCALE FROM information_schema.COLUMNS"
         f" WHERE TABLE_SCHEMA = DATABASE(){_named(only)} ORDER BY TABLE_NAME, ORDINAL_POSITION",
@@ -133,7 +143,9 @@ def _columns(connection: mysql.Connection, only: Sequence[str] | None) -> dict[s
 
 def _keys(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
     found = mysql.rows(
-        connection, "source", "listing its keys",
+        connection,
+        "source",
+        "listing its keys",
         "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS"
         f" WHERE TABLE_SCHEMA = DATABASE() AND INDEX_NAME = 'PRIMARY'{_named(only)} ORDER BY TABLE_NAME, SEQ_IN_INDEX",
         only or None,
@@ -186,9 +198,7 @@ def pages(
 ) -> Iterator[tuple[pa.Table, list[str]]]:
     """Read the stored columns behind the key `last` in pages; no statement is open at the source between two of them."""
     row_bytes = each.estimated_bytes // max(each.estimated_rows, 1)
-    found = mysql.pages(
-        source, limits, each.table, mysql.replica_select(each.table), last=last, row_bytes=row_bytes
-    )
+    found = mysql.pages(source, limits, each.table, mysql.replica_select(each.table), last=last, row_bytes=row_bytes)
     while True:
         with READERS:
             page = next(found, None)

@@ -71,7 +71,9 @@ class Evidence:
     @property
     def watermark(self) -> str:
         """A digest that changes when the table changes, as far as the server tells."""
-        return digest(self.identity, self.engine, self.fingerprint, self.created, self.updated, self.auto_increment, self.rows)
+        return digest(
+            self.identity, self.engine, self.fingerprint, self.created, self.updated, self.auto_increment, self.rows
+        )
 
     @property
     def tells_of_writes(self) -> bool:
@@ -196,17 +198,21 @@ class TableResult:
     @property
     def sentence(self) -> str:
         """The verdict for a log; counts only."""
-        if self.state == "failed" or self.state == "vanished":
+        if self.state in {"failed", "vanished"}:
             return f"{self.table}: {self.state}: {self.note}"
         hops = "; ".join(
             f"{hop.name} {hop.read:,} rows (+{hop.inserted:,} ~{hop.updated:,} -{hop.deleted:,}) in {hop.seconds:.2f} s"
             for hop in self.hops
         )
         counted = "; ".join(
-            f"{column}: {count:,} {kind.replace('_', ' ')}" for column, kinds in self.altered.items() for kind, count in kinds.items()
+            f"{column}: {count:,} {kind.replace('_', ' ')}"
+            for column, kinds in self.altered.items()
+            for kind, count in kinds.items()
         )
         unclean = "" if self.clean else "; written meanwhile, the next run looks again"
-        return f"{self.table}: {hops or 'nothing to do'}{unclean}" + (f"; not held by PostgreSQL: {counted}" if counted else "")
+        return f"{self.table}: {hops or 'nothing to do'}{unclean}" + (
+            f"; not held by PostgreSQL: {counted}" if counted else ""
+        )
 
     @property
     def good(self) -> bool:

@@ -1,0 +1,211 @@
+"""Reads source, replica, `raw` and `public` with plain clients and compares them by rules written here once more."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+EMPTY = {date(1, 1, 1), date(1900, 1, 1), datetime(1, 1, 1), datetime(1900, 1, 1)}  # noqa: DTZ001 - as it is stored
+
+# What SELECT turns each kind of column into so that the client gets its exact value; others are selected as they are.
+EXACTLY = {
+    "float": "{c} + 0e0",
+    "bit": "{c} + 0",
+    "date": "CAST({c} AS CHAR)",
+    "datetime": "CAST({c} AS CHAR)",
+    "timestamp": "CAST({c} AS CHAR)",
+    "time": "CAST({c} AS CHAR)",
+    "geometry": "CAST({c} AS BINARY)",
+    "point": "CAST({c} AS BINARY)",
+    "json": "CAST({c} AS CHAR)",
+    "enum": "CAST({c} AS CHAR)",
+    "set": "CAST({c} AS CHAR)",
+}
+EXACTLY_IN_POSTGRES = {
+    "real": "{c}::double precision",
+    "timestamp with time zone": "{c} AT TIME ZONE 'UTC'",
+}
+
+
+@dataclass(frozen=True)
+class Places:
+    """An administrator's plain connections to the three databases."""
+
+    source: Any
+    replica: Any
+    warehouse: Any
+
+
+def ask(connection: Any, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values or None)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+def my(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def pg(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def snake(name: str) -> str:
+    """PatNum → pat_num, SSN → ssn, Bal_0_30 → bal_0_30."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z_\W]+|_+|\W", name)
+    joined = "_".join(re.sub(r"\W", "_", word.lower()) for word in words)
+    return re.sub(r"_*(_)_*", r"\1", joined) if "__" not in name else joined
+
+
+def mysql_columns(connection: Any, table: str) -> list[tuple[str, str]]:
+    """The names and kinds of a table's columns."""
+    return [
+        (name, kind.lower())
+        for name, kind in ask(
+            connection,
+            "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()"
+            " AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
+            table,
+        )
+    ]
+
+
+def postgres_columns(connection: Any, schema: str, table: str) -> list[tuple[str, str]]:
+    return ask(
+        connection,
+        "SELECT column_name::text, data_type::text FROM information_schema.columns"
+        " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
+        schema,
+        table,
+    )
+
+
+def key(connection: Any, schema: str, table: str) -> list[str]:
+    """The primary key of a table in PostgreSQL."""
+    found = ask(
+        connection,
+        "SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)"
+        " WHERE i.indisprimary AND i.indrelid = to_regclass(%s) ORDER BY array_position(i.indkey::int[], a.attnum::int)",
+        f"{pg(schema)}.{pg(table)}",
+    )
+    return [row[0] for row in found]
+
+
+def tables(connection: Any) -> list[str]:
+    """The tables of a MySQL database, the pipeline's own left out."""
+    found = ask(
+        connection,
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'"
+        " AND TABLE_NAME NOT LIKE 'etl\\_%'",
+    )
+    return [row[0] for row in found]
+
+
+def checksum(connection: Any, table: str) -> tuple[Any, ...]:
+    """The count of the rows and a sum of digests over the bytes of all columns, made by the server."""
+    values = []
+    for name, kind in mysql_columns(connection, table):
+        exact = {"float": "{c} + 0e0", "enum": "CONCAT({c} + 0, {c})", "set": "CONCAT({c} + 0, {c})"}.get(kind, "{c}")
+        values.append(f"COALESCE(HEX(CAST({exact.format(c=my(name))} AS BINARY)), '-')")
+    digest = f"SHA1(CONCAT_WS(':', {', '.join(values)}))"
+    total = f"SUM(CAST(CONV(LEFT({digest}, 15), 16, 10) AS DECIMAL(40)))"
+    ask(connection, "SET time_zone = '+00:00'")
+    return ask(connection, f"SELECT COUNT(*), {total} FROM {my(table)}")[0]
+
+
+def day(text: str | None) -> date | None:
+    """A date if the calendar has it."""
+    try:
+        return date.fromisoformat(text) if text is not None else None
+    except ValueError:
+        return None
+
+
+def moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text is not None else None
+    except ValueError:
+        return None
+
+
+def span(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    hours, minutes, seconds = text.lstrip("-").split(":")
+    whole = timedelta(hours=int(hours), minutes=int(minutes)) + timedelta(microseconds=round(float(seconds) * 1_000_000))
+    return -whole if text.startswith("-") else whole
+
+
+PARSED = {"date": day, "datetime": moment, "timestamp": moment, "time": span}
+
+
+def plain(value: Any) -> Any:
+    """A value as Python compares it, whichever driver it came from; U+0000 is not for PostgreSQL."""
+    if isinstance(value, memoryview | bytearray):
+        return bytes(value)
+    return value.replace("\x00", "") if isinstance(value, str) else value
+
+
+def mysql_rows(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
+    """A table's rows as `raw` is to hold them."""
+    columns = mysql_columns(connection, table)
+    selected = ", ".join(EXACTLY.get(kind, "{c}").format(c=my(name)) for name, kind in columns)
+    parsers = [PARSED.get(kind, plain) for _, kind in columns]
+    ask(connection, "SET time_zone = '+00:00'")
+    rows = ask(connection, f"SELECT {selected} FROM {my(table)}")
+    return Counter(tuple(parse(value) for parse, value in zip(parsers, row, strict=True)) for row in rows)
+
+
+def postgres_rows(connection: Any, schema: str, table: str) -> Counter[tuple[Any, ...]]:
+    columns = postgres_columns(connection, schema, table)
+    selected = ", ".join(EXACTLY_IN_POSTGRES.get(kind, "{c}").format(c=pg(name)) for name, kind in columns)
+    rows = ask(connection, f"SELECT {selected} FROM {pg(schema)}.{pg(table)}")
+    return Counter(tuple(plain(value) for value in row) for row in rows)
+
+
+def standard(rows: Counter[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
+    """Rows of `raw` as `public` is to hold them."""
+    return Counter(tuple(_standard(value) for value in row) for row in rows.elements())
+
+
+def _standard(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.strip(" \t\n\r\f\v\u00a0")
+    return None if isinstance(value, date) and value in EMPTY else value
+
+
+def unequal(places: Places, names: Iterable[str] = ()) -> dict[str, str]:
+    """The tables, all of the source's or those named, that are not the same everywhere, and where they are not."""
+    found = {}
+    for table in list(names) or tables(places.source):
+        wrong = _wrong(places, table)
+        if wrong:
+            found[table] = wrong
+    return found
+
+
+def _wrong(places: Places, table: str) -> str:
+    if mysql_columns(places.source, table) != mysql_columns(places.replica, table):
+        return "columns of the replica"
+    if checksum(places.source, table) != checksum(places.replica, table):
+        return "rows of the replica"
+    rows = mysql_rows(places.source, table)
+    names = [name for name, _ in mysql_columns(places.source, table)]
+    for schema, wanted, columns in (("raw", rows, names), ("public", standard(rows), [snake(name) for name in names])):
+        if sorted(name for name, _ in postgres_columns(places.warehouse, schema, table)) != sorted(columns):
+            return f"columns of {schema}"
+        if in_order(places.warehouse, schema, table, columns) != wanted:
+            return f"rows of {schema}"
+    return ""
+
+
+def in_order(connection: Any, schema: str, table: str, names: Sequence[str]) -> Counter[tuple[Any, ...]]:
+    """A table's rows with the columns in the given order: one that was added later stands last."""
+    kinds = dict(postgres_columns(connection, schema, table))
+    selected = ", ".join(EXACTLY_IN_POSTGRES.get(kinds[name], "{c}").format(c=pg(name)) for name in names)
+    rows = ask(connection, f"SELECT {selected} FROM {pg(schema)}.{pg(table)}")
+    return Counter(tuple(plain(value) for value in row) for row in rows)
