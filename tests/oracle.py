@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,9 +55,14 @@ def pg(name: str) -> str:
 
 def snake(name: str) -> str:
     """PatNum → pat_num, SSN → ssn, Bal_0_30 → bal_0_30."""
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z_\W]+|_+|\W", name)
-    joined = "_".join(re.sub(r"\W", "_", word.lower()) for word in words)
-    return re.sub(r"_*(_)_*", r"\1", joined) if "__" not in name else joined
+    said = ""
+    for position, letter in enumerate(name):
+        before, behind = name[position - 1 : position], name[position + 1 : position + 2]
+        after_word = before.islower() or before.isdigit()
+        if letter.isupper() and (after_word or (before.isupper() and behind.islower())):
+            said += "_"
+        said += letter.lower() if letter.isalnum() else "_"
+    return said
 
 
 def mysql_columns(connection: Any, table: str) -> list[tuple[str, str]]:

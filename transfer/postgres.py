@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -114,7 +115,8 @@ class Connection:
             self.raw.commit()
 
 
-_OPENING = Lock()
+_FIRST_LOCK = Lock()
+_IDLE: dict[tuple[str, int], list[Any]] = defaultdict(list)
 
 
 @cache
@@ -122,37 +124,57 @@ def _first(address: str, _process: int) -> Any:
     return adbc.connect(address, autocommit=True)
 
 
-def _clone(warehouse: Warehouse) -> Any:
-    """Open one more connection of a database handle that this process keeps.
+def _open(warehouse: Warehouse) -> Any:
+    """Open a connection from a database handle that this process keeps.
 
     A new handle reads all of pg_type and pg_attribute, which takes half a second in a warehouse of 800 tables.
     """
-    with _OPENING:
+    with _FIRST_LOCK:
         return _first(address(warehouse), os.getpid()).adbc_clone()
+
+
+def _idle(idle: list[Any]) -> Any:
+    """Return a connection that an earlier block left and that still answers, None if there is none."""
+    while idle:
+        raw = idle.pop()
+        try:
+            with raw.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except adbc.Error:
+            _close(raw)
+        else:
+            return raw
+    return None
+
+
+def _close(raw: Any) -> None:
+    with _FIRST_LOCK, suppress(adbc.Error):  # a connection that the server has closed cannot be rolled back nor closed
+        raw.close()
 
 
 @contextmanager
 def connect(warehouse: Warehouse) -> Iterator[Connection]:
-    """Open a connection; what is not committed when it closes is rolled back."""
+    """Hold a connection; what is not committed at the end is rolled back. It is kept for the next block if all went well."""
     started = time.monotonic()
-    try:
-        with faults("warehouse", f"connecting to {warehouse.host}:{warehouse.port}"):
-            raw = _clone(warehouse)
-    except Exception as error:
-        log.error("warehouse %s@%s:%s refused: %s", warehouse.user, warehouse.host, warehouse.port, error)
-        raise
-    log.info(
-        "warehouse %s@%s:%s opened in %.3f s",
-        warehouse.user,
-        warehouse.host,
-        warehouse.port,
-        time.monotonic() - started,
-    )
+    idle = _IDLE[address(warehouse), os.getpid()]
+    raw = _idle(idle)
+    if raw is None:
+        try:
+            with faults("warehouse", f"connecting to {warehouse.host}:{warehouse.port}"):
+                raw = _open(warehouse)
+        except DatabaseFault as fault:
+            log.error("warehouse %s@%s:%s refused: %s", warehouse.user, warehouse.host, warehouse.port, fault)
+            raise
+        seconds = time.monotonic() - started
+        log.info("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, seconds)
     try:
         yield Connection(raw)
-    finally:
-        with _OPENING, suppress(adbc.Error):  # a connection that the server has closed cannot be rolled back nor closed
-            raw.close()
+        with faults("warehouse", "ending a transaction"):
+            raw.rollback()
+    except BaseException:
+        _close(raw)
+        raise
+    idle.append(raw)
 
 
 def fields_of(connection: Connection, place: Place) -> tuple[Field, ...]:

@@ -1,0 +1,51 @@
+"""Runs the path as a flow does, without Prefect."""
+
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from oracle import ask
+from tasks.survey import look
+from tasks.sync_table import sync
+from transfer import positions, replica
+from transfer.settings import Settings
+from transfer.table import TablePlan, TableResult
+
+
+def prepare(settings: Settings) -> None:
+    replica.prepare(settings.replica, settings.limits)
+    positions.prepare(settings.warehouse)
+
+
+def run(settings: Settings, *tables: str, force_full: bool = False) -> dict[str, TableResult]:
+    """One run over all tables with work, or those named; a table that had none is not in the answer."""
+    prepare(settings)
+    run_id = secrets.token_hex(8)
+    outlook = look(settings, tables, force_full=force_full)
+    with ThreadPoolExecutor(4) as pool:
+        results = pool.map(lambda plan: sync(settings, plan, run_id), outlook.work)
+        return {result.table: result for result in results}
+
+
+def plan(settings: Settings, table: str) -> TablePlan:
+    return look(settings, [table]).plans[0]
+
+
+def limited(settings: Settings, **limits: Any) -> Settings:
+    """The settings with other limits."""
+    return settings.model_copy(update={"limits": settings.limits.model_copy(update=limits)})
+
+
+def settle(connection: Any) -> None:
+    """Wait until the last write is older than the 2 s in which a later one could leave no trace."""
+    newest = "SELECT COALESCE(TIMESTAMPDIFF(MICROSECOND, MAX(UPDATE_TIME), NOW(6)), 9e9) FROM information_schema.TABLES"
+    wait_for(lambda: ask(connection, f"{newest} WHERE TABLE_SCHEMA = DATABASE()")[0][0] > 2_100_000)
+
+
+def wait_for(happened: Callable[[], Any], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until, "what was waited for did not happen"
+        time.sleep(0.05)
