@@ -18,8 +18,8 @@ SIDE = Place("", "_elt_side")
 # OpenDental writes these where it has no date.
 EMPTY_DATES = ("0001-01-01", "1900-01-01")
 
-# White space around a text, the no-break space included.
-TRIMMED = r"E' \t\n\r\f\v\u00A0'"
+# White space around a text, the no-break space included; PostgreSQL would read \v as the letter v.
+TRIMMED = r"E' \t\n\r\f\x0B\u00A0'"
 
 EXPRESSIONS = {
     "text": f"btrim({{c}}, {TRIMMED})",

@@ -18,25 +18,27 @@ with entry as (
     union all
     select PatNum, DatePay, -round(SplitAmt * 100), 0 from paysplit
     where UnearnedType not in (select DefNum from definition where Category = 29 and ItemValue <> '')
-), aged as (
-    select patient.Guarantor, cents, datediff(%(day)s, day) as age, cents > 0 or attached as charge
-    from entry join patient on patient.PatNum = entry.PatNum
 ), summed as (
     select
-        Guarantor,
+        PatNum,
         sum(cents) as total,
-        -sum(if(not charge and age >= 0, cents, 0)) as pool,
-        sum(if(charge and age between 0 and 30, cents, 0)) as b0,
-        sum(if(charge and age between 31 and 60, cents, 0)) as b31,
-        sum(if(charge and age between 61 and 90, cents, 0)) as b61,
-        sum(if(charge and age > 90, cents, 0)) as b91
-    from aged group by Guarantor
+        -sum(if(cents <= 0 and not attached and day <= %(day)s, cents, 0)) as pool,
+        sum(if((cents > 0 or attached) and datediff(%(day)s, day) between 0 and 30, cents, 0)) as b0,
+        sum(if((cents > 0 or attached) and datediff(%(day)s, day) between 31 and 60, cents, 0)) as b31,
+        sum(if((cents > 0 or attached) and datediff(%(day)s, day) between 61 and 90, cents, 0)) as b61,
+        sum(if((cents > 0 or attached) and datediff(%(day)s, day) > 90, cents, 0)) as b91
+    from entry group by PatNum
+), family as (
+    select
+        patient.Guarantor, sum(total) as total, sum(pool) as pool, sum(b0) as b0, sum(b31) as b31, sum(b61) as b61,
+        sum(b91) as b91
+    from summed join patient on patient.PatNum = summed.PatNum group by patient.Guarantor
 ), credited as (
     select
         Guarantor, total,
         pool - least(b0, 0) - least(b31, 0) - least(b61, 0) - least(b91, 0) as pool,
         greatest(b0, 0) as b0, greatest(b31, 0) as b31, greatest(b61, 0) as b61, greatest(b91, 0) as b91
-    from summed
+    from family
 ), expected as (
     select patient.Guarantor, sum(round((InsPayEst + WriteOff) * 100)) as cents
     from claimproc join patient on patient.PatNum = claimproc.PatNum

@@ -136,7 +136,7 @@ def claims(practice: Practice, procs: pl.DataFrame, cover: pl.DataFrame, first_c
     not_yet_done = pl.col("ProcStatus") == TP
     claimed = (
         (number > 0)
-        & practice.chance.chosen("claimed", 330, number)
+        & practice.chance.chosen("claimed", 255, number)
         & (~not_yet_done | ((pl.col("PlanType") != "c") & practice.chance.chosen("preauth", 150, number)))
     )
     billed = billed.with_columns(on_claim=claimed & (pl.col("amount") > 0))

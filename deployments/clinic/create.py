@@ -42,7 +42,7 @@ class ClinicSummary:
     counts: dict[str, int] = field(repr=False)
 
 
-def create(  # noqa: PLR0913 - the options of the command line
+def create(
     connection: Connection[Any],
     patients: int = 300,
     seed: int = 1,

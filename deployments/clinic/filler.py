@@ -16,6 +16,8 @@ from deployments.clinic.schema import Column, Table, tables
 _CHUNK = 400_000
 _WIDE_ROW_BYTES = 5_000
 _TOLD_ROWS = 100_000
+_BEYOND_DOUBLES = 9_007_199_254_740_993
+_AMOUNTS = (0.0, 0.0, 0.0, 1.5, 25.0, 99.99, -1.0, 0.1, 1234.56, 252252.0, 0.1 + 0.2, 1e-7)
 # Keys that are never left 0 where the other table has rows.
 _ALWAYS_LINKED = frozenset(["PatNum", "SheetNum", "ClaimNum", "PerioExamNum", "StatementNum", "ScheduleNum"])
 _EMPTIED = frozenset(["famaging"])
@@ -120,12 +122,25 @@ def _whole_number(filling: Filling, _table: Table, _column: Column, stream: str)
     return filling.chance.pick(stream, [0, 0, 1, 2, 5, 10, 100, -16777216, -1], filling.row)
 
 
-def _no_key(_filling: Filling, _table: Table, _column: Column, _stream: str) -> pl.Expr:
-    return pl.lit(0, dtype=pl.Int64)
+def _small_number(filling: Filling, table: Table, column: Column, stream: str) -> pl.Expr:
+    if column.length == 1:
+        return _flag(filling, table, column, stream)
+    greatest = 65_535 if "unsigned" in column.type else 32_767
+    return filling.chance.pick(stream, [*range(40), greatest], filling.row)
+
+
+def _big_number(filling: Filling, _table: Table, column: Column, stream: str) -> pl.Expr:
+    """Keys of several tables, as large as random primary keys get; spans in ticks; otherwise no link."""
+    if column.name.startswith(("TS", "TimeSpan")):
+        return filling.chance.pick(stream, [0, 864_000_000_000, 36_000_000_000], filling.row)
+    if column.name.lower() not in ("fkey", "objectnum", "messagefk"):
+        return pl.lit(0, dtype=pl.Int64)
+    usual = filling.chance.below(stream, 1_000, filling.row) + 1
+    return pl.when(filling.row == 2).then(pl.lit(_BEYOND_DOUBLES, dtype=pl.Int64)).otherwise(usual)
 
 
 def _amount(filling: Filling, _table: Table, _column: Column, stream: str) -> pl.Expr:
-    return filling.chance.pick(stream, [0.0, 0.0, 1.5, 25.0, 99.99, -1.0, 0.1, 1234.56], filling.row)
+    return filling.chance.pick(stream, _AMOUNTS, filling.row)
 
 
 def _date(filling: Filling, _table: Table, _column: Column, stream: str) -> pl.Expr:
@@ -174,9 +189,9 @@ def _long_text(filling: Filling, table: Table, _column: Column, stream: str) -> 
 
 _MAKERS: Mapping[str, Maker] = {
     "tinyint": _flag,
-    "smallint": _flag,
+    "smallint": _small_number,
     "int": _whole_number,
-    "bigint": _no_key,
+    "bigint": _big_number,
     "double": _amount,
     "float": _amount,
     "date": _date,

@@ -1,0 +1,53 @@
+"""Running the pipeline as its users do."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from conftest import Client
+
+from transfer.settings import ROOT
+
+
+def copy_project(target: Path) -> Path:
+    for name in ("flows", "tasks", "transfer", "dbt"):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "target", "logs"))
+    return target
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+
+def elt(home: Path, variables: Mapping[str, str | None], *arguments: str, timeout: float = 120) -> Ended:
+    """A variable of None is not set at all."""
+    known = {name: value for name, value in variables.items() if value is not None}
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, str(home / "flows/elt.py"), *arguments],
+        env=inherited | {"PYTHONPATH": str(home)} | known,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+
+
+def settle(source: Client) -> None:
+    """Wait until the last write is old enough to be told from one that follows the read."""
+    pause = "SELECT SLEEP(GREATEST(0, 3.1 - COALESCE(TIMESTAMPDIFF(MICROSECOND, MAX(UPDATE_TIME), NOW(6)) / 1e6, 9)))"
+    source.run(f"{pause} FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
