@@ -42,6 +42,7 @@ def demo(patients: int, seed: int) -> int:
     _say("Prefect", api.removesuffix("/api"))
     status = status or _run("flows/elt.py", PREFECT_API_URL=api, **found.databases.variables())
     if status == 0:
+        _show_numbers(found)
         print(_where_to_look(found, api, time.monotonic() - started))
     return status
 
@@ -87,6 +88,31 @@ def _run(*arguments: str, **variables: str) -> int:
     return subprocess.run(
         [sys.executable, *arguments], cwd=PROJECT, env={**os.environ, **variables}, check=False
     ).returncode
+
+
+MONTHS = """
+    with production as (
+        select date_trunc('month', production_date) as month, sum(gross_production) as gross, sum(net_production) as net
+        from public_marts.daily_production group by 1
+    ),
+    collections as (
+        select date_trunc('month', collection_date) as month, sum(total_income) as income
+        from public_marts.daily_collections group by 1
+    )
+    select to_char(month, 'YYYY-MM'), round(gross), round(net), round(income)
+    from production join collections using (month) where month <= now() order by month desc limit 6
+"""
+
+
+def _show_numbers(found: Servers) -> None:
+    """The practice's last months, from the marts."""
+    with closing(found.postgres.connect(found.databases.warehouse.name)) as connection, connection.cursor() as cursor:
+        cursor.execute(MONTHS)
+        months = cursor.fetchall()
+    print(f"\n{'month':9}{'gross production':>18}{'net production':>18}{'collections':>14}")
+    for month, *amounts in months:
+        gross, net, income = (f"{amount or 0:,.0f}" for amount in amounts)
+        print(f"{month:9}{gross:>18}{net:>18}{income:>14}")
 
 
 def _where_to_look(found: Servers, api: str, seconds: float) -> str:

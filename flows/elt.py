@@ -57,7 +57,8 @@ def elt(tables: list[str] | None = None, force_full: bool = False, models: bool 
     started = monotonic()
     chosen, run_id = settings(), str(runtime.flow_run.id)
     report.write_logs(chosen.limits)
-    outlook = survey(tables, force_full)
+    delays = list(chosen.limits.retry_seconds)
+    outlook = survey.with_options(retries=len(delays), retry_delay_seconds=delays)(tables, force_full)
     log.info("%s of %s tables have work", len(outlook.work), len(outlook.plans), extra={"total": len(outlook.work)})
     results = sync_tables(chosen, outlook, run_id)
     built = build(chosen, run_id) if models else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,7 +29,10 @@ TARGET = ROOT / ".local" / "dbt"
 
 @dataclass(frozen=True, slots=True)
 class ModelsPlan:
-    """Which base tables' descendants are to be built (all models when `whole`), why, and the state this leads to."""
+    """Which base tables' descendants are to be built (all models when `whole`), why, and the state this leads to.
+
+    What reads a base table that is `missing`, as after a first run with --table, waits for it.
+    """
 
     reason: str
     whole: bool
@@ -37,6 +40,7 @@ class ModelsPlan:
     project: str
     numbers: dict[str, int]
     proof: str | None
+    missing: tuple[str, ...] = ()
 
     @property
     def has_work(self) -> bool:
@@ -110,7 +114,7 @@ def plan(chosen: Settings) -> ModelsPlan:
     )
     reason = whole or (f"{len(changed)} base tables changed" if changed else "")
     proof = digest(project, sorted(numbers.items())) if built is None or built.complete else None
-    return ModelsPlan(reason, bool(whole), changed, project, numbers, proof)
+    return ModelsPlan(reason, bool(whole), changed, project, numbers, proof, tuple(sorted(declared - set(numbers))))
 
 
 def why_whole(project: str, built: Built | None) -> str:
@@ -163,7 +167,8 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
     from dbt.artifacts.schemas.run import RunExecutionResult  # 3 s, only where there is something to build
     from dbt.cli.main import dbtRunner
 
-    selection = [] if planned.whole else ["--select", *(f"source:opendental.{name}+" for name in planned.changed)]
+    selection = [] if planned.whole else ["--select", *_descendants(planned.changed)]
+    selection += ["--exclude", *_descendants(planned.missing)] if planned.missing else []
     # A database's message, which dbt would print and write to run_results.json and dbt.log, may quote a row.
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors"]
     with environment(chosen.warehouse, chosen.limits.dbt_threads):
@@ -186,6 +191,10 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
         why = f"the project itself ({type(outcome.exception).__name__}; `dbt parse --project-dir dbt` says more)"
         raise BuildFailed(ModelsResult(planned.reason, failed=(why,)))
     return list(outcome.result.results)
+
+
+def _descendants(names: Sequence[str]) -> list[str]:
+    return [f"source:opendental.{name}+" for name in names]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.retrying import may_help
 from transfer import evidence, positions, preflight, replica, source
 from transfer.errors import UnknownTable
 from transfer.settings import Settings, settings
@@ -78,7 +79,7 @@ def _unknown(pattern: str, names: Sequence[str], excluded: Sequence[Excluded]) -
     return f"--table {pattern}: the source has no such table{hint}"
 
 
-@task(name="survey", cache_policy=NO_CACHE)
+@task(name="survey", cache_policy=NO_CACHE, retry_condition_fn=may_help)
 def survey(tables: list[str] | None, force_full: bool) -> Outlook:
     """Check the servers, create missing bookkeeping, and plan the run."""
     chosen = settings()

@@ -10,22 +10,16 @@ from time import monotonic
 from traceback import extract_tb
 
 from prefect import task
-from prefect.client.schemas.objects import State, TaskRun
-from prefect.tasks import Task
 
 from tasks.caching import table_key
+from tasks.retrying import may_help
 from transfer import evidence, positions, public, raw, replica, source
-from transfer.errors import DatabaseFault, EltError, TableError, TableVanished
+from transfer.errors import EltError, TableError, TableVanished
 from transfer.replica import Lock, Verdict
 from transfer.settings import Settings, settings
 from transfer.table import Hop, SourceTable, Standing, TablePlan, TableResult
 
 log = logging.getLogger("elt")
-
-
-def may_help(_task: Task[..., object], _run: TaskRun, state: State[object]) -> bool:
-    """Retry what a server did, not what a table is."""
-    return isinstance(state.data, DatabaseFault)
 
 
 @task(
@@ -34,8 +28,6 @@ def may_help(_task: Task[..., object], _run: TaskRun, state: State[object]) -> b
     cache_key_fn=table_key,
     cache_expiration=timedelta(days=1),
     persist_result=True,
-    retries=2,
-    retry_delay_seconds=[5, 30],
     retry_condition_fn=may_help,
 )
 def sync_table(plan: TablePlan, run_id: str) -> TableResult:

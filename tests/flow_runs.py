@@ -11,6 +11,7 @@ from pathlib import Path
 
 from conftest import Client
 
+import tasks  # noqa: F401 - keeps Prefect offline, so it comes before Prefect
 from transfer.settings import ROOT
 
 

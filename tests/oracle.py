@@ -99,16 +99,6 @@ def key(connection: Any, schema: str, table: str) -> list[str]:
     return [row[0] for row in found]
 
 
-def tables(connection: Any) -> list[str]:
-    """The tables of a MySQL database, the pipeline's own left out."""
-    found = ask(
-        connection,
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'"
-        " AND TABLE_NAME NOT LIKE 'etl\\_%'",
-    )
-    return [row[0] for row in found]
-
-
 def checksum(connection: Any, table: str) -> tuple[Any, ...]:
     """The count of the rows and a sum of digests over the bytes of all columns, made by the server."""
     values = []
@@ -185,10 +175,10 @@ def _standard(value: Any) -> Any:
     return None if isinstance(value, date) and value in EMPTY else value
 
 
-def unequal(places: Places, names: Iterable[str] = ()) -> dict[str, str]:
-    """The tables, all of the source's or those named, that are not the same everywhere, and where they are not."""
+def unequal(places: Places, names: Iterable[str]) -> dict[str, str]:
+    """The tables, of those named, that are not the same everywhere, and where they are not."""
     found = {}
-    for table in list(names) or tables(places.source):
+    for table in names:
         wrong = _wrong(places, table)
         if wrong:
             found[table] = wrong

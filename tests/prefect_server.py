@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 from conftest import TEST_SERVERS
 from flow_runs import Ended, copy_project, elt
-
-import tasks  # noqa: F401, I001 - keeps Prefect offline, so it comes before Prefect
-from deployments import prefect_server
-from deployments.databases import Databases
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+
+from deployments import prefect_server
+from deployments.databases import Databases
 from transfer.settings import Limits, Replica, Source, Warehouse
 
 
@@ -71,5 +70,3 @@ def command(
         return elt(home, variables | changed, *arguments, timeout=timeout)
 
     return run
-
-

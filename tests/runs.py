@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from oracle import ask
+
 from tasks.survey import look
 from tasks.sync_table import sync
 from transfer import positions, replica

@@ -1,27 +1,30 @@
+import json
+import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from conftest import Client
 from flow_runs import settle
-
-import tasks  # noqa: F401, I001 - keeps Prefect offline, so it comes before Prefect
-from flows.elt import RunFailed, elt
+from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.client.schemas.objects import TaskRun
 from prefect.flow_engine import run_flow
 from prefect.settings import get_current_settings
 from prefect.states import AwaitingRetry
+
+from flows.elt import RunFailed, elt
 from tasks import build_models
-from tasks.caching import table_key
 from tasks.report import Summary
 from tasks.survey import look
+from tasks.sync_table import sync_table
 from transfer.settings import settings
 from transfer.table import TablePlan
 
@@ -41,10 +44,11 @@ PROJECT = {
         sources:
           - name: opendental
             schema: public
-            tables: [{ name: patient }, { name: appointment }]
+            tables: [{ name: patient }, { name: appointment }, { name: recall }]
     """,
     "models/people.sql": "select pat_num, l_name from {{ source('opendental', 'patient') }}",
     "models/visits.sql": "select apt_num from {{ source('opendental', 'appointment') }}",
+    "models/reminders.sql": "select * from {{ source('opendental', 'recall') }} join {{ ref('people') }} using (pat_num)",
     "models/both.sql": "select (select count(*) from {{ ref('people') }}) + (select count(*) from {{ ref('visits') }}) as n",
     "tests/nobody_is_nobody.sql": "select l_name from {{ ref('people') }} where l_name = 'nobody'",
 }
@@ -110,3 +114,233 @@ def test_a_table_with_work_has_one_task_run_and_an_unchanged_one_none(prefect, s
     assert sorted(name for name, _ in second.skipped) == ["one", "three"]
     assert list(task_runs(prefect, second, 1)) == ["two"]
     assert warehouse.run("SELECT note FROM two ORDER BY id") == [("two",), ("edited",), ("two",)]
+
+
+@contextmanager
+def after_survey(act: Callable[[], None]) -> Iterator[None]:
+    """Do something when the survey is over and no table has been begun."""
+
+    class Watch(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if hasattr(record, "total"):
+                act()
+
+    watch = Watch()
+    logging.getLogger("elt").addHandler(watch)
+    try:
+        yield
+    finally:
+        logging.getLogger("elt").removeHandler(watch)
+
+
+def retry(prefect: SyncPrefectClient, summary: Summary) -> Summary:
+    """Run a failed flow run once more, as Prefect's Retry does."""
+    prefect.set_flow_run_state(UUID(summary.run_id), AwaitingRetry(), force=True)
+    result: Summary = run_flow(elt, flow_run=prefect.read_flow_run(UUID(summary.run_id)))
+    return result
+
+
+def test_a_retried_flow_run_redoes_only_what_is_not_there(
+    prefect, source, replica, warehouse, tmp_path, in_environment
+):
+    for name in ("good", "lost_in_raw", "lost_in_replica", "broken"):
+        table(source, name)
+    settle(source)
+    in_environment.setenv("ELT_STANDARDIZE_DIR", str(tmp_path))
+    own = tmp_path / "broken.sql"
+    own.write_text("SELECT no_such_column FROM raw.broken")
+    first = failed(lambda: elt(models=False))
+    assert states(first) == {
+        "good": "synced", "lost_in_raw": "synced", "lost_in_replica": "synced", "broken": "failed",
+    }  # fmt: skip
+    own.unlink()
+    warehouse.run("DROP TABLE raw.lost_in_raw")
+    replica.run("DROP TABLE lost_in_replica")
+    second = retry(prefect, first)
+    assert second.run_id == first.run_id
+    assert states(second) == {"lost_in_raw": "synced", "lost_in_replica": "synced", "broken": "synced"}
+    assert replica.run("SELECT COUNT(*) FROM lost_in_replica") == [(3,)]
+    assert warehouse.run("SELECT count(*) FROM raw.lost_in_raw") == [(3,)]
+    reads = dict(replica.run("SELECT table_name, COUNT(*) FROM etl_extract_status WHERE state = 'complete' GROUP BY 1"))
+    assert reads == {"good": 1, "lost_in_raw": 1, "lost_in_replica": 2, "broken": 1}
+    assert prefect.read_flow_run(UUID(first.run_id)).state.is_completed()
+
+
+def test_only_a_proven_state_is_taken_from_the_cache(source, replica, warehouse):
+    table(source, "t")
+    settle(source)
+    elt(models=False)
+
+    @flow
+    def twice(plan: TablePlan) -> list[str]:
+        return [sync_table(plan, str(uuid4()) if new else run, return_state=True).name for new in (False, False, True)]
+
+    def outcomes(*, force_full: bool = False) -> list[str]:
+        return twice(look(settings(), ["t"], force_full=force_full).plans[0])
+
+    run = str(uuid4())
+    assert outcomes() == ["Completed", "Cached", "Completed"]
+    assert outcomes(force_full=True) == ["Completed"] * 3
+    settle(source)
+    warehouse.run("DROP TABLE raw.t")
+    assert outcomes() == ["Completed"] * 3
+    replica.run("DROP TABLE t")
+    assert outcomes() == ["Completed"] * 3
+    assert replica.run("SELECT COUNT(*) FROM t") == [(3,)] == warehouse.run("SELECT count(*) FROM raw.t")
+
+
+def test_a_forced_run_reads_everything_again(prefect, source):
+    table(source, "t")
+    settle(source)
+    elt(models=False)
+    for _ in range(2):
+        forced = elt(force_full=True, models=False)
+        assert [hop.name for hop in forced.tables[0].hops] == ["extract", "load", "standardize"]
+        assert [run.state_name for run in task_runs(prefect, forced, 1).values()] == ["Completed"]
+
+
+def test_a_transient_failure_succeeds_on_the_second_attempt(
+    prefect, servers, source, replica, warehouse, in_environment
+):
+    in_environment.setenv("ELT_RETRY_SECONDS", "0.2")
+    for name in ("in_mysql", "in_postgres"):
+        table(source, name)
+    elt(models=False)
+    source.run("UPDATE in_mysql SET Note = 'new'")
+    source.run("UPDATE in_postgres SET Note = 'new'")
+    threads: list[threading.Thread] = []
+
+    def hold_both() -> None:
+        replica.run("LOCK TABLES in_mysql WRITE")
+        warehouse.connection.autocommit = False
+        warehouse.run("LOCK TABLE raw.in_postgres")
+        threads.extend(threading.Thread(target=kill) for kill in (kill_in_mysql, kill_in_postgres))
+        for thread in threads:
+            thread.start()
+
+    def kill_in_mysql() -> None:
+        waiting = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = %s AND STATE LIKE 'Waiting for table%%'"
+        with closing(servers.replica.connect()) as connection:
+            killer = Client("", connection)
+            killer.run(f"KILL {until(lambda: killer.run(waiting, replica.database))[0][0]}")
+        replica.run("UNLOCK TABLES")
+
+    def kill_in_postgres() -> None:
+        waiting = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+        with closing(servers.postgres.connect()) as connection:
+            killer = Client("", connection)
+            pid = until(lambda: killer.run(waiting, warehouse.database))[0][0]
+            killer.run("SELECT pg_terminate_backend(%s)", pid)
+        warehouse.connection.rollback()
+
+    with after_survey(hold_both):
+        summary = elt(models=False)
+    for thread in threads:
+        thread.join()
+    assert states(summary) == {"in_mysql": "synced", "in_postgres": "synced"}
+    assert {run.run_count for run in task_runs(prefect, summary, 2).values()} == {2}
+    assert warehouse.run("SELECT DISTINCT note FROM in_mysql UNION SELECT note FROM in_postgres") == [("new",)]
+
+
+def until(look: Callable[[], Any], seconds: float = 30) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
+def test_a_broken_table_stops_no_other_and_the_run_names_it(
+    prefect, source, warehouse, small_dbt, tmp_path, in_environment
+):
+    clinic(source)
+    table(source, "broken")
+    in_environment.setenv("ELT_STANDARDIZE_DIR", str(tmp_path))
+    (tmp_path / "broken.sql").write_text("SELECT no_such_column FROM raw.broken")
+    summary = failed(elt)
+    assert [result.table for result in summary.failed] == ["broken"]
+    assert "broken.sql" in summary.failed[0].note
+    assert summary.models.good
+    assert warehouse.run("SELECT n FROM public.both") == [(5,)]
+    state = prefect.read_flow_run(UUID(summary.run_id)).state
+    assert state.is_failed()
+    assert "red: broken" in state.message
+    of_this = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(summary.run_id)]))
+    verdicts = [a for a in prefect.read_artifacts(artifact_filter=of_this)]
+    print([(a.key,a.type,a.description, str(a.data)[:100]) for a in verdicts])
+    (verdict,) = verdicts
+    assert verdict.key == "elt-verdict"
+    rows = {row["table"]: row["state"] for row in json.loads(verdict.data)}
+    assert rows == {"patient": "synced", "appointment": "synced", "broken": "failed"}
+
+
+def test_dbt_builds_what_descends_from_what_changed(source, warehouse, small_dbt):
+    def built() -> dict[str, int]:
+        return dict(
+            warehouse.run("SELECT relname, oid::int FROM pg_class WHERE relname IN ('people', 'visits', 'both')")
+        )
+
+    clinic(source)
+    settle(source)
+    assert elt().models.reason == "never built"
+    first = built()
+    source.run("INSERT INTO appointment VALUES (4)")
+    assert elt().models.reason == "1 base tables changed"
+    second = built()
+    assert {name for name in first if first[name] != second[name]} == {"visits", "both"}
+    assert warehouse.run("SELECT n FROM public.both") == [(6,)]
+    settle(source)
+    elt()
+    assert elt().models is None
+    assert built() == second
+    warehouse.run("DROP TABLE visits")
+    assert elt().models.reason == "a model's relation is missing"
+    assert set(built()) == {"people", "visits", "both"}
+
+
+def test_a_failed_build_leaves_its_work_to_the_next_run(prefect, source, warehouse, small_dbt):
+    clinic(source)
+    elt()
+    source.run("UPDATE patient SET LName = 'nobody' WHERE PatNum = 1")
+    first = failed(elt)
+    assert not first.failed
+    assert first.models.failed == ("test nobody_is_nobody",)
+    assert failed(elt).models.failed == ("test nobody_is_nobody",)
+    assert failed(lambda: retry(prefect, first)).models.failed == ("test nobody_is_nobody",)
+    (small_dbt / "tests/nobody_is_nobody.sql").unlink()
+    assert elt().models.reason == "the dbt project changed"
+    assert warehouse.run("SELECT count(*) FROM people WHERE l_name = 'nobody'") == [(1,)]
+
+
+def test_models_wait_for_base_tables_that_are_not_there_yet(source, warehouse, small_dbt):
+    clinic(source)
+    source.run("CREATE TABLE recall (PatNum bigint PRIMARY KEY) ENGINE=MyISAM")
+    assert elt(tables=["recall"]).models.passed == 0
+    assert elt(tables=["patient"]).models.good
+    assert warehouse.run("SELECT to_regclass('people') IS NOT NULL, to_regclass('visits'), to_regclass('both')") == [
+        (True, None, None)
+    ]
+    assert warehouse.run("SELECT count(*) FROM reminders") == [(0,)]
+    elt()
+    assert warehouse.run("SELECT n FROM public.both") == [(5,)]
+
+
+def test_the_same_practice_in_another_warehouse_is_built_there_too(
+    servers, databases, source, small_dbt, in_environment
+):
+    clinic(source)
+    elt()
+    name = f"{databases.warehouse.name}_other"
+    other = servers.create_databases(databases.source.name, databases.replica.name, name)
+    try:
+        in_environment.setenv("ANALYTICS_POSTGRES_DB", name)
+        assert elt().models.passed
+        with closing(servers.postgres.connect(name)) as connection:
+            assert Client(name, connection).run("SELECT n FROM public.both") == [(5,)]
+    finally:
+        servers.postgres.execute(f'DROP DATABASE "{other.warehouse.name}" WITH (FORCE)')
+
+
+def test_prefect_tells_its_makers_nothing():
+    assert os.environ["DO_NOT_TRACK"] == "1"
+    assert not get_current_settings().server.analytics_enabled
