@@ -1,6 +1,6 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint stop clean
+.PHONY: help install demo test deploy lint stop clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -24,6 +24,11 @@ demo: install ## start private servers, fill a synthetic clinic and run the whol
 
 test: install ## run the test suite on private servers
 	@$(BIN)/python -m pytest
+
+deploy: install ## bring the deployments to the Prefect server that PREFECT_API_URL names
+	@$(BIN)/prefect config view | grep -q PREFECT_API_URL || { echo "PREFECT_API_URL is not set: start a server (.venv/bin/prefect server start) and name its address in .env or the environment." >&2; exit 1; }
+	@$(BIN)/prefect work-pool inspect default >/dev/null 2>&1 || $(BIN)/prefect --no-prompt work-pool create default --type process
+	@$(BIN)/prefect --no-prompt deploy --all
 
 lint: install ## check style, format and types
 	@$(BIN)/ruff check

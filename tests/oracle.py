@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+
+from deployments.databases import Databases
+from deployments.servers import Servers
 
 EMPTY = {date(1, 1, 1), date(1900, 1, 1), datetime(1, 1, 1), datetime(1900, 1, 1)}  # noqa: DTZ001 - as it is stored
 
@@ -37,6 +41,18 @@ class Places:
     source: Any
     replica: Any
     warehouse: Any
+
+
+@contextmanager
+def connected(servers: Servers, databases: Databases) -> Iterator[Places]:
+    """The three databases; the source's session is in UTC and takes any date."""
+    with (
+        closing(servers.source.connect(databases.source.name)) as source,
+        closing(servers.replica.connect(databases.replica.name)) as replica,
+        closing(servers.postgres.connect(databases.warehouse.name)) as warehouse,
+    ):
+        ask(source, "SET time_zone = '+00:00', sql_mode = 'ALLOW_INVALID_DATES'")
+        yield Places(source, replica, warehouse)
 
 
 def ask(connection: Any, sql: str, *values: Any) -> list[tuple[Any, ...]]:

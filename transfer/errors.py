@@ -98,6 +98,8 @@ MEANINGS = {
     "08001": "nothing answers at this address",
     "08006": "the connection was lost",
     "22021": "a text holds bytes that are not valid in the database's encoding",
+    "23502": "a key column has no value",
+    "23505": "a unique key would be doubled",
     "22003": "a number is out of range",
     "28P01": "user or password is wrong",
     "2BP01": "another object depends on it",

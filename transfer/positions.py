@@ -117,7 +117,9 @@ def confirm(warehouse: Warehouse, tables: Sequence[str]) -> None:
     with postgres.connect(warehouse) as connection:
         connection.run(
             "writing etl_transform_status",
-            f"UPDATE {_status(warehouse)} SET checked_at = now() WHERE table_name = ANY(string_to_array($1, chr(1)))",
+            # Rows that another run has locked are left to it.
+            f"UPDATE {_status(warehouse)} SET checked_at = now() WHERE table_name IN (SELECT table_name"
+            f" FROM {_status(warehouse)} WHERE table_name = ANY(string_to_array($1, chr(1))) FOR UPDATE SKIP LOCKED)",
             ("\x01".join(tables),),
         )
         connection.commit()

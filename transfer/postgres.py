@@ -210,6 +210,32 @@ def create(connection: Connection, place: Place, fields: Sequence[Field], *, tem
     connection.run(f"creating {place}", f"CREATE {kind}TABLE {place} ({columns}){end}")
 
 
+MARK = "OpenDental ELT"
+
+
+def claim(connection: Connection, place: Place, origin: str) -> None:
+    """Mark a table as made by the pipeline."""
+    connection.run(f"marking {place}", f"COMMENT ON TABLE {place} IS '{MARK}: {origin}'")
+
+
+def stands(connection: Connection, place: Place) -> bool:
+    """Tell whether the pipeline's own table is there.
+
+    Raises:
+        TableError: something of that name is there that the pipeline did not make.
+
+    """
+    found = connection.rows(
+        f"looking at {place}",
+        "SELECT relkind = 'r' AND coalesce(obj_description(oid, 'pg_class'), '') LIKE $2 || '%'"
+        " FROM pg_class WHERE oid = to_regclass($1)",
+        (str(place), MARK),
+    )
+    if found and not found[0][0]:
+        raise TableError(f"{place} is there but was not made by the pipeline: rename or drop it and run again.")
+    return bool(found)
+
+
 def add_key(connection: Connection, place: Place, key: Sequence[str]) -> None:
     """Add a primary key, if there is one to add."""
     if key:

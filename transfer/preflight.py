@@ -13,6 +13,10 @@ from transfer.settings import Limits, Server, Settings, Source, Warehouse
 REPLICA_NEEDS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX"})
 
 
+# Tables in a database that has no etl_replica: the pipeline would replace and drop them.
+FOREIGN = "SELECT IF(SUM(TABLE_NAME = 'etl_replica') > 0, 0, COUNT(*)) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+
+
 def check(settings: Settings) -> None:
     """Look at all three servers at once.
 
@@ -74,11 +78,17 @@ def _replica(settings: Settings) -> str:
     with mysql.connect(replica, settings.limits) as connection:
         statement = "SELECT @@GLOBAL.local_infile"
         local_infile = mysql.rows(connection, "replica", "asking for local_infile", statement)[0][0]
+        foreign = mysql.rows(connection, "replica", "listing its tables", FOREIGN)[0][0]
         granted = [row[0] for row in mysql.rows(connection, "replica", "asking for its grants", "SHOW GRANTS")]
     if not local_infile:
         return (
             f"REPLICATION_MYSQL_HOST: the server at {replica.host}:{replica.port} has local_infile switched off;"
             " start it with local_infile=ON (SET GLOBAL local_infile=1 until its next start)."
+        )
+    if foreign:
+        return (
+            f"REPLICATION_MYSQL_DB: {replica.db} holds {foreign} tables but not the pipeline's etl_replica, so they are somebody"
+            " else's; give the replica a database of its own."
         )
     lacking = REPLICA_NEEDS - privileges(granted, replica.db)
     if lacking:

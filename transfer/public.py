@@ -72,11 +72,12 @@ def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int) 
         load = positions.load_id(connection, warehouse, table.name)
         name = positions.public_name(connection, warehouse, table.name, fit(snake_case(table.name)))
         target = Place(warehouse.schema_name, name)
-        first = not postgres.fields_of(connection, target)
+        first = not postgres.stands(connection, target)
         rows = _make(connection, target if first else SIDE, made, temporary=not first)
         changes = Changes(rows, 0, 0) if first else _renew(connection, limits, target, made)
         if first:
             postgres.add_key(connection, target, _key(postgres.fields_of(connection, target), made))
+            postgres.claim(connection, target, "a base table, made from raw")
         positions.note_standardized(
             connection, warehouse, table.name, target, load=load, rules=made.rules, moved=first or changes.any
         )

@@ -56,13 +56,14 @@ def load(
     target = Place("raw", fit(table.name))
     with postgres.connect(warehouse) as connection:
         positions.take(connection, warehouse, table.name, fence)
-        first = not postgres.fields_of(connection, target)
+        first = not postgres.stands(connection, target)
         side = target if first else SIDE
         postgres.create(connection, side, raw_fields(table), temporary=not first)
         read = _copy(connection, side, table, pages)
         altered = _proven(table, origin, read)
         if first:
             postgres.add_key(connection, target, raw_key(table))
+            postgres.claim(connection, target, "an exact copy of the replica")
             changes = Changes(read.rows, 0, 0)
         else:
             connection.run(f"looking at {table.name}", f"ANALYZE {side}")

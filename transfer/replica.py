@@ -198,14 +198,21 @@ def _transaction(lock: Lock) -> Iterator[mysql.Connection]:
 
 
 def beside(prefix: str, table: str) -> str:
-    """Return the name of a table's shadow; long names are replaced by a digest (a name has 64 characters at most)."""
-    return f"{prefix}{table}" if len(prefix) + len(table) <= 64 else f"{prefix}{digest(table)}"
+    """Return the name of a table's shadow; a digest replaces long names (64 characters at most) and those that are not
+    plain, as each of their characters takes five bytes of the 255 that a file's name has.
+    """
+    plain = len(prefix) + len(table) <= 64 and re.fullmatch(r"\w+", table, re.ASCII)
+    return f"{prefix}{table}" if plain else f"{prefix}{digest(table)}"
 
 
 OPTIONS_OF_OTHER_ENGINES = re.compile(
     r" (ROW_FORMAT|CHECKSUM|DELAY_KEY_WRITE|PACK_KEYS|TRANSACTIONAL|PAGE_CHECKSUM|MIN_ROWS|MAX_ROWS|AVG_ROW_LENGTH"
     r"|KEY_BLOCK_SIZE|INSERT_METHOD|UNION|(DATA|INDEX) DIRECTORY)=('[^']*'|\([^)]*\)|\S+)"
 )
+
+
+# A name or a comment may hold line breaks of its own.
+LINES = re.compile(r"(?:`[^`]*`|'(?:[^'\\]|\\.)*'|[^`'\n])+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +225,7 @@ class Definition:
 
 def as_replica(definition: str, name: str) -> Definition:
     """Turn the source's definition into that of an InnoDB table without foreign keys and partitions."""
-    _head, *lines = definition.split("\n")
+    _head, *lines = LINES.findall(definition)
     end = next(position for position, line in enumerate(lines) if line.startswith(")"))
     body = [line.strip().removesuffix(",") for line in lines[:end]]
     counter = next(
@@ -233,6 +240,8 @@ def as_replica(definition: str, name: str) -> Definition:
         is_key = re.match(r"(UNIQUE |FULLTEXT |SPATIAL )?KEY ", line)
         needed_at_once = counter and f"({counter}" in line and f"({counter}" not in primary
         (keys if is_key and not needed_at_once else kept).append(line)
+    if counter and not any(f"({counter}" in line for line in body):  # MyISAM lets it stand second in a key, InnoDB not
+        kept.append(f"KEY `_elt_counter` ({counter})")
     options, comment, rest = lines[end].partition(" COMMENT=")
     options = OPTIONS_OF_OTHER_ENGINES.sub("", re.sub(r"ENGINE=\w+", "ENGINE=InnoDB", options))
     return Definition(
@@ -349,10 +358,10 @@ def _structure(definition: str) -> tuple[str, frozenset[str]]:
 def _merge(lock: Lock, shadow: Shadow, verdict: Verdict) -> Hop:
     target, new, stored = quote(lock.table), quote(shadow.name), shadow.each.table.stored
     on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in shadow.each.table.key)
-    key = quote(shadow.each.table.key[0])
     differs = " OR ".join(f"NOT ({_bytes('t', column)} <=> {_bytes('s', column)})" for column in stored)
     columns = ", ".join(quote(column.name) for column in stored)
-    deleting = f"DELETE t FROM {target} t LEFT JOIN {new} s ON {on} WHERE s.{key} IS NULL"
+    # Not by LEFT JOIN ... IS NULL: for a date that is NOT NULL, the server takes 0000-00-00 for NULL.
+    deleting = f"DELETE t FROM {target} t WHERE NOT EXISTS (SELECT 1 FROM {new} s WHERE {on})"
     updating = f"DELETE t FROM {target} t JOIN {new} s ON {on} WHERE {differs}"
     inserting = (
         f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {new} s"

@@ -30,6 +30,8 @@ RESERVED = re.compile(
     r"_elt_(new|old)_|etl_(extract_(status|lock|progress)|replica|transform_status|dbt_status)$", re.IGNORECASE
 )
 
+TABLES = frozenset({"BASE TABLE", "SYSTEM VERSIONED"})
+
 # Engines whose TABLE_ROWS is a count; the others estimate it.
 COUNTING = frozenset({"MyISAM", "Aria"})
 
@@ -67,19 +69,20 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
         columns = _columns(connection, only)
         keys = _keys(connection, only)
     tables, excluded = [], []
-    for name, engine, *facts in found:
-        reason = why_excluded(name, engine, limits.exclude)
+    for name, kind, engine, *facts in found:
+        reason = why_excluded(name, kind, limits.exclude)
         if reason:
             excluded.append(Excluded(name, reason))
-        elif name in columns:
-            tables.append(_source_table(identity, engine, Table(name, columns[name], keys.get(name, ())), facts))
+        else:
+            table = Table(name, columns.get(name, ()), keys.get(name, ()))
+            tables.append(_source_table(identity, engine, table, facts))
     return Survey(now, identity, tuple(tables), tuple(excluded))
 
 
-def why_excluded(name: str, engine: str | None, patterns: Sequence[str]) -> str:
-    """Return why a table is not copied, empty when it is."""
-    if engine is None:
-        return "a view, or a table that the server cannot open"
+def why_excluded(name: str, kind: str, patterns: Sequence[str]) -> str:
+    """Return why a table is not copied, empty when it is; one that the server cannot open is in, and red."""
+    if kind not in TABLES:
+        return f"a {kind.lower()}, not a table"
     if RESERVED.match(name):
         return "a name that the pipeline keeps for its own bookkeeping"
     if TRANSIENT.fullmatch(name):
@@ -107,7 +110,7 @@ def _tables(connection: mysql.Connection, only: Sequence[str] | None) -> list[my
         connection,
         "source",
         "listing its tables",
-        "SELECT TABLE_NAME, IF(TABLE_TYPE = 'BASE TABLE', ENGINE, NULL), CREATE_TIME, UPDATE_TIME, AUTO_INCREMENT,"
+        "SELECT TABLE_NAME, TABLE_TYPE, COALESCE(ENGINE, ''), CREATE_TIME, UPDATE_TIME, AUTO_INCREMENT,"
         " TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES"
         f" WHERE TABLE_SCHEMA = DATABASE(){_named(only)} ORDER BY TABLE_NAME",
         only or None,
