@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from prefect import task
 
-from tasks.caching import models_key
+from tasks.caching import proven_key
 from transfer import positions
 from transfer.errors import EltError
 from transfer.positions import Built
@@ -126,7 +126,7 @@ def why_whole(project: str, built: Built | None) -> str:
     return "" if built.complete else "a model's relation is missing"
 
 
-@task(name="build_models", cache_key_fn=models_key, cache_expiration=timedelta(days=1), persist_result=True)
+@task(name="build_models", cache_key_fn=proven_key, cache_expiration=timedelta(days=1), persist_result=True)
 def build_models(plan: ModelsPlan, run_id: str) -> ModelsResult:
     """Build and test the models that the plan names, and what changed since it was made."""
     log.info("dbt: %s", plan.reason)

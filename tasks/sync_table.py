@@ -11,7 +11,7 @@ from traceback import extract_tb
 
 from prefect import task
 
-from tasks.caching import table_key
+from tasks.caching import proven_key
 from tasks.retrying import may_help
 from transfer import evidence, positions, public, raw, replica, source
 from transfer.errors import EltError, TableError, TableVanished
@@ -25,7 +25,7 @@ log = logging.getLogger("elt")
 @task(
     name="sync_table",
     task_run_name="{plan.table}",
-    cache_key_fn=table_key,
+    cache_key_fn=proven_key,
     cache_expiration=timedelta(days=1),
     persist_result=True,
     retry_condition_fn=may_help,

@@ -57,15 +57,17 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False) -> Ite
                 host=server.host,
                 port=server.port,
                 user=server.user,
-                password=server.password.get_secret_value(),
+                password=server.password.get_secret_value().encode(),  # a text would be sent as Latin-1
                 database=server.db,
                 charset="utf8mb4",
                 autocommit=True,
                 local_infile=writes,
                 connect_timeout=CONNECT_SECONDS,
+                read_timeout=CONNECT_SECONDS,  # connect_timeout does not cover the greeting
                 ssl=ssl.create_default_context(cafile=server.tls_ca) if server.verified_tls else None,
                 ssl_disabled=not server.verified_tls,
             )
+            connection._read_timeout = None  # type: ignore[attr-defined]  # noqa: SLF001 - statements have their own limit
     except Exception as error:
         log.error("%s %s@%s:%s refused: %s", server.place, server.user, server.host, server.port, error)
         raise

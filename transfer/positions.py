@@ -22,9 +22,12 @@ TABLES = Path(__file__).with_name("sql") / "warehouse_tables.sql"
 def prepare(warehouse: Warehouse) -> None:
     """Create the schemas and bookkeeping tables that are missing."""
     with postgres.connect(warehouse) as connection:
-        if connection.rows("looking for the status tables", "SELECT to_regclass($1)::text", (_status(warehouse),))[0][
-            0
-        ]:
+        ((present,),) = connection.rows(
+            "looking for the status tables",
+            "SELECT num_nulls(to_regnamespace('raw'), to_regclass($1), to_regclass($2)) = 0",
+            (_status(warehouse), _builds(warehouse)),
+        )
+        if present:
             return
         for statement in TABLES.read_text().format(schema=postgres.quote(warehouse.schema_name)).split(";\n"):
             if statement.strip():

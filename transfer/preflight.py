@@ -57,18 +57,35 @@ def _sentence(server: Server, fault: DatabaseFault) -> str:
                 f"{name}TLS: no verified TLS connection to {where}; set {name}TLS_CA to the file of its certificate authority,"
                 f" or {name}TLS=off to send patients' data in the clear."
             )
-        case "2003" | "2005" | "08001" | "":
+        case "2003" | "2005" | "2006" | "2013" | "08001" | "":
             return f"{name}HOST or {name}PORT: no database answers at {where}; is the server up, the address right, the way open?"
     return str(fault)
 
 
 def _source(source: Source, limits: Limits) -> str:
     with mysql.connect(source, limits) as connection:
-        statement = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
-        visible = mysql.rows(connection, "source", "listing its tables", statement)[0][0]
+        granted = [row[0] for row in mysql.rows(connection, "source", "asking for its grants", "SHOW GRANTS")]
+        visible = mysql.rows(connection, "source", "listing its tables", _VISIBLE)[0][0]
+        partly = [] if "SELECT" in privileges(granted, source.db) else mysql.rows(connection, "source", "listing its columns", _PARTLY)
     if not visible:
         return f"SOURCE_MYSQL_DB: {source.user} sees no table in {source.db}; grant it SELECT (deployments/grants/source.sql)."
+    if partly:
+        return (
+            f"SOURCE_MYSQL_USER: {source.user} may not read all columns of {partly[0][0]} in {source.db};"
+            " grant it SELECT (deployments/grants/source.sql)."
+        )
     return ""
+
+
+_VISIBLE = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+
+# Columns that a user may not read are hidden from him.
+_PARTLY = """
+SELECT TABLE_NAME FROM information_schema.COLUMN_PRIVILEGES WHERE TABLE_SCHEMA = DATABASE()
+UNION SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME NOT IN
+(SELECT TABLE_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND PRIVILEGES LIKE '%select%')
+ORDER BY 1
+"""
 
 
 def _replica(settings: Settings) -> str:

@@ -265,6 +265,8 @@ def recover(lock: Lock) -> None:
             _call_off_swap(lock, newest[0][0])
     if beside(OLD, lock.table) in present:
         _drop(lock, beside(OLD, lock.table))
+    if beside(NEW, lock.table) in present and not _progress(lock):
+        _drop(lock, beside(NEW, lock.table))
 
 
 def _drop(lock: Lock, name: str) -> None:
@@ -275,12 +277,7 @@ def shadow(lock: Lock, each: SourceTable, definition: str, now: datetime) -> Sha
     """Start a shadow table, or go on with the one of a killed run if the source has not changed since it began."""
     name = beside(NEW, lock.table)
     watermark = digest(each.evidence.watermark, definition)
-    progress = _ask(
-        lock.connection,
-        "reading etl_extract_progress",
-        "SELECT watermark, read_from, last_key, rows_read FROM etl_extract_progress WHERE table_name = %s",
-        (lock.table,),
-    )
+    progress = _progress(lock)
     if progress and _can_resume(lock, name, each, progress[0], watermark):
         _, read_from, last, count = progress[0]
         return Shadow(name, each, definition, read_from, tuple(json.loads(last)), count)
@@ -296,6 +293,15 @@ def shadow(lock: Lock, each: SourceTable, definition: str, now: datetime) -> Sha
         )
     mysql.run(lock.connection, "replica", f"creating {name}", as_replica(definition, name).create)
     return Shadow(name, each, definition, now)
+
+
+def _progress(lock: Lock) -> list[mysql.Row]:
+    return _ask(
+        lock.connection,
+        "reading etl_extract_progress",
+        "SELECT watermark, read_from, last_key, rows_read FROM etl_extract_progress WHERE table_name = %s",
+        (lock.table,),
+    )
 
 
 def _can_resume(lock: Lock, name: str, each: SourceTable, progress: mysql.Row, watermark: str) -> bool:

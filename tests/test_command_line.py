@@ -1,0 +1,243 @@
+import json
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Client
+from flow_runs import Ended, copy_project, elt, settle
+
+from deployments.databases import Database, Databases
+from deployments.servers import Servers
+
+pytest_plugins = ["prefect_server"]
+
+PREFIXES = ("SOURCE_MYSQL", "REPLICATION_MYSQL", "ANALYTICS_POSTGRES")
+UGLY = "a@b:c/d#e%f?g h'i\"j\\k$l{m}ñ漢=&+;"
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def practice(source: Client) -> Client:
+    for name in ("patient", "patientnote", "recall"):
+        source.run(f"CREATE TABLE {name} (Id bigint PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM")
+        source.run(f"INSERT INTO {name} (Note) VALUES ('one'), ('two')")
+    return source
+
+
+def assert_one_sentence(ended: Ended, *words: str) -> None:
+    """Nothing could be begun: one clear sentence, soon, and no traceback."""
+    print(f"{ended.seconds:.1f} s: {ended.err.strip()}")
+    assert ended.code == 2, ended
+    assert len(ended.err.strip().splitlines()) == 1, ended.err
+    assert all(word in ended.err for word in words), ended.err
+    assert "Traceback" not in ended.err + ended.out
+    assert not ended.out
+    assert ended.seconds < 20  # 5 on a quiet machine; what hangs takes minutes
+
+
+def assert_untouched(replica: Client, warehouse: Client) -> None:
+    assert replica.run("SHOW TABLES") == []
+    made = "SELECT count(*) FROM pg_class WHERE relnamespace IN (to_regnamespace('raw'), to_regnamespace('public'))"
+    assert warehouse.run(made) == [(0,)]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_wrong_password(prefix, command: Command, practice, replica, warehouse):
+    ended = command(**{f"{prefix}_PASSWORD": "wrong"})
+    assert_one_sentence(ended, f"{prefix}_USER or {prefix}_PASSWORD is wrong")
+    assert_untouched(replica, warehouse)
+
+
+def test_a_missing_variable(command: Command):
+    ended = command(REPLICATION_MYSQL_PASSWORD=None)
+    assert_one_sentence(ended, "REPLICATION_MYSQL_PASSWORD is not set", ".env")
+
+
+def test_an_unusable_variable(command: Command):
+    ended = command(SOURCE_MYSQL_PORT="many")
+    assert_one_sentence(ended, "SOURCE_MYSQL_PORT is unusable")
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_host_that_refuses_connections(prefix, command: Command, practice):
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        ended = command(**{f"{prefix}_PORT": str(taken.getsockname()[1])})
+    assert_one_sentence(ended, f"{prefix}_HOST or {prefix}_PORT: no database answers")
+
+
+def test_hosts_that_never_answer(command: Command):
+    """All three at once, so that the test takes the time of one."""
+    with closing(socket.socket()) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = str(silent.getsockname()[1])
+        ended = command(**{f"{prefix}_PORT": port for prefix in PREFIXES})
+    sentences = ended.err.strip().splitlines()
+    assert [line.split(":")[0] for line in sentences] == [f"{each}_HOST or {each}_PORT" for each in PREFIXES]
+    for sentence in sentences:
+        assert_one_sentence(replace(ended, err=sentence), "no database answers")
+
+
+def test_a_host_that_has_no_address(command: Command, practice):
+    ended = command(SOURCE_MYSQL_HOST="no.such.host.invalid", SOURCE_MYSQL_TLS="off")
+    assert_one_sentence(ended, "SOURCE_MYSQL_HOST or SOURCE_MYSQL_PORT: no database answers")
+
+
+def test_an_unknown_database(command: Command, practice):
+    ended = command(ANALYTICS_POSTGRES_DB="no_such_database")
+    assert_one_sentence(ended, "ANALYTICS_POSTGRES_DB", "deployments/grants")
+
+
+def test_an_unknown_table(command: Command, practice, replica, warehouse):
+    ended = command("--table", "pateint")
+    assert_one_sentence(ended, "--table pateint", "did you mean patient")
+    assert_untouched(replica, warehouse)
+
+
+@contextmanager
+def account(servers: Servers, name: str, *grants: str) -> Iterator[str]:
+    """A MySQL account of this name on the replica's server or the source's, with these rights and the password `pw`."""
+    server = getattr(servers, name)
+    user = f"{name[:3]}{id(grants) % 10**9}"
+    server.execute(
+        f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw'", *(f"GRANT {each} TO '{user}'@'%'" for each in grants)
+    )
+    try:
+        yield user
+    finally:
+        server.execute(f"DROP USER '{user}'@'%'")
+
+
+@contextmanager
+def role(servers: Servers, database: Database, password: str, rights: str) -> Iterator[str]:
+    """A PostgreSQL role with these rights on the database."""
+    user = f"role_{database.name}"
+    literal = password.replace("'", "''")
+    servers.postgres.execute(
+        f"CREATE ROLE {user} LOGIN PASSWORD '{literal}'", f'GRANT {rights} ON DATABASE "{database.name}" TO {user}'
+    )
+    try:
+        yield user
+    finally:
+        with closing(servers.postgres.connect(database.name)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"DROP OWNED BY {user} CASCADE")
+        servers.postgres.execute(f"DROP ROLE {user}")
+
+
+def test_a_replica_user_without_insert(command: Command, servers, databases: Databases, practice, replica, warehouse):
+    grant = f"SELECT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX ON `{databases.replica.name}`.*"
+    with account(servers, "replica", grant) as user:
+        ended = command(REPLICATION_MYSQL_USER=user, REPLICATION_MYSQL_PASSWORD="pw")
+    assert_one_sentence(ended, "REPLICATION_MYSQL_USER", "lacks INSERT", "deployments/grants/replica.sql")
+    assert_untouched(replica, warehouse)
+
+
+@pytest.mark.parametrize(
+    ("right", "words"),
+    [
+        ("SELECT ON `{}`.not_there", "sees no table"),
+        ("CREATE VIEW ON `{}`.*", "may not read all columns of patient"),
+        ("SELECT (Note) ON `{}`.recall", "may not read all columns of recall"),
+    ],
+)
+def test_a_source_user_that_may_not_read(right, words, command: Command, servers, databases: Databases, practice):
+    if "not_there" in right:
+        practice.run("CREATE TABLE not_there (Id int)")
+    with account(servers, "source", right.format(databases.source.name)) as user:
+        if "not_there" in right:
+            practice.run("DROP TABLE not_there")
+        ended = command(SOURCE_MYSQL_USER=user, SOURCE_MYSQL_PASSWORD="pw")
+    assert_one_sentence(ended, "SOURCE_MYSQL_", words, "deployments/grants/source.sql")
+
+
+def test_a_warehouse_role_that_may_create_nothing(command: Command, servers, databases: Databases, practice, replica):
+    with role(servers, databases.warehouse, "pw", "CONNECT") as user:
+        ended = command(ANALYTICS_POSTGRES_USER=user, ANALYTICS_POSTGRES_PASSWORD="pw")
+    assert_one_sentence(ended, "ANALYTICS_POSTGRES_USER", "may not create", "deployments/grants/postgres.sql")
+    assert replica.run("SHOW TABLES") == []
+
+
+def test_a_replica_without_local_infile(command: Command, servers, practice, replica, warehouse):
+    servers.replica.execute("SET GLOBAL local_infile = 0")
+    try:
+        ended = command()
+    finally:
+        servers.replica.execute("SET GLOBAL local_infile = 1")
+    assert_one_sentence(ended, "REPLICATION_MYSQL_HOST", "local_infile")
+    assert_untouched(replica, warehouse)
+
+
+def test_the_plan_tells_method_and_reason_and_touches_nothing(command: Command, practice, replica, warehouse):
+    practice.run("CREATE VIEW everybody AS SELECT * FROM patient")
+    ended = command("--plan", PREFECT_API_URL="http://127.0.0.1:1/api")
+    assert (ended.code, ended.err) == (0, "")
+    assert re.search(r"patient +reload +extract → load → standardize .* never loaded", ended.out)
+    assert re.search(r"everybody +excluded", ended.out)
+    assert "3 of 3 tables have work" in ended.out
+    told = json.loads(command("--plan", "--json", "--table", "pat*").out)
+    assert [(plan["table"], plan["method"], plan["reason"]) for plan in told["plans"]] == [
+        ("patient", "reload", "never loaded"),
+        ("patientnote", "reload", "never loaded"),
+    ]
+    assert_untouched(replica, warehouse)
+
+
+def test_a_run_tells_what_it_did(command: Command, practice, warehouse):
+    ended = command("--table", "pat*", "--no-dbt")
+    assert ended.code == 0, ended
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* 2 of 2 tables have work", ended.out, re.MULTILINE)
+    assert re.search(r"patient +synced +2 ", ended.out)
+    assert "2 synced, 0 unchanged in " in ended.out.splitlines()[-1]
+    assert warehouse.run("SELECT to_regclass('patientnote') IS NOT NULL, to_regclass('recall')") == [(True, None)]
+    assert warehouse.run("SELECT to_regnamespace('public_staging')") == [(None,)]
+
+
+def test_a_red_run_names_the_table_and_ends_with_1(command: Command, practice, tmp_path: Path):
+    (tmp_path / "recall.sql").write_text("SELECT no_such_column FROM raw.recall")
+    ended = command("--no-dbt", "--json", ELT_STANDARDIZE_DIR=str(tmp_path))
+    assert ended.code == 1
+    assert {each["table"]: each["state"] for each in json.loads(ended.out)["tables"]} == {
+        "patient": "synced",
+        "patientnote": "synced",
+        "recall": "failed",
+    }
+    settle(practice)
+    ended = command("--no-dbt", ELT_STANDARDIZE_DIR=str(tmp_path))
+    assert ended.code == 1
+    assert "recall.sql does not run" in re.sub(r"\s+", " ", ended.out)
+    assert ended.out.splitlines()[-1].endswith("; red: recall")
+    assert "Traceback" not in ended.out + ended.err
+
+
+def test_passwords_may_have_any_character(servers, databases: Databases, practice, prefect_api, tmp_path, warehouse):
+    """From `.env`, through PyMySQL, ConnectorX, ADBC and dbt."""
+    source, replica = databases.source.name, databases.replica.name
+    home = copy_project(tmp_path / "project")
+    for name, server in (("source", servers.source), ("replica", servers.replica)):
+        with closing(server.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE USER '{name}{source}'@'%%' IDENTIFIED BY %s", (UGLY,))
+    servers.source.execute(f"GRANT SELECT ON `{source}`.* TO 'source{source}'@'%'")
+    servers.replica.execute(f"GRANT ALL ON `{replica}`.* TO 'replica{source}'@'%'")
+    with role(servers, databases.warehouse, UGLY, "ALL") as user:
+        warehouse.run(f"GRANT ALL ON SCHEMA public TO {user}")
+        users = (f"source{source}", f"replica{source}", user)
+        quoted = UGLY.replace("\\", "\\\\").replace("'", "\\'")
+        lines = [
+            f"{name}={value}"
+            for name, value in databases.variables().items()
+            if not name.endswith(("_USER", "_PASSWORD"))
+        ]
+        for prefix, name in zip(PREFIXES, users, strict=True):
+            lines += [f"{prefix}_USER={name}", f"{prefix}_PASSWORD='{quoted}'"]
+        (home / ".env").write_text("\n".join([*lines, f"PREFECT_API_URL={prefect_api}", ""]))
+        ended = elt(home, {"PREFECT_HOME": str(tmp_path / "home")}, "--table", "recall")
+        assert ended.code == 0, ended
+        assert warehouse.run("SELECT count(*) FROM recall") == [(2,)]
+    servers.source.execute(f"DROP USER 'source{source}'@'%'")
+    servers.replica.execute(f"DROP USER 'replica{source}'@'%'")
