@@ -118,6 +118,8 @@ def _extract(
     _, afterwards = source.look(chosen.source, chosen.limits, name)
     if afterwards.evidence.fingerprint != each.evidence.fingerprint:
         raise TableError(f"{name} changed its columns while it was read; the next run reads it anew.")
+    if afterwards.evidence.created != each.evidence.created:  # an upgrade renames it away and fills it anew in batches
+        raise TableError(f"{name} was replaced by another table while it was read; the next run reads it anew.")
     clean = source.is_clean(each.evidence, afterwards.evidence, shadow.read_from)
     verdict = Verdict(run_id, method, reason, each.evidence, clean, shadow.rows, started)
     return replica.finish(lock, chosen.limits, shadow, standing.extracted, verdict)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 from conftest import Client
 
@@ -52,3 +53,33 @@ def settle(source: Client) -> None:
     """Wait until the last write is old enough to be told from one that follows the read."""
     pause = "SELECT SLEEP(GREATEST(0, 3.1 - COALESCE(TIMESTAMPDIFF(MICROSECOND, MAX(UPDATE_TIME), NOW(6)) / 1e6, 9)))"
     source.run(f"{pause} FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
+
+
+SMALL_DBT = {
+    "dbt_project.yml": """
+        name: small
+        profile: opendental
+        models: { small: { +materialized: table } }
+    """,
+    "models/sources.yml": """
+        sources:
+          - name: opendental
+            schema: public
+            tables: [{ name: patient }, { name: appointment }, { name: recall }]
+    """,
+    "models/people.sql": "select pat_num, l_name from {{ source('opendental', 'patient') }}",
+    "models/visits.sql": "select apt_num from {{ source('opendental', 'appointment') }}",
+    "models/reminders.sql": "select * from {{ source('opendental', 'recall') }} join {{ ref('people') }} using (pat_num)",
+    "models/both.sql": "select (select count(*) from {{ ref('people') }}) + (select count(*) from {{ ref('visits') }}) as n",
+    "tests/nobody_is_nobody.sql": "select l_name from {{ ref('people') }} where l_name = 'nobody'",
+}
+
+
+def write_dbt(home: Path) -> Path:
+    """Write a dbt project of a few models, as the real one takes its time."""
+    for name, text in SMALL_DBT.items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text))
+    shutil.copy(ROOT / "dbt/profiles.yml", home)
+    return home

@@ -241,6 +241,26 @@ def test_a_table_that_changes_its_columns_while_it_is_read_is_red_and_stays_as_i
     assert oracle.unequal(places, [table]) == {}
 
 
+def test_a_table_that_vanishes_while_it_is_read_is_noted(table, places, settings, servers):
+    rows = oracle.mysql_rows(places.replica, table)
+    assert _sync_while(places, servers, settings, table, f"DROP TABLE {table}").state == "vanished"
+    assert oracle.mysql_rows(places.replica, table) == rows
+
+
+def test_a_table_that_an_upgrade_recreates_while_it_is_read_is_red_and_stays_as_it_was(
+    table, places, settings, servers
+):
+    """Case S7: OpenDental renames a large table away, recreates it empty and fills it again in batches."""
+    rows = oracle.mysql_rows(places.replica, quiet)
+    ask(places.source, f"CREATE TABLE {quiet}_empty LIKE {quiet}")
+    with pytest.raises(TableError, match="while it was read"):
+        _sync_while(places, servers, settings, quiet, f"RENAME TABLE {quiet} TO {quiet}_old, {quiet}_empty TO {quiet}")
+    assert oracle.mysql_rows(places.replica, quiet) == rows
+    ask(places.source, f"INSERT INTO {quiet} SELECT * FROM {quiet}_old")
+    run(settings, quiet)
+    assert oracle.unequal(places, [quiet]) == {}
+
+
 def test_a_table_written_while_it_is_read_is_not_recorded_as_clean_and_read_again(quiet, places, settings, servers):
     result = _sync_while(places, servers, settings, quiet, f"UPDATE {quiet} SET Name = 'meanwhile' WHERE Id IN (1, 20)")
     assert not result.clean

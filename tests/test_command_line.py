@@ -10,6 +10,7 @@ import pytest
 from conftest import Client
 from flow_runs import Ended, copy_project, elt, settle
 
+from deployments.clinic.schema import create_statement, tables
 from deployments.databases import Database, Databases
 from deployments.servers import Servers
 
@@ -218,6 +219,7 @@ def test_a_red_run_names_the_table_and_ends_with_1(command: Command, practice, t
 def test_passwords_may_have_any_character(servers, databases: Databases, practice, prefect_api, tmp_path, warehouse):
     """From `.env`, through PyMySQL, ConnectorX, ADBC and dbt."""
     source, replica = databases.source.name, databases.replica.name
+    practice.run(create_statement(tables()["provider"], uca_known=False))
     home = copy_project(tmp_path / "project")
     for name, server in (("source", servers.source), ("replica", servers.replica)):
         with closing(server.connect()) as connection, connection.cursor() as cursor:
@@ -236,8 +238,8 @@ def test_passwords_may_have_any_character(servers, databases: Databases, practic
         for prefix, name in zip(PREFIXES, users, strict=True):
             lines += [f"{prefix}_USER={name}", f"{prefix}_PASSWORD='{quoted}'"]
         (home / ".env").write_text("\n".join([*lines, f"PREFECT_API_URL={prefect_api}", ""]))
-        ended = elt(home, {"PREFECT_HOME": str(tmp_path / "home")}, "--table", "recall")
+        ended = elt(home, {"PREFECT_HOME": str(tmp_path / "home")}, "--table", "provider")
         assert ended.code == 0, ended
-        assert warehouse.run("SELECT count(*) FROM recall") == [(2,)]
+        assert warehouse.run("SELECT count(*) FROM public_staging.stg_opendental__providers") == [(0,)]
     servers.source.execute(f"DROP USER 'source{source}'@'%'")
     servers.replica.execute(f"DROP USER 'replica{source}'@'%'")

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from conftest import Client
-from flow_runs import settle
+from flow_runs import settle, write_dbt
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
@@ -34,35 +34,11 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # those of Prefect and dbt are not ours
 ]
 
-PROJECT = {
-    "dbt_project.yml": """
-        name: small
-        profile: opendental
-        models: { small: { +materialized: table } }
-    """,
-    "models/sources.yml": """
-        sources:
-          - name: opendental
-            schema: public
-            tables: [{ name: patient }, { name: appointment }, { name: recall }]
-    """,
-    "models/people.sql": "select pat_num, l_name from {{ source('opendental', 'patient') }}",
-    "models/visits.sql": "select apt_num from {{ source('opendental', 'appointment') }}",
-    "models/reminders.sql": "select * from {{ source('opendental', 'recall') }} join {{ ref('people') }} using (pat_num)",
-    "models/both.sql": "select (select count(*) from {{ ref('people') }}) + (select count(*) from {{ ref('visits') }}) as n",
-    "tests/nobody_is_nobody.sql": "select l_name from {{ ref('people') }} where l_name = 'nobody'",
-}
-
 
 @pytest.fixture
 def small_dbt(tmp_path: Path, in_environment: pytest.MonkeyPatch) -> Path:
     """A dbt project of three models, as the real one takes its time."""
-    home = tmp_path / "small"
-    for name, text in PROJECT.items():
-        path = home / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(line.removeprefix(" " * 8) for line in text.splitlines()))
-    (home / "profiles.yml").write_text((build_models.PROJECT / "profiles.yml").read_text())
+    home = write_dbt(tmp_path / "small")
     in_environment.setattr(build_models, "PROJECT", home)
     in_environment.setattr(build_models, "TARGET", tmp_path / "target")
     return home

@@ -100,6 +100,9 @@ def test_killed_after_each_commit_the_path_converges(scenario, places, settings,
         if code == 0:
             break
         assert code == -signal.SIGKILL
+        if commits % 2:  # and while it recovers
+            _run_in_child(children, settings, table, commits // 2 % 5 + 1)
+            _assert_whole(places, table, old, new)
         run(settings, table)
         assert oracle.unequal(places, [table]) == {}, f"killed after commit {commits}"
         assert not plan(settings, table).has_work

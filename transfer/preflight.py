@@ -66,7 +66,11 @@ def _source(source: Source, limits: Limits) -> str:
     with mysql.connect(source, limits) as connection:
         granted = [row[0] for row in mysql.rows(connection, "source", "asking for its grants", "SHOW GRANTS")]
         visible = mysql.rows(connection, "source", "listing its tables", _VISIBLE)[0][0]
-        partly = [] if "SELECT" in privileges(granted, source.db) else mysql.rows(connection, "source", "listing its columns", _PARTLY)
+        partly = (
+            []
+            if "SELECT" in privileges(granted, source.db)
+            else mysql.rows(connection, "source", "listing its columns", _PARTLY)
+        )
     if not visible:
         return f"SOURCE_MYSQL_DB: {source.user} sees no table in {source.db}; grant it SELECT (deployments/grants/source.sql)."
     if partly:

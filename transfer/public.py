@@ -97,7 +97,19 @@ def _make(connection: postgres.Connection, place: Place, made: Recipe, *, tempor
         ) from None
     if temporary:
         connection.run("standardizing", f"ANALYZE {place}")
+    if made.origin != "the standard rules":
+        _check_key(connection, place, made)
     return postgres.counts(connection, [place])[place]
+
+
+def _check_key(connection: postgres.Connection, place: Place, made: Recipe) -> None:
+    """Refuse a user's rows that share a key: merging them would silently keep one."""
+    key = _key(postgres.fields_of(connection, place), made)
+    names = ", ".join(map(quote, key))
+    if key and connection.rows("standardizing", f"SELECT 1 FROM {place} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"):
+        raise TableError(
+            f"{made.origin} makes several rows with the same {', '.join(key)}, the table's key; mend or remove the file."
+        )
 
 
 def _renew(connection: postgres.Connection, limits: Limits, target: Place, made: Recipe) -> Changes:

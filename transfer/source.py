@@ -13,7 +13,7 @@ from threading import BoundedSemaphore
 import pyarrow as pa
 
 from transfer import mysql
-from transfer.errors import TableVanished
+from transfer.errors import MISSING_TABLE, DatabaseFault, TableVanished
 from transfer.settings import Limits, Source
 from transfer.table import Column, Evidence, SourceTable, Table
 
@@ -187,9 +187,20 @@ def look(source: Source, limits: Limits, name: str) -> tuple[datetime, SourceTab
     raise TableVanished(f"{name} vanished from the source between the survey and the read.")
 
 
+@contextmanager
+def vanishing(name: str) -> Iterator[None]:
+    """Tell a table that is gone from a server that fails."""
+    try:
+        yield
+    except DatabaseFault as fault:
+        if fault.code not in MISSING_TABLE:
+            raise
+        raise TableVanished(f"{name} vanished from the source while it was read.") from None
+
+
 def definition(source: Source, limits: Limits, name: str) -> str:
     """Return the table's SHOW CREATE TABLE."""
-    with control(source, limits) as connection:
+    with vanishing(name), control(source, limits) as connection:
         ((_, statement),) = mysql.rows(
             connection, "source", f"asking for the definition of {name}", f"SHOW CREATE TABLE {mysql.quote(name)}"
         )
@@ -203,7 +214,7 @@ def pages(
     row_bytes = each.estimated_bytes // max(each.estimated_rows, 1)
     found = mysql.pages(source, limits, each.table, mysql.replica_select(each.table), last=last, row_bytes=row_bytes)
     while True:
-        with READERS:
+        with vanishing(each.table.name), READERS:
             page = next(found, None)
         if page is None:
             return

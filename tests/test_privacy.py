@@ -1,0 +1,157 @@
+import base64
+import json
+import secrets
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from conftest import TEST_SERVERS, Client
+from flow_runs import copy_project, elt, write_dbt
+
+from deployments.databases import PREFIXES, Databases
+from transfer import mysql, postgres
+from transfer.errors import DatabaseFault, EltError
+from transfer.settings import Settings
+from transfer.table import Column
+
+pytest_plugins = ["prefect_server"]
+
+# Planted: a name, a social security number, a note.
+NAME = f"Zyxqua{secrets.token_hex(4)} Plantedname"
+NUMBER = f"9{secrets.randbelow(10**11):011}"
+NOTE = f"afraid of {secrets.token_hex(6)}"
+
+
+def traces(values: Iterable[str], found: bytes) -> list[str]:
+    """Look for values as they are, and as hexadecimal and base64 hide them."""
+    return [value for value in values if any(form in found for form in forms(value))]
+
+
+def forms(value: str) -> Iterable[bytes]:
+    plain = value.encode()
+    yield plain
+    yield plain.hex().encode()
+    yield plain.hex().upper().encode()
+    for shift in range(3):
+        yield base64.b64encode(b"x" * shift + plain)[4 if shift else 0 : -4]
+
+
+def files(*folders: Path) -> list[Path]:
+    return [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+
+
+def test_hidden_values_would_be_found():
+    hidden = {NAME, base64.b64encode(f"a{NAME}".encode()).decode(), NAME.encode().hex()}
+    assert all(traces([NAME], text.encode()) == [NAME] for text in hidden)
+    assert traces([NAME], b"Zyxqua") == []
+
+
+STANDARDIZE = {
+    # A cast that quotes the value.
+    "cast": 'SELECT "Id" AS id, "Note"::int AS note FROM raw."cast"',
+    # A key that is there twice.
+    "twice": 'SELECT max("Id") OVER () AS id FROM raw.twice',
+}
+
+
+def plant(source: Client) -> None:
+    source.run(
+        "CREATE TABLE patient (PatNum bigint PRIMARY KEY AUTO_INCREMENT, LName varchar(99), SSN text) ENGINE=MyISAM"
+    )
+    source.run("CREATE TABLE appointment (AptNum bigint PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM")
+    source.run("CREATE TABLE twice (Id bigint PRIMARY KEY) ENGINE=MyISAM")
+    source.run("CREATE TABLE required (Id bigint PRIMARY KEY AUTO_INCREMENT, Name text, Note text) ENGINE=MyISAM")
+    source.run("CREATE TABLE cast (Id bigint PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM")
+    source.run("INSERT INTO patient (LName, SSN) VALUES (%s, %s), ('nobody', %s)", NAME, NUMBER, NUMBER)
+    source.run("INSERT INTO appointment (Note) VALUES (%s), (CONCAT(%s, CHAR(0)))", NOTE, NAME)
+    source.run("INSERT INTO twice VALUES (%s), (1)", NUMBER)
+    source.run("INSERT INTO required (Name, Note) VALUES (%s, %s)", NAME, NOTE)
+    source.run("INSERT INTO cast (Note) VALUES (%s)", NOTE)
+
+
+def test_no_value_and_no_password_is_left_behind(
+    databases: Databases, prefect_api: str, source: Client, warehouse: Client, tmp_path: Path
+):
+    plant(source)
+    home, prefect_home = copy_project(tmp_path / "project"), tmp_path / "prefect"
+    small = home / "dbt"
+    for path in (small / "models", small / "tests", small / "seeds", small / "macros"):
+        path.rename(tmp_path / f"real_{path.name}")
+    write_dbt(small)
+    (small / "tests/nobody_is_nobody.sql").unlink()
+    quiet = {**databases.variables(), "PREFECT_HOME": str(prefect_home), "ELT_RETRY_SECONDS": "0.1"}
+    on_server = quiet | {"PREFECT_API_URL": prefect_api}
+    ended = [elt(home, quiet, "--json"), elt(home, on_server, "--plan")]
+    assert [each.code for each in ended] == [0, 0], ended
+    assert json.loads(ended[0].out)["models"]["passed"] == 3
+
+    warehouse.run("ALTER TABLE public.required ALTER note SET NOT NULL")
+    source.run("UPDATE required SET Note = NULL")
+    for name, text in STANDARDIZE.items():
+        (home / f"transfer/standardize/{name}.sql").write_text(text)
+    (small / "tests/nobody_has_this_name.sql").write_text("select l_name from {{ ref('people') }}")
+    (small / "models/number.sql").write_text("select l_name::int as n from {{ source('opendental', 'patient') }}")
+    ended.append(elt(home, on_server))
+    assert ended[-1].code == 1, ended[-1]
+    for red in ("cast", "twice", "required", "model number", "test nobody_has_this_name"):
+        assert red in ended[-1].out.splitlines()[-1]
+
+    ended.append(elt(home, on_server | {f"{prefix}_PASSWORD": NAME for prefix in PREFIXES.values()}))
+    assert ended[-1].code == 2
+
+    written = files(home / "logs", home / ".local", prefect_home, TEST_SERVERS / "prefect")
+    names = {path.name for path in written}
+    assert {"elt_pipeline.log", "connection.log", "prefect.db", "partial_parse.msgpack"} <= names
+    passwords = {value for name, value in databases.variables().items() if name.endswith("_PASSWORD")}
+    planted = [NAME, NAME.split(maxsplit=1)[0], NUMBER, NOTE, *passwords]
+    told = {f"{position}. command": f"{each.out}{each.err}".encode() for position, each in enumerate(ended)}
+    contents = told | {str(path): path.read_bytes() for path in written}
+    assert {where: traces(planted, content) for where, content in contents.items() if traces(planted, content)} == {}
+
+
+def test_a_drivers_error_keeps_the_value_to_itself(settings: Settings, source: Client, replica: Client):
+    replica.run("CREATE TABLE t (Name varchar(99) PRIMARY KEY, Number tinyint, Short varchar(3)) ENGINE=InnoDB")
+    replica.run("INSERT INTO t (Name) VALUES (%s)", NAME)
+    page = pa.table({"Name": [b"other"], "Number": [b"1"], "Short": [NAME.encode()]})
+    columns = (
+        Column("Name", "varchar(99)", "varchar"),
+        Column("Number", "tinyint(4)", "tinyint"),
+        Column("Short", "varchar(3)", "varchar"),
+    )
+    with (
+        mysql.connect(settings.replica, settings.limits, writes=True) as connection,
+        postgres.connect(settings.warehouse) as warehouse,
+    ):
+        deeds: list[Callable[[], object]] = [
+            lambda: mysql.run(connection, "replica", "writing", "INSERT INTO t (Name) VALUES (%s)", (NAME,)),
+            lambda: mysql.rows(connection, "replica", "reading", f"SELECT '{NAME}' FROM nowhere"),
+            lambda: mysql.read(settings.replica, settings.limits, "reading", f"SELECT '{NAME}' AS a FROM nowhere"),
+            lambda: mysql.load(
+                connection,
+                "replica",
+                "t",
+                columns,
+                page.cast(pa.schema([(n, pa.large_binary()) for n in page.column_names])),
+            ),
+            lambda: (
+                warehouse.run(
+                    "writing",
+                    "CREATE TEMPORARY TABLE t AS SELECT $1::text AS a, 1 AS b UNION ALL SELECT $1, 2",
+                    (NAME,),
+                )
+                or warehouse.run("keying", "CREATE UNIQUE INDEX ON t (a)")
+            ),
+            lambda: warehouse.run("casting", "SELECT $1::text::int", (NAME,)),
+        ]
+        for deed in deeds:
+            with pytest.raises(EltError) as caught:
+                deed()
+            assert (
+                traces(
+                    [NAME, NAME.split(maxsplit=1)[0]], f"{caught.value} {caught.value!r} {caught.value.args}".encode()
+                )
+                == []
+            )
+            assert caught.value.__cause__ is None
+            assert caught.value.__suppress_context__ or not isinstance(caught.value, DatabaseFault)
