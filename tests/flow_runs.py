@@ -51,7 +51,7 @@ def elt(home: Path, variables: Mapping[str, str | None], *arguments: str, timeou
 
 def settle(source: Client) -> None:
     """Wait until the last write is old enough to be told from one that follows the read."""
-    pause = "SELECT SLEEP(GREATEST(0, 3.1 - COALESCE(TIMESTAMPDIFF(MICROSECOND, MAX(UPDATE_TIME), NOW(6)) / 1e6, 9)))"
+    pause = "SELECT SLEEP(GREATEST(0, 2.1 - COALESCE(TIMESTAMPDIFF(MICROSECOND, MAX(UPDATE_TIME), NOW(6)) / 1e6, 9)))"
     source.run(f"{pause} FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
 
 

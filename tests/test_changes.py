@@ -93,6 +93,11 @@ CHANGES = {
     "key changed": ["ALTER TABLE {t} MODIFY Id bigint, DROP PRIMARY KEY, ADD PRIMARY KEY (Name, Id)"],
     "key of other column": ["ALTER TABLE {t} DROP COLUMN Id, ADD COLUMN No int AUTO_INCREMENT PRIMARY KEY"],
     "key lost": ["ALTER TABLE {t} MODIFY Id bigint, DROP PRIMARY KEY"],
+    "key lost and value missing": [
+        "ALTER TABLE {t} MODIFY Id bigint, DROP PRIMARY KEY",
+        "ALTER TABLE {t} MODIFY Id bigint NULL",
+        "INSERT INTO {t} VALUES (NULL, '', 0, 0)",
+    ],
     "index added": ["ALTER TABLE {t} ADD INDEX (Seen), ADD UNIQUE (Name)"],
     "default changed": ["ALTER TABLE {t} MODIFY Name varchar(40) NOT NULL DEFAULT 'Q'"],
     "charset changed": ["ALTER TABLE {t} CONVERT TO CHARACTER SET utf8mb4", "UPDATE {t} SET Name = '😀' WHERE Id = 3"],
@@ -248,7 +253,7 @@ def test_a_table_that_vanishes_while_it_is_read_is_noted(table, places, settings
 
 
 def test_a_table_that_an_upgrade_recreates_while_it_is_read_is_red_and_stays_as_it_was(
-    table, places, settings, servers
+    quiet, places, settings, servers
 ):
     """Case S7: OpenDental renames a large table away, recreates it empty and fills it again in batches."""
     rows = oracle.mysql_rows(places.replica, quiet)
@@ -317,6 +322,14 @@ def test_an_empty_table_arrives_with_its_structure(places, settings):
     assert run(settings, name)[name].rows == 0
     assert oracle.unequal(places, [name]) == {}
     assert key(places.warehouse, "public", name) == ["id"]
+
+
+def test_an_empty_table_that_gets_other_columns_gets_them_everywhere(table, places, settings):
+    ask(places.source, f"TRUNCATE {table}")
+    run(settings, table)
+    ask(places.source, f"ALTER TABLE {table} ADD COLUMN More int, DROP COLUMN Fee")
+    run(settings, table)
+    assert oracle.unequal(places, [table]) == {}
 
 
 def test_forcing_reads_everything_but_changes_nothing(quiet, places, settings):

@@ -74,7 +74,7 @@ def forget(prefect_api: str) -> None:
 def worker(
     deployed: None, prefect_api: str, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """A worker that runs two at a time, none of them by the clock; gives the file of what it says."""
+    """A worker that runs three at a time, none of them by the clock; gives the file of what it says."""
     with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as client:
         for deployment in client.read_deployments():
             client.pause_deployment(deployment.id)
@@ -82,7 +82,7 @@ def worker(
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "default", "--type", "process"]
     with (
         said.open("w") as log,
-        subprocess.Popen([*command, "--limit", "2"], cwd="/", env=variables, stdout=log, stderr=log) as process,
+        subprocess.Popen([*command, "--limit", "3"], cwd="/", env=variables, stdout=log, stderr=log) as process,
     ):
         try:
             yield said
@@ -128,7 +128,9 @@ def test_a_worker_runs_the_deployment_of_a_table(worker, practice, servers, modu
         assert warehouse.run("SELECT to_regclass('appointment')") == [(None,)]
 
 
-def test_two_deployments_at_once_end_right(worker, practice, servers, module_databases, prefect: SyncPrefectClient):
+def test_two_deployments_at_once_end_right_and_a_second_run_of_one_is_cancelled(
+    worker, practice, servers, module_databases, prefect: SyncPrefectClient
+):
     practice.run("UPDATE patient SET LName = 'Edited' WHERE PatNum <= 20")
     practice.run("DELETE FROM patient WHERE PatNum > 30")
     chosen: dict[str, Any] = {"models": False}
@@ -138,7 +140,8 @@ def test_two_deployments_at_once_end_right(worker, practice, servers, module_dat
         # Both wait here until both are there.
         replica.run("LOCK TABLES patient WRITE, patient AS other WRITE")
         wait_for(lambda: all(prefect.read_flow_run(run.id).state.is_running() for run in runs), worker)
-        time.sleep(2)
+        third = run_deployment("elt/patient", timeout=0, parameters=chosen)
+        assert wait_for(lambda: finished(prefect, third), worker).state_name == "Cancelled"
         replica.run("UNLOCK TABLES")
         ended = [wait_for(lambda run=run: finished(prefect, run), worker) for run in runs]
         assert [run.state_name for run in ended] == ["Completed", "Completed"]

@@ -176,14 +176,14 @@ def test_a_forced_run_reads_everything_again(prefect, source):
 
 
 def test_a_transient_failure_succeeds_on_the_second_attempt(
-    prefect, servers, source, replica, warehouse, in_environment
+    prefect, servers, source, replica, warehouse, in_environment, tmp_path, caplog
 ):
     in_environment.setenv("ELT_RETRY_SECONDS", "0.2")
     for name in ("in_mysql", "in_postgres"):
         table(source, name)
     elt(models=False)
-    source.run("UPDATE in_mysql SET Note = 'new'")
-    source.run("UPDATE in_postgres SET Note = 'new'")
+    source.run("UPDATE in_mysql SET Note = 'Zyxqua'")
+    source.run("UPDATE in_postgres SET Note = 'Zyxqua'")
     threads: list[threading.Thread] = []
 
     def hold_both() -> None:
@@ -215,7 +215,9 @@ def test_a_transient_failure_succeeds_on_the_second_attempt(
         thread.join()
     assert states(summary) == {"in_mysql": "synced", "in_postgres": "synced"}
     assert {run.run_count for run in task_runs(prefect, summary, 2).values()} == {2}
-    assert warehouse.run("SELECT DISTINCT note FROM in_mysql UNION SELECT note FROM in_postgres") == [("new",)]
+    assert warehouse.run("SELECT DISTINCT note FROM in_mysql UNION SELECT note FROM in_postgres") == [("Zyxqua",)]
+    told = caplog.text + "".join(path.read_text() for path in (tmp_path / "logs").iterdir())
+    assert "Zyxqua" not in told
 
 
 def until(look: Callable[[], Any], seconds: float = 30) -> Any:

@@ -282,6 +282,18 @@ def _raw_name(places: Places, name: str) -> str:
     return name if name in names else next(each for each in names if each == f"{name}_" or each.startswith(clipped))
 
 
+def test_columns_whose_names_become_twins_stay_apart(places, settings):
+    long = "x" * 61
+    ask(
+        places.source,
+        f"CREATE TABLE twins (PatNum int PRIMARY KEY, Pat_Num int, pat__num int, `pat num` int, {long}Aa int, {long}Ab int, xmin int)",
+    )
+    ask(places.source, "INSERT INTO twins VALUES (1, 2, 3, 4, 5, 6, 7), (11, 12, 13, 14, 15, 16, NULL)")
+    run(settings, "twins")
+    _assert_exact(places, "twins")
+    assert oracle.postgres_rows(places.warehouse, "public", "twins") == oracle.mysql_rows(places.source, "twins")
+
+
 DEFINITIONS = {
     "comments": "Id int PRIMARY KEY COMMENT 'it''s, a ) ENGINE=x\n KEY', B int) COMMENT='line\nPRIMARY KEY ENGINE=MyISAM COMMENT='",
     "keys": "Id int PRIMARY KEY, A varchar(9), B text, G point NOT NULL, UNIQUE KEY one (A, Id), KEY two (A(3)),"

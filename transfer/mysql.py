@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import ssl
 import time
@@ -186,10 +187,12 @@ def pages(
         return
     keys = ", ".join(cast_of(column).for_replica.format(c=quote(column.name)) for column in table.key_columns)
     count = min(limits.page_rows, max(1, limits.page_bytes // max(row_bytes, 1)), FIRST_PAGE_ROWS)
+    quickest = math.inf
     while True:
         started = time.monotonic()
         page = read(server, limits, f"reading {table.name}", page_query(table, f"{select}, {keys}", last, count))
         seconds = time.monotonic() - started
+        quickest = min(quickest, seconds)
         if page.num_rows:
             width = page.num_columns - len(table.key)
             last = [
@@ -199,17 +202,23 @@ def pages(
             yield page.select(range(width)), list(last)
         if page.num_rows < count:
             return
-        count = next_count(limits, count, page.nbytes, seconds)
+        count = next_count(limits, count, page.nbytes, seconds - quickest)
 
 
 FIRST_PAGE_ROWS = 2_000
+SLOW_PAGE_ROWS = 1_000
 PAGE_SECONDS = 0.1
 
 
 def next_count(limits: Limits, count: int, size: int, seconds: float) -> int:
-    """Return how many rows the next page may have, from the bytes and seconds of this one; at most four times as many."""
-    share = min(limits.page_bytes / max(size, 1), PAGE_SECONDS / max(seconds, 1e-4), 4.0)
-    return max(1, min(limits.page_rows, int(count * share)))
+    """Return how many rows the next page may have, from the bytes of this one and the seconds it took beyond the quickest.
+
+    What every page takes, however short, is the way to the server: shorter pages would only go it more often. For the
+    same reason slowness makes no page shorter than 1,000 rows; bytes may.
+    """
+    by_bytes = int(count * limits.page_bytes / max(size, 1))
+    by_seconds = max(SLOW_PAGE_ROWS, int(count * PAGE_SECONDS / max(seconds, 1e-4)))
+    return max(1, min(limits.page_rows, count * 4, by_bytes, by_seconds))
 
 
 def replica_select(table: Table) -> str:

@@ -265,6 +265,14 @@ def conform(connection: Connection, limits: Limits, place: Place, fields: Sequen
             (str(place),),
         )[0][0]
         _alter(connection, limits, place, f"DROP CONSTRAINT {quote(constraint)}", "its primary key")
+    bound = connection.rows(
+        f"looking at {place}",
+        "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND attnotnull AND NOT attisdropped",
+        (str(place),),
+    )
+    freed = [f"ALTER COLUMN {quote(name)} DROP NOT NULL" for (name,) in bound if name not in key]
+    if freed:  # NOT NULL outlives the key that brought it
+        _alter(connection, limits, place, ", ".join(freed), "its primary key")
 
 
 def _alter(connection: Connection, limits: Limits, place: Place, change: str, gone: str) -> None:

@@ -330,6 +330,9 @@ def _merge(lock: Lock, shadow: Shadow, verdict: Verdict) -> Hop:
             mysql.run(connection, "replica", f"bringing {lock.table} up to date", statement)
             for statement in (deleting, updating, inserting)
         )
+        held = _count(connection, [lock.table])[lock.table]
+        if held != shadow.rows:
+            raise TableError(f"{lock.table}: {shadow.rows} rows were read but the replica would hold {held}.")
         hop = Hop("extract", shadow.rows, written - updated, updated, deleted, monotonic() - verdict.started)
         _note(lock, verdict, hop, "complete")
         _forget_progress(lock)
@@ -339,7 +342,9 @@ def _merge(lock: Lock, shadow: Shadow, verdict: Verdict) -> Hop:
 
 def _bytes(side: str, column: Column) -> str:
     """Return the expression whose equality is that of the stored bytes, not of the column's collation."""
-    return cast_of(column).for_replica.format(c=f"{side}.{quote(column.name)}")
+    expression = cast_of(column).for_replica.format(c=f"{side}.{quote(column.name)}")
+    # MySQL's JSON comes as a text in the session's collation, which takes A for a.
+    return f"CAST({expression} AS BINARY)" if column.kind == "json" else expression
 
 
 def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str) -> int:
@@ -350,7 +355,7 @@ def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str) -> int:
         "state": state,
         "method": verdict.method,
         "reason": verdict.reason[:255],
-        "scope": "everything" if hop.changed else "nothing",
+        "scope": "everything" if hop.changed or state == "intent" else "nothing",  # a swap may bring other columns
         "source_identity": evidence.identity,
         "source_engine": evidence.engine,
         "source_fingerprint": evidence.fingerprint,

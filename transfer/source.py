@@ -32,8 +32,11 @@ RESERVED = re.compile(
 
 TABLES = frozenset({"BASE TABLE", "SYSTEM VERSIONED"})
 
-# Engines whose TABLE_ROWS is a count; the others estimate it.
-COUNTING = frozenset({"MyISAM", "Aria"})
+# Engines whose UPDATE_TIME tells of each write; Aria's moves with its next checkpoint only, half a minute later.
+TELLING = frozenset({"MyISAM", "InnoDB"})
+
+# The engine whose TABLE_ROWS is a count; the others estimate it.
+COUNTING = "MyISAM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +169,9 @@ def _source_table(identity: str, engine: str, table: Table, facts: Sequence[obje
         engine=engine,
         fingerprint=table.fingerprint,
         created=created if isinstance(created, datetime) else None,
-        updated=updated if isinstance(updated, datetime) else None,
+        updated=updated if isinstance(updated, datetime) and engine in TELLING else None,
         auto_increment=int(str(auto_increment)) if auto_increment is not None else None,
-        rows=int(str(count)) if engine in COUNTING and count is not None else None,
+        rows=int(str(count)) if engine == COUNTING and count is not None else None,
     )
     return SourceTable(table, evidence, int(str(count or 0)), int(str(size or 0)))
 
