@@ -25,7 +25,7 @@ from tasks.report import Summary
 from tasks.survey import Outlook, look, survey
 from tasks.sync_table import sync_table
 from transfer import preflight
-from transfer.errors import EltError
+from transfer.errors import EltError, place_of
 from transfer.settings import Settings, settings
 from transfer.table import TablePlan, TableResult
 
@@ -94,13 +94,13 @@ def outcome(plan: TablePlan, future: PrefectFuture[TableResult]) -> TableResult:
 
 def build(chosen: Settings, run_id: str) -> ModelsResult | None:
     """Build the models over what changed, if anything did."""
-    planned = build_models.plan(chosen)
-    if not planned.has_work:
-        return None
     try:
-        return dbt_build(planned, run_id)
+        planned = build_models.plan(chosen)
+        return dbt_build(planned, run_id) if planned.has_work else None
     except BuildFailed as failed:
         return failed.result
+    except EltError as error:
+        return ModelsResult("", failed=(str(error),))
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -128,6 +128,7 @@ def main(given: Sequence[str] | None = None) -> int:
         if options.plan and outlook:
             show_plan(console, chosen, outlook, options)
             return 0
+        report.check_server()
     except EltError as error:
         print(error, file=sys.stderr)
         return 2
@@ -151,6 +152,9 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
         summary = failed.summary
     except EltError as error:
         print(error, file=sys.stderr)
+        return 2
+    except Exception as error:  # noqa: BLE001 - whatever Prefect raises is no traceback for a user
+        print(f"The run could not be finished: {type(error).__name__} at {place_of(error)}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Stopped. Nothing is half done; the next run goes on from here.", file=sys.stderr)

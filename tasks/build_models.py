@@ -88,15 +88,23 @@ def project_hash() -> str:
         for path in PROJECT.rglob("*")
         if path.is_file() and not left_out & set(path.relative_to(PROJECT).parts) and not path.name.startswith(".")
     )
-    return digest(*(f"{path.relative_to(PROJECT)}\x00{path.read_text()}" for path in files))
+    return digest(*(f"{path.relative_to(PROJECT)}\x00{digest(path.read_bytes())}" for path in files))
 
 
 def sources() -> frozenset[str]:
-    """Return the base tables that the project declares as sources."""
+    """Return the base tables that the project declares as sources.
+
+    Raises:
+        BuildFailed: a file of the project cannot be read.
+
+    """
     declared: set[str] = set()
     for path in (PROJECT / "models").rglob("*.yml"):
-        for group in (yaml.safe_load(path.read_text()) or {}).get("sources", []):
-            declared |= {str(table["name"]) for table in group.get("tables", [])}
+        try:
+            for group in (yaml.safe_load(path.read_bytes()) or {}).get("sources", []):
+                declared |= {str(table["name"]) for table in group.get("tables", [])}
+        except (yaml.YAMLError, OSError, AttributeError, KeyError, TypeError):
+            raise BuildFailed(ModelsResult("", failed=(f"{path.relative_to(ROOT)}, which cannot be read",))) from None
     return frozenset(declared)
 
 

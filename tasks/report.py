@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
@@ -22,6 +25,7 @@ from rich.text import Text
 
 from tasks.build_models import ModelsResult
 from tasks.survey import Outlook
+from transfer.errors import SettingsError
 from transfer.settings import Limits, Settings
 from transfer.source import Excluded
 from transfer.table import TableResult
@@ -65,7 +69,14 @@ class Summary:
 
 def write_logs(limits: Limits) -> None:
     """Write the logs `elt_pipeline.log` and `connection.log`, in UTC; calling it again changes nothing."""
-    limits.log_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        limits.log_dir.mkdir(parents=True, exist_ok=True)
+        _open_logs(limits)
+    except OSError as error:
+        raise SettingsError(f"ELT_LOG_DIR: {limits.log_dir} cannot be written: {error.strerror}.") from None
+
+
+def _open_logs(limits: Limits) -> None:
     for name, file in (("elt", "elt_pipeline.log"), ("elt.connection", "connection.log")):
         logger, path = logging.getLogger(name), limits.log_dir / file
         logger.setLevel(logging.INFO)
@@ -83,6 +94,32 @@ def _utc(form: str) -> logging.Formatter:
     formatter = logging.Formatter(form)
     formatter.converter = time.gmtime
     return formatter
+
+
+def check_server() -> None:
+    """Ask the Prefect server that was named, if one was, whether it is there; without one the run starts its own.
+
+    Raises:
+        SettingsError: nothing answers at the address.
+
+    """
+    address = PREFECT_API_URL.value()
+    if not address:
+        return
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(httpx_settings={"timeout": CONNECT_SECONDS}, sync_client=True) as client,
+    ):
+        failure = client.api_healthcheck()
+    if failure:
+        where = urlsplit(address)
+        raise SettingsError(
+            f"PREFECT_API_URL: no Prefect server answers at {where.hostname}:{where.port}; start it (prefect server start),"
+            " or unset the variable: the run then uses a server of its own."
+        )
+
+
+CONNECT_SECONDS = 3
 
 
 @task(name="report", cache_policy=NO_CACHE)
@@ -216,7 +253,7 @@ def _show_remarks(console: Console, summary: Summary) -> None:
         result.table for result in summary.tables if result.good and not result.clean and result.state != "vanished"
     ]
     if unclean:
-        console.print(Text(f"written while they were read, the next run looks again: {_list(unclean)}"))
+        console.print(Text(f"not proven unwritten while they were read, the next run looks again: {_list(unclean)}"))
     if summary.excluded:
         console.print(Text(f"excluded: {_list([f'{each.table} ({each.reason})' for each in summary.excluded])}"))
     if summary.gone:

@@ -1,13 +1,13 @@
-"""When Prefect may try a task again: after what a server did, not after what a table or a setting is."""
+"""When Prefect may try a task again: after what a server or the clinic did, not after what a table or a setting is."""
 
 from __future__ import annotations
 
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from transfer.errors import DatabaseFault, PreflightError
+from transfer.errors import DatabaseFault, PreflightError, TableUnsteady
 
 
 def may_help(_task: Task[..., object], _run: TaskRun, state: State[object]) -> bool:
     """Tell whether the same call may succeed a little later."""
-    return isinstance(state.data, DatabaseFault | PreflightError)
+    return isinstance(state.data, DatabaseFault | PreflightError | TableUnsteady)

@@ -12,10 +12,10 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.retrying import may_help
 from transfer import evidence, positions, preflight, replica, source
-from transfer.errors import UnknownTable
-from transfer.settings import Settings, settings
+from transfer.errors import TableError, UnknownTable
+from transfer.settings import Limits, Settings, settings
 from transfer.source import Excluded
-from transfer.table import Standing, TablePlan
+from transfer.table import SourceTable, Standing, TablePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,24 @@ def look(chosen: Settings, tables: Sequence[str] | None = None, *, force_full: b
     copies = replica.state(chosen.replica, chosen.limits)
     loaded = positions.state(chosen.warehouse)
     plans = tuple(
-        evidence.plan(
+        _plan(
             chosen.limits,
             each,
             Standing(copies.generation, copies.extracted.get(each.table.name), loaded.get(each.table.name)),
-            forced=force_full,
+            force_full,
         )
         for each in found.tables
         if each.table.name in wanted
     )
-    gone = () if tables else tuple(sorted(set(copies.extracted) - set(names)))
+    gone = () if tables else tuple(sorted(set(copies.extracted) - set(names) - {each.table for each in found.excluded}))
     return Outlook(plans, found.excluded if not tables else (), gone)
+
+
+def _plan(limits: Limits, each: SourceTable, standing: Standing, forced: bool) -> TablePlan:
+    try:
+        return evidence.plan(limits, each, standing, forced=forced)
+    except TableError as error:  # its own task will say so, and be red
+        return TablePlan(each.table.name, "reload", str(error), (evidence.EXTRACT, evidence.LOAD, evidence.STANDARDIZE))
 
 
 def _resolve(wanted: Sequence[str], names: Sequence[str], excluded: Sequence[Excluded]) -> list[str]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from time import monotonic
-from traceback import extract_tb
 
 from prefect import task
 
 from tasks.caching import proven_key
 from tasks.retrying import may_help
 from transfer import evidence, positions, public, raw, replica, source
-from transfer.errors import EltError, TableError, TableVanished
+from transfer.errors import EltError, TableError, TableUnsteady, TableVanished, place_of
 from transfer.replica import Lock, Verdict
 from transfer.settings import Settings, settings
 from transfer.table import Hop, SourceTable, Standing, TablePlan, TableResult
@@ -52,15 +50,10 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
     except EltError:
         raise
     except Exception as error:  # noqa: BLE001 - an unforeseen error may quote a value: only its kind and place are told
-        raise TableError(f"{plan.table}: unforeseen {type(error).__name__} at {_place(error)}.") from None
+        raise TableError(f"{plan.table}: unforeseen {type(error).__name__} at {place_of(error)}.") from None
     done = replace(result, seconds=monotonic() - started)
     log.info("%s", done.sentence, extra={"finished": plan.table})
     return done
-
-
-def _place(error: BaseException) -> str:
-    frames = [frame for frame in extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
 
 
 def _hops(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableResult:
@@ -112,14 +105,15 @@ def _extract(
     """Read the whole table into a shadow beside the replica's, then make the replica's equal to it at once."""
     started = monotonic()
     name = each.table.name
+    counted = source.count(chosen.source, chosen.limits, each)
     shadow = replica.shadow(lock, each, source.definition(chosen.source, chosen.limits, name), now)
     for page, last in source.pages(chosen.source, chosen.limits, each, shadow.last):
         shadow = replica.append(lock, shadow, page, last)
     _, afterwards = source.look(chosen.source, chosen.limits, name)
-    if afterwards.evidence.fingerprint != each.evidence.fingerprint:
-        raise TableError(f"{name} changed its columns while it was read; the next run reads it anew.")
-    if afterwards.evidence.created != each.evidence.created:  # an upgrade renames it away and fills it anew in batches
-        raise TableError(f"{name} was replaced by another table while it was read; the next run reads it anew.")
+    held = source.count(chosen.source, chosen.limits, afterwards)
+    unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.rows))
+    if unsteady:
+        raise TableUnsteady(f"{name} {unsteady}; nothing was changed, the next run reads it anew.")
     clean = source.is_clean(each.evidence, afterwards.evidence, shadow.read_from)
     verdict = Verdict(run_id, method, reason, each.evidence, clean, shadow.rows, started)
     return replica.finish(lock, chosen.limits, shadow, standing.extracted, verdict)

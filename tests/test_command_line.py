@@ -79,6 +79,17 @@ def test_hosts_that_do_not_answer(listening, command: Command):
         assert_one_sentence(replace(ended, err=sentence), "no database answers")
 
 
+@pytest.mark.parametrize("listening", [False, True], ids=["refusing", "silent"])
+def test_a_prefect_server_that_does_not_answer(listening, command: Command, practice, replica, warehouse):
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if listening:
+            taken.listen()
+        ended = command(PREFECT_API_URL=f"http://127.0.0.1:{taken.getsockname()[1]}/api")
+    assert_one_sentence(ended, "PREFECT_API_URL: no Prefect server answers")
+    assert_untouched(replica, warehouse)
+
+
 def test_a_host_that_has_no_address(command: Command, practice):
     ended = command(SOURCE_MYSQL_HOST="no.such.host.invalid", SOURCE_MYSQL_TLS="off")
     assert_one_sentence(ended, "SOURCE_MYSQL_HOST or SOURCE_MYSQL_PORT: no database answers")

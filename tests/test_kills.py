@@ -24,7 +24,7 @@ from transfer.errors import DatabaseFault
 from transfer.settings import Settings
 
 KILL_SERVERS = LOCAL / "test-kill"
-MOST_COMMITS = 26
+MOST_COMMITS = 18
 PLANTED = "Zwetschgenknödel"
 
 COLUMNS = "Id bigint PRIMARY KEY, Name varchar(40) NOT NULL, Seen date NOT NULL, KEY (Name)"

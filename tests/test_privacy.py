@@ -86,7 +86,7 @@ def test_no_value_and_no_password_is_left_behind(
     assert [(each.code, each.err) for each in ended] == [(0, "")] * 2, ended
     assert json.loads(ended[0].out)["models"]["passed"] == 3
 
-    warehouse.run("ALTER TABLE public.required ALTER note SET NOT NULL")
+    warehouse.run("ALTER TABLE public.required ADD CHECK (note IS NOT NULL)")
     source.run("UPDATE required SET Note = NULL")
     for name, text in STANDARDIZE.items():
         (home / f"transfer/standardize/{name}.sql").write_text(text)

@@ -5,7 +5,8 @@ EltError
 ├── PreflightError    a server cannot be used as it is
 ├── UnknownTable      a table was named that the source does not have
 ├── TableError        one table cannot be moved as it is; the others go on
-│   └── TableVanished it was there at the survey and is gone
+│   ├── TableVanished it was there at the survey and is gone
+│   └── TableUnsteady it became another while it was read; trying again may help
 ├── TableBusy         another run has the table, or took it over
 └── DatabaseFault     a statement failed; trying again may help
 """
@@ -15,6 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from traceback import extract_tb
 
 import pymysql
 from adbc_driver_manager import Error as AdbcError
@@ -42,6 +45,10 @@ class TableError(EltError):
 
 class TableVanished(TableError):
     """The table was there at the survey and is gone."""
+
+
+class TableUnsteady(TableError):
+    """The table became another while it was read."""
 
 
 class TableBusy(EltError):
@@ -130,6 +137,8 @@ LIBPQ = (
 )
 
 MISSING_TABLE = frozenset({"1146", "42P01"})
+# The server itself is out of reach, so asking it about the next table helps nobody.
+GONE = frozenset({"", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"})
 LOCKED_OUT = frozenset({"1205", "55P03", "40P01", "1213"})
 
 
@@ -155,6 +164,12 @@ def code_of(error: BaseException) -> str | None:
         case OSError():
             return ""
     return "" if is_panic(error) else None
+
+
+def place_of(error: BaseException) -> str:
+    """Return where in our own code an unforeseen error came from; its message is not for showing, as it may quote a value."""
+    frames = [frame for frame in extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transfer import public
 from transfer.casts import pageable
 from transfer.settings import Limits
-from transfer.table import Extracted, Loaded, SourceTable, Standing, TablePlan, digest
+from transfer.table import Evidence, Extracted, Loaded, SourceTable, Standing, TablePlan, digest
 
 EXTRACT, LOAD, STANDARDIZE = "extract", "load", "standardize"
 
@@ -46,14 +46,26 @@ def why_read(each: SourceTable, extracted: Extracted | None) -> str:
         "columns or key changed": now.fingerprint != then.fingerprint,
         "its engine changed": now.engine != then.engine,
         "the replica's table was lost, replaced or lacks rows": not extracted.intact,
-        "written while it was last read": not extracted.clean,
         "the server does not tell when it was last written": not now.tells_of_writes,
+        "written while it was last read": not extracted.clean,
         "written since": now.updated != then.updated,
         "another number of rows": now.rows != then.rows,
         "recreated": now.created != then.created,
         "AUTO_INCREMENT moved": now.auto_increment != then.auto_increment,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def why_unsteady(before: Evidence, after: Evidence, *, rows: tuple[int, int, int]) -> str:
+    """Return why a read cannot be a version of the table; `rows` are counted before, after, and read."""
+    if after.fingerprint != before.fingerprint:
+        return "changed its columns while it was read"
+    if (after.created, after.engine, after.identity) != (before.created, before.engine, before.identity):
+        return "was replaced by another table while it was read"  # as upgrades do, to fill it anew in batches
+    counted, held, read = rows
+    if before == after and counted == held != read:
+        return f"holds {held} rows at the source but {read} were read"
+    return ""
 
 
 def why_load(standing: Standing) -> str:

@@ -18,12 +18,13 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from transfer.casts import arrow_type
-from transfer.errors import LOCKED_OUT, DatabaseFault, TableError, faults
+from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, faults
 from transfer.settings import Limits, Warehouse
 
 log = logging.getLogger("elt.connection")
 
 CONNECT_SECONDS = 3
+LOOK_SECONDS = 2
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -72,9 +73,10 @@ def address(warehouse: Warehouse) -> str:
     login = f"{percent(warehouse.user, safe='')}:{percent(warehouse.password.get_secret_value(), safe='')}"
     tls = "verify-full" if warehouse.verified_tls else "prefer"
     authority = f"sslrootcert={percent(warehouse.tls_ca or 'system', safe='')}&" if warehouse.verified_tls else ""
+    session = percent(f"-c timezone=UTC -c lock_timeout={LOOK_SECONDS}s")
     return (
         f"postgresql://{login}@{percent(warehouse.host, safe='')}:{warehouse.port}/{percent(warehouse.db, safe='')}"
-        f"?sslmode={tls}&{authority}connect_timeout={CONNECT_SECONDS}&application_name=elt&options={percent('-c timezone=UTC')}"
+        f"?sslmode={tls}&{authority}connect_timeout={CONNECT_SECONDS}&application_name=elt&options={session}"
     )
 
 
@@ -108,6 +110,11 @@ class Connection:
             cursor.adbc_ingest(
                 place.name, exact, mode="append", db_schema_name=place.schema or None, temporary=not place.schema
             )
+
+    def rollback(self) -> None:
+        """Roll the transaction back."""
+        with faults("warehouse", "rolling back"):
+            self.raw.rollback()
 
     def commit(self) -> None:
         """Commit the transaction."""
@@ -169,8 +176,7 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
         log.info("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, seconds)
     try:
         yield Connection(raw)
-        with faults("warehouse", "ending a transaction"):
-            raw.rollback()
+        Connection(raw).rollback()
     except BaseException:
         _close(raw)
         raise
@@ -213,34 +219,36 @@ def create(connection: Connection, place: Place, fields: Sequence[Field], *, tem
 MARK = "OpenDental ELT"
 
 
-def claim(connection: Connection, place: Place, origin: str) -> None:
-    """Mark a table as made by the pipeline."""
-    connection.run(f"marking {place}", f"COMMENT ON TABLE {place} IS '{MARK}: {origin}'")
+def claim(connection: Connection, place: Place, owner: str) -> None:
+    """Mark a table as made by the pipeline; `owner` is the schema of the base tables, which names the configuration."""
+    connection.run(f"marking {place}", f"COMMENT ON TABLE {place} IS '{MARK} of {owner}'")
 
 
-def stands(connection: Connection, place: Place) -> bool:
+def stands(connection: Connection, place: Place, owner: str) -> bool:
     """Tell whether the pipeline's own table is there.
 
     Raises:
-        TableError: something of that name is there that the pipeline did not make.
+        TableError: something of that name is there that this configuration of the pipeline did not make.
 
     """
     found = connection.rows(
         f"looking at {place}",
-        "SELECT relkind = 'r' AND coalesce(obj_description(oid, 'pg_class'), '') LIKE $2 || '%'"
+        "SELECT relkind = 'r' AND obj_description(oid, 'pg_class') IS NOT DISTINCT FROM $2"
         " FROM pg_class WHERE oid = to_regclass($1)",
-        (str(place), MARK),
+        (str(place), f"{MARK} of {owner}"),
     )
     if found and not found[0][0]:
-        raise TableError(f"{place} is there but was not made by the pipeline: rename or drop it and run again.")
+        raise TableError(
+            f"{place} is there but was not made by the pipeline with ANALYTICS_POSTGRES_SCHEMA={owner}: rename or drop it,"
+            " or give this configuration a database of its own."
+        )
     return bool(found)
 
 
-def add_key(connection: Connection, place: Place, key: Sequence[str]) -> None:
+def add_key(connection: Connection, limits: Limits, place: Place, key: Sequence[str]) -> None:
     """Add a primary key, if there is one to add."""
     if key:
-        names = ", ".join(map(quote, key))
-        connection.run(f"adding the key of {place}", f"ALTER TABLE {place} ADD PRIMARY KEY ({names})")
+        _alter(connection, limits, place, f"ADD PRIMARY KEY ({', '.join(map(quote, key))})", "")
 
 
 def conform(connection: Connection, limits: Limits, place: Place, fields: Sequence[Field], key: Sequence[str]) -> None:
@@ -277,7 +285,7 @@ def conform(connection: Connection, limits: Limits, place: Place, fields: Sequen
 
 def _alter(connection: Connection, limits: Limits, place: Place, change: str, gone: str) -> None:
     """Alter a table, waiting in short turns for its readers, since a waiting ALTER blocks new ones."""
-    connection.run(f"altering {place}", "SET LOCAL lock_timeout = '1s'")
+    wait_for_locks(connection, 1)
     until = time.monotonic() + limits.lock_seconds
     while True:
         connection.run(f"altering {place}", "SAVEPOINT altering")
@@ -293,11 +301,18 @@ def _alter(connection: Connection, limits: Limits, place: Place, change: str, go
             connection.run(f"altering {place}", "ROLLBACK TO SAVEPOINT altering")
             time.sleep(1)
         else:
-            connection.run(f"altering {place}", "SET LOCAL lock_timeout = 0")
+            wait_for_locks(connection, limits.lock_seconds)
             return
 
 
-def merge(connection: Connection, side: Place, target: Place, fields: Sequence[Field], key: Sequence[str]) -> Changes:
+def wait_for_locks(connection: Connection, seconds: int) -> None:
+    """Let the rest of the transaction wait that long for whoever holds a table or a row."""
+    connection.run("preparing a transaction", f"SET LOCAL lock_timeout = '{max(seconds, 1)}s'")
+
+
+def merge(
+    connection: Connection, limits: Limits, side: Place, target: Place, fields: Sequence[Field], key: Sequence[str]
+) -> Changes:
     """Make the target's rows equal to the side table's, touching only those that differ; without a key as multisets."""
     columns = ", ".join(quote(field.name) for field in fields)
     if not key:
@@ -318,7 +333,7 @@ def merge(connection: Connection, side: Place, target: Place, fields: Sequence[F
         f" WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {on})",
     )
     if not key_of(connection, target):
-        add_key(connection, target, key)
+        add_key(connection, limits, target, key)
     return Changes(written - updated, updated, deleted)
 
 
@@ -336,14 +351,34 @@ def _merge_multisets(connection: Connection, side: Place, target: Place, columns
     return Changes(inserted, 0, deleted)
 
 
-def counts(connection: Connection, places: Iterable[Place]) -> dict[Place, int]:
-    """Count the rows of tables."""
-    found: dict[Place, int] = {}
+def counts(connection: Connection, places: Iterable[Place]) -> dict[Place, int | None]:
+    """Count the rows of tables, all at once; None for one that cannot be counted now, as somebody holds it or it is broken.
+
+    The connection's transaction ends here.
+    """
+    found: dict[Place, int | None] = {}
     wanted = list(places)
     for start in range(0, len(wanted), 100):
         part = wanted[start : start + 100]
-        counting = " UNION ALL ".join(
-            f"SELECT {position}, count(*) FROM {place}" for position, place in enumerate(part)
-        )
-        found.update((part[position], count) for position, count in connection.rows("counting rows", counting))
+        try:
+            found |= _counts(connection, part)
+        except DatabaseFault:
+            for place in part:
+                found[place] = _count_or_none(connection, place)
     return found
+
+
+def _counts(connection: Connection, part: Sequence[Place]) -> dict[Place, int | None]:
+    counting = " UNION ALL ".join(f"SELECT {position}, count(*) FROM {place}" for position, place in enumerate(part))
+    return {part[position]: count for position, count in connection.rows("counting rows", counting)}
+
+
+def _count_or_none(connection: Connection, place: Place) -> int | None:
+    connection.rollback()
+    try:
+        return _counts(connection, [place])[place]
+    except DatabaseFault as fault:
+        if fault.code in GONE:
+            raise
+        connection.rollback()
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 
 from transfer import positions, postgres
@@ -50,12 +51,19 @@ def recipe(limits: Limits, table: Table) -> Recipe:
     key = tuple(renamed[name] for name in raw_key(table))
     own = limits.standardize_dir / f"{table.name}.sql"
     if "/" not in table.name and own.is_file():
-        return Recipe(own.read_text().strip().rstrip(";"), key, str(own))
+        return Recipe(_own_sql(own), key, str(own))
     selected = ",\n    ".join(
         f"{EXPRESSIONS.get(field.type, '{c}').format(c=quote(field.name))} AS {quote(name)}"
         for field, name in zip(columns, names, strict=True)
     )
     return Recipe(f"SELECT\n    {selected}\nFROM {Place('raw', fit(table.name))}", key, "the standard rules")
+
+
+def _own_sql(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip().rstrip(";")
+    except (OSError, UnicodeError):
+        raise TableError(f"{file} cannot be read as UTF-8; mend or remove it.") from None
 
 
 def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int) -> Hop:
@@ -68,16 +76,17 @@ def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int) 
     started = monotonic()
     made = recipe(limits, table)
     with postgres.connect(warehouse) as connection:
+        postgres.wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
         load = positions.load_id(connection, warehouse, table.name)
         name = positions.public_name(connection, warehouse, table.name, fit(snake_case(table.name)))
         target = Place(warehouse.schema_name, name)
-        first = not postgres.stands(connection, target)
+        first = not postgres.stands(connection, target, warehouse.schema_name)
         rows = _make(connection, target if first else SIDE, made, temporary=not first)
         changes = Changes(rows, 0, 0) if first else _renew(connection, limits, target, made)
         if first:
-            postgres.add_key(connection, target, _key(postgres.fields_of(connection, target), made))
-            postgres.claim(connection, target, "a base table, made from raw")
+            postgres.add_key(connection, limits, target, _key(postgres.fields_of(connection, target), made))
+            postgres.claim(connection, target, warehouse.schema_name)
         positions.note_standardized(
             connection, warehouse, table.name, target, load=load, rules=made.rules, moved=first or changes.any
         )
@@ -99,7 +108,7 @@ def _make(connection: postgres.Connection, place: Place, made: Recipe, *, tempor
         connection.run("standardizing", f"ANALYZE {place}")
     if made.origin != "the standard rules":
         _check_key(connection, place, made)
-    return postgres.counts(connection, [place])[place]
+    return int(connection.rows("counting rows", f"SELECT count(*) FROM {place}")[0][0])
 
 
 def _check_key(connection: postgres.Connection, place: Place, made: Recipe) -> None:
@@ -116,7 +125,7 @@ def _renew(connection: postgres.Connection, limits: Limits, target: Place, made:
     columns = postgres.fields_of(connection, SIDE)
     key = _key(columns, made)
     postgres.conform(connection, limits, target, columns, key)
-    return postgres.merge(connection, SIDE, target, columns, key)
+    return postgres.merge(connection, limits, SIDE, target, columns, key)
 
 
 def _key(columns: tuple[Field, ...], made: Recipe) -> tuple[str, ...]:

@@ -55,20 +55,21 @@ def load(
     started = monotonic()
     target = Place("raw", fit(table.name))
     with postgres.connect(warehouse) as connection:
+        postgres.wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
-        first = not postgres.stands(connection, target)
+        first = not postgres.stands(connection, target, warehouse.schema_name)
         side = target if first else SIDE
         postgres.create(connection, side, raw_fields(table), temporary=not first)
         read = _copy(connection, side, table, pages)
         altered = _proven(table, origin, read)
         if first:
-            postgres.add_key(connection, target, raw_key(table))
-            postgres.claim(connection, target, "an exact copy of the replica")
+            postgres.add_key(connection, limits, target, raw_key(table))
+            postgres.claim(connection, target, warehouse.schema_name)
             changes = Changes(read.rows, 0, 0)
         else:
             connection.run(f"looking at {table.name}", f"ANALYZE {side}")
             postgres.conform(connection, limits, target, raw_fields(table), raw_key(table))
-            changes = postgres.merge(connection, side, target, raw_fields(table), raw_key(table))
+            changes = postgres.merge(connection, limits, side, target, raw_fields(table), raw_key(table))
         positions.note_loaded(
             connection,
             warehouse,

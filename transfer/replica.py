@@ -16,7 +16,7 @@ import pyarrow as pa
 from transfer import mysql
 from transfer.casts import cast_of
 from transfer.definition import as_replica, structure
-from transfer.errors import LOCKED_OUT, DatabaseFault, TableBusy, TableError
+from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableBusy, TableError
 from transfer.mysql import quote
 from transfer.settings import Limits, Replica
 from transfer.table import Column, Evidence, Extracted, Hop, SourceTable, Table, digest
@@ -85,14 +85,14 @@ def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None) -
             return State("", {})
         generation = _ask(connection, "asking which copy it is", "SELECT generation FROM etl_replica")
         newest = _newest(connection, only)
-        counts = _count(connection, [row[0] for row in newest if row[0] in present])
+        counts = _counts(connection, [row[0] for row in newest if row[0] in present])
     return State(
         generation[0][0] if generation else "",
         {row[0]: _extracted(row, present.get(row[0]), counts.get(row[0])) for row in newest},
     )
 
 
-_FROM_TABLES = "FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+_FROM_TABLES = "FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'"
 
 
 def _ask(
@@ -114,15 +114,34 @@ def _newest(connection: mysql.Connection, only: Sequence[str] | None) -> list[my
     )
 
 
-def _count(connection: mysql.Connection, names: Sequence[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _counts(connection: mysql.Connection, names: Sequence[str]) -> dict[str, int | None]:
+    """Count the rows of tables, all at once; None for one that cannot be counted, as somebody holds it or it is broken."""
+    found: dict[str, int | None] = {}
     for start in range(0, len(names), 100):
-        counting = " UNION ALL ".join(
-            f"SELECT {position}, COUNT(*) FROM {quote(name)}"
-            for position, name in enumerate(names[start : start + 100], start)
-        )
-        counts.update((names[position], count) for position, count in _ask(connection, "counting rows", counting))
-    return counts
+        part = names[start : start + 100]
+        try:
+            found |= _count(connection, part)
+        except DatabaseFault as fault:
+            if fault.code in GONE:
+                raise
+            found |= {name: _count_or_none(connection, name) for name in part}
+    return found
+
+
+def _count(connection: mysql.Connection, names: Sequence[str]) -> dict[str, int]:
+    counting = " UNION ALL ".join(
+        f"SELECT {position}, COUNT(*) FROM {quote(name)}" for position, name in enumerate(names)
+    )
+    return {names[position]: count for position, count in _ask(connection, "counting rows", counting)}
+
+
+def _count_or_none(connection: mysql.Connection, name: str) -> int | None:
+    try:
+        return _count(connection, [name])[name]
+    except DatabaseFault as fault:
+        if fault.code in GONE:
+            raise
+        return None
 
 
 def _extracted(row: mysql.Row, created_now: datetime | None, rows_now: int | None) -> Extracted:

@@ -99,9 +99,17 @@ class Warehouse(Server):
     model_config = SettingsConfigDict(env_prefix="ANALYTICS_POSTGRES_")
     place: ClassVar[str] = "warehouse"
     port: int = Field(default=5432, ge=1, le=65535)
+    # dbt adds suffixes to the name, and a name has 63 characters at most.
     schema_name: str = Field(
-        default="public", validation_alias="ANALYTICS_POSTGRES_SCHEMA", pattern=r"^[a-z_][a-z0-9_]*$"
+        default="public", validation_alias="ANALYTICS_POSTGRES_SCHEMA", pattern=r"^[a-z_][a-z0-9_]*$", max_length=48
     )
+
+    @field_validator("schema_name")
+    @classmethod
+    def _is_free(cls, value: str) -> str:
+        if value in {"raw", "information_schema"} or value.startswith("pg_"):
+            raise ValueError(f"{value} is kept for other things")
+        return value
 
 
 class Limits(_Group):

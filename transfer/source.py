@@ -32,12 +32,6 @@ RESERVED = re.compile(
 
 TABLES = frozenset({"BASE TABLE", "SYSTEM VERSIONED"})
 
-# Engines whose UPDATE_TIME tells of each write; Aria's moves with its next checkpoint only, half a minute later.
-TELLING = frozenset({"MyISAM", "InnoDB"})
-
-# The engine whose TABLE_ROWS is a count; the others estimate it.
-COUNTING = "MyISAM"
-
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
@@ -67,7 +61,7 @@ def control(source: Source, limits: Limits) -> Iterator[mysql.Connection]:
 def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) -> Survey:
     """Look at every table, or at those named, without reading a row of them."""
     with control(source, limits) as connection:
-        now, identity = _server(connection)
+        now, identity, telling = _server(connection)
         found = _tables(connection, only)
         columns = _columns(connection, only)
         keys = _keys(connection, only)
@@ -78,7 +72,7 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
             excluded.append(Excluded(name, reason))
         else:
             table = Table(name, columns.get(name, ()), keys.get(name, ()))
-            tables.append(_source_table(identity, engine, table, facts))
+            tables.append(_source_table(identity, engine, table, facts, tells=engine == telling))
     return Survey(now, identity, tuple(tables), tuple(excluded))
 
 
@@ -94,14 +88,23 @@ def why_excluded(name: str, kind: str, patterns: Sequence[str]) -> str:
     return f"matches ELT_EXCLUDE pattern {pattern}" if pattern else ""
 
 
-def _server(connection: mysql.Connection) -> tuple[datetime, str]:
+def _server(connection: mysql.Connection) -> tuple[datetime, str, str]:
+    """Return the server's clock, its identity, and the engine whose UPDATE_TIME and TABLE_ROWS can be relied upon.
+
+    MyISAM's are of the last write, unless it writes through mapped memory, which leaves its files' times alone. InnoDB's
+    UPDATE_TIME is the statement's, so a transaction that commits later may leave it as a read found it; Aria's moves with
+    its next checkpoint.
+    """
     ((now, identity),) = mysql.rows(
         connection,
         "source",
         "asking for its clock and identity",
         "SELECT UTC_TIMESTAMP(6), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE())",
     )
-    return now, identity
+    mapped = mysql.rows(
+        connection, "source", "asking for its settings", "SHOW GLOBAL VARIABLES WHERE Variable_name = 'myisam_use_mmap'"
+    )
+    return now, identity, "" if mapped and mapped[0][1] == "ON" else "MyISAM"
 
 
 def _named(only: Sequence[str] | None) -> str:
@@ -162,16 +165,16 @@ def _keys(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str,
     return keys
 
 
-def _source_table(identity: str, engine: str, table: Table, facts: Sequence[object]) -> SourceTable:
+def _source_table(identity: str, engine: str, table: Table, facts: Sequence[object], *, tells: bool) -> SourceTable:
     created, updated, auto_increment, count, size = facts
     evidence = Evidence(
         identity=identity,
         engine=engine,
         fingerprint=table.fingerprint,
         created=created if isinstance(created, datetime) else None,
-        updated=updated if isinstance(updated, datetime) and engine in TELLING else None,
+        updated=updated if isinstance(updated, datetime) and tells else None,
         auto_increment=int(str(auto_increment)) if auto_increment is not None else None,
-        rows=int(str(count)) if engine == COUNTING and count is not None else None,
+        rows=int(str(count)) if tells and count is not None else None,
     )
     return SourceTable(table, evidence, int(str(count or 0)), int(str(size or 0)))
 
@@ -222,6 +225,16 @@ def pages(
         if page is None:
             return
         yield page
+
+
+def count(source: Source, limits: Limits, each: SourceTable) -> int:
+    """Return the number of rows, counted unless the server keeps it."""
+    if each.evidence.rows is not None:
+        return each.evidence.rows
+    with control(source, limits) as connection:
+        name = each.table.name
+        statement = f"SELECT COUNT(*) FROM {mysql.quote(name)}"
+        return int(mysql.rows(connection, "source", f"counting {name}", statement)[0][0])
 
 
 def is_clean(before: Evidence, after: Evidence, read_from: datetime) -> bool:

@@ -77,7 +77,7 @@ class Evidence:
 
     @property
     def tells_of_writes(self) -> bool:
-        """True when every write leaves a trace here: InnoDB forgets UPDATE_TIME at a restart."""
+        """True when every write leaves a trace here."""
         return self.updated is not None
 
 
@@ -209,7 +209,7 @@ class TableResult:
             for column, kinds in self.altered.items()
             for kind, count in kinds.items()
         )
-        unclean = "" if self.clean else "; written meanwhile, the next run looks again"
+        unclean = "" if self.clean else "; not proven unwritten meanwhile, the next run looks again"
         return f"{self.table}: {hops or 'nothing to do'}{unclean}" + (
             f"; not held by PostgreSQL: {counted}" if counted else ""
         )
