@@ -25,7 +25,7 @@ from transfer.table import Column, Table
 
 log = logging.getLogger("elt.connection")
 
-CONNECT_SECONDS = 3
+CONNECT_SECONDS = 2.5
 LOCK_SECONDS = 10
 READ_MODE = ""
 # Zeroes stay zeroes in AUTO_INCREMENT columns, impossible dates are values like others.

@@ -23,7 +23,7 @@ from transfer.settings import Limits, Warehouse
 
 log = logging.getLogger("elt.connection")
 
-CONNECT_SECONDS = 3
+CONNECT_SECONDS = 2
 LOOK_SECONDS = 2
 
 Row: TypeAlias = tuple[Any, ...]
