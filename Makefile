@@ -1,6 +1,9 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test deploy lint stop clean
+.PHONY: help install demo test dbt deploy lint stop clean
+
+# For Prefect's own commands; the project's programs see to it themselves.
+export DO_NOT_TRACK := 1
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -24,6 +27,9 @@ demo: install ## start private servers, fill a synthetic clinic and run the whol
 
 test: install ## run the test suite on private servers
 	@$(BIN)/python -m pytest
+
+dbt: install ## run dbt by hand with the settings of .env: make dbt ARGS='build -s dim_patients'
+	@$(BIN)/python -m tasks.build_models $(ARGS)
 
 deploy: install ## bring the deployments to the Prefect server that PREFECT_API_URL names
 	@$(BIN)/prefect config view | grep -q PREFECT_API_URL || { echo "PREFECT_API_URL is not set: start a server (.venv/bin/prefect server start) and name its address in .env or the environment." >&2; exit 1; }

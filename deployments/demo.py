@@ -6,9 +6,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
+
+from pymysql.err import OperationalError
 
 from deployments import prefect_server, servers
+from deployments.clinic.create import read_mark
 from deployments.installation import LOCAL, PROJECT
 from deployments.processes import ServerError
 from deployments.servers import DEMO_MARK, ENV_FILE, Servers
@@ -23,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         sys.exit(demo(options.patients, options.seed))
-    except ServerError as error:
+    except (ServerError, ConnectionError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
@@ -32,6 +35,12 @@ def main(arguments: list[str] | None = None) -> None:
 def demo(patients: int, seed: int) -> int:
     started = time.monotonic()
     found = servers.find()
+    if _is_the_users(found):
+        source = found.databases.source
+        raise ServerError(
+            f"{source.name} at {source.host}:{source.port} is your own database, which the demo leaves alone: "
+            "run .venv/bin/python flows/elt.py for it, or move .env away for the demo."
+        )
     _say("servers", ", ".join(f"{server.name} {server.host}:{server.port}" for server in found.all()))
     if found.ours:
         _write_env(found)
@@ -47,12 +56,26 @@ def demo(patients: int, seed: int) -> int:
     return status
 
 
+def _is_the_users(found: Servers) -> bool:
+    """True unless the source is ours, empty or a synthetic clinic; one on another machine is not even looked at."""
+    if found.ours:
+        return False
+    if not found.source.on_this_machine:
+        return True
+    if _has_no_tables(found):
+        return False
+    # A table of that name with other columns, or closed to us, is no mark of ours.
+    with suppress(OperationalError), closing(found.source.connect(found.databases.source.name)) as connection:
+        return read_mark(connection) is None
+    return True
+
+
 def _fill(found: Servers, patients: int, seed: int) -> int:
     """Makes the clinic if the source is empty, or if making it was interrupted."""
     if UNFINISHED.exists() and found.ours:
         found.source.execute(f"drop database `{found.databases.source.name}`")
         found.source.create_database(found.databases.source)
-    elif not _has_no_tables(found):
+    elif not (found.on_this_machine and _has_no_tables(found)):
         return 0
     _say("clinic", f"filling the source with a synthetic practice of {patients:,} patients")
     if found.ours:
@@ -75,9 +98,6 @@ def _write_env(found: Servers) -> None:
 
 
 def _has_no_tables(found: Servers) -> bool:
-    """Only databases on this machine are looked at, and filled."""
-    if not found.on_this_machine:
-        return False
     query = "select count(*) from information_schema.tables where table_schema = %s"
     with closing(found.source.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(query, [found.databases.source.name])

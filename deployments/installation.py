@@ -31,6 +31,14 @@ class Installation:
         return passwords | {f"{name.upper()}_PORT": str(self.ports[name]) for name in NAMES}
 
 
+def make_private(folder: Path) -> None:
+    """Makes the folder for its owner only; an older one outside .local, a home folder say, keeps its mode."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for ours in (folder, *folder.parents):
+        if ours.is_relative_to(LOCAL):
+            ours.chmod(0o700)
+
+
 def installation(folder: Path) -> Installation:
     """The folder's installation with ports that are its own or free and programs that exist."""
     old = read(folder) if (folder / "servers.json").exists() else Installation({}, {}, {})

@@ -50,7 +50,7 @@ def prepare(program: Program, folder: Path, password: str) -> None:
         return
     unfinished = folder / "data.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
+    unfinished.mkdir(mode=0o700)
     bootstrap = subprocess.run(
         [*_base(program, unfinished), "--bootstrap", "--skip-networking", "--innodb-log-file-size=16M"],
         input=_system_tables(program, password),

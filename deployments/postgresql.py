@@ -20,6 +20,9 @@ SETTINGS = {
     "log_timezone": "UTC",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    # A statement in the log may hold a password or a patient's name.
+    "log_statement": "none",
+    "log_min_error_statement": "panic",
 }
 
 STOP_SIGNAL = signal.SIGINT  # SIGTERM would wait for the clients to leave

@@ -5,14 +5,14 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from deployments.installation import free_port, is_free
+from deployments.installation import free_port, is_free, make_private
 from deployments.processes import PrivateProcess, ServerError, wait_until
 
 
 def start(folder: Path) -> str:
     """Starts the server of this folder, or finds it running; returns the address of its API."""
     home = folder.resolve() / "prefect"
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     process = _process(home, _port(home))
     api = f"http://127.0.0.1:{_port(home)}/api"
     process.start()

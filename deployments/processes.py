@@ -69,6 +69,8 @@ def alive(process: Process) -> bool:
 
 def spawn(command: Sequence[str], log: Path) -> Process:
     """Starts the command in a session of its own, so that Ctrl-C in this terminal does not reach it."""
+    log.touch()
+    log.chmod(0o600)
     shell = subprocess.run(
         ["sh", "-c", _SPAWN, "sh", str(log), *command],
         start_new_session=True,

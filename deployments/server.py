@@ -2,7 +2,7 @@
 
 import re
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,10 @@ class Server:
     user: str
     password: str = field(repr=False)
     process: PrivateProcess | Container | None = field(default=None, repr=False)
+
+    @property
+    def on_this_machine(self) -> bool:
+        return self.host in {"localhost", "127.0.0.1", "::1"}
 
     def connect(self, database: str | None = None) -> Any:
         """An administrator's connection in autocommit."""
@@ -102,7 +106,8 @@ class MariaDB(Server):
                 connect_timeout=5,
             )
         except pymysql.err.OperationalError as error:
-            raise ConnectionError(str(error)) from error
+            where = f"{self.name} server at {self.host}:{self.port}"
+            raise ConnectionError(f"The {where} cannot be used: {error.args[-1]}") from error
 
     def create_database(self, database: Database) -> None:
         self.execute(f"create database if not exists `{database.name}`")
@@ -131,11 +136,16 @@ class PostgreSQL(Server):
         return connection
 
     def create_database(self, database: Database) -> None:
-        from psycopg2 import errors
-
         create = f'create database "{database.name}"'
         statements = grants(self.name, database.name, database.password) if self.process else [create]
-        for statement in statements:
-            # PostgreSQL has no "create role if not exists", nor for databases.
-            with suppress(errors.DuplicateObject, errors.DuplicateDatabase):
-                self.execute(statement)
+        # PostgreSQL has no "create role if not exists"; trying may write the statement with its password into the log.
+        done = {
+            "create role": self._has("select from pg_roles where rolname = %s", database.user),
+            "create database": self._has("select from pg_database where datname = %s", database.name),
+        }
+        self.execute(*(statement for statement in statements if not done.get(" ".join(statement.split()[:2]))))
+
+    def _has(self, query: str, name: str) -> bool:
+        with closing(self.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(query, [name])
+            return bool(cursor.rowcount)

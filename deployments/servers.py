@@ -15,7 +15,7 @@ from pathlib import Path
 from deployments import containers, mariadb, postgresql
 from deployments.containers import Container
 from deployments.databases import ACCOUNTS, DEFAULT_NAMES, PREFIXES, Database, Databases, from_variables
-from deployments.installation import LOCAL, NAMES, PROJECT, Installation, read
+from deployments.installation import LOCAL, NAMES, PROJECT, Installation, make_private, read
 from deployments.installation import installation as remember
 from deployments.processes import PrivateProcess, ServerError, recorded, stop_recorded
 from deployments.server import MariaDB, PostgreSQL, Server
@@ -42,7 +42,7 @@ class Servers:
 
     @property
     def on_this_machine(self) -> bool:
-        return all(server.host in {"localhost", "127.0.0.1", "::1"} for server in self.all())
+        return all(server.on_this_machine for server in self.all())
 
     def create_databases(self, source: str, replica: str, warehouse: str) -> Databases:
         """Databases of these names, with the pipeline's rights on them; they may exist."""
@@ -100,7 +100,7 @@ def is_the_demos(env_file: Path) -> bool:
 def start(folder: Path = LOCAL) -> Servers:
     """Starts the three servers of this folder, or finds them running."""
     folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)
     with _only_one(folder):
         installation = remember(folder)
         servers = _servers(folder, installation)

@@ -19,7 +19,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
 from flows.dbt_build import dbt_build
-from tasks import build_models, report
+from tasks import build_models, caching, report
 from tasks.build_models import BuildFailed, ModelsResult
 from tasks.report import Summary
 from tasks.survey import Outlook, look, survey
@@ -57,6 +57,7 @@ def elt(tables: list[str] | None = None, force_full: bool = False, models: bool 
     started = monotonic()
     chosen, run_id = settings(), str(runtime.flow_run.id)
     report.write_logs(chosen.limits)
+    caching.forget_old_results()
     delays = list(chosen.limits.retry_seconds)
     outlook = survey.with_options(retries=len(delays), retry_delay_seconds=delays)(tables, force_full)
     log.info("%s of %s tables have work", len(outlook.work), len(outlook.plans), extra={"total": len(outlook.work)})
@@ -105,7 +106,10 @@ def build(chosen: Settings, run_id: str) -> ModelsResult | None:
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python flows/elt.py", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python flows/elt.py",
+        description="Bring replica, raw and public up to date with the OpenDental source, then build the dbt models.",
+    )
     parser.add_argument(
         "--table", action="append", metavar="NAME", help="only this table; repeatable, wildcards allowed"
     )

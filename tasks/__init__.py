@@ -2,6 +2,10 @@
 
 import os
 
+from transfer.settings import ROOT
+
+RESULTS = ROOT / ".local" / "results"
+
 for _name, _value in {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -12,5 +16,7 @@ for _name, _value in {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "elt",
     # A record from outside a flow, as of the pre-flight, is none for its server and no reason to warn.
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    # Apart from others' in ~/.prefect, as we remove our old ones; under its older name the user's own choice counts too.
+    "PREFECT_RESULTS_LOCAL_STORAGE_PATH": os.environ.get("PREFECT_LOCAL_STORAGE_PATH") or str(RESULTS),
 }.items():
     os.environ.setdefault(_name, _value)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,13 +21,41 @@ from tasks.caching import proven_key
 from transfer import positions
 from transfer.errors import EltError
 from transfer.positions import Built
-from transfer.settings import ROOT, Settings, Warehouse, settings
+from transfer.settings import ROOT, Limits, Settings, Warehouse, settings
 from transfer.table import digest
 
 log = logging.getLogger("elt")
 
 PROJECT = ROOT / "dbt"
 TARGET = ROOT / ".local" / "dbt"
+
+# What dbt says of a failed node, which may quote a row, and our words for it; the first match wins. PostgreSQL's own sentence
+# begins a line, so that a value which is quoted further on decides nothing.
+REASONS = (
+    (r"^Got 1 result, configured to fail", "1 row fails"),
+    (r"^Got (\d+) results, configured to fail", r"\1 rows fail"),
+    (r"^Compilation Error", "it does not compile"),
+    (r"^Parsing Error", "it does not parse"),
+    (r"(?m)^\s*column .+ does not exist", "a column that it reads does not exist"),
+    (r"(?m)^\s*(relation|schema) .+ does not exist", "a table that it reads does not exist"),
+    (r"(?m)^\s*(function|operator|type) .+ does not exist", "a function or type that it uses does not exist"),
+    (r"(?m)^\s*syntax error at", "its SQL has a syntax error"),
+    (r"(?m)^\s*(permission denied|must be owner)", "the warehouse's user lacks a privilege"),
+    (r"(?m)^\s*division by zero", "it divides by zero"),
+    (r"(?m)^\s*invalid (input syntax|value)", "a value cannot be read as the type that it is cast to"),
+    (r"(?m)^\s*(numeric field overflow|.*out of range)", "a value is out of its type's range"),
+    (r"(?m)^\s*(duplicate key|could not create unique index)", "a unique key would be doubled"),
+    (r"(?m)^\s*deadlock detected", "a deadlock was resolved against it"),
+    (
+        r"(?m)^\s*(canceling statement due to lock timeout|could not obtain lock)",
+        "a lock was held too long by somebody else",
+    ),
+    (r"(?m)^\s*canceling statement", "it was cancelled"),
+    (r"(?m)^\s*cannot drop .+ because other objects depend on it", "other objects depend on what it replaces"),
+    (r"(?m)^\s*(terminating connection|server closed the connection|connection to server)", "the connection was lost"),
+    (r"(?m)^\s*could not (extend|write) ", "the warehouse's disk is full"),
+    (r"^Database Error", "refused by PostgreSQL"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +81,7 @@ class ModelsPlan:
 
 @dataclass(frozen=True, slots=True)
 class ModelsResult:
-    """The verdict of one build: nodes by outcome, the names of those that failed."""
+    """The verdict of one build: nodes by outcome, the names of those that failed and why."""
 
     reason: str
     passed: int = 0
@@ -196,7 +227,7 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
             ]
         )
     if not isinstance(outcome.result, RunExecutionResult):
-        why = f"the project itself ({type(outcome.exception).__name__}; `dbt parse --project-dir dbt` says more)"
+        why = f"the project itself: {reason_of(str(outcome.exception))} (`make dbt ARGS=build` says more)"
         raise BuildFailed(ModelsResult(planned.reason, failed=(why,)))
     return list(outcome.result.results)
 
@@ -206,8 +237,8 @@ def _descendants(names: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def environment(warehouse: Warehouse, threads: int) -> Iterator[None]:
-    """Give dbt's profiles.yml the warehouse's address for the time of a build."""
+def environment(warehouse: Warehouse, threads: int, **more: str) -> Iterator[None]:
+    """Give dbt's profiles.yml the warehouse's address for the time of a build, and dbt what else is set."""
     values = {
         "HOST": warehouse.host,
         "PORT": str(warehouse.port),
@@ -220,7 +251,8 @@ def environment(warehouse: Warehouse, threads: int) -> Iterator[None]:
         "SSLROOTCERT": warehouse.tls_ca or "",
     }
     names = {f"ANALYTICS_POSTGRES_{name}": value for name, value in values.items()} | {
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        **more,
     }
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
@@ -239,10 +271,43 @@ def _relation(node: Any) -> str:
 
 
 def _result(reason: str, nodes: list[Any], seconds: float) -> ModelsResult:
-    outcomes = [(str(node.status), f"{node.node.resource_type} {node.node.name}") for node in nodes]
-    count = {
-        status: sum(1 for outcome, _ in outcomes if outcome == status)
-        for status in ("pass", "success", "warn", "skipped")
-    }
-    failed = tuple(name for outcome, name in outcomes if outcome in ("error", "fail", "runtime error"))
+    count = Counter(str(node.status) for node in nodes)
+    failed = tuple(
+        f"{node.node.resource_type} {node.node.name}: {reason_of(node.message or '')}"
+        for node in nodes
+        if str(node.status) in ("error", "fail", "runtime error")
+    )
     return ModelsResult(reason, count["pass"] + count["success"], count["warn"], failed, count["skipped"], seconds)
+
+
+def reason_of(message: str) -> str:
+    """Say in our own words what dbt's message means: the message itself may quote a row and is not for showing."""
+    matches = ((re.search(pattern, message), words) for pattern, words in REASONS)
+    return next((found.expand(words) for found, words in matches if found), "dbt gives up on it")
+
+
+def main(given: Sequence[str]) -> int:
+    """Run dbt by hand with the pipeline's own settings; its own words go to the user's terminal, and no further."""
+    try:
+        warehouse, threads = Warehouse.read(), Limits.read().dbt_threads
+    except EltError as error:
+        print(error, file=sys.stderr)
+        return 2
+    from dbt.cli.main import cli  # 3 s
+
+    # Variables, as an option of that name in `given` wins over them, and not every command of dbt knows each option.
+    with environment(
+        warehouse,
+        threads,
+        DBT_PROJECT_DIR=str(PROJECT),
+        DBT_PROFILES_DIR=str(PROJECT),
+        DBT_TARGET_PATH=str(TARGET),
+        DBT_LOG_PATH=str(TARGET),
+        DBT_LOG_LEVEL_FILE="none",
+        DBT_WRITE_JSON="false",
+    ):
+        return int(cli.main(list(given), prog_name="dbt"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any, Protocol
 
 from prefect.context import TaskRunContext
 
+from tasks import RESULTS
 from transfer.table import digest
+
+KEPT_SECONDS = 2 * 24 * 60 * 60
 
 
 class Provable(Protocol):
@@ -26,3 +31,13 @@ def proven_key(context: TaskRunContext, parameters: dict[str, Any]) -> str | Non
     """
     plan: Provable = parameters["plan"]
     return f"{context.task.name}-{digest(plan.proof, parameters['run_id'])}" if plan.proof else None
+
+
+def forget_old_results() -> None:
+    """Remove the results of earlier runs that no retry asks for any more; Prefect itself keeps them for ever."""
+    oldest = time.time() - KEPT_SECONDS
+    for path in RESULTS.glob("*"):
+        # Another run may remove it first, or it may be another user's.
+        with suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()

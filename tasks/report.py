@@ -169,11 +169,12 @@ class _Bar(logging.Handler):
 
 
 class _Lines(logging.Handler):
-    """Prints the pipeline's own log records as plain lines."""
+    """Prints the pipeline's own log records as plain lines, those of empty tables left out."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record."""
-        print(self.format(record), flush=True)
+        if getattr(record, "rows", None) != 0:
+            print(self.format(record), flush=True)
 
 
 @contextmanager
@@ -220,12 +221,12 @@ def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
     biggest = sorted(summary.tables, key=lambda result: (result.good, -result.rows))
     for result in biggest[: max(SHOWN, len(summary.failed))]:
         changed = [sum(getattr(hop, kind) for hop in result.hops[:1]) for kind in ("inserted", "updated", "deleted")]
+        counts = [f"{count:,}" for count in (result.rows, *changed)] if result.good else ["–"] * 4
         grid.add_row(
             Text(result.table),
             Text(result.state, style="" if result.good else "bold red"),
-            f"{result.rows:,}",
-            *(f"{count:,}" for count in changed),
-            f"{result.seconds:.1f}",
+            *counts,
+            f"{result.seconds:.1f}" if result.good else "–",
             Text(result.note or result.reason),
         )
     if summary.tables:

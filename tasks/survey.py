@@ -11,7 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retrying import may_help
-from transfer import evidence, positions, preflight, replica, source
+from transfer import evidence, positions, preflight, public, replica, source
 from transfer.errors import TableError, UnknownTable
 from transfer.settings import Limits, Settings, settings
 from transfer.source import Excluded
@@ -41,7 +41,7 @@ def look(chosen: Settings, tables: Sequence[str] | None = None, *, force_full: b
     """
     found = source.survey(chosen.source, chosen.limits)
     names = [each.table.name for each in found.tables]
-    wanted = set(names) if not tables else set(_resolve(tables, names, found.excluded))
+    wanted = set(names) if tables is None else set(_resolve(tables, names, found.excluded))
     copies = replica.state(chosen.replica, chosen.limits)
     loaded = positions.state(chosen.warehouse)
     plans = tuple(
@@ -54,8 +54,11 @@ def look(chosen: Settings, tables: Sequence[str] | None = None, *, force_full: b
         for each in found.tables
         if each.table.name in wanted
     )
-    gone = () if tables else tuple(sorted(set(copies.extracted) - set(names) - {each.table for each in found.excluded}))
-    return Outlook(plans, found.excluded if not tables else (), gone)
+    if tables is not None:
+        return Outlook(plans, (), ())
+    unused = tuple(Excluded(file, "its name fits no table") for file in public.unused(chosen.limits, names))
+    left_out = {each.table for each in found.excluded}
+    return Outlook(plans, found.excluded + unused, tuple(sorted(set(copies.extracted) - set(names) - left_out)))
 
 
 def _plan(limits: Limits, each: SourceTable, standing: Standing, forced: bool) -> TablePlan:

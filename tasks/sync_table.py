@@ -52,7 +52,7 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
     except Exception as error:  # noqa: BLE001 - an unforeseen error may quote a value: only its kind and place are told
         raise TableError(f"{plan.table}: unforeseen {type(error).__name__} at {place_of(error)}.") from None
     done = replace(result, seconds=monotonic() - started)
-    log.info("%s", done.sentence, extra={"finished": plan.table})
+    log.info("%s", done.sentence, extra={"finished": plan.table, "rows": done.rows})
     return done
 
 

@@ -24,7 +24,7 @@ def run(settings: Settings, *tables: str, force_full: bool = False) -> dict[str,
     """One run over all tables with work, or those named; a table that had none is not in the answer."""
     prepare(settings)
     run_id = secrets.token_hex(8)
-    outlook = look(settings, tables, force_full=force_full)
+    outlook = look(settings, tables or None, force_full=force_full)
     with ThreadPoolExecutor(4) as pool:
         results = pool.map(lambda plan: sync(settings, plan, run_id), outlook.work)
         return {result.table: result for result in results}

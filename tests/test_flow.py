@@ -281,9 +281,9 @@ def test_a_failed_build_leaves_its_work_to_the_next_run(prefect, source, warehou
     source.run("UPDATE patient SET LName = 'nobody' WHERE PatNum = 1")
     first = failed(elt)
     assert not first.failed
-    assert first.models.failed == ("test nobody_is_nobody",)
-    assert failed(elt).models.failed == ("test nobody_is_nobody",)
-    assert failed(lambda: retry(prefect, first)).models.failed == ("test nobody_is_nobody",)
+    assert first.models.failed == ("test nobody_is_nobody: 1 row fails",)
+    assert failed(elt).models.failed == ("test nobody_is_nobody: 1 row fails",)
+    assert failed(lambda: retry(prefect, first)).models.failed == ("test nobody_is_nobody: 1 row fails",)
     (small_dbt / "tests/nobody_is_nobody.sql").unlink()
     assert elt().models.reason == "the dbt project changed"
     assert warehouse.run("SELECT count(*) FROM people WHERE l_name = 'nobody'") == [(1,)]

@@ -14,7 +14,7 @@ import pymysql
 import pytest
 import yaml
 
-from deployments import containers, mariadb, postgresql, servers
+from deployments import containers, installation, mariadb, postgresql, servers
 from deployments.databases import DEFAULT_NAMES, GRANTS, Database
 from deployments.processes import ServerError, alive, children, find
 from deployments.servers import DEMO_MARK, Servers
@@ -118,12 +118,37 @@ def test_clean_leaves_what_start_did_not_make(folder, private):
 
 
 def test_passwords_are_in_one_file_of_its_owner_and_on_no_command_line(private, folder):
+    servers.start(folder)  # its roles exist by now, and no statement may fail for that
     passwords = json.loads((folder / "servers.json").read_text())["passwords"].values()
     assert (folder / "servers.json").stat().st_mode & 0o777 == 0o600
     written = [path.read_bytes() for path in folder.glob("*/*") if path.is_file()]
     written += [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids(private)]
     assert not [password for password in passwords for text in written if password.encode() in text]
     assert not [password for password in passwords if password in repr(private)]
+
+
+def test_a_failing_statement_is_not_in_the_log(private):
+    with pytest.raises(psycopg2.errors.DuplicateObject):
+        private.postgres.execute("create role elt_warehouse password 'planted'")
+    written = private.postgres.process.log.read_text()
+    assert 'role "elt_warehouse" already exists' in written
+    assert "planted" not in written
+
+
+def test_folder_and_logs_are_for_their_owner_only_and_all_servers_start_there(private, folder):
+    paths = [folder, *(it.process.log for it in private.all())]
+    assert [path.stat().st_mode & 0o777 for path in paths] == [0o700, 0o600, 0o600, 0o600]
+    assert all(it.answers() for it in private.all())
+
+
+def test_an_open_folder_of_this_project_is_closed_and_one_of_the_users_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(installation, "LOCAL", tmp_path / "local")
+    theirs, ours, inner = tmp_path / "theirs", tmp_path / "local", tmp_path / "local/test"
+    for folder in (theirs, ours, inner):
+        folder.mkdir(mode=0o755)
+    for folder in (theirs, inner):
+        installation.make_private(folder)
+    assert [folder.stat().st_mode & 0o777 for folder in (theirs, ours, inner)] == [0o755, 0o700, 0o700]
 
 
 def mysql(account: Database, **options) -> pymysql.Connection:
@@ -233,6 +258,20 @@ def test_an_error_on_the_command_line_is_one_sentence(tmp_path):
     assert result.stderr.strip().splitlines() == [
         f"There are no servers in {tmp_path}: python -m deployments.servers start makes them."
     ]
+
+
+def test_a_prefect_server_started_in_the_projects_folder_sends_nothing(tmp_path):
+    question = "from prefect.settings import get_current_settings as now; print(now().server.analytics_enabled)"
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "DO_NOT"))}
+    answer = subprocess.run(
+        [sys.executable, "-c", question],
+        cwd=installation.PROJECT,
+        env=surroundings | {"PREFECT_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == "False\n"
 
 
 def test_the_compose_file_has_the_private_servers_settings():

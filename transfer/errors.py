@@ -65,9 +65,13 @@ class DatabaseFault(EltError):
 
     def __str__(self) -> str:
         """Say what failed where, and what the code means."""
-        meaning = MEANINGS.get(self.code, "")
         number = f" (error {self.code})" if self.code else ""
-        return f"{self.place}: {self.doing} failed: {meaning or 'the server refused or went away'}{number}."
+        return f"{self.place}: {self.doing} failed: {meaning(self.code)}{number}."
+
+
+def meaning(code: str) -> str:
+    """Say what a server's code means, in our own words: the server's may quote a row."""
+    return MEANINGS.get(code, "the server refused" if code else "the server went away")
 
 
 MEANINGS = {
@@ -107,6 +111,9 @@ MEANINGS = {
     "22021": "a text holds bytes that are not valid in the database's encoding",
     "23502": "a key column has no value",
     "23505": "a unique key would be doubled",
+    "42601": "the SQL is not well formed",
+    "42883": "a function or comparison does not exist for these types",
+    "0A000": "PostgreSQL does not support this",
     "22003": "a number is out of range",
     "28P01": "user or password is wrong",
     "2BP01": "another object depends on it",
@@ -154,8 +161,8 @@ def code_of(error: BaseException) -> str | None:
             return str(error.args[0]) if error.args and isinstance(error.args[0], int) and error.args[0] else ""
         case AdbcError():
             return error.sqlstate or next((code for words, code in LIBPQ if re.search(words, str(error))), "")
-        case RuntimeError() if "Error" in str(error) or "error" in str(error):  # ConnectorX reports all as RuntimeError
-            found = re.search(r"ERROR (\d{4})", str(error))
+        case RuntimeError():  # ConnectorX reports all as RuntimeError
+            found = re.search(r"ERROR (\d+)", str(error))
             return found[1] if found else ""
         case AttributeError() if "NoneType" in str(error) and "send" in str(
             error

@@ -74,7 +74,7 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False) -> Ite
     except Exception as error:
         log.error("%s %s@%s:%s refused: %s", server.place, server.user, server.host, server.port, error)
         raise
-    log.info(
+    log.debug(
         "%s %s@%s:%s opened in %.3f s", server.place, server.user, server.host, server.port, time.monotonic() - started
     )
     try:
@@ -133,7 +133,8 @@ def address(server: MySQLServer) -> str:
     tls = "?ssl-mode=VERIFY_IDENTITY" if server.verified_tls else "?ssl-mode=DISABLED"
     if server.verified_tls and server.tls_ca:
         tls += f"&ssl-ca={percent(server.tls_ca, safe='/')}"
-    return f"mysql://{login}@{server.host}:{server.port}/{percent(server.db, safe='')}{tls}"
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return f"mysql://{login}@{host}:{server.port}/{percent(server.db, safe='')}{tls}"
 
 
 def read(server: MySQLServer, limits: Limits, doing: str, query: str) -> pa.Table:
@@ -165,10 +166,13 @@ def after(key: Sequence[Column], last: Sequence[str]) -> str:
 
 
 def page_query(table: Table, select: str, last: Sequence[str] | None, count: int) -> str:
-    """Return the SELECT of the page of `count` rows behind `last` in the order of the primary key."""
+    """Return the SELECT of the page of `count` rows behind `last` in the order of the primary key.
+
+    The index is forced: for a page that is a good part of the table the server would rather sort the whole of it.
+    """
     where = f" WHERE {after(table.key_columns, last)}" if last else ""
     order = ", ".join(quote(name) for name in table.key)
-    return f"SELECT {select} FROM {quote(table.name)}{where} ORDER BY {order} LIMIT {count}"
+    return f"SELECT {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY){where} ORDER BY {order} LIMIT {count}"
 
 
 def pages(

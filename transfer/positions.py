@@ -29,6 +29,7 @@ def prepare(warehouse: Warehouse) -> None:
         )
         if present:
             return
+        connection.run("creating the status tables", "SELECT pg_advisory_xact_lock(hashtext('elt status tables'))")
         for statement in TABLES.read_text().format(schema=postgres.quote(warehouse.schema_name)).split(";\n"):
             if statement.strip():
                 connection.run("creating the status tables", statement)

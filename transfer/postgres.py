@@ -20,6 +20,7 @@ import pyarrow as pa
 from transfer.casts import arrow_type
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, faults
 from transfer.settings import Limits, Warehouse
+from transfer.table import digest
 
 log = logging.getLogger("elt.connection")
 
@@ -147,6 +148,7 @@ def _idle(idle: list[Any]) -> Any:
         try:
             with raw.cursor() as cursor:
                 cursor.execute("SELECT 1")
+                cursor.fetchall()  # a result left unread makes the driver begin a second transaction
         except adbc.Error:
             _close(raw)
         else:
@@ -173,7 +175,7 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
             log.error("warehouse %s@%s:%s refused: %s", warehouse.user, warehouse.host, warehouse.port, fault)
             raise
         seconds = time.monotonic() - started
-        log.info("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, seconds)
+        log.debug("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, seconds)
     try:
         yield Connection(raw)
         Connection(raw).rollback()
@@ -264,7 +266,7 @@ def conform(connection: Connection, limits: Limits, place: Place, fields: Sequen
     changes = [f"DROP COLUMN {quote(name)}" for name in gone]
     changes += [f"ADD COLUMN {quote(field.name)} {field.type}" for field in new]
     if changes:
-        _alter(connection, limits, place, ", ".join(changes), ", ".join(gone))
+        _alter(connection, limits, place, ", ".join(changes), _some(gone))
     standing_key = key_of(connection, place)
     if standing_key and standing_key != tuple(key):
         constraint = connection.rows(
@@ -287,22 +289,51 @@ def _alter(connection: Connection, limits: Limits, place: Place, change: str, go
     """Alter a table, waiting in short turns for its readers, since a waiting ALTER blocks new ones."""
     wait_for_locks(connection, 1)
     until = time.monotonic() + limits.lock_seconds
-    while True:
-        connection.run(f"altering {place}", "SAVEPOINT altering")
-        try:
-            connection.run(f"altering {place}", f"ALTER TABLE {place} {change}")
-        except DatabaseFault as fault:
-            if fault.code == "2BP01":
-                raise TableError(
-                    f"{place} must lose or retype {gone}, but a view or other object depends on it: drop that object and run again."
-                ) from None
-            if fault.code not in LOCKED_OUT or time.monotonic() > until:
-                raise
-            connection.run(f"altering {place}", "ROLLBACK TO SAVEPOINT altering")
-            time.sleep(1)
-        else:
-            wait_for_locks(connection, limits.lock_seconds)
-            return
+    outcome = _try(connection, f"altering {place}", f"ALTER TABLE {place} {change}")
+    while outcome in LOCKED_OUT and time.monotonic() < until:
+        time.sleep(1)
+        outcome = _try(connection, f"altering {place}", f"ALTER TABLE {place} {change}")
+    if outcome == DEPENDED_UPON:
+        raise TableError(
+            f"{place} must lose or retype {gone}, but {_dependents(connection, place)} depends on it:"
+            " drop what reads it and run again (dbt makes its own views anew)."
+        )
+    if outcome:
+        raise DatabaseFault("warehouse", f"altering {place}", outcome)
+    wait_for_locks(connection, limits.lock_seconds)
+
+
+DEPENDED_UPON = "2BP01"
+
+
+def _try(connection: Connection, doing: str, statement: str) -> str:
+    """Run a statement so that the transaction survives its failure; return the error's SQLSTATE, empty without one.
+
+    ADBC refuses even ROLLBACK TO SAVEPOINT once a statement has failed, so the server has to catch it.
+    """
+    tag = f"$elt_{digest(statement)[:8]}$"
+    connection.run(
+        doing,
+        f"DO {tag} BEGIN {statement}; PERFORM set_config('elt.outcome', '', true);"
+        f" EXCEPTION WHEN OTHERS THEN PERFORM set_config('elt.outcome', SQLSTATE, true); END {tag}",
+    )
+    return str(connection.rows(doing, "SELECT current_setting('elt.outcome')")[0][0])
+
+
+def _dependents(connection: Connection, place: Place) -> str:
+    """Name the views that read a table."""
+    found = connection.rows(
+        f"looking at {place}",
+        "SELECT DISTINCT format('%s.%s', view.relnamespace::regnamespace, view.relname) FROM pg_depend AS d"
+        " JOIN pg_rewrite AS rule ON rule.oid = d.objid AND d.classid = 'pg_rewrite'::regclass"
+        " JOIN pg_class AS view ON view.oid = rule.ev_class WHERE d.refobjid = to_regclass($1) ORDER BY 1",
+        (str(place),),
+    )
+    return _some([str(row[0]) for row in found]) or "something"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def wait_for_locks(connection: Connection, seconds: int) -> None:
@@ -315,26 +346,33 @@ def merge(
 ) -> Changes:
     """Make the target's rows equal to the side table's, touching only those that differ; without a key as multisets."""
     columns = ", ".join(quote(field.name) for field in fields)
-    if not key:
-        return _merge_multisets(connection, side, target, columns)
+    if not key or key_of(connection, target) != tuple(key):
+        changes = _merge_multisets(connection, side, target, columns)
+        add_key(connection, limits, target, key)
+        return changes
     on = " AND ".join(f"t.{quote(name)} = s.{quote(name)}" for name in key)
-    ours = ", ".join(f"t.{quote(field.name)}" for field in fields)
-    theirs = ", ".join(f"s.{quote(field.name)}" for field in fields)
     doing = f"bringing {target} up to date"
     deleted = connection.count(
         doing, f"DELETE FROM {target} AS t WHERE NOT EXISTS (SELECT FROM {side} AS s WHERE {on})"
     )
-    updated = connection.count(
-        doing, f"DELETE FROM {target} AS t USING {side} AS s WHERE {on} AND ROW({ours}) IS DISTINCT FROM ROW({theirs})"
-    )
-    written = connection.count(
+    updated = _update(connection, side, target, [field.name for field in fields if field.name not in key], on)
+    inserted = connection.count(
         doing,
         f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {side} AS s"
         f" WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {on})",
     )
-    if not key_of(connection, target):
-        add_key(connection, limits, target, key)
-    return Changes(written - updated, updated, deleted)
+    return Changes(inserted, updated, deleted)
+
+
+def _update(connection: Connection, side: Place, target: Place, names: Sequence[str], on: str) -> int:
+    if not names:
+        return 0
+    ours, theirs = (", ".join(f"{alias}.{quote(name)}" for name in names) for alias in "ts")
+    setting = ", ".join(f"{quote(name)} = s.{quote(name)}" for name in names)
+    return connection.count(
+        f"bringing {target} up to date",
+        f"UPDATE {target} AS t SET {setting} FROM {side} AS s WHERE {on} AND ROW({ours}) IS DISTINCT FROM ROW({theirs})",
+    )
 
 
 def _merge_multisets(connection: Connection, side: Place, target: Place, columns: str) -> Changes:

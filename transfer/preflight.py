@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 
 from transfer import mysql, postgres
 from transfer.errors import DatabaseFault, PreflightError
 from transfer.settings import Limits, Server, Settings, Source, Warehouse
+
+log = logging.getLogger("elt.connection")
 
 REPLICA_NEEDS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX"})
 
@@ -36,10 +40,14 @@ def check(settings: Settings) -> None:
 
 
 def _reached(server: Server, look: Callable[[], str]) -> str:
+    started = monotonic()
     try:
-        return look()
+        sentence = look()
     except DatabaseFault as fault:
         return _sentence(server, fault)
+    seconds = monotonic() - started
+    log.info("%s %s@%s:%s answers in %.3f s", server.place, server.user, server.host, server.port, seconds)
+    return sentence
 
 
 def _sentence(server: Server, fault: DatabaseFault) -> str:

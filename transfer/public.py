@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
 from transfer import positions, postgres
-from transfer.errors import DatabaseFault, TableError
+from transfer.errors import DatabaseFault, TableError, meaning
 from transfer.layout import fit, raw_fields, raw_key, snake_case, unique
 from transfer.postgres import Changes, Field, Place, quote
 from transfer.settings import Limits, Warehouse
@@ -51,12 +52,18 @@ def recipe(limits: Limits, table: Table) -> Recipe:
     key = tuple(renamed[name] for name in raw_key(table))
     own = limits.standardize_dir / f"{table.name}.sql"
     if "/" not in table.name and own.is_file():
-        return Recipe(_own_sql(own), key, str(own))
+        # As a subquery it can only read: PostgreSQL refuses a WITH that writes there.
+        return Recipe(f"SELECT * FROM (\n{_own_sql(own)}\n) AS made", key, str(own))
     selected = ",\n    ".join(
         f"{EXPRESSIONS.get(field.type, '{c}').format(c=quote(field.name))} AS {quote(name)}"
         for field, name in zip(columns, names, strict=True)
     )
     return Recipe(f"SELECT\n    {selected}\nFROM {Place('raw', fit(table.name))}", key, "the standard rules")
+
+
+def unused(limits: Limits, tables: Collection[str]) -> tuple[str, ...]:
+    """Return the files of a user's own SQL that fit no table."""
+    return tuple(sorted(str(file) for file in limits.standardize_dir.glob("*.sql") if file.stem not in tables))
 
 
 def _own_sql(file: Path) -> str:
@@ -102,7 +109,7 @@ def _make(connection: postgres.Connection, place: Place, made: Recipe, *, tempor
         if made.origin == "the standard rules" or not re.match(r"(42|22|21|0A)", fault.code):
             raise
         raise TableError(
-            f"{made.origin} does not run: PostgreSQL answers error {fault.code}; mend or remove the file."
+            f"{made.origin} does not run: {meaning(fault.code)} (error {fault.code}); mend or remove the file."
         ) from None
     if temporary:
         connection.run("standardizing", f"ANALYZE {place}")

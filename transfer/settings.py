@@ -40,7 +40,8 @@ class _Group(BaseSettings):
 
 def _sentence(prefix: str, error: ValidationError) -> str:
     found = error.errors(include_input=False, include_url=False)
-    names = [f"{prefix}{str(each['loc'][0]).upper()}" if each["loc"] else prefix for each in found]
+    # A field with a variable's name of its own is reported by that name.
+    names = [prefix + str((each["loc"] or ("",))[0]).upper().removeprefix(prefix) for each in found]
     if all(each["type"] == "missing" for each in found):
         verb = "is not set" if len(names) == 1 else "are not set"
         return f"{', '.join(names)} {verb}: put it into .env (see .env.template) or the environment."
@@ -150,4 +151,12 @@ def settings() -> Settings:
         SettingsError: a variable is missing or unusable; its name stands in the message, its value does not.
 
     """
-    return Settings(source=Source.read(), replica=Replica.read(), warehouse=Warehouse.read(), limits=Limits.read())
+    groups, faults = {}, []
+    for name, group in (("source", Source), ("replica", Replica), ("warehouse", Warehouse), ("limits", Limits)):
+        try:
+            groups[name] = group.read()
+        except SettingsError as error:
+            faults.append(str(error))
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return Settings(**groups)

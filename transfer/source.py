@@ -220,8 +220,13 @@ def pages(
     row_bytes = each.estimated_bytes // max(each.estimated_rows, 1)
     found = mysql.pages(source, limits, each.table, mysql.replica_select(each.table), last=last, row_bytes=row_bytes)
     while True:
-        with vanishing(each.table.name), READERS:
-            page = next(found, None)
+        try:
+            with READERS:
+                page = next(found, None)
+        except DatabaseFault:
+            # ConnectorX tries a statement that fails again in a form of its own, and reports that one's error.
+            look(source, limits, each.table.name)
+            raise
         if page is None:
             return
         yield page

@@ -1,0 +1,171 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Client
+from flow_runs import copy_project, write_dbt
+
+from deployments.databases import Databases
+from tasks import build_models, caching
+from tasks.build_models import BuildFailed, build
+from transfer import positions, postgres
+from transfer.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("default")  # those of Prefect and dbt are not ours
+
+NAME = "Plantedname"
+PATIENTS = "from {{ source('opendental', 'patient') }}"
+FAILURES = {
+    "column": (f"select nowhere {PATIENTS}", "a column that it reads does not exist"),
+    "relation": ("select * from public.nowhere", "a table that it reads does not exist"),
+    "function": ("select nowhere(1) as n", "a function or type that it uses does not exist"),
+    "syntax": ("select from where", "its SQL has a syntax error"),
+    "privilege": ("select * from public.locked", "the warehouse's user lacks a privilege"),
+    "division": (f"select 1 / (pat_num - pat_num) as n {PATIENTS}", "it divides by zero"),
+    "number": (f"select l_name::int as n {PATIENTS}", "a value cannot be read as the type that it is cast to"),
+    "narrow": (f"select (pat_num + 99999)::smallint as n {PATIENTS}", "a value is out of its type's range"),
+    "twice": (
+        f"{{{{ config(indexes=[{{'columns': ['l_name'], 'unique': true}}]) }}}} select l_name {PATIENTS}",
+        "a unique key would be doubled",
+    ),
+    "slow": (
+        "{{ config(pre_hook=\"set local statement_timeout = '50ms'\") }} select 1 as n from pg_sleep(9)",
+        "it was cancelled",
+    ),
+    "kept": (
+        "{{ config(pre_hook='drop table public.kept_table') }} select 1 as n",
+        "other objects depend on what it replaces",
+    ),
+    "compiled": ("{% if execute %}{{ nowhere() }}{% endif %} select 1 as n", "it does not compile"),
+    "unknown": (f"select substring(l_name from 1 for -1) as n {PATIENTS}", "refused by PostgreSQL"),
+}
+
+
+@pytest.fixture
+def base_table(settings: Settings, warehouse: Client) -> None:
+    """The base table `patient` of the small dbt project, and some that stand in a model's way."""
+    positions.prepare(settings.warehouse)
+    with postgres.connect(settings.warehouse) as connection:
+        for statement in (
+            "CREATE TABLE patient AS SELECT n AS pat_num, $$"
+            + NAME
+            + "$$::text AS l_name FROM generate_series(1, 2) AS n",
+            "CREATE TABLE kept_table (n int)",
+            "CREATE VIEW on_kept AS SELECT n FROM kept_table",
+            "INSERT INTO etl_transform_status (table_name, fence, public_name, public_id) VALUES ('patient', 1, 'patient', 1)",
+        ):
+            connection.run("preparing", statement)
+        connection.commit()
+    warehouse.run("CREATE TABLE public.locked (n int)")
+
+
+@pytest.fixture
+def small_dbt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = write_dbt(tmp_path / "small")
+    monkeypatch.setattr(build_models, "PROJECT", home)
+    monkeypatch.setattr(build_models, "TARGET", tmp_path / "target")
+    return home
+
+
+def by_hand(home: Path, variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "tasks.build_models", *arguments],
+        cwd=home,
+        env=inherited | {"PYTHONPATH": str(home)} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_failed_model_says_why_and_quotes_no_row(settings: Settings, base_table: None, small_dbt: Path):
+    for name, (text, _) in FAILURES.items():
+        (small_dbt / f"models/{name}.sql").write_text(text)
+    (small_dbt / "tests/two_rows.sql").write_text("select l_name from {{ ref('people') }}")
+    with pytest.raises(BuildFailed) as caught:
+        build(settings, "run")
+    told = dict(text.split(": ", 1) for text in caught.value.result.failed)
+    assert told == {f"model {name}": words for name, (_, words) in FAILURES.items()} | {"test two_rows": "2 rows fail"}
+    assert NAME not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("Got 1 result, configured to fail if != 0", "1 row fails"),
+        (f"Database Error in model m\n  odd: {NAME} division by zero", "refused by PostgreSQL"),
+        ("Database Error in model m\n  deadlock detected", "a deadlock was resolved against it"),
+        ("Database Error\n  canceling statement due to lock timeout", "a lock was held too long by somebody else"),
+        ('Database Error\n  duplicate key value violates unique constraint "k"', "a unique key would be doubled"),
+        ("", "dbt gives up on it"),
+    ],
+)
+def test_a_message_becomes_our_words(message: str, words: str):
+    assert build_models.reason_of(message) == words
+
+
+def test_a_project_that_does_not_compile_names_the_command_that_says_more(
+    settings: Settings, base_table: None, small_dbt: Path
+):
+    (small_dbt / "models/broken.sql").write_text("select {{ ref('nowhere') }}")
+    with pytest.raises(
+        BuildFailed, match=r"the project itself: it does not compile \(`make dbt ARGS=build` says more\)"
+    ):
+        build(settings, "run")
+
+
+def test_dbt_by_hand_says_all_on_the_terminal_and_leaves_nothing(
+    databases: Databases, base_table: None, tmp_path: Path
+):
+    home = copy_project(tmp_path / "project")
+    (home / "dbt").rename(tmp_path / "real")
+    write_dbt(home / "dbt")
+    (home / "dbt/models/number.sql").write_text(FAILURES["number"][0])
+    ended = by_hand(home, databases.variables(), "build", "-s", "people", "number")
+    assert ended.returncode == 1, ended
+    assert f'invalid input syntax for type integer: "{NAME}"' in ended.stdout
+    assert "PASS=2 WARN=0 ERROR=1" in ended.stdout
+    left = [path for path in home.rglob("*") if path.is_file() and NAME.encode() in path.read_bytes()]
+    assert left == []
+    assert not (home / "logs").exists()
+    assert not (home / "dbt/target").exists()
+
+
+def test_dbt_by_hand_without_settings_says_which_is_missing(tmp_path: Path):
+    ended = by_hand(copy_project(tmp_path / "project"), {}, "build")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("ANALYTICS_POSTGRES_HOST, ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_results_that_no_retry_asks_for_any_more_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(caching, "RESULTS", tmp_path / "results")
+    caching.forget_old_results()
+    (tmp_path / "results/folder").mkdir(parents=True)
+    for name, hours in (("old", 49), ("new", 47), ("folder/other", 49), ("folder", 49)):
+        path = tmp_path / "results" / name
+        if not path.is_dir():
+            path.touch()
+        os.utime(path, (time.time() - hours * 3600,) * 2)
+    caching.forget_old_results()
+    assert {path.name for path in (tmp_path / "results").rglob("*")} == {"new", "folder", "other"}
+
+
+def test_results_are_kept_in_the_project_unless_the_user_says_where():
+    def printed(expression: str, **variables: str) -> str:
+        code = f"import os, tasks; print({expression})"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=inherited | variables, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    prefects = "__import__('prefect.settings').settings.get_current_settings().results.local_storage_path"
+    assert printed(prefects) == str(caching.RESULTS)
+    ours = "os.environ['PREFECT_RESULTS_LOCAL_STORAGE_PATH']"
+    assert printed(ours, PREFECT_LOCAL_STORAGE_PATH="/older") == "/older"
+    assert printed(ours, PREFECT_RESULTS_LOCAL_STORAGE_PATH="/new", PREFECT_LOCAL_STORAGE_PATH="/older") == "/new"
