@@ -35,8 +35,14 @@ def make_private(folder: Path) -> None:
     """Makes the folder for its owner only; an older one outside .local, a home folder say, keeps its mode."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for ours in (folder, *folder.parents):
-        if ours.is_relative_to(LOCAL):
+        # A running PostgreSQL that came in through an open folder would panic behind a closed one.
+        if ours.is_relative_to(LOCAL) and not any(map(recorded, homes(ours))):
             ours.chmod(0o700)
+
+
+def homes(folder: Path) -> list[Path]:
+    """Where processes were started: in this folder or one folder below."""
+    return sorted(path.parent for path in (*folder.glob("*/process.json"), *folder.glob("*/*/process.json")))
 
 
 def installation(folder: Path) -> Installation:

@@ -15,7 +15,7 @@ from pathlib import Path
 from deployments import containers, mariadb, postgresql
 from deployments.containers import Container
 from deployments.databases import ACCOUNTS, DEFAULT_NAMES, PREFIXES, Database, Databases, from_variables
-from deployments.installation import LOCAL, NAMES, PROJECT, Installation, make_private, read
+from deployments.installation import LOCAL, NAMES, PROJECT, Installation, homes, make_private, read
 from deployments.installation import installation as remember
 from deployments.processes import PrivateProcess, ServerError, recorded, stop_recorded
 from deployments.server import MariaDB, PostgreSQL, Server
@@ -121,10 +121,10 @@ def running(folder: Path = LOCAL) -> Servers:
 
 def stop(folder: Path = LOCAL) -> list[str]:
     """Stops what was started in this folder or one folder below; returns where."""
-    homes = sorted(path.parent for path in (*folder.glob("*/process.json"), *folder.glob("*/*/process.json")))
-    stopped = [str(home.relative_to(folder)) for home in homes if recorded(home)]
+    started = homes(folder)
+    stopped = [str(home.relative_to(folder)) for home in started if recorded(home)]
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda home: stop_recorded(home, _stop_signal(home)), homes))
+        list(pool.map(lambda home: stop_recorded(home, _stop_signal(home)), started))
     for home in _in_containers(folder):
         containers.compose(home, "stop", variables=read(home).compose_variables())
         stopped.append(f"the containers of {home}")

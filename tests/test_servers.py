@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import psycopg2
@@ -149,6 +150,20 @@ def test_an_open_folder_of_this_project_is_closed_and_one_of_the_users_left_alon
     for folder in (theirs, inner):
         installation.make_private(folder)
     assert [folder.stat().st_mode & 0o777 for folder in (theirs, ours, inner)] == [0o755, 0o700, 0o700]
+
+
+def test_an_open_folder_stays_open_while_a_server_runs_in_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(installation, "LOCAL", tmp_path)
+    tmp_path.chmod(0o755)
+    home = tmp_path / "postgres"
+    home.mkdir()
+    with subprocess.Popen(["sleep", "60"]) as running:
+        (home / "process.json").write_text(json.dumps(asdict(find(running.pid))))
+        installation.make_private(tmp_path)
+        assert tmp_path.stat().st_mode & 0o777 == 0o755
+        running.kill()
+    installation.make_private(tmp_path)
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
 
 
 def mysql(account: Database, **options) -> pymysql.Connection:

@@ -1,0 +1,191 @@
+"""What the pipeline does not take on trust: evidence a server does not keep, others' tables and locks, a user's files."""
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+
+import oracle
+import pytest
+from conftest import settings_for
+from oracle import Places, ask, connected
+from runs import limited, plan, run, settle
+
+from deployments.databases import Databases
+from deployments.servers import Servers
+from tasks.survey import look
+from tasks.sync_table import sync
+from transfer.errors import DatabaseFault, TableError, TableUnsteady
+from transfer.mysql import next_count
+from transfer.settings import Limits, Settings, Warehouse
+
+COLUMNS = "Id int NOT NULL PRIMARY KEY, Name varchar(40)"
+
+
+@pytest.fixture(scope="module")
+def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
+    with connected(servers, module_databases) as places:
+        yield places
+
+
+@pytest.fixture(scope="module")
+def settings(module_databases: Databases) -> Settings:
+    return settings_for(module_databases)
+
+
+def filled(places: Places, options: str = "", columns: str = COLUMNS) -> str:
+    name = f"t{secrets.token_hex(6)}"
+    ask(places.source, f"CREATE TABLE {name} ({columns}) {options}")
+    ask(places.source, f"INSERT INTO {name} SELECT seq, CONCAT('name ', seq) FROM seq_1_to_50")
+    return name
+
+
+@pytest.mark.parametrize("engine", ["InnoDB", "Aria"])
+def test_only_myisam_tells_of_writes(engine, places, settings):
+    name = filled(places, f"ENGINE = {engine}")
+    settle(places.source)
+    run(settings, name)
+    assert plan(settings, name).reason == "the server does not tell when it was last written"
+
+
+def test_a_limit_of_the_server_does_not_cut_a_table(places, settings):
+    name = filled(places, columns="Id int, Name varchar(40)")
+    ask(places.source, "SET GLOBAL sql_select_limit = 10")
+    try:
+        run(settings, name)
+    finally:
+        ask(places.source, "SET GLOBAL sql_select_limit = DEFAULT")
+    assert oracle.unequal(places, [name]) == {}
+
+
+def test_a_table_whose_rows_the_driver_does_not_see_is_red(places, settings):
+    """A system-versioned table: ConnectorX prepares the SELECT before the session has its time zone."""
+    name = filled(places, "WITH SYSTEM VERSIONING")
+    with pytest.raises(TableUnsteady, match="holds 50 rows at the source but 0 were read"):
+        run(settings, name)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1, 60])
+def test_a_slow_way_to_the_server_makes_no_page_short(seconds):
+    assert next_count(Limits(_env_file=None), 2_000, 100_000, seconds) >= 1_000
+
+
+def test_bytes_make_a_page_short():
+    assert next_count(Limits(_env_file=None), 1_000, 160 * 2**20, 0.0) == 100
+
+
+def test_another_configuration_does_not_take_over_raw(places, settings):
+    name = filled(places)
+    run(settings, name)
+    other = settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update={"schema_name": "clinic2"})})
+    with pytest.raises(TableError, match="ANALYTICS_POSTGRES_SCHEMA=clinic2"):
+        run(other, name)
+    assert oracle.unequal(places, [name]) == {}
+
+
+@pytest.mark.parametrize("schema", ["raw", "pg_catalog", "information_schema", "x" * 60])
+def test_schemas_that_belong_to_others_are_refused(schema):
+    with pytest.raises(ValueError, match="ANALYTICS_POSTGRES_SCHEMA"):
+        Warehouse(_env_file=None, host="h", db="d", user="u", password="p", ANALYTICS_POSTGRES_SCHEMA=schema)
+
+
+def test_a_table_that_somebody_holds_does_not_hold_the_others(places, settings, servers, module_databases):
+    held, free = filled(places), filled(places)
+    settle(places.source)
+    run(settings, held, free)
+    holder = servers.postgres.connect(module_databases.warehouse.name)
+    holder.autocommit = False
+    with holder.cursor() as cursor:
+        cursor.execute(f'LOCK TABLE raw."{held}" IN ACCESS EXCLUSIVE MODE')
+    impatient = limited(settings, lock_seconds=1)
+    plans = {each.table: each for each in look(impatient, [held, free]).plans}
+    assert not plans[free].has_work
+    with pytest.raises(DatabaseFault, match="a lock was held too long"):
+        sync(impatient, plans[held], "held")
+    holder.rollback()
+    holder.close()
+    run(settings, held)
+    assert oracle.unequal(places, [held, free]) == {}
+
+
+def test_a_broken_table_of_the_replica_is_made_anew_and_the_others_are_left_alone(places, settings):
+    broken, sound = filled(places), filled(places)
+    settle(places.source)
+    run(settings, broken, sound)
+    ask(places.replica, f"DROP TABLE {broken}")
+    ask(places.replica, f"CREATE TABLE gone{broken} (a int)")
+    ask(places.replica, f"CREATE VIEW {broken} AS SELECT a FROM gone{broken}")
+    ask(places.replica, f"DROP TABLE gone{broken}")
+    assert not plan(settings, sound).has_work
+    assert plan(settings, broken).reason == "the replica's table was lost, replaced or lacks rows"
+    ask(places.replica, f"DROP VIEW {broken}")
+    run(settings, broken)
+    assert oracle.unequal(places, [broken, sound]) == {}
+
+
+def test_a_new_column_waits_for_readers_in_turns(places, settings, servers, module_databases):
+    name = filled(places)
+    run(settings, name)
+    ask(places.source, f"ALTER TABLE {name} ADD COLUMN More int NOT NULL DEFAULT 7")
+    holder = servers.postgres.connect(module_databases.warehouse.name)
+    holder.autocommit = False
+    with holder.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM public.{name}")
+    waiting = threading.Thread(target=run, args=(settings, name))
+    waiting.start()
+    slowest = 0.0
+    for _ in range(20):
+        began = time.monotonic()
+        ask(places.warehouse, f"SELECT count(*) FROM public.{name}")
+        slowest = max(slowest, time.monotonic() - began)
+        time.sleep(0.1)
+    holder.rollback()
+    holder.close()
+    waiting.join()
+    assert slowest < 1.9  # a turn is one second
+    assert ask(places.warehouse, f"SELECT DISTINCT more FROM public.{name}") == [(7,)]
+
+
+def test_rows_are_updated_in_place_so_that_what_refers_to_them_stays(places, settings):
+    name = filled(places)
+    run(settings, name)
+    ask(places.warehouse, f"CREATE TABLE public.mine{name} (id int REFERENCES public.{name} ON DELETE CASCADE)")
+    ask(places.warehouse, f"INSERT INTO public.mine{name} VALUES (3)")
+    ask(places.source, f"UPDATE {name} SET Name = 'edited' WHERE Id = 3")
+    result = run(settings, name)[name]
+    assert [(hop.inserted, hop.updated, hop.deleted) for hop in result.hops] == [(0, 1, 0)] * 3
+    assert ask(places.warehouse, f"SELECT id FROM public.mine{name}") == [(3,)]
+
+
+OWN_SQL = {
+    "writes": ("WITH gone AS (DELETE FROM raw.{t} RETURNING *) SELECT * FROM gone", "does not run"),
+    "is not UTF-8": ("SELECT 'caf\xe9' AS name FROM raw.{t}", "cannot be read as UTF-8"),
+    "doubles the key": ('SELECT "Id" AS id FROM raw.{t} UNION ALL SELECT "Id" FROM raw.{t}', "several rows"),
+}
+
+
+@pytest.mark.parametrize("case", OWN_SQL)
+def test_own_sql_that_cannot_be_used_makes_its_table_red_and_no_other(case, places, settings, tmp_path):
+    name, other = filled(places), filled(places)
+    run(settings, name)
+    sql, words = OWN_SQL[case]
+    (tmp_path / f"{name}.sql").write_bytes(sql.format(t=name).encode("latin-1"))
+    own = limited(settings, standardize_dir=tmp_path)
+    with pytest.raises(TableError, match=words):
+        run(own, name)
+    run(own, other)
+    assert oracle.unequal(places, [name, other]) == {}
+
+
+def test_a_file_of_own_sql_that_fits_no_table_is_named(places, settings, tmp_path):
+    (tmp_path / "nosuch.sql").write_text("SELECT 1 AS one")
+    found = look(limited(settings, standardize_dir=tmp_path)).excluded
+    assert [each.reason for each in found if each.table.endswith("nosuch.sql")] == ["its name fits no table"]
+
+
+def test_an_excluded_table_that_was_copied_before_is_not_called_gone(places, settings):
+    name = filled(places)
+    run(settings, name)
+    found = look(limited(settings, exclude=(name,)))
+    assert name in {each.table for each in found.excluded}
+    assert name not in found.gone
