@@ -140,8 +140,8 @@ def clean(folder: Path = LOCAL) -> None:
     stop(folder)
     for home in _in_containers(folder):
         containers.compose(home, "down", "--volumes", variables=read(home).compose_variables())
-    homes = _installed(folder)
-    for home in homes:
+    installed = _installed(folder)
+    for home in installed:
         for path in (home / name for name in (*NAMES, "prefect")):
             shutil.rmtree(path, ignore_errors=True)
         for path in (home / name for name in ("servers.json", "lock")):
@@ -150,7 +150,7 @@ def clean(folder: Path = LOCAL) -> None:
         shutil.rmtree(LOCAL, ignore_errors=True)
         if ENV_FILE.exists() and is_the_demos(ENV_FILE):
             ENV_FILE.unlink()
-    for home in (*homes, folder.resolve()):
+    for home in (*installed, folder.resolve()):
         if home.exists() and not any(home.iterdir()):
             home.rmdir()
 

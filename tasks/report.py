@@ -63,7 +63,12 @@ class Summary:
         parts.append(f"{len(self.skipped)} unchanged")
         if self.models:
             parts.append(f"dbt {self.models.passed} passed, {len(self.models.failed)} failed")
-        red = ", ".join([*(result.table for result in self.failed), *(self.models.failed if self.models else ())][:10])
+        red = ", ".join(
+            [
+                *(result.table for result in self.failed),
+                *(each.partition(": ")[0] for each in (self.models.failed if self.models else ())),
+            ][:10]
+        )
         return ", ".join(parts) + f" in {self.seconds:.1f} s" + (f"; red: {red}" if red else "")
 
 
