@@ -89,7 +89,7 @@ def outcome(plan: TablePlan, future: PrefectFuture[TableResult]) -> TableResult:
         return found
     note = str(found) if isinstance(found, EltError) else f"the task ended as {type(found).__name__}"
     failed = TableResult(plan.table, plan.method, plan.reason, "failed", note=note)
-    log.error("%s", failed.sentence)
+    log.error("%s", failed.sentence, extra={"finished": plan.table})
     return failed
 
 
