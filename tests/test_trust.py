@@ -15,7 +15,8 @@ from deployments.databases import Databases
 from deployments.servers import Servers
 from tasks.survey import look
 from tasks.sync_table import sync
-from transfer.errors import DatabaseFault, TableError, TableUnsteady
+from transfer import preflight
+from transfer.errors import DatabaseFault, PreflightError, TableError, TableUnsteady
 from transfer.mysql import next_count
 from transfer.settings import Limits, Settings, Warehouse
 
@@ -189,3 +190,17 @@ def test_an_excluded_table_that_was_copied_before_is_not_called_gone(places, set
     found = look(limited(settings, exclude=(name,)))
     assert name in {each.table for each in found.excluded}
     assert name not in found.gone
+
+
+@pytest.mark.parametrize("ca", [None, "/nowhere/ca.pem"])
+@pytest.mark.parametrize(
+    ("server", "prefix"),
+    [("source", "SOURCE_MYSQL"), ("replica", "REPLICATION_MYSQL"), ("warehouse", "ANALYTICS_POSTGRES")],
+)
+def test_a_server_that_cannot_be_verified_is_refused_by_the_setting_that_asks_for_it(
+    server, prefix, ca, places, settings
+):
+    filled(places)
+    asked = getattr(settings, server).model_copy(update={"tls": "verify", "tls_ca": ca})
+    with pytest.raises(PreflightError, match=f"^{prefix}_TLS: no verified TLS connection"):
+        preflight.check(settings.model_copy(update={server: asked}))

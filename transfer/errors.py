@@ -156,21 +156,26 @@ def is_panic(error: BaseException) -> bool:
 
 def code_of(error: BaseException) -> str | None:
     """Return the server's code of a driver's error, `""` for one without a code, None for any other error."""
+    code: str | None = "" if is_panic(error) else None
     match error:
+        case FileNotFoundError():  # the file of a certificate authority is the only one that a driver opens
+            code = "TLS"
+        case pymysql.Error() | OSError() if re.search(r"certificate|\bSSL\b|\bTLS\b", str(error)):
+            code = "TLS"
         case pymysql.Error():
-            return str(error.args[0]) if error.args and isinstance(error.args[0], int) and error.args[0] else ""
+            code = str(error.args[0]) if error.args and isinstance(error.args[0], int) and error.args[0] else ""
         case AdbcError():
-            return error.sqlstate or next((code for words, code in LIBPQ if re.search(words, str(error))), "")
+            code = error.sqlstate or next((code for words, code in LIBPQ if re.search(words, str(error))), "")
         case RuntimeError():  # ConnectorX reports all as RuntimeError
             found = re.search(r"ERROR (\d+)", str(error))
-            return found[1] if found else ""
+            code = found[1] if found else ""
         case AttributeError() if "NoneType" in str(error) and "send" in str(
             error
         ):  # PyMySQL, connection killed in LOAD
-            return "2013"
+            code = "2013"
         case OSError():
-            return ""
-    return "" if is_panic(error) else None
+            code = ""
+    return code
 
 
 def place_of(error: BaseException) -> str:

@@ -19,7 +19,7 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from transfer.casts import cast_of, pageable
-from transfer.errors import TableError, faults
+from transfer.errors import DatabaseFault, TableError, faults
 from transfer.settings import Limits, MySQLServer
 from transfer.table import Column, Table
 
@@ -71,7 +71,7 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False) -> Ite
                 ssl_disabled=not server.verified_tls,
             )
             connection._read_timeout = None  # type: ignore[attr-defined]  # noqa: SLF001 - statements have their own limit
-    except Exception as error:
+    except DatabaseFault as error:
         log.error("%s %s@%s:%s refused: %s", server.place, server.user, server.host, server.port, error)
         raise
     log.debug(
