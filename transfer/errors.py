@@ -191,7 +191,7 @@ def faults(place: str, doing: str) -> Iterator[None]:
         yield
     except EltError:
         raise
-    except BaseException as error:
+    except BaseException as error:  # ConnectorX panics with a BaseException
         code = code_of(error)
         if code is None:
             raise

@@ -118,7 +118,7 @@ def transaction(connection: Connection, place: str) -> Iterator[None]:
         connection.begin()
     try:
         yield
-    except BaseException:
+    except BaseException:  # an interrupt too must not leave the transaction open
         if connection.open:
             with faults(place, "rolling back"):
                 connection.rollback()

@@ -179,7 +179,7 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
     try:
         yield Connection(raw)
         Connection(raw).rollback()
-    except BaseException:
+    except BaseException:  # an interrupt too: a connection in an unknown state is not kept
         _close(raw)
         raise
     idle.append(raw)
