@@ -1,6 +1,6 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test dbt deploy lint stop clean
+.PHONY: help install demo test matrix dbt deploy lint stop clean
 
 # For Prefect's own commands; the project's programs see to it themselves.
 export DO_NOT_TRACK := 1
@@ -27,6 +27,9 @@ demo: install ## start private servers, fill a synthetic clinic and run the whol
 
 test: install ## run the test suite on private servers
 	@$(BIN)/python -m pytest
+
+matrix: install ## run it on MySQL 9.7 and MariaDB 11.8 too, fetched as root: make matrix ARGS='tests/test_path.py'
+	@$(BIN)/python -m deployments.matrix $(ARGS)
 
 dbt: install ## run dbt by hand with the settings of .env: make dbt ARGS='build -s dim_patients'
 	@$(BIN)/python -m tasks.build_models $(ARGS)

@@ -8,13 +8,14 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from deployments import containers, packages
+from deployments import containers, packages, sid
 from deployments.databases import ACCOUNTS
 from deployments.processes import recorded
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL = PROJECT / ".local"
 PACKAGES = LOCAL / "packages"
+MATRIX = LOCAL / "matrix"
 NAMES = ("source", "replica", "postgres")
 
 
@@ -67,7 +68,7 @@ def _programs(known: dict[str, packages.Program]) -> dict[str, packages.Program]
     programs = {}
     for name in packages.PACKAGES:
         old = known.get(name)
-        program = old if old and old.path.exists() else packages.installed(name) or packages.fetched(name, PACKAGES)
+        program = old if old and old.path.exists() else _program(name)
         if program:
             programs[name] = program
         elif containers.available():
@@ -76,6 +77,11 @@ def _programs(known: dict[str, packages.Program]) -> dict[str, packages.Program]
             raise packages.missing(name)
     packages.forget_downloads(PACKAGES)
     return programs
+
+
+def _program(name: str) -> packages.Program | None:
+    chosen = sid.chosen(MATRIX) if name == "mariadbd" else None
+    return chosen or packages.installed(name) or packages.fetched(name, PACKAGES)
 
 
 def _port(home: Path, port: int | None, taken: set[int]) -> int:
@@ -105,8 +111,11 @@ def is_free(port: int) -> bool:
 def read(folder: Path) -> Installation:
     content = json.loads((folder / "servers.json").read_text())
     programs = {
-        name: packages.Program(Path(program["path"]), tuple(map(Path, program["libraries"])))
+        name: packages.Program(
+            Path(program["path"]), tuple(map(Path, program["libraries"])), Path(loader) if loader else None
+        )
         for name, program in content["programs"].items()
+        for loader in [program.get("loader")]
     }
     return Installation(content["ports"], content["passwords"], programs)
 

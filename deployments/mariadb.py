@@ -5,10 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from deployments.packages import Program, system_tables
+from deployments.packages import SYSTEM_TABLES, Program, system_tables
 from deployments.processes import PrivateProcess, ServerError
-
-_SYSTEM_TABLES = ("mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql")
 
 _COMMON = (
     "--bind-address=127.0.0.1",
@@ -68,8 +66,8 @@ def process(program: Program, folder: Path, port: int, settings: tuple[str, ...]
     command = (
         *_base(program, folder / "data"),
         f"--port={port}",
-        "--socket=mariadb.sock",
-        "--pid-file=mariadb.pid",
+        "--socket=server.sock",
+        "--pid-file=server.pid",
         *settings,
     )
     return PrivateProcess(folder.name, folder, tuple(command))
@@ -105,7 +103,7 @@ def _system_tables(program: Program, password: str) -> str:
         [
             "create database mysql;",
             "use mysql;",
-            *((share / name).read_text() for name in _SYSTEM_TABLES),
+            *(next(share.glob(f"m*_{name}")).read_text() for name in SYSTEM_TABLES),
             "flush privileges;",
             "drop user if exists ''@'localhost', root@localhost, root@'127.0.0.1', root@'::1';",
             f"create user root@localhost identified by '{password}';",

@@ -16,13 +16,20 @@ PREFIXES = ("/usr", "/usr/local", "/usr/local/mysql", "/opt/homebrew", "/home/li
 # Which Debian or Ubuntu package holds the program; the name carries a version in some releases.
 PACKAGES = {"mariadbd": r"mariadb-server-core(-[0-9.]+)?", "postgres": r"postgresql-[0-9]+"}
 
+# Their names begin with mysql_, from 11 on with mariadb_.
+SYSTEM_TABLES = ("system_tables.sql", "performance_tables.sql", "system_tables_data.sql")
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A server's program, with the folders of the shared libraries that the system lacks."""
+    """A server's program, with the folders of the shared libraries that the system lacks.
+
+    `loader` is the dynamic linker of another system, whose C library is newer than ours.
+    """
 
     path: Path
     libraries: tuple[Path, ...] = ()
+    loader: Path | None = None
 
     def command(self) -> tuple[str, ...]:
         return self._run(self.path)
@@ -31,10 +38,13 @@ class Program:
         return self._run(self.path.parent / name)
 
     def _run(self, path: Path) -> tuple[str, ...]:
-        if not self.libraries:
+        libraries = ":".join(map(str, self.libraries))
+        if self.loader:
+            return str(self.loader), "--library-path", libraries, str(path)
+        if not libraries:
             return (str(path),)
         # Not in our own environment: shells and tools in between should run with the system's libraries.
-        return "env", f"LD_LIBRARY_PATH={':'.join(map(str, self.libraries))}", str(path)
+        return "env", f"LD_LIBRARY_PATH={libraries}", str(path)
 
     def loads(self) -> bool:
         """True if the dynamic linker finds every library and every version of it."""
@@ -92,7 +102,7 @@ def system_tables(mariadbd: Path) -> Path | None:
     """The folder with the SQL of MariaDB's system tables."""
     prefix = mariadbd.resolve().parent.parent
     folders = (prefix / "share/mysql", prefix / "share/mariadb", prefix / "share")
-    return next((folder for folder in folders if (folder / "mysql_system_tables.sql").exists()), None)
+    return next((folder for folder in folders if any(folder.glob(f"m*_{SYSTEM_TABLES[0]}"))), None)
 
 
 def _unpacked(name: str, cache: Path) -> Program | None:

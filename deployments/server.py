@@ -89,7 +89,7 @@ class MariaDB(Server):
 
     @property
     def socket(self) -> Path:
-        return self._ours().folder / "data/mariadb.sock"
+        return self._ours().folder / "data/server.sock"
 
     def connect(self, database: str | None = None) -> Any:
         import pymysql  # here, so that stop and clean work without the virtual environment
@@ -103,11 +103,20 @@ class MariaDB(Server):
                 database=database,
                 charset="utf8mb4",
                 autocommit=True,
+                # MySQL's information_schema tells of tables what it found up to a day ago.
+                init_command="SET autocommit = 1 /*!80000 , information_schema_stats_expiry = 0 */",
                 connect_timeout=5,
             )
         except pymysql.err.OperationalError as error:
             where = f"{self.name} server at {self.host}:{self.port}"
             raise ConnectionError(f"The {where} cannot be used: {error.args[-1]}") from error
+
+    @property
+    def product(self) -> str:
+        """MariaDB or MySQL, whichever answers."""
+        with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute("select version()")
+            return "MariaDB" if "MariaDB" in str(cursor.fetchone()) else "MySQL"
 
     def create_database(self, database: Database) -> None:
         self.execute(f"create database if not exists `{database.name}`")

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deployments import containers, mariadb, postgresql
+from deployments import containers, mariadb, mysql, postgresql
 from deployments.containers import Container
 from deployments.databases import ACCOUNTS, DEFAULT_NAMES, PREFIXES, Database, Databases, from_variables
 from deployments.installation import LOCAL, NAMES, PROJECT, Installation, homes, make_private, read
 from deployments.installation import installation as remember
+from deployments.packages import Program
 from deployments.processes import PrivateProcess, ServerError, recorded, stop_recorded
 from deployments.server import MariaDB, PostgreSQL, Server
 
@@ -170,7 +171,8 @@ def _start(server: Server, folder: Path, installation: Installation) -> None:
     if programs and server.name == "postgres":
         postgresql.prepare(programs["postgres"], home, password)
     elif programs:
-        mariadb.prepare(programs["mariadbd"], home, password)
+        prepare = mysql.prepare if _is_mysql(programs) else mariadb.prepare
+        prepare(programs["mariadbd"], home, password)
     server.start()
 
 
@@ -193,8 +195,16 @@ def _process(name: str, folder: Path, installation: Installation) -> PrivateProc
         return Container(name, folder, installation.compose_variables())
     if name == "postgres":
         return postgresql.process(programs["postgres"], folder / name, port)
+    if _is_mysql(programs):
+        settings = {"source": mysql.SOURCE, "replica": mysql.REPLICA}[name]
+        return mysql.process(programs["mariadbd"], folder / name, port, settings)
     settings = {"source": mariadb.SOURCE, "replica": mariadb.REPLICA}[name]
     return mariadb.process(programs["mariadbd"], folder / name, port, settings)
+
+
+def _is_mysql(programs: Mapping[str, Program]) -> bool:
+    """True in a run of `make matrix` that has MySQL in MariaDB's place."""
+    return programs["mariadbd"].path.name == "mysqld"
 
 
 def _database(name: str, installation: Installation) -> Database:

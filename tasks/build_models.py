@@ -247,7 +247,7 @@ def environment(warehouse: Warehouse, threads: int, **more: str) -> Iterator[Non
         "USER": warehouse.user,
         "PASSWORD": warehouse.password.get_secret_value(),
         "THREADS": str(threads),
-        "SSLMODE": "verify-full" if warehouse.verified_tls else "prefer",
+        "SSLMODE": "verify-full" if warehouse.verified_tls else "disable",
         "SSLROOTCERT": warehouse.tls_ca or "",
     }
     names = {f"ANALYTICS_POSTGRES_{name}": value for name, value in values.items()} | {

@@ -106,7 +106,8 @@ def _extract(
     started = monotonic()
     name = each.table.name
     counted = source.count(chosen.source, chosen.limits, each)
-    shadow = replica.shadow(lock, each, source.definition(chosen.source, chosen.limits, name), now)
+    definition = source.definition(chosen.source, chosen.limits, name)
+    shadow = replica.shadow(lock, chosen.limits, each, definition, now)
     for page, last in source.pages(chosen.source, chosen.limits, each, shadow.last):
         shadow = replica.append(lock, shadow, page, last)
     _, afterwards = source.look(chosen.source, chosen.limits, name)
@@ -123,7 +124,7 @@ def _load(chosen: Settings, each: SourceTable, lock: Lock, standing: Standing) -
     """Load the replica's table into `raw`."""
     if standing.extracted is None:
         raise TableError(f"{each.table.name} is not in the replica, so raw cannot be loaded.")
-    rows, values = replica.count_values(chosen.replica, chosen.limits, each.table)
-    origin = raw.Origin(standing.generation, standing.extracted.id, rows, values)
-    pages = replica.pages(chosen.replica, chosen.limits, each.table, raw.select(each.table))
+    totals = replica.totals(chosen.replica, chosen.limits, each.table)
+    origin = raw.Origin(standing.generation, standing.extracted.id, totals)
+    pages = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table))
     return raw.load(chosen.warehouse, chosen.limits, each.table, lock.fence, origin, pages)

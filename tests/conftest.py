@@ -9,12 +9,19 @@ from typing import Any
 
 import pytest
 
+from deployments import sid
 from deployments.databases import PREFIXES, Databases
 from deployments.installation import LOCAL
 from deployments.servers import Servers, given, start
 from transfer.settings import Limits, Replica, Settings, Source, Warehouse
 
-TEST_SERVERS = LOCAL / "test"
+# "mysql" or "mariadb" of another version in a run of `make matrix`, which has servers of its own.
+KIND = os.environ.get(sid.VARIABLE, "")
+TEST_SERVERS = LOCAL / "-".join(filter(None, ["test", KIND]))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only_on(product, reason): a test of what only MariaDB or only MySQL has")
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,11 @@ class Client:
         with self.connection.cursor() as cursor:
             cursor.execute(sql, values or None)
             return list(cursor.fetchall()) if cursor.description else []
+
+
+def numbers(last: int) -> str:
+    """What stands behind FROM for rows whose `seq` is 1 to `last`, on any server."""
+    return f"JSON_TABLE(CONCAT('[0', REPEAT(',0', {last - 1}), ']'), '$[*]' COLUMNS (seq FOR ORDINALITY)) AS numbers"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,9 +56,18 @@ def given_servers() -> Iterator[Servers | None]:
 @pytest.fixture(scope="session")
 def servers(given_servers: Servers | None) -> Servers:
     """Those, if they are on this machine and let the tests make databases; else private ones."""
-    if given_servers and given_servers.on_this_machine and _may_create_databases(given_servers):
+    if not KIND and given_servers and given_servers.on_this_machine and _may_create_databases(given_servers):
         return given_servers
     return start(TEST_SERVERS)
+
+
+@pytest.fixture(autouse=True)
+def _on_its_product(request: pytest.FixtureRequest) -> None:
+    marker = request.node.get_closest_marker("only_on")
+    if marker:
+        product, reason = marker.args
+        if request.getfixturevalue("servers").source.product != product:
+            pytest.skip(f"{product} only: {reason}")
 
 
 def _may_create_databases(found: Servers) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -14,19 +17,44 @@ from deployments.servers import Servers
 
 EMPTY = {date(1, 1, 1), date(1900, 1, 1), datetime(1, 1, 1), datetime(1900, 1, 1)}  # noqa: DTZ001 - as it is stored
 
+GEOMETRIES = "geometry point linestring polygon multipoint multilinestring multipolygon geometrycollection geomcollection".split()
+
 # What SELECT turns each kind of column into so that the client gets its exact value; others are selected as they are.
 EXACTLY = {
     "float": "{c} + 0e0",
+    "double": "{c} + 0e0",  # one with a scale shows fewer digits than it has
     "bit": "{c} + 0",
     "date": "CAST({c} AS CHAR)",
     "datetime": "CAST({c} AS CHAR)",
     "timestamp": "CAST({c} AS CHAR)",
     "time": "CAST({c} AS CHAR)",
-    "geometry": "CAST({c} AS BINARY)",
-    "point": "CAST({c} AS BINARY)",
+    **dict.fromkeys(GEOMETRIES, "CAST({c} AS BINARY)"),
     "json": "CAST({c} AS CHAR)",
     "enum": "CAST({c} AS CHAR)",
     "set": "CAST({c} AS CHAR)",
+}
+# What `raw` is to hold each kind in; unsigned integers take the next larger type.
+HELD_IN = {
+    "tinyint": "smallint",
+    "smallint": "smallint",
+    "mediumint": "integer",
+    "int": "integer",
+    "bigint": "bigint",
+    "tinyint unsigned": "smallint",
+    "smallint unsigned": "integer",
+    "mediumint unsigned": "integer",
+    "int unsigned": "bigint",
+    "bigint unsigned": "numeric(20,0)",
+    "bit": "numeric(20,0)",
+    "float": "real",
+    "double": "double precision",
+    "date": "date",
+    "datetime": "timestamp without time zone",
+    "timestamp": "timestamp with time zone",
+    "time": "interval",
+    "year": "smallint",
+    **dict.fromkeys("binary varbinary tinyblob blob mediumblob longblob".split(), "bytea"),
+    **dict.fromkeys(GEOMETRIES, "bytea"),
 }
 EXACTLY_IN_POSTGRES = {
     "real": "{c}::double precision",
@@ -94,6 +122,63 @@ def mysql_columns(connection: Any, table: str) -> list[tuple[str, str]]:
     ]
 
 
+def structure(connection: Any, table: str) -> str:
+    """A table's definition without what the replica may have of its own: the engine and where its counter stands."""
+    text = ask(connection, f"SHOW CREATE TABLE {my(table)}")[0][1]
+    return re.sub(r" (ENGINE|AUTO_INCREMENT)=\w+", "", text)
+
+
+def counter(connection: Any, table: str) -> str:
+    """Where the AUTO_INCREMENT of a table stands, as its definition says."""
+    found = re.search(r"\n\).* AUTO_INCREMENT=(\d+)", ask(connection, f"SHOW CREATE TABLE {my(table)}")[0][1])
+    return found[1] if found else ""
+
+
+def held_in(connection: Any, table: str) -> list[str]:
+    """The types that `raw` is to have for a table's columns."""
+    found = ask(
+        connection,
+        "SELECT DATA_TYPE, COLUMN_TYPE, NUMERIC_PRECISION, NUMERIC_SCALE FROM information_schema.COLUMNS"
+        " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
+        table,
+    )
+    return [_held_in(kind.lower(), column_type.lower(), *size) for kind, column_type, *size in found]
+
+
+def _held_in(kind: str, column_type: str, precision: int, scale: int) -> str:
+    if kind == "decimal":
+        return f"numeric({precision},{scale})"
+    unsigned = " unsigned" if kind.endswith("int") and "unsigned" in column_type else ""
+    return HELD_IN.get(kind + unsigned, "text")
+
+
+def raw_types(connection: Any, table: str, columns: Sequence[str]) -> list[str]:
+    """The types that a table's columns have in `raw`."""
+    types = dict(
+        ask(
+            connection,
+            "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute"
+            " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            f"raw.{pg(table)}",
+        )
+    )
+    return [types[name] for name in columns]
+
+
+def raw_name(connection: Any, table: str) -> str:
+    """The name that a table has in `raw`, as the warehouse's own bookkeeping tells."""
+    return str(ask(connection, "SELECT raw_name FROM etl_transform_status WHERE table_name = %s", table)[0][0])
+
+
+def raw_columns(places: Places, table: str) -> list[str]:
+    """The names that a table's columns have in `raw`, as the warehouse's own bookkeeping tells."""
+    ((recorded,),) = ask(
+        places.warehouse, "SELECT names_altered FROM etl_transform_status WHERE table_name = %s", table
+    )
+    renamed = recorded if isinstance(recorded, dict) else json.loads(recorded)
+    return [renamed.get(name, name) for name, _ in mysql_columns(places.source, table)]
+
+
 def postgres_columns(connection: Any, schema: str, table: str) -> list[tuple[str, str]]:
     return ask(
         connection,
@@ -119,8 +204,13 @@ def checksum(connection: Any, table: str) -> tuple[Any, ...]:
     """The count of the rows and a sum of digests over the bytes of all columns, made by the server."""
     values = []
     for name, kind in mysql_columns(connection, table):
-        exact = {"float": "{c} + 0e0", "enum": "CONCAT({c} + 0, {c})", "set": "CONCAT({c} + 0, {c})"}.get(kind, "{c}")
-        values.append(f"COALESCE(HEX(CAST({exact.format(c=my(name))} AS BINARY)), '-')")
+        exact = {
+            "float": "{c} + 0e0",
+            "double": "{c} + 0e0",
+            "enum": "CONCAT({c} + 0, {c})",
+            "set": "CONCAT({c} + 0, {c})",
+        }.get(kind, "{c}")
+        values.append(f"COALESCE(SHA1(CAST({exact.format(c=my(name))} AS BINARY)), '-')")
     digest = f"SHA1(CONCAT_WS(':', {', '.join(values)}))"
     total = f"SUM(CAST(CONV(LEFT({digest}, 15), 16, 10) AS DECIMAL(40)))"
     ask(connection, "SET time_zone = '+00:00'")
@@ -159,6 +249,8 @@ def plain(value: Any) -> Any:
     """A value as Python compares it, whichever driver it came from; U+0000 is not for PostgreSQL."""
     if isinstance(value, memoryview | bytearray):
         return bytes(value)
+    if isinstance(value, float) and value == 0 and math.copysign(1, value) < 0:
+        return "-0.0"  # which equals 0.0
     return value.replace("\x00", "") if isinstance(value, str) else value
 
 
@@ -189,6 +281,41 @@ def _standard(value: Any) -> Any:
     if isinstance(value, str):
         return value.strip(" \t\n\r\f\v\u00a0")
     return None if isinstance(value, date) and value in EMPTY else value
+
+
+def lost(connection: Any, table: str) -> dict[str, dict[str, int]]:
+    """Count, per column, what PostgreSQL cannot hold: dates that no calendar has, and texts with U+0000."""
+    columns = mysql_columns(connection, table)
+    selected = ", ".join(EXACTLY.get(kind, "{c}").format(c=my(name)) for name, kind in columns)
+    found: dict[str, Counter[str]] = {}
+    ask(connection, "SET time_zone = '+00:00'")
+    for row in ask(connection, f"SELECT {selected} FROM {my(table)}"):
+        for (name, kind), value in zip(columns, row, strict=True):
+            if kind in ("date", "datetime", "timestamp") and value is not None and moment(value) is None:
+                found.setdefault(name, Counter())["impossible_dates"] += 1
+            if isinstance(value, str) and "\x00" in value:
+                found.setdefault(name, Counter())["nul_characters"] += 1
+    return {name: dict(kinds) for name, kinds in found.items()}
+
+
+def counted(connection: Any, table: str) -> dict[str, dict[str, int]]:
+    """What the warehouse's own bookkeeping says was lost of a table."""
+    ((recorded,),) = ask(connection, "SELECT values_altered FROM etl_transform_status WHERE table_name = %s", table)
+    return dict(json.loads(recorded))
+
+
+def inexact(places: Places, table: str) -> str:
+    """Say what is not exact of a table in the replica and in `raw`, whatever it is called there; empty if all is."""
+    if checksum(places.source, table) != checksum(places.replica, table):
+        return "the replica's rows differ from the source's"
+    name, columns = raw_name(places.warehouse, table), raw_columns(places, table)
+    wanted, has = held_in(places.source, table), raw_types(places.warehouse, name, columns)
+    if wanted != has:
+        return f"raw's types are {has}, not {wanted}"
+    rows, found = mysql_rows(places.source, table), postgres_rows(places.warehouse, "raw", name, columns)
+    if rows != found:
+        return f"raw lacks {list(rows - found)[:5]} and has {list(found - rows)[:5]} in their place"
+    return ""
 
 
 def unequal(places: Places, names: Iterable[str]) -> dict[str, str]:

@@ -11,19 +11,18 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import settings_for
+from conftest import TEST_SERVERS, numbers, settings_for
 from killing import run_and_die
 from oracle import Places, ask, connected
 from runs import limited, plan, prepare, run, settle, wait_for
 
 from deployments.databases import Databases
-from deployments.installation import LOCAL
 from deployments.servers import Servers, start, stop
 from tasks.sync_table import sync
 from transfer.errors import DatabaseFault
 from transfer.settings import Settings
 
-KILL_SERVERS = LOCAL / "test-kill"
+KILL_SERVERS = TEST_SERVERS.with_name(f"{TEST_SERVERS.name}-kill")
 MOST_COMMITS = 18
 PLANTED = "Zwetschgenknödel"
 
@@ -68,7 +67,7 @@ def children() -> Any:
 
 def _fill(connection: Any, table: str, columns: str, rows: int = 10) -> None:
     ask(connection, f"CREATE TABLE {table} ({columns})")
-    ask(connection, f"INSERT INTO {table} (Id, Name, Seen) SELECT seq, '{PLANTED}', '0001-01-01' FROM seq_1_to_{rows}")
+    ask(connection, f"INSERT INTO {table} (Id, Name, Seen) SELECT seq, '{PLANTED}', '0001-01-01' FROM {numbers(rows)}")
 
 
 # What stands before the run that is killed, and what was done at the source since then.

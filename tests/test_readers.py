@@ -13,7 +13,7 @@ import oracle
 import psycopg2
 import pymysql
 import pytest
-from conftest import settings_for
+from conftest import numbers, settings_for
 from oracle import Places, ask, connected
 from runs import limited, run
 
@@ -52,7 +52,7 @@ def _create(places: Places, settings: Settings, columns: str) -> str:
     """A table of version 0 that has come everywhere."""
     table = f"r{secrets.token_hex(6)}"
     ask(places.source, f"CREATE TABLE {table} ({columns})")
-    ask(places.source, f"INSERT INTO {table} (Id, Version) SELECT seq, 0 FROM seq_1_to_{ROWS}")
+    ask(places.source, f"INSERT INTO {table} (Id, Version) SELECT seq, 0 FROM {numbers(ROWS)}")
     run(settings, table)
     return table
 

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,8 +16,9 @@ import pymysql
 import pytest
 import yaml
 
-from deployments import containers, installation, mariadb, postgresql, servers
+from deployments import containers, installation, mariadb, matrix, postgresql, servers, sid
 from deployments.databases import DEFAULT_NAMES, GRANTS, Database
+from deployments.packages import Program, installed
 from deployments.processes import ServerError, alive, children, find
 from deployments.servers import DEMO_MARK, Servers
 
@@ -300,3 +302,35 @@ def test_the_compose_file_has_the_private_servers_settings():
         for name, value in postgresql.SETTINGS.items()
         if name not in {"listen_addresses", "unix_socket_directories"}
     }
+
+
+def test_a_program_of_another_system_runs_with_that_systems_libraries(tmp_path):
+    loader = next(Path("/").glob("lib*/ld-linux*.so.*"))
+    ours = Path("/proc/self/maps").read_text()
+    library = next(line.split()[-1] for line in ours.splitlines() if "libc.so" in line or "/libc-" in line)
+    shutil.copy(library, tmp_path / "libc.so.6")
+    command = Program(Path("/bin/cat"), (tmp_path,), loader).command()
+    theirs = subprocess.run([*command, "/proc/self/maps"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path / "libc.so.6") in theirs
+    assert library not in theirs
+
+
+def test_a_folder_remembers_the_program_that_made_its_data(private, folder):
+    assert installation.read(folder).programs == installation.installation(folder).programs
+
+
+def test_the_matrix_names_what_it_lacks_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ServerError, match=r"^debootstrap is missing: apt-get install debootstrap$"):
+        sid.fetch("mysql", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_was_not_fetched_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv(sid.VARIABLE, "mysql")
+    with pytest.raises(ServerError, match="There is no server mysql"):
+        sid.chosen(tmp_path)
+
+
+def test_the_matrix_knows_the_version_of_a_server():
+    assert re.fullmatch(r"1[0-9]\.[0-9.]+", matrix.version(installed("mariadbd")))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import oracle
 import pytest
-from conftest import settings_for
+from conftest import numbers, settings_for
 from oracle import Places, ask, connected
 from runs import limited, plan, run, settle
 
@@ -37,11 +37,14 @@ def settings(module_databases: Databases) -> Settings:
 def filled(places: Places, options: str = "", columns: str = COLUMNS) -> str:
     name = f"t{secrets.token_hex(6)}"
     ask(places.source, f"CREATE TABLE {name} ({columns}) {options}")
-    ask(places.source, f"INSERT INTO {name} SELECT seq, CONCAT('name ', seq) FROM seq_1_to_50")
+    ask(places.source, f"INSERT INTO {name} SELECT seq, CONCAT('name ', seq) FROM {numbers(50)}")
     return name
 
 
-@pytest.mark.parametrize("engine", ["InnoDB", "Aria"])
+ARIA = pytest.param("Aria", marks=pytest.mark.only_on("MariaDB", "MySQL has no Aria"))
+
+
+@pytest.mark.parametrize("engine", ["InnoDB", ARIA])
 def test_only_myisam_tells_of_writes(engine, places, settings):
     name = filled(places, f"ENGINE = {engine}")
     settle(places.source)
@@ -59,6 +62,7 @@ def test_a_limit_of_the_server_does_not_cut_a_table(places, settings):
     assert oracle.unequal(places, [name]) == {}
 
 
+@pytest.mark.only_on("MariaDB", "MySQL has no system versioning")
 def test_a_table_whose_rows_the_driver_does_not_see_is_red(places, settings):
     """A system-versioned table: ConnectorX prepares the SELECT before the session has its time zone."""
     name = filled(places, "WITH SYSTEM VERSIONING")

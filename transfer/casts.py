@@ -15,7 +15,8 @@ from transfer.table import Column
 class Cast:
     """One rule; `{c}` is the quoted column, `{v}` a user variable that holds the field of a LOAD DATA line.
 
-    `orders` tells whether a key of this type can be paged on, and how its last value is written as a literal.
+    `hashed` are the texts that stand for a value in its row's hash, where commas part them: what may hold a comma has its
+    length before it. `literal` tells whether a key of this type can be paged on, and how its last value is written.
     """
 
     matches: str
@@ -24,18 +25,26 @@ class Cast:
     for_raw: str
     warehouse: str
     literal: str | None
+    hashed: tuple[str, ...] = ("{c}",)
 
 
 # FROM_DAYS(TO_DAYS()) gives another date for every zero, partial, invalid or year-0 date that PostgreSQL cannot hold.
-POSSIBLE = "IF(DATE({c}) = FROM_DAYS(TO_DAYS({c})), {c}, NULL)"
+# MySQL, unlike MariaDB, gives those of year 0 back.
+POSSIBLE = "IF(YEAR({c}) AND DATE({c}) = FROM_DAYS(TO_DAYS({c})), {c}, NULL)"
 MICROSECONDS = (
     "CAST(IF(LEFT(CAST({c} AS CHAR), 1) = '-', -1, 1)"
     " * (HOUR({c}) * 3600000000 + MINUTE({c}) * 60000000 + SECOND({c}) * 1000000 + MICROSECOND({c})) AS SIGNED)"
 )
 AS_CHAR = "CAST({c} AS CHAR)"
 AS_BYTES = "CAST({c} AS BINARY)"
+# {c}+0 would be signed, and on MySQL floating.
+POSITION = "CAST({c} AS UNSIGNED)"
 LABEL = "CAST({v} AS UNSIGNED)"
 UTF8 = "CONVERT({v} USING utf8mb4)"
+AS_NUMBER = ("{c}+0",)
+AS_DOUBLE = ("{c}+0e0",)  # a FLOAT is written with six digits otherwise
+MEASURED = ("LENGTH({c})", AS_BYTES)
+DIGESTED = ("SHA2({c}, 256)",)  # CONCAT_WS of more than max_allowed_packet is NULL
 
 # First match wins, on COLUMN_TYPE. ConnectorX panics or rounds on what is cast here (dates, times, decimals, geometry);
 # everything else it reads exactly.
@@ -49,20 +58,22 @@ CASTS = (
     Cast(r"bigint.*", "{c}", "", "{c}", "bigint", "number"),
     Cast(r"int.* unsigned.*", "{c}", "", "{c}", "bigint", "number"),
     Cast(r"int.*", "{c}", "", "{c}", "integer", "number"),
-    Cast(r"bit.*", "{c}", "", "CAST({c} AS UNSIGNED)", "numeric(20,0)", None),
+    Cast(r"bit.*", "{c}", "", "CAST({c} AS UNSIGNED)", "numeric(20,0)", None, AS_NUMBER),
     Cast(r"(decimal|numeric).*", AS_CHAR, "", AS_CHAR, "numeric({precision},{scale})", "text"),
-    Cast(r"float.*", "{c}", "", "{c}", "real", None),
-    Cast(r"double.*", "{c}", "", "{c}", "double precision", None),
+    Cast(r"float.*", "{c}", "", "{c}", "real", None, AS_DOUBLE),
+    Cast(r"double.*", "{c}", "", "{c}", "double precision", None, AS_DOUBLE),
     Cast(r"datetime.*", AS_CHAR, "", POSSIBLE, "timestamp", "text"),
     Cast(r"timestamp.*", AS_CHAR, "", POSSIBLE, "timestamptz", "text"),
     Cast(r"date.*", AS_CHAR, "", POSSIBLE, "date", "text"),
     Cast(r"time.*", AS_CHAR, "", MICROSECONDS, "interval", "text"),
     Cast(r"year.*", AS_CHAR, "", "{c}", "smallint", "text"),
-    Cast(r"(char|varchar|tinytext|text|mediumtext|longtext).*", AS_BYTES, "", "{c}", "text", "bytes"),
-    Cast(r"(binary|varbinary|tinyblob|blob|mediumblob|longblob).*", "{c}", "", "{c}", "bytea", "bytes"),
-    Cast(r"(enum|set)\(.*", "{c}+0", LABEL, AS_CHAR, "text", None),
-    Cast(r"json.*", AS_CHAR, UTF8, AS_CHAR, "text", None),
-    Cast(r"(uuid|inet4|inet6).*", AS_CHAR, UTF8, AS_CHAR, "text", None),
+    Cast(r"(char|varchar|tinytext|text)\b.*", AS_BYTES, "", "{c}", "text", "bytes", MEASURED),
+    Cast(r"(mediumtext|longtext).*", AS_BYTES, "", "{c}", "text", "bytes", DIGESTED),
+    Cast(r"(binary|varbinary|tinyblob|blob)\b.*", "{c}", "", "{c}", "bytea", "bytes", MEASURED),
+    Cast(r"(mediumblob|longblob).*", "{c}", "", "{c}", "bytea", "bytes", DIGESTED),
+    Cast(r"(enum|set)\(.*", POSITION, LABEL, AS_CHAR, "text", None, (POSITION, *MEASURED)),
+    Cast(r"json.*", AS_CHAR, UTF8, AS_CHAR, "text", None, ("SHA2(CAST({c} AS CHAR), 256)",)),
+    Cast(r"(uuid|inet4|inet6).*", AS_CHAR, UTF8, AS_CHAR, "text", None, (AS_CHAR,)),
     Cast(
         r"(geometry|point|linestring|polygon|multipoint|multilinestring|multipolygon|geometrycollection|geomcollection).*",
         AS_BYTES,
@@ -70,6 +81,7 @@ CASTS = (
         AS_BYTES,
         "bytea",
         None,
+        ("SHA2(CAST({c} AS BINARY), 256)",),
     ),
 )
 
@@ -100,6 +112,25 @@ def cast_of(column: Column) -> Cast:
         if re.fullmatch(cast.matches, column.type, re.IGNORECASE | re.DOTALL):
             return cast
     raise TableError(f"column {column.name} has the type {column.type}, which no rule in transfer/casts.py knows.")
+
+
+def hashed(column: Column, quoted: str) -> tuple[str, ...]:
+    """Return the texts that stand for a column's value in its row's hash; NULL is an N, which no value begins with."""
+    pieces = tuple(piece.format(c=quoted) for piece in cast_of(column).hashed)
+    return tuple(f"IFNULL({piece}, 'N')" for piece in pieces) if column.nullable else pieces
+
+
+def summed(column: Column, quoted: str) -> str | None:
+    """Return what to sum so that the server gives the exact sum of a column's values, None where it has none.
+
+    A DECIMAL's sum has 65 digits at most, 22 of them for carrying.
+    """
+    held = warehouse_type(column)
+    if held not in ("smallint", "integer", "bigint") and not held.startswith("numeric"):
+        return None
+    if column.kind == "decimal":
+        return quoted if (column.precision or 65) <= 43 else None
+    return f"{quoted}+0"
 
 
 def warehouse_type(column: Column) -> str:

@@ -22,6 +22,8 @@ from traceback import extract_tb
 import pymysql
 from adbc_driver_manager import Error as AdbcError
 
+from transfer.reader import ReaderDied, ReaderHung, ReaderPanicked
+
 
 class EltError(Exception):
     """Base of all errors of the pipeline; its text is safe to show, log and store."""
@@ -85,13 +87,18 @@ MEANINGS = {
     "1053": "the server is shutting down",
     "1054": "a column is missing",
     "1062": "a unique key would be doubled",
+    "1071": "a key is too long",
+    "1075": "an AUTO_INCREMENT stands first in no key",
     "1114": "the table or disk is full",
+    "1115": "it does not know a character set",
+    "1117": "the table has too many columns",
     "1118": "a row is too wide",
     "1142": "the user lacks a privilege",
     "1146": "the table does not exist",
     "1205": "a lock was held too long by somebody else",
     "1213": "a deadlock was resolved against it",
     "1227": "the user lacks a privilege",
+    "1273": "it does not know a collation",
     "1317": "the statement was killed",
     "1366": "a text does not fit the column's character set",
     "1406": "a value is too long for its column",
@@ -99,6 +106,9 @@ MEANINGS = {
     "1927": "the connection was killed",
     "1969": "the statement took too long",
     "2003": "nothing answers at this address",
+    "DIED": "the reading process ended, perhaps for want of memory",
+    "HUNG": "it did not answer in time and the connection was given up",
+    "PANIC": "the driver could not read a value",
     "TLS": "no verified TLS connection can be made",
     "2026": "no verified TLS connection can be made",
     "2006": "the connection is gone",
@@ -145,19 +155,17 @@ LIBPQ = (
 
 MISSING_TABLE = frozenset({"1146", "42P01"})
 # The server itself is out of reach, so asking it about the next table helps nobody.
-GONE = frozenset({"", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"})
+GONE = frozenset({"", "HUNG", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"})
+TOO_LARGE = frozenset({"54000", "54011"})
 LOCKED_OUT = frozenset({"1205", "55P03", "40P01", "1213"})
-
-
-def is_panic(error: BaseException) -> bool:
-    """Tell a Rust panic of ConnectorX: a BaseException, so that `except Exception` and Prefect's retries miss it."""
-    return type(error).__name__ == "PanicException"
 
 
 def code_of(error: BaseException) -> str | None:
     """Return the server's code of a driver's error, `""` for one without a code, None for any other error."""
-    code: str | None = "" if is_panic(error) else None
+    code: str | None = None
     match error:
+        case ReaderPanicked() | ReaderHung() | ReaderDied():
+            code = error.code
         case FileNotFoundError():  # the file of a certificate authority is the only one that a driver opens
             code = "TLS"
         case pymysql.Error() | OSError() if re.search(r"certificate|\bSSL\b|\bTLS\b", str(error)):
@@ -191,7 +199,7 @@ def faults(place: str, doing: str) -> Iterator[None]:
         yield
     except EltError:
         raise
-    except BaseException as error:  # ConnectorX panics with a BaseException
+    except Exception as error:
         code = code_of(error)
         if code is None:
             raise

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
 import os
+import re
+import secrets
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 from urllib.parse import quote as percent
 
-import connectorx
 import pyarrow as pa
 import pyarrow.compute as pc
 import pymysql
 from pymysql.cursors import Cursor
 
-from transfer.casts import cast_of, pageable
+from transfer.casts import cast_of, hashed, pageable
 from transfer.errors import DatabaseFault, TableError, faults
+from transfer.reader import Reader, Request
 from transfer.settings import Limits, MySQLServer
-from transfer.table import Column, Table
+from transfer.table import Column, Size, Table
 
 log = logging.getLogger("elt.connection")
 
 CONNECT_SECONDS = 2.5
 LOCK_SECONDS = 10
+ANSWER_SECONDS = 5  # beyond its own limit for a statement, a server has that long to say so
 READ_MODE = ""
 # Zeroes stay zeroes in AUTO_INCREMENT columns, impossible dates are values like others.
 WRITE_MODE = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
+
+# Names in backticks, and statistics of now: MySQL keeps them for a day.
+FRESH = "sql_quote_show_create = 1 /*!80000 , information_schema_stats_expiry = 0 */"
 
 Connection: TypeAlias = "pymysql.connections.Connection[Cursor]"
 Row: TypeAlias = tuple[Any, ...]
@@ -45,7 +52,7 @@ def session(limits: Limits, mode: str) -> str:
     seconds = limits.statement_seconds
     return (
         f"SET SESSION time_zone = '+00:00', sql_mode = '{mode}', lock_wait_timeout = {LOCK_SECONDS},"
-        " sql_select_limit = 18446744073709551615"
+        f" sql_select_limit = 18446744073709551615, {FRESH}"
         f" /*M! , max_statement_time = {seconds} */ /*!80000 , max_execution_time = {seconds * 1000} */"
     )
 
@@ -70,7 +77,8 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False) -> Ite
                 ssl=ssl.create_default_context(cafile=server.tls_ca) if server.verified_tls else None,
                 ssl_disabled=not server.verified_tls,
             )
-            connection._read_timeout = None  # type: ignore[attr-defined]  # noqa: SLF001 - statements have their own limit
+            # Building the keys of a large table in the replica may take its time.
+            connection._read_timeout = None if writes else limits.statement_seconds + ANSWER_SECONDS  # type: ignore[attr-defined]  # noqa: SLF001
     except DatabaseFault as error:
         log.error("%s %s@%s:%s refused: %s", server.place, server.user, server.host, server.port, error)
         raise
@@ -84,8 +92,11 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False) -> Ite
                 connection,
                 server.place,
                 "preparing the session",
-                f"SET SESSION sql_mode = '{WRITE_MODE}', foreign_key_checks = 0, innodb_strict_mode = 0,"
-                " max_error_count = 65535, lock_wait_timeout = 2, innodb_lock_wait_timeout = 50 /*M! , check_constraint_checks = 0 */",
+                # In strict mode InnoDB refuses at once what it would refuse at the first row. sql_notes: of a generated column's
+                # rounding; that values are stored as they are is for their hash to prove. MySQL has both, or wants them so.
+                f"SET SESSION sql_mode = '{WRITE_MODE}', foreign_key_checks = 0, sql_notes = 0, lock_wait_timeout = 2,"
+                f" innodb_lock_wait_timeout = 50, {FRESH} /*M! , innodb_strict_mode = 1, max_error_count = 65535,"
+                " check_constraint_checks = 0 */ /*M!100804 , explicit_defaults_for_timestamp = 1 */",
             )
         else:
             run(connection, server.place, "preparing the session", session(limits, READ_MODE))
@@ -137,13 +148,49 @@ def address(server: MySQLServer) -> str:
     return f"mysql://{login}@{host}:{server.port}/{percent(server.db, safe='')}{tls}"
 
 
+_IDLE_READERS: list[Reader] = []
+
+
+@atexit.register
+def close_readers() -> None:
+    """End the reading processes that are idle."""
+    while _IDLE_READERS:
+        _IDLE_READERS.pop().close()
+
+
 def read(server: MySQLServer, limits: Limits, doing: str, query: str) -> pa.Table:
-    """Read a query's rows as Arrow; everything is in memory and the server free again when it returns."""
-    with faults(server.place, doing):
-        table: pa.Table = connectorx.read_sql(
-            address(server), query, return_type="arrow", pre_execution_query=[session(limits, READ_MODE)]
-        )
+    """Read a SELECT's rows as Arrow; everything is in memory and the server free again when it returns.
+
+    A server that does not answer in time is given up, and the connection killed if it lets itself be.
+    """
+    token = secrets.token_hex(8)
+    marked = query.replace("SELECT", f"SELECT /* elt {token} */", 1)
+    request = Request(address(server), (session(limits, READ_MODE),), marked)
+    try:
+        with faults(server.place, doing):
+            reader = _IDLE_READERS.pop() if _IDLE_READERS else Reader()
+            table = reader.read(request, limits.statement_seconds + ANSWER_SECONDS)
+    except DatabaseFault as fault:
+        if fault.code == "HUNG":
+            _kill(server, limits, token)
+        if fault.code not in ("HUNG", "DIED"):
+            _IDLE_READERS.append(reader)
+        raise
+    _IDLE_READERS.append(reader)
     return table
+
+
+def _kill(server: MySQLServer, limits: Limits, token: str) -> None:
+    with suppress(DatabaseFault), connect(server, limits) as connection:
+        found = rows(
+            connection,
+            server.place,
+            "looking for a connection that hangs",
+            "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE %s AND ID <> CONNECTION_ID()",
+            (f"%elt {token}%",),
+        )
+        for (number,) in found:
+            run(connection, server.place, "killing a connection that hangs", f"KILL {int(number)}")
 
 
 def literal(column: Column, value: Any) -> str:
@@ -152,9 +199,15 @@ def literal(column: Column, value: Any) -> str:
     if form == "number":
         return str(value)
     if form == "text":
-        return f"'{value}'"
+        return _date(str(value)) if column.kind in ("date", "datetime", "timestamp") else f"'{value}'"
     introducer = f"_{column.charset} " if column.charset else ""
     return f"{introducer}x'{bytes(value).hex()}'"
+
+
+def _date(text: str) -> str:
+    """Write a date as a number, as MySQL refuses an impossible one in a text; one before the year 1000 only texts hold."""
+    digits = re.sub(r"[- :]", "", text)
+    return digits if text >= "1000" or not digits.strip("0.") else f"'{text}'"
 
 
 def after(key: Sequence[Column], last: Sequence[str]) -> str:
@@ -172,7 +225,16 @@ def page_query(table: Table, select: str, last: Sequence[str] | None, count: int
     """
     where = f" WHERE {after(table.key_columns, last)}" if last else ""
     order = ", ".join(quote(name) for name in table.key)
-    return f"SELECT {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY){where} ORDER BY {order} LIMIT {count}"
+    return f"{selecting(table)} {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY){where} ORDER BY {order} LIMIT {count}"
+
+
+def selecting(table: Table) -> str:
+    """Return the SELECT that reads a table.
+
+    ConnectorX prepares a statement before it sets the session's time zone; MariaDB has put into it by then, as text, until
+    when the current rows of a system-versioned table are valid, which in another zone is true of none.
+    """
+    return "SET STATEMENT time_zone = '+00:00' FOR SELECT" if table.versioned else "SELECT"
 
 
 def pages(
@@ -182,21 +244,29 @@ def pages(
     select: str,
     *,
     last: Sequence[str] | None = None,
-    row_bytes: int = 0,
+    size: Size,
 ) -> Iterator[tuple[pa.Table, list[str]]]:
     """Read a table in pages of its primary key, each with the literals of its last key; without a usable key as one page.
 
-    Pages grow and shrink with the time and bytes of the page before, so that no statement holds a MyISAM table for long.
+    Pages grow and shrink with the time and bytes of the page before, so that no statement holds a MyISAM table for long,
+    and never have more rows than fit into memory if all of them were as long as they may be.
     """
+    doing = f"reading {table.name}"
     if not pageable(table.key_columns):
-        yield read(server, limits, f"reading {table.name}", f"SELECT {select} FROM {quote(table.name)}"), []
+        yield read(server, limits, doing, f"{selecting(table)} {select} FROM {quote(table.name)}"), []
         return
     keys = ", ".join(cast_of(column).for_replica.format(c=quote(column.name)) for column in table.key_columns)
-    count = min(limits.page_rows, max(1, limits.page_bytes // max(row_bytes, 1)), FIRST_PAGE_ROWS)
+    most = min(limits.page_rows, most_rows(limits, table.columns))
+    count = min(most, FIRST_PAGE_ROWS, max(1, limits.page_bytes // max(size.row_bytes, 1)))
+    huge = [column for column in table.columns if (column.octets or 0) > LONG]
+    measured = huge and not 0 < size.bytes <= limits.page_bytes
     quickest = math.inf
     while True:
+        if measured:
+            lengths = read(server, limits, doing, page_query(table, sum_of_lengths(huge), last, count))
+            count = fitting(limits, lengths.column(0))
         started = time.monotonic()
-        page = read(server, limits, f"reading {table.name}", page_query(table, f"{select}, {keys}", last, count))
+        page = read(server, limits, doing, page_query(table, f"{select}, {keys}", last, count))
         seconds = time.monotonic() - started
         quickest = min(quickest, seconds)
         if page.num_rows:
@@ -208,15 +278,37 @@ def pages(
             yield page.select(range(width)), list(last)
         if page.num_rows < count:
             return
-        count = next_count(limits, count, page.nbytes, seconds - quickest)
+        count = next_count(limits, count, most, page.nbytes, seconds - quickest)
 
 
 FIRST_PAGE_ROWS = 2_000
 SLOW_PAGE_ROWS = 1_000
 PAGE_SECONDS = 0.1
+LONG = 2**16  # TEXT and BLOB end here; what is longer is measured before it is read
+WORST_PAGES = 16
 
 
-def next_count(limits: Limits, count: int, size: int, seconds: float) -> int:
+def most_rows(limits: Limits, columns: Sequence[Column]) -> int:
+    """Return how many rows a page may have so that it never exceeds `page_bytes` 16 times, the columns that are measured apart."""
+    longest = sum(column.octets or 8 for column in columns if (column.octets or 0) <= LONG)
+    return max(1, WORST_PAGES * limits.page_bytes // max(longest, 1))
+
+
+def sum_of_lengths(columns: Sequence[Column]) -> str:
+    """Return the expression for the bytes of a row's long columns."""
+    lengths = " + ".join(
+        f"IFNULL(LENGTH({cast_of(column).for_replica.format(c=quote(column.name))}), 0)" for column in columns
+    )
+    return f"CAST({lengths} AS SIGNED)"
+
+
+def fitting(limits: Limits, lengths: pa.ChunkedArray) -> int:
+    """Return how many rows, of these lengths, make a page; the first is one in any case."""
+    within = pc.less_equal(pc.cumulative_sum(lengths), limits.page_bytes)
+    return max(1, pc.sum(within).as_py() or 0)
+
+
+def next_count(limits: Limits, count: int, most: int, size: int, seconds: float) -> int:
     """Return how many rows the next page may have, from the bytes of this one and the seconds it took beyond the quickest.
 
     What every page takes, however short, is the way to the server: shorter pages would only go it more often. For the
@@ -224,7 +316,28 @@ def next_count(limits: Limits, count: int, size: int, seconds: float) -> int:
     """
     by_bytes = int(count * limits.page_bytes / max(size, 1))
     by_seconds = max(SLOW_PAGE_ROWS, int(count * PAGE_SECONDS / max(seconds, 1e-4)))
-    return max(1, min(limits.page_rows, count * 4, by_bytes, by_seconds))
+    return max(1, min(most, count * 4, by_bytes, by_seconds))
+
+
+def row_hash(table: Table) -> str:
+    """Return the expression for a row's 64-bit hash over all its columns, by SHA-2: MySQL 9.7 has no other digest."""
+    pieces = ", ".join(piece for column in table.columns for piece in hashed(column, quote(column.name)))
+    return f"CAST(CONV(LEFT(SHA2(CONCAT_WS(',', {pieces}), 256), 16), 16, 10) AS UNSIGNED)"
+
+
+HASHES = 2**64
+
+
+def sum_of_hashes(table: Table, hashes: pa.ChunkedArray) -> int:
+    """Return the sum of rows' hashes modulo 2^64.
+
+    Raises:
+        TableError: the server could not make one of them.
+
+    """
+    if hashes.null_count:
+        raise TableError(f"{table.name} has a row longer than the source's max_allowed_packet.")
+    return int(pc.sum(hashes).as_py() or 0)
 
 
 def replica_select(table: Table) -> str:
@@ -303,4 +416,7 @@ TRUNCATED = 1265
 def error_labels(columns: Sequence[Column], page: pa.Table) -> int:
     """Count the ENUMs' error values in a page: each is stored as it is, with one warning."""
     enums = (page.column(position) for position, column in enumerate(columns) if column.kind == "enum")
-    return sum(pc.sum(pc.equal(values, 0)).as_py() or 0 for values in enums)
+    return min(sum(pc.sum(pc.equal(values, 0)).as_py() or 0 for values in enums), MOST_WARNINGS)
+
+
+MOST_WARNINGS = 65_535  # the protocol counts no further

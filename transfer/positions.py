@@ -24,7 +24,8 @@ def prepare(warehouse: Warehouse) -> None:
     with postgres.connect(warehouse) as connection:
         ((present,),) = connection.rows(
             "looking for the status tables",
-            "SELECT num_nulls(to_regnamespace('raw'), to_regclass($1), to_regclass($2)) = 0",
+            "SELECT num_nulls(to_regnamespace('raw'), to_regclass($1), to_regclass($2)) = 0 AND EXISTS"
+            " (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'names_altered')",
             (_status(warehouse), _builds(warehouse)),
         )
         if present:
@@ -103,16 +104,28 @@ def note_loaded(
     generation: str,
     extract_id: int,
     rows: int,
+    names: dict[str, str],
     altered: dict[str, dict[str, int]],
     moved: bool,
 ) -> None:
-    """Write down which extract `raw` holds now; `moved` when its rows are others than before."""
+    """Write down which extract `raw` holds now, under which names; `moved` when its rows are others than before."""
+    renamed = {ours: theirs for ours, theirs in names.items() if ours != theirs}
     connection.run(
         "writing etl_transform_status",
         f"UPDATE {_status(warehouse)} SET replica_generation = $2, extract_id = $3, load_id = load_id + $4,"
-        " raw_oid = to_regclass($5)::oid::bigint, raw_rows = $6, values_altered = $7, loaded_at = now(), checked_at = now()"
-        " WHERE table_name = $1",
-        (table, generation, extract_id, int(moved), str(target), rows, json.dumps(altered)),
+        " raw_oid = to_regclass($5)::oid::bigint, raw_rows = $6, values_altered = $7, raw_name = $8, names_altered = $9,"
+        " loaded_at = now(), checked_at = now() WHERE table_name = $1",
+        (
+            table,
+            generation,
+            extract_id,
+            int(moved),
+            str(target),
+            rows,
+            json.dumps(altered),
+            target.name,
+            json.dumps(renamed),
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from threading import Lock
 from typing import Any, TypeAlias
@@ -20,7 +21,7 @@ import pyarrow as pa
 from transfer.casts import arrow_type
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, faults
 from transfer.settings import Limits, Warehouse
-from transfer.table import digest
+from transfer.table import Totals, digest
 
 log = logging.getLogger("elt.connection")
 
@@ -72,7 +73,7 @@ def quote(name: str) -> str:
 def address(warehouse: Warehouse) -> str:
     """Return the libpq address, password included: never log it."""
     login = f"{percent(warehouse.user, safe='')}:{percent(warehouse.password.get_secret_value(), safe='')}"
-    tls = "verify-full" if warehouse.verified_tls else "prefer"
+    tls = "verify-full" if warehouse.verified_tls else "disable"  # "prefer" tries a wrong password twice
     authority = f"sslrootcert={percent(warehouse.tls_ca or 'system', safe='')}&" if warehouse.verified_tls else ""
     session = percent(f"-c timezone=UTC -c lock_timeout={LOOK_SECONDS}s")
     return (
@@ -387,6 +388,27 @@ def _merge_multisets(connection: Connection, side: Place, target: Place, columns
         connection.run(doing, f"DELETE FROM {target}")
         connection.run(doing, f"INSERT INTO {target} ({columns}) {theirs}")
     return Changes(inserted, 0, deleted)
+
+
+def totals(connection: Connection, place: Place, fields: Sequence[Field]) -> Totals:
+    """Count the rows and each column's values, and sum its numbers; floating-point ones have no exact sum."""
+    values = ", ".join(f"count({quote(field.name)})::numeric" for field in fields)
+    sums = ", ".join(
+        f"coalesce(sum({quote(field.name)}), 0)::numeric" if _is_exact_number(field) else "NULL" for field in fields
+    )
+    # Arrays, as a SELECT has 1,664 expressions at most, and as text, for a driver that reads numerics as text anyway.
+    ((rows, counted, summed),) = connection.rows(
+        f"proving {place}", f"SELECT count(*), ARRAY[{values}]::text, ARRAY[{sums}]::numeric[]::text FROM {place}"
+    )
+    return Totals(
+        rows,
+        tuple(int(each) for each in counted.strip("{}").split(",")),
+        tuple(None if each == "NULL" else Decimal(each) for each in summed.strip("{}").split(",")),
+    )
+
+
+def _is_exact_number(field: Field) -> bool:
+    return field.type in ("smallint", "integer", "bigint") or field.type.startswith("numeric")
 
 
 def counts(connection: Connection, places: Iterable[Place]) -> dict[Place, int | None]:

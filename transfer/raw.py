@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import add
 from time import monotonic
 
 import pyarrow as pa
@@ -11,31 +13,23 @@ import pyarrow.compute as pc
 
 from transfer import positions, postgres
 from transfer.casts import cast_of, warehouse_type
-from transfer.errors import TableError
+from transfer.errors import TOO_LARGE, DatabaseFault, TableError, meaning
 from transfer.layout import fit, raw_fields, raw_key
 from transfer.mysql import quote as mysql_quote
 from transfer.postgres import Changes, Place
 from transfer.settings import Limits, Warehouse
-from transfer.table import Hop, Table
+from transfer.table import Hop, Table, Totals
 
 SIDE = Place("", "_elt_side")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is loaded: an extract of a copy, with its counts of rows and of values that are not NULL, per column."""
+    """What is loaded: an extract of a copy, and the replica's own totals of it."""
 
     generation: str
     extract_id: int
-    rows: int
-    values: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    rows: int
-    values: tuple[int, ...]
-    nul_characters: tuple[int, ...]
+    totals: Totals
 
 
 def select(table: Table) -> str:
@@ -49,27 +43,33 @@ def load(
     """Make `raw` equal to the replica's pages, rows and position in one transaction; return the values it could not hold.
 
     Raises:
-        TableError: the counts of rows or of NULLs do not agree with the replica's.
+        TableError: PostgreSQL cannot hold the table, or its totals do not agree with the replica's.
 
     """
     started = monotonic()
     target = Place("raw", fit(table.name))
-    with postgres.connect(warehouse) as connection:
+    fields = raw_fields(table)
+    if len(fields) > MOST_COLUMNS:
+        raise TableError(
+            f"{table.name} has {len(fields):,} columns, PostgreSQL's tables {MOST_COLUMNS:,} at most; it stands in the replica only."
+            f" ELT_EXCLUDE={table.name} leaves it out."
+        )
+    with postgres.connect(warehouse) as connection, holdable(table):
         postgres.wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
         first = not postgres.stands(connection, target, warehouse.schema_name)
         side = target if first else SIDE
-        postgres.create(connection, side, raw_fields(table), temporary=not first)
-        read = _copy(connection, side, table, pages)
-        altered = _proven(table, origin, read)
+        postgres.create(connection, side, fields, temporary=not first)
+        read, nul_characters = _copy(connection, side, table, pages)
         if first:
             postgres.add_key(connection, limits, target, raw_key(table))
             postgres.claim(connection, target, warehouse.schema_name)
-            changes = Changes(read.rows, 0, 0)
+            changes = Changes(read, 0, 0)
         else:
             connection.run(f"looking at {table.name}", f"ANALYZE {side}")
-            postgres.conform(connection, limits, target, raw_fields(table), raw_key(table))
-            changes = postgres.merge(connection, limits, side, target, raw_fields(table), raw_key(table))
+            postgres.conform(connection, limits, target, fields, raw_key(table))
+            changes = postgres.merge(connection, limits, side, target, fields, raw_key(table))
+        altered = _proven(table, origin.totals, postgres.totals(connection, target, fields), nul_characters)
         positions.note_loaded(
             connection,
             warehouse,
@@ -77,31 +77,50 @@ def load(
             target,
             generation=origin.generation,
             extract_id=origin.extract_id,
-            rows=origin.rows,
+            rows=origin.totals.rows,
+            names={column.name: field.name for column, field in zip(table.columns, fields, strict=True)},
             altered=altered,
             moved=first or changes.any,
         )
         connection.commit()
-    return Hop("load", read.rows, changes.inserted, changes.updated, changes.deleted, monotonic() - started), altered
+    return Hop("load", read, changes.inserted, changes.updated, changes.deleted, monotonic() - started), altered
 
 
-def _copy(connection: postgres.Connection, side: Place, table: Table, pages: Iterable[pa.Table]) -> _Read:
-    total = _Read(0, (0,) * len(table.columns), (0,) * len(table.columns))
+MOST_COLUMNS = 1_600
+
+
+@contextmanager
+def holdable(table: Table) -> Iterator[None]:
+    """Tell a row that PostgreSQL cannot hold from a server that fails."""
+    try:
+        yield
+    except DatabaseFault as fault:
+        if fault.code not in TOO_LARGE:
+            raise
+        raise TableError(
+            f"{table.name} has a row that PostgreSQL cannot hold ({meaning(fault.code)}, error {fault.code}); it stands in the"
+            f" replica only. ELT_EXCLUDE={table.name} leaves it out."
+        ) from None
+
+
+def _copy(
+    connection: postgres.Connection, side: Place, table: Table, pages: Iterable[pa.Table]
+) -> tuple[int, tuple[int, ...]]:
+    """Append the pages; return the number of rows, and of each column's texts that had a NUL character."""
+    fields = raw_fields(table)
+    standing = postgres.fields_of(connection, side)
+    if standing != fields:  # COPY writes another type of equal width as garbage
+        raise TableError(f"{table.name}: the table to be filled in PostgreSQL has other columns than the rows.")
+    rows, nul_characters = 0, (0,) * len(fields)
     for page in pages:
-        clean, nul_characters = _without_nul_characters(page)
-        connection.copy(f"loading {table.name}", side, raw_fields(table), clean)
-        total = _Read(
-            total.rows + page.num_rows,
-            tuple(
-                before + page.num_rows - column.null_count
-                for before, column in zip(total.values, page.columns, strict=True)
-            ),
-            tuple(before + found for before, found in zip(total.nul_characters, nul_characters, strict=True)),
-        )
-    return total
+        clean, found = without_nul_characters(page)
+        connection.copy(f"loading {table.name}", side, fields, clean)
+        rows += page.num_rows
+        nul_characters = tuple(map(add, nul_characters, found))
+    return rows, nul_characters
 
 
-def _without_nul_characters(page: pa.Table) -> tuple[pa.Table, list[int]]:
+def without_nul_characters(page: pa.Table) -> tuple[pa.Table, list[int]]:
     """Remove U+0000 from texts, which PostgreSQL cannot hold; return how many values of each column had one."""
     found = [0] * page.num_columns
     for position, column in enumerate(page.columns):
@@ -112,19 +131,20 @@ def _without_nul_characters(page: pa.Table) -> tuple[pa.Table, list[int]]:
     return page, found
 
 
-def _proven(table: Table, origin: Origin, read: _Read) -> dict[str, dict[str, int]]:
-    """Compare what was loaded with the replica's counts; a date that became NULL is named, any other loss is an error."""
-    if read.rows != origin.rows:
-        raise TableError(f"{table.name}: the replica holds {origin.rows} rows but {read.rows} were read for raw.")
+def _proven(table: Table, origin: Totals, held: Totals, nul_characters: Sequence[int]) -> dict[str, dict[str, int]]:
+    """Compare what `raw` holds with the replica's totals; a date that became NULL is named, any other loss is an error."""
+    if held.rows != origin.rows:
+        raise TableError(f"{table.name}: the replica holds {origin.rows} rows but raw would hold {held.rows}.")
     altered: dict[str, dict[str, int]] = {}
-    for column, had, has, nul_characters in zip(
-        table.columns, origin.values, read.values, read.nul_characters, strict=True
-    ):
-        if had != has and warehouse_type(column) not in ("date", "timestamp", "timestamptz"):
+    for position, column in enumerate(table.columns):
+        had, has = origin.values[position], held.values[position]
+        if had < has or (had > has and warehouse_type(column) not in ("date", "timestamp", "timestamptz")):
             raise TableError(
-                f"{table.name}: column {column.name} has {had} values in the replica but {has} were read for raw."
+                f"{table.name}: column {column.name} has {had} values in the replica but raw would hold {has}."
             )
-        kinds = {"impossible_dates": had - has, "nul_characters": nul_characters}
+        if origin.sums[position] is not None and origin.sums[position] != held.sums[position]:
+            raise TableError(f"{table.name}: column {column.name} has another sum in the replica than raw would have.")
+        kinds = {"impossible_dates": had - has, "nul_characters": nul_characters[position]}
         if any(kinds.values()):
             altered[column.name] = {kind: count for kind, count in kinds.items() if count}
     return altered

@@ -8,18 +8,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from time import monotonic, sleep
 
 import pyarrow as pa
 
 from transfer import mysql
-from transfer.casts import cast_of
-from transfer.definition import as_replica, structure
-from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableBusy, TableError
+from transfer.casts import cast_of, summed
+from transfer.definition import ENGINES, REFUSED, as_replica, structure
+from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableBusy, TableError, meaning
 from transfer.mysql import quote
 from transfer.settings import Limits, Replica
-from transfer.table import Column, Evidence, Extracted, Hop, SourceTable, Table, digest
+from transfer.shown import shown
+from transfer.table import Column, Evidence, Extracted, Hop, SourceTable, Table, Totals, digest
 
 TABLES = Path(__file__).with_name("sql") / "replica_tables.sql"
 NEW, OLD = "_elt_new_", "_elt_old_"
@@ -44,7 +46,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """The table under construction beside the one that people read."""
+    """The table under construction beside the one that people read; `hashes` is the sum of its rows' at the source."""
 
     name: str
     each: SourceTable
@@ -52,6 +54,7 @@ class Shadow:
     read_from: datetime
     last: tuple[str, ...] | None = None
     rows: int = 0
+    hashes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +81,12 @@ def prepare(replica: Replica, limits: Limits) -> None:
 def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None) -> State:
     """Read the position of every table, or of those named, and count what the replica holds of them."""
     with mysql.connect(replica, limits) as connection:
-        present: dict[str, datetime] = dict(
-            _ask(connection, "listing its tables", f"SELECT TABLE_NAME, CREATE_TIME {_FROM_TABLES}")
-        )
+        present: dict[str, tuple[datetime, str]] = {
+            name: (created, engine)
+            for name, created, engine in _ask(
+                connection, "listing its tables", f"SELECT TABLE_NAME, CREATE_TIME, COALESCE(ENGINE, '') {_FROM_TABLES}"
+            )
+        }
         if "etl_extract_status" not in present or "etl_replica" not in present:
             return State("", {})
         generation = _ask(connection, "asking which copy it is", "SELECT generation FROM etl_replica")
@@ -88,7 +94,7 @@ def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None) -
         counts = _counts(connection, [row[0] for row in newest if row[0] in present])
     return State(
         generation[0][0] if generation else "",
-        {row[0]: _extracted(row, present.get(row[0]), counts.get(row[0])) for row in newest},
+        {row[0]: _extracted(row, present.get(row[0], (None, "")), counts.get(row[0])) for row in newest},
     )
 
 
@@ -144,7 +150,7 @@ def _count_or_none(connection: mysql.Connection, name: str) -> int | None:
         return None
 
 
-def _extracted(row: mysql.Row, created_now: datetime | None, rows_now: int | None) -> Extracted:
+def _extracted(row: mysql.Row, now: tuple[datetime | None, str], rows_now: int | None) -> Extracted:
     (
         _,
         id_,
@@ -169,7 +175,8 @@ def _extracted(row: mysql.Row, created_now: datetime | None, rows_now: int | Non
         clean=bool(clean),
         rows=total,
         replica_created=replica_created,
-        replica_created_now=created_now,
+        replica_created_now=now[0],
+        replica_engine=now[1],
         replica_rows_now=rows_now,
     )
 
@@ -249,59 +256,102 @@ def _drop(lock: Lock, name: str) -> None:
     mysql.run(lock.connection, "replica", f"dropping {name}", f"DROP TABLE IF EXISTS {quote(name)}")
 
 
-def shadow(lock: Lock, each: SourceTable, definition: str, now: datetime) -> Shadow:
+def shadow(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: datetime) -> Shadow:
     """Start a shadow table, or go on with the one of a killed run if the source has not changed since it began."""
     name = beside(NEW, lock.table)
-    watermark = digest(each.evidence.watermark, definition)
+    watermark = digest(each.evidence.watermark, definition, limits.collations)
     progress = _progress(lock)
     if progress and _can_resume(lock, name, each, progress[0], watermark):
-        _, read_from, last, count = progress[0]
-        return Shadow(name, each, definition, read_from, tuple(json.loads(last)), count)
+        _, read_from, last, count, hashes = progress[0]
+        return Shadow(name, each, definition, read_from, tuple(json.loads(last)), count, hashes)
     _drop(lock, name)
     with _transaction(lock) as connection:
         mysql.run(
             connection,
             "replica",
             "noting the progress",
-            "REPLACE INTO etl_extract_progress (table_name, watermark, read_from, last_key, rows_read)"
-            " VALUES (%s, %s, %s, '[]', 0)",
+            "REPLACE INTO etl_extract_progress (table_name, watermark, read_from, last_key, rows_read, hash_sum)"
+            " VALUES (%s, %s, %s, '[]', 0, 0)",
             (lock.table, watermark, now),
         )
-    mysql.run(lock.connection, "replica", f"creating {name}", as_replica(definition, name).create)
+    _create(lock, limits, name, definition)
     return Shadow(name, each, definition, now)
+
+
+def _create(lock: Lock, limits: Limits, name: str, definition: str) -> None:
+    """Create a shadow of the first engine that takes the definition."""
+    _first_that_takes_it(
+        lock,
+        f"creating {name}",
+        [as_replica(definition, name, engine, limits.collations).create for engine in ENGINES],
+    )
+
+
+def _first_that_takes_it(lock: Lock, doing: str, statements: Sequence[str]) -> None:
+    """Run the first of statements, one for each engine, that the server does not refuse for the engine's sake."""
+    first = ""
+    for statement in statements:
+        try:
+            mysql.run(lock.connection, "replica", doing, statement)
+        except DatabaseFault as fault:
+            if fault.code not in REFUSED:
+                raise
+            first = first or fault.code
+        else:
+            return
+    raise TableError(
+        f"{lock.table}: no engine of the replica's server takes its definition ({meaning(first)}, error {first})."
+    )
+
+
+def _engine(lock: Lock, name: str) -> str:
+    """Return a table's engine, empty if it is not there."""
+    found = _ask(lock.connection, "listing its tables", f"SELECT ENGINE {_FROM_TABLES} AND TABLE_NAME = %s", (name,))
+    return str(found[0][0]) if found else ""
 
 
 def _progress(lock: Lock) -> list[mysql.Row]:
     return _ask(
         lock.connection,
         "reading etl_extract_progress",
-        "SELECT watermark, read_from, last_key, rows_read FROM etl_extract_progress WHERE table_name = %s",
+        "SELECT watermark, read_from, last_key, rows_read, hash_sum FROM etl_extract_progress WHERE table_name = %s",
         (lock.table,),
     )
 
 
 def _can_resume(lock: Lock, name: str, each: SourceTable, progress: mysql.Row, watermark: str) -> bool:
-    recorded, read_from, last, count = progress
+    recorded, read_from, last, count, _ = progress
     updated = each.evidence.updated
     # A write within 2 s before the read, or after it began, may stand on either side of the last page.
     quiet = updated is not None and (read_from - updated).total_seconds() > 2
     if recorded != watermark or not quiet or last == "[]":
         return False
-    present = _ask(lock.connection, "listing its tables", f"SELECT 1 {_FROM_TABLES} AND TABLE_NAME = %s", (name,))
-    return bool(present) and _count(lock.connection, [name])[name] == count
+    return _engine(lock, name) != "" and _count(lock.connection, [name])[name] == count
 
 
 def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str]) -> Shadow:
-    """Add a page to the shadow, together with the note of how far the read has come."""
-    grown = replace(shadow, last=tuple(last), rows=shadow.rows + page.num_rows)
+    """Add a page, whose last column is each row's hash, to the shadow, together with the note of how far the read has come.
+
+    Raises:
+        TableError: the server warned of a row or skipped it, or the source could not make its hash.
+
+    """
+    hashes = mysql.sum_of_hashes(shadow.each.table, page.column(page.num_columns - 1))
+    grown = replace(
+        shadow,
+        last=tuple(last),
+        rows=shadow.rows + page.num_rows,
+        hashes=(shadow.hashes + hashes) % mysql.HASHES,
+    )
     with _transaction(lock) as connection:
-        mysql.load(connection, "replica", shadow.name, shadow.each.table.stored, page)
+        rows = page.select(range(page.num_columns - 1))
+        mysql.load(connection, "replica", shadow.name, shadow.each.table.stored, rows)
         mysql.run(
             connection,
             "replica",
             "noting the progress",
-            "UPDATE etl_extract_progress SET last_key = %s, rows_read = %s WHERE table_name = %s",
-            (json.dumps(list(last)), grown.rows, lock.table),
+            "UPDATE etl_extract_progress SET last_key = %s, rows_read = %s, hash_sum = %s WHERE table_name = %s",
+            (json.dumps(list(last)), grown.rows, grown.hashes, lock.table),
         )
     return grown
 
@@ -310,26 +360,39 @@ def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | Non
     """Make the replica's table equal to the shadow: row by row where it stands and has a key, by a swap otherwise.
 
     Raises:
-        TableError: the shadow does not hold the rows that were read.
+        TableError: the replica would not hold the rows that were read.
 
     """
-    held = _count(lock.connection, [shadow.name])[shadow.name]
-    if held != shadow.rows:
-        raise TableError(f"{lock.table}: {shadow.rows} rows were read but the replica's shadow holds {held}.")
-    if recorded and shadow.each.table.key and _same_structure(lock, shadow):
-        return _merge(lock, shadow, verdict)
-    return _swap(lock, limits, shadow, verdict)
+    try:
+        if recorded and shadow.each.table.key and _can_merge(lock, limits, shadow):
+            return _merge(lock, shadow, verdict)
+        return _swap(lock, limits, shadow, verdict)
+    except TableError:
+        _discard(lock, shadow)  # going on with it would fail again
+        raise
 
 
-def _same_structure(lock: Lock, shadow: Shadow) -> bool:
-    """Compare the standing table's definition with the one that the source's would make."""
-    present = _ask(lock.connection, "listing its tables", f"SELECT 1 {_FROM_TABLES} AND TABLE_NAME = %s", (lock.table,))
-    if not present:
+def _prove(lock: Lock, name: str, shadow: Shadow) -> None:
+    """Compare count and hashes of what is to stand with those of the rows that were read at the source."""
+    rows, hashes = _hashes(lock.connection, shadow.each.table, name)
+    if rows != shadow.rows:
+        raise TableError(f"{lock.table}: {shadow.rows} rows were read but the replica would hold {rows}.")
+    if hashes != shadow.hashes:
+        raise TableError(f"{lock.table}: the replica would hold other values than were read; nothing was changed.")
+
+
+def _discard(lock: Lock, shadow: Shadow) -> None:
+    with _transaction(lock):
+        _forget_progress(lock)
+    _drop(lock, shadow.name)
+
+
+def _can_merge(lock: Lock, limits: Limits, shadow: Shadow) -> bool:
+    """Tell whether the standing table can take changes and undo them, and has the definition that the source's would make."""
+    if _engine(lock, lock.table) != "InnoDB" or _engine(lock, shadow.name) != "InnoDB":
         return False
-    found = _ask(
-        lock.connection, f"asking for the definition of {lock.table}", f"SHOW CREATE TABLE {quote(lock.table)}"
-    )
-    return structure(found[0][1]) == structure(shadow.definition)
+    standing = structure(shown(lock.connection, "replica", lock.table))
+    return standing == structure(shadow.definition, limits.collations)
 
 
 def _merge(lock: Lock, shadow: Shadow, verdict: Verdict) -> Hop:
@@ -349,9 +412,7 @@ def _merge(lock: Lock, shadow: Shadow, verdict: Verdict) -> Hop:
             mysql.run(connection, "replica", f"bringing {lock.table} up to date", statement)
             for statement in (deleting, updating, inserting)
         )
-        held = _count(connection, [lock.table])[lock.table]
-        if held != shadow.rows:
-            raise TableError(f"{lock.table}: {shadow.rows} rows were read but the replica would hold {held}.")
+        _prove(lock, lock.table, shadow)
         hop = Hop("extract", shadow.rows, written - updated, updated, deleted, monotonic() - verdict.started)
         _note(lock, verdict, hop, "complete")
         _forget_progress(lock)
@@ -414,7 +475,8 @@ def _forget_progress(lock: Lock) -> None:
 
 
 def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
-    _build_keys(lock, shadow)
+    _build_keys(lock, limits, shadow)
+    _prove(lock, shadow.name, shadow)
     hop = Hop("extract", shadow.rows, shadow.rows, seconds=monotonic() - verdict.started)
     with _transaction(lock):
         intent = _note(lock, verdict, hop, "intent")
@@ -424,8 +486,8 @@ def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
     return hop
 
 
-def _build_keys(lock: Lock, shadow: Shadow) -> None:
-    keys = as_replica(shadow.definition, shadow.name).keys
+def _build_keys(lock: Lock, limits: Limits, shadow: Shadow) -> None:
+    keys = as_replica(shadow.definition, shadow.name, "InnoDB", limits.collations).keys
     standing = _ask(
         lock.connection,
         f"listing the keys of {shadow.name}",
@@ -434,20 +496,16 @@ def _build_keys(lock: Lock, shadow: Shadow) -> None:
     )
     # One ALTER builds all of them, so a killed run has left all or none.
     if keys and not any(f"KEY {quote(row[0])} " in keys[0] for row in standing):
-        adding = ", ".join(f"ADD {key}" for key in keys)
-        mysql.run(
-            lock.connection,
-            "replica",
-            f"building the keys of {lock.table}",
-            f"ALTER TABLE {quote(shadow.name)} {adding}",
-        )
+        adding = f"ALTER TABLE {quote(shadow.name)} " + ", ".join(f"ADD {key}" for key in keys)
+        engines = ENGINES[ENGINES.index(_engine(lock, shadow.name)) + 1 :]
+        statements = [adding, *(f"{adding}, ENGINE={engine}" for engine in engines)]
+        _first_that_takes_it(lock, f"building the keys of {lock.table}", statements)
 
 
 def _rename(lock: Lock, limits: Limits, shadow: Shadow) -> None:
     """Put the shadow in the table's place, waiting in short turns for readers, since a waiting RENAME blocks new ones."""
     table, old = quote(lock.table), quote(beside(OLD, lock.table))
-    present = _ask(lock.connection, "listing its tables", f"SELECT 1 {_FROM_TABLES} AND TABLE_NAME = %s", (lock.table,))
-    aside = f"{table} TO {old}, " if present else ""
+    aside = f"{table} TO {old}, " if _engine(lock, lock.table) else ""
     until = monotonic() + limits.lock_seconds
     while True:
         try:
@@ -494,15 +552,36 @@ def _conclude(lock: Lock, intent: int, state: str) -> None:
     )
 
 
-def pages(replica: Replica, limits: Limits, table: Table, select: str) -> Iterator[pa.Table]:
+def pages(replica: Replica, limits: Limits, each: SourceTable, select: str) -> Iterator[pa.Table]:
     """Read a table of the replica in pages; the caller holds its lock, so that all pages are of one version."""
-    for page, _ in mysql.pages(replica, limits, table, select):
+    for page, _ in mysql.pages(replica, limits, each.table, select, size=each.size):
         yield page
 
 
-def count_values(replica: Replica, limits: Limits, table: Table) -> tuple[int, tuple[int, ...]]:
-    """Count the rows, and for each column the values that are not NULL."""
-    counting = ", ".join(["COUNT(*)", *(f"COUNT({quote(column.name)})" for column in table.columns)])
+def differs(replica: Replica, limits: Limits, table: Table, hashes: tuple[int, int]) -> bool:
+    """Tell whether a table does not hold as many rows, with the same sum of hashes, as the source's."""
     with mysql.connect(replica, limits) as connection:
-        ((count, *values),) = _ask(connection, f"counting {table.name}", f"SELECT {counting} FROM {quote(table.name)}")
-    return count, tuple(values)
+        return _hashes(connection, table, table.name) != hashes
+
+
+def _hashes(connection: mysql.Connection, table: Table, name: str) -> tuple[int, int]:
+    statement = f"SELECT COUNT(*), COALESCE(SUM({mysql.row_hash(table)}), 0) FROM {quote(name)}"
+    ((rows, total),) = _ask(connection, f"proving {table.name}", statement)
+    return int(rows), int(total) % mysql.HASHES
+
+
+def totals(replica: Replica, limits: Limits, table: Table) -> Totals:
+    """Count the rows and each column's values, and sum its numbers, all by the server."""
+    values = [f"COUNT({quote(column.name)})" if column.nullable else "COUNT(*)" for column in table.columns]
+    sums = [summed(column, quote(column.name)) for column in table.columns]
+    asked = ["COUNT(*)", *values, *(f"SUM({each})" if each else "NULL" for each in sums)]
+    with mysql.connect(replica, limits) as connection:
+        ((rows, *found),) = _ask(
+            connection, f"counting {table.name}", f"SELECT {', '.join(asked)} FROM {quote(table.name)}"
+        )
+    width = len(table.columns)
+    return Totals(
+        rows,
+        tuple(found[:width]),
+        tuple(None if each is None else Decimal(total or 0) for each, total in zip(sums, found[width:], strict=True)),
+    )

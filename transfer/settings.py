@@ -118,6 +118,7 @@ class Limits(_Group):
 
     model_config = SettingsConfigDict(env_prefix="ELT_")
     exclude: Annotated[tuple[str, ...], NoDecode] = ()
+    collations: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
     workers: int = Field(default=4, ge=1, le=32)
     page_rows: int = Field(default=20_000, ge=1)
     page_bytes: int = Field(default=16 * 2**20, ge=2**10)
@@ -131,7 +132,37 @@ class Limits(_Group):
     @field_validator("exclude", "retry_seconds", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return _parts(value, ",") if isinstance(value, str) else value
+
+    @field_validator("collations", mode="before")
+    @classmethod
+    def _pair(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [tuple(_parts(pair.lower(), "=")) for pair in _parts(value, ",")]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValueError("it is a list of collations and what stands for them, as in a=b,c=d")
+        return pairs
+
+    @field_validator("collations")
+    @classmethod
+    def _keeps_characters(cls, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        for name, other in pairs:
+            if charset_of(name) != charset_of(other):
+                raise ValueError(f"{other} is not of the character set of {name}, whose bytes are copied as they are")
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a collation stands in it twice")
+        return pairs
+
+
+def charset_of(collation: str) -> str:
+    """Return the character set in which every collation's name begins."""
+    charset = collation.partition("_")[0]
+    return "utf8mb3" if charset == "utf8" else charset
+
+
+def _parts(value: str, separator: str) -> list[str]:
+    return [part.strip() for part in value.split(separator) if part.strip()]
 
 
 class Settings(BaseModel):

@@ -15,6 +15,7 @@ import pyarrow as pa
 from transfer import mysql
 from transfer.errors import MISSING_TABLE, DatabaseFault, TableVanished
 from transfer.settings import Limits, Source
+from transfer.shown import shown
 from transfer.table import Column, Evidence, SourceTable, Table
 
 # All tables of a run share two reading connections and one for control: more would be felt in the clinic.
@@ -30,7 +31,15 @@ RESERVED = re.compile(
     r"_elt_(new|old)_|etl_(extract_(status|lock|progress)|replica|transform_status|dbt_status)$", re.IGNORECASE
 )
 
-TABLES = frozenset({"BASE TABLE", "SYSTEM VERSIONED"})
+VERSIONED = "SYSTEM VERSIONED"
+TABLES = frozenset({"BASE TABLE", VERSIONED})
+
+
+# Types whose values may be of any length though information_schema gives none.
+WITHOUT_LENGTH = frozenset(
+    "json geometry point linestring polygon multipoint multilinestring multipolygon geometrycollection geomcollection".split()
+)
+UNBOUNDED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
         if reason:
             excluded.append(Excluded(name, reason))
         else:
-            table = Table(name, columns.get(name, ()), keys.get(name, ()))
+            table = Table(name, columns.get(name, ()), keys.get(name, ()), versioned=kind == VERSIONED)
             tables.append(_source_table(identity, engine, table, facts, tells=engine == telling))
     return Survey(now, identity, tuple(tables), tuple(excluded))
 
@@ -129,12 +138,12 @@ def _columns(connection: mysql.Connection, only: Sequence[str] | None) -> dict[s
         "source",
         "listing its columns",
         "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, EXTRA,"
-        " NUMERIC_PRECISION, NUMERIC_SCALE FROM information_schema.COLUMNS"
+        " NUMERIC_PRECISION, NUMERIC_SCALE, CHARACTER_OCTET_LENGTH, GENERATION_EXPRESSION FROM information_schema.COLUMNS"
         f" WHERE TABLE_SCHEMA = DATABASE(){_named(only)} ORDER BY TABLE_NAME, ORDINAL_POSITION",
         only or None,
     )
     columns: dict[str, list[Column]] = {}
-    for table, name, column_type, kind, nullable, charset, extra, precision, scale in found:
+    for table, name, column_type, kind, nullable, charset, extra, precision, scale, octets, made in found:
         columns.setdefault(table, []).append(
             Column(
                 name=name,
@@ -142,9 +151,12 @@ def _columns(connection: mysql.Connection, only: Sequence[str] | None) -> dict[s
                 kind=str(kind).lower(),
                 nullable=nullable == "YES",
                 charset=charset,
-                generated=bool(re.search(r"(VIRTUAL|STORED|PERSISTENT) GENERATED", str(extra))),
+                # The columns of a row's validity are filled by the source's server alone.
+                generated=bool(re.search(r"(VIRTUAL|STORED|PERSISTENT) GENERATED", str(extra)))
+                and made not in ("ROW START", "ROW END"),
                 precision=precision,
                 scale=scale,
+                octets=UNBOUNDED if kind in WITHOUT_LENGTH else octets,
             )
         )
     return {table: tuple(found) for table, found in columns.items()}
@@ -205,20 +217,35 @@ def vanishing(name: str) -> Iterator[None]:
 
 
 def definition(source: Source, limits: Limits, name: str) -> str:
-    """Return the table's SHOW CREATE TABLE."""
+    """Return the table's SHOW CREATE TABLE, made explicit."""
     with vanishing(name), control(source, limits) as connection:
-        ((_, statement),) = mysql.rows(
-            connection, "source", f"asking for the definition of {name}", f"SHOW CREATE TABLE {mysql.quote(name)}"
-        )
-    return str(statement)
+        return shown(connection, "source", name)
+
+
+def hashes(source: Source, limits: Limits, each: SourceTable) -> tuple[int, int]:
+    """Return the number of a table's rows and the sum of their hashes modulo 2^64, read in pages."""
+    rows = total = 0
+    for page, _ in _pages(source, limits, each, mysql.row_hash(each.table), None):
+        rows += page.num_rows
+        total += mysql.sum_of_hashes(each.table, page.column(0))
+    return rows, total % mysql.HASHES
 
 
 def pages(
     source: Source, limits: Limits, each: SourceTable, last: Sequence[str] | None
 ) -> Iterator[tuple[pa.Table, list[str]]]:
-    """Read the stored columns behind the key `last` in pages; no statement is open at the source between two of them."""
-    row_bytes = each.estimated_bytes // max(each.estimated_rows, 1)
-    found = mysql.pages(source, limits, each.table, mysql.replica_select(each.table), last=last, row_bytes=row_bytes)
+    """Read the stored columns behind the key `last` in pages, each row's hash as the last column.
+
+    No statement is open at the source between two pages.
+    """
+    select = ", ".join((mysql.replica_select(each.table), mysql.row_hash(each.table)))
+    return _pages(source, limits, each, select, last)
+
+
+def _pages(
+    source: Source, limits: Limits, each: SourceTable, select: str, last: Sequence[str] | None
+) -> Iterator[tuple[pa.Table, list[str]]]:
+    found = mysql.pages(source, limits, each.table, select, last=last, size=each.size)
     while True:
         try:
             with READERS:

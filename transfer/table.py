@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as `information_schema` describes it; `type` is COLUMN_TYPE without server comments."""
+    """A column as `information_schema` describes it; `type` is COLUMN_TYPE without server comments.
+
+    `octets` is the most that a text or binary value can have.
+    """
 
     name: str
     type: str
@@ -19,6 +23,7 @@ class Column:
     generated: bool = False
     precision: int | None = None
     scale: int | None = None
+    octets: int | None = None
 
     @property
     def unsigned(self) -> bool:
@@ -28,11 +33,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table's structure; `key` is its primary key in order, empty without one."""
+    """A table's structure; `key` is its primary key in order, empty without one; `versioned` if MariaDB keeps its history."""
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
+    versioned: bool = False
 
     @property
     def key_columns(self) -> tuple[Column, ...]:
@@ -48,7 +54,7 @@ class Table:
     @property
     def fingerprint(self) -> str:
         """A digest of the structure: equal for equal columns and key."""
-        return digest(self.name, *(repr(column) for column in self.columns), repr(self.key))
+        return digest(self.name, *(repr(column) for column in self.columns), repr(self.key), self.versioned)
 
 
 def digest(*parts: object) -> str:
@@ -82,6 +88,19 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """A table's size as the server estimates it; 0 where it does not tell."""
+
+    rows: int
+    bytes: int
+
+    @property
+    def row_bytes(self) -> int:
+        """The bytes of a row on the average."""
+        return self.bytes // max(self.rows, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class SourceTable:
     """A table of the source with its state and the size that `information_schema` estimates."""
 
@@ -89,6 +108,23 @@ class SourceTable:
     evidence: Evidence
     estimated_rows: int
     estimated_bytes: int
+
+    @property
+    def size(self) -> Size:
+        """The estimated size."""
+        return Size(self.estimated_rows, self.estimated_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a server counts of a table: its rows, each column's values that are not NULL, and exact sums of its numbers.
+
+    A sum is None for a column that has none.
+    """
+
+    rows: int
+    values: tuple[int, ...]
+    sums: tuple[Decimal | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +142,7 @@ class Extracted:
     rows: int
     replica_created: datetime | None
     replica_created_now: datetime | None
+    replica_engine: str
     replica_rows_now: int | None
 
     @property

@@ -42,5 +42,6 @@ CREATE TABLE IF NOT EXISTS etl_extract_progress (
     watermark CHAR(32) NOT NULL COMMENT 'state of the source table when the read began',
     read_from DATETIME(6) NOT NULL,
     last_key LONGTEXT CHARACTER SET utf8mb4 NOT NULL COMMENT 'literals of the last key read, as JSON',
-    rows_read BIGINT NOT NULL
+    rows_read BIGINT NOT NULL,
+    hash_sum BIGINT UNSIGNED NOT NULL COMMENT 'sum of the hashes of the rows read, modulo 2^64'
 ) ENGINE = InnoDB;

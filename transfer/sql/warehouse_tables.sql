@@ -23,6 +23,10 @@ CREATE TABLE IF NOT EXISTS {schema}.etl_transform_status (
     checked_at timestamptz
 );
 
+ALTER TABLE {schema}.etl_transform_status
+ADD COLUMN IF NOT EXISTS raw_name text,
+ADD COLUMN IF NOT EXISTS names_altered text NOT NULL DEFAULT '{{}}';
+
 CREATE TABLE IF NOT EXISTS {schema}.etl_dbt_status (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     run_id text NOT NULL,
@@ -44,5 +48,7 @@ COMMENT ON COLUMN {schema}.etl_transform_status.standardized_id IS 'the last loa
 COMMENT ON COLUMN {schema}.etl_transform_status.public_id IS 'grows when rows of public change; what dbt has built is kept in etl_dbt_status';
 
 COMMENT ON COLUMN {schema}.etl_transform_status.values_altered IS 'JSON: column, kind, count of the values that PostgreSQL cannot hold';
+
+COMMENT ON COLUMN {schema}.etl_transform_status.names_altered IS 'JSON: columns whose names PostgreSQL cannot hold or tell apart, and theirs in raw';
 
 COMMENT ON COLUMN {schema}.etl_transform_status.checked_at IS 'when the table was last found or made equal to the replica';

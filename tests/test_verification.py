@@ -1,0 +1,271 @@
+"""Corruption of every kind, planted by an administrator in the replica, in `raw` and in `public`, is found and mended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import oracle
+import pytest
+from conftest import settings_for
+from oracle import Places, ask, connected, pg, snake
+from runs import limited, run, settle
+
+from deployments.databases import Databases
+from deployments.servers import Servers
+from transfer.settings import Settings
+from transfer.table import TableResult
+
+COLUMNS = (
+    "T varchar(60) CHARACTER SET utf8mb4, N varchar(60), B blob, D decimal(20,5), X double, F float, I int, Big bigint,"
+    " Day date, At datetime(6), Stamp timestamp NULL, Span time(6), E enum('no', 'yes', 'maybe'), Flag tinyint(1), G geometry"
+)
+# The same in each row but for what a planted corruption needs to differ.
+ROW = (
+    "CONCAT('Café zebra ', {n}), IF({n} % 5 = 0, NULL, IF({n} % 5 = 1, '', 'x')), CONCAT(x'00FF5C0A', {n}), {n} + 0.12345, 0.3, 0.1,"
+    " IF({n} % 5 = 0, NULL, IF({n} % 5 = 1, 0, {n})), 9007199254740992, '2024-02-29', '2024-03-10 02:30:00.000001',"
+    " '2026-11-01 05:30:00', '-01:00:00.5', 'yes', {n} % 2, POINT({n}, 1)"
+)
+ROWS = 25
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """What is done to the replica's table and to that of `raw`, and what is to be found: kinds, columns at fault."""
+
+    replica: Sequence[str]
+    raw: Sequence[str]
+    columns: Sequence[str] = ()
+    kinds: Sequence[str] = ("changed",)
+    key: bool = True
+
+
+def changed(column: str, replica: str, raw: str, where: int = 12) -> Corruption:
+    """One value of one column becomes another."""
+    return Corruption(
+        (f"UPDATE {{t}} SET {column} = {replica} WHERE Id = {where}",),
+        (f'UPDATE {{t}} SET "{column}" = {raw} WHERE "Id" = {where}',),
+        (column,),
+    )
+
+
+def both(
+    *statements: str, columns: Sequence[str] = (), kinds: Sequence[str] = ("changed",), key: bool = True
+) -> Corruption:
+    """Statements that are the same for both but for their quotes."""
+    return Corruption(tuple(statement.replace('"', "`") for statement in statements), statements, columns, kinds, key)
+
+
+CORRUPTIONS = {
+    "changed text": changed("T", "'another'", "'another'"),
+    "case only": changed("T", "UPPER(T)", 'upper("T")'),
+    "case of one letter": changed("T", "REPLACE(T, 'z', 'Z')", "replace(\"T\", 'z', 'Z')"),
+    "trailing space": changed("T", "CONCAT(T, ' ')", "\"T\" || ' '"),
+    "leading space": changed("T", "CONCAT(' ', T)", "' ' || \"T\""),
+    "accent": changed("T", "REPLACE(T, 'é', 'e')", "replace(\"T\", 'é', 'e')"),
+    "accent written otherwise": changed("T", "REPLACE(T, 'é', 'e\u0301')", "replace(\"T\", 'é', 'e\u0301')"),
+    "cut text": changed("T", "LEFT(T, 8)", 'left("T", 8)'),
+    "one byte of a blob": changed("B", "INSERT(B, 2, 1, x'FE')", 'set_byte("B", 1, 254)'),
+    "one byte more": changed("B", "CONCAT(B, x'00')", "\"B\" || '\\x00'::bytea"),
+    "one bit of a geometry": changed("G", "POINT(12, 1.0000000000000002)", 'set_bit("G", 40, 1 - get_bit("G", 40))'),
+    "last digit of a decimal": changed("D", "D + 0.00001", '"D" + 0.00001'),
+    "last digit of a double": changed("X", "0.30000000000000004", "0.30000000000000004"),
+    "last digit of a float": changed("F", "0.10000001", "0.10000001"),
+    "a float's digits beyond those shown": changed("F", "0.100000024", "0.1000000238"),
+    "sign": changed("I", "-I", '-"I"'),
+    "sign of a time": changed("Span", "'01:00:00.5'", "interval '01:00:00.5'"),
+    "an integer beyond a double's digits": changed("Big", "Big + 1", '"Big" + 1'),
+    "date by a day": changed("Day", "'2024-03-01'", "'2024-03-01'"),
+    "moment by a microsecond": changed("At", "'2024-03-10 02:30:00.000002'", "'2024-03-10 02:30:00.000002'"),
+    "time by a microsecond": changed("Span", "'-01:00:00.500001'", "interval '-01:00:00.500001'"),
+    "stamp by the hour that comes twice": changed("Stamp", "'2026-11-01 06:30:00'", "'2026-11-01 06:30:00+00'"),
+    "NULL to empty text": changed("N", "''", "''", where=10),
+    "empty text to NULL": changed("N", "NULL", "NULL", where=11),
+    "NULL to zero": changed("I", "0", "0", where=10),
+    "zero to NULL": changed("I", "NULL", "NULL", where=11),
+    "date to NULL": changed("Day", "NULL", "NULL"),
+    "enum label": changed("E", "'maybe'", "'maybe'"),
+    "boolean": changed("Flag", "1 - Flag", '1 - "Flag"'),
+    "boolean flips in pairs": both('UPDATE {t} SET "Flag" = 1 - "Flag" WHERE "Id" IN (12, 13)', columns=["Flag"]),
+    "amounts moved between rows": both(
+        'UPDATE {t} SET "D" = "D" + 1 WHERE "Id" = 7', 'UPDATE {t} SET "D" = "D" - 1 WHERE "Id" = 18', columns=["D"]
+    ),
+    "two rows' values swapped": Corruption(
+        ("UPDATE {t} SET T = CONCAT('Café zebra ', 11 - Id) WHERE Id IN (5, 6)",),
+        ("UPDATE {t} SET \"T\" = 'Café zebra ' || 11 - \"Id\" WHERE \"Id\" IN (5, 6)",),
+        ("T",),
+    ),
+    "all values of two rows swapped": both(
+        'UPDATE {t} SET "Id" = -5 WHERE "Id" = 5',
+        'UPDATE {t} SET "Id" = 5 WHERE "Id" = 7',
+        'UPDATE {t} SET "Id" = 7 WHERE "Id" = -5',
+        columns=["T", "B", "D", "N", "I", "G"],
+    ),
+    "two columns' values swapped": Corruption(
+        ("UPDATE {t} SET T = N, N = CONCAT('Café zebra ', Id) WHERE Id = 12",),
+        ('UPDATE {t} SET "T" = "N", "N" = "T" WHERE "Id" = 12',),
+        ("T", "N"),
+    ),
+    "shifted column": both('UPDATE {t} SET "Big" = "Big" + "Id"', columns=["Big"]),
+    "column of nothing": both('UPDATE {t} SET "E" = NULL', columns=["E"]),
+    "missing row": both('DELETE FROM {t} WHERE "Id" = 12', kinds=["missing"]),
+    "missing first row": both('DELETE FROM {t} WHERE "Id" = 1', kinds=["missing"]),
+    "missing last row": both(f'DELETE FROM {{t}} WHERE "Id" = {ROWS}', kinds=["missing"]),
+    "missing page": both('DELETE FROM {t} WHERE "Id" BETWEEN 8 AND 17', kinds=["missing"]),
+    "extra row": both('INSERT INTO {t} ("Id", "T") VALUES (13000, \'zebra\')', kinds=["extra"]),
+    "extra row between others": both(
+        'UPDATE {t} SET "Id" = "Id" + 1000 WHERE "Id" > 12', 'INSERT INTO {t} ("Id") VALUES (13)', kinds=["missing", "extra", "changed"]
+    ),
+    "wrong key": both('UPDATE {t} SET "Id" = 1012 WHERE "Id" = 12', kinds=["missing", "extra"]),
+    "row replaced by one of another key": both(
+        'DELETE FROM {t} WHERE "Id" = 3', 'INSERT INTO {t} ("Id", "T") VALUES (0, \'zebra\')', kinds=["missing", "extra"]
+    ),
+    "doubled row without a key": both('INSERT INTO {t} SELECT * FROM {t} WHERE "Id" = 12', kinds=["extra"], key=False),
+    "one row doubled and one missing without a key": both(
+        'INSERT INTO {t} SELECT * FROM {t} WHERE "Id" = 12', 'DELETE FROM {t} WHERE "Id" = 13', kinds=["extra", "missing"], key=False
+    ),
+    "changed value without a key": both('UPDATE {t} SET "D" = "D" + 1 WHERE "Id" = 12', kinds=["extra", "missing", "changed"], key=False),
+}  # fmt: skip
+
+# In `public` texts have no blanks around them and columns other names.
+IN_PUBLIC = (
+    "changed text",
+    "case only",
+    "last digit of a decimal",
+    "last digit of a double",
+    "NULL to empty text",
+    "boolean flips in pairs",
+    "missing row",
+    "extra row",
+    "wrong key",
+    "two columns' values swapped",
+    "doubled row without a key",
+)
+PLANTED = [
+    *((place, kind) for kind in CORRUPTIONS for place in ("replica", "raw")),
+    *(("public", kind) for kind in IN_PUBLIC),
+]
+SOUND = "sound"
+
+# What `raw` shows like the value that it had: the hop to the replica alone can find it.
+UNSEEN_IN_RAW = {
+    "an impossible date for another": ("date", "'2024-02-30'", "'2024-02-31'"),
+    "a zero date for a partial one": ("datetime", "0", "'2024-00-00'"),
+    "a U+0000 lost": ("text", r"'a\0b'", "'ab'"),
+    "an empty label for the value of an error": ("enum('', 'x')", "1", "'nonsense'"),
+}
+
+
+def _name(place: str, kind: str) -> str:
+    return re.sub(r"\W+", "_", f"{place} {kind}").lower()
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The results of two verifications, and what was still not exact after the first."""
+
+    missed: dict[str, TableResult]
+    first: dict[str, TableResult]
+    inexact: dict[str, str]
+    second: dict[str, TableResult]
+
+
+@pytest.fixture(scope="module")
+def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
+    with connected(servers, module_databases) as places:
+        yield places
+
+
+@pytest.fixture(scope="module")
+def settings(module_databases: Databases) -> Settings:
+    return limited(settings_for(module_databases), page_rows=10)
+
+
+@pytest.fixture(scope="module")
+def verified(places: Places, settings: Settings) -> Verified:
+    """Everything is planted at once, as a table's verification looks at no other."""
+    tables = [*(_name(place, kind) for place, kind in PLANTED), SOUND]
+    for place, kind in [*PLANTED, ("", SOUND)]:
+        _make(places, _name(place, kind) if place else SOUND, key=kind not in CORRUPTIONS or CORRUPTIONS[kind].key)
+    for kind, (column_type, value, _) in UNSEEN_IN_RAW.items():
+        ask(places.source, f"CREATE TABLE `{kind}` (Id int PRIMARY KEY, V {column_type})")
+        ask(places.source, f"INSERT INTO `{kind}` VALUES (1, {value}), (2, {value})")
+    settle(places.source)
+    run(settings)
+    assert oracle.unequal(places, [SOUND]) == {}
+    for place, kind in PLANTED:
+        _plant(places, place, kind)
+    for kind, (_, _, value) in UNSEEN_IN_RAW.items():
+        ask(places.replica, "SET sql_mode = 'ALLOW_INVALID_DATES'")
+        ask(places.replica, f"UPDATE `{kind}` SET V = {value} WHERE Id = 2")
+    every = [*tables, *UNSEEN_IN_RAW]
+    missed = {}  # a run that does not verify is not asked: where it counts rows, it finds those that are missing
+    first = run(settings, verify=True)
+    inexact = {table: oracle.inexact(places, table) for table in every}
+    inexact |= {table: wrong for table, wrong in oracle.unequal(places, tables).items() if not inexact[table]}
+    return Verified(missed, first, inexact, run(settings, verify=True))
+
+
+def _make(places: Places, table: str, *, key: bool) -> None:
+    ask(places.source, f"CREATE TABLE `{table}` (Id bigint NOT NULL, {COLUMNS}{', PRIMARY KEY (Id)' if key else ''})")
+    rows = ", ".join(f"({number}, {ROW.format(n=number)})" for number in range(1, ROWS + 1))
+    ask(places.source, f"INSERT INTO `{table}` VALUES {rows}")
+
+
+def _plant(places: Places, place: str, kind: str) -> None:
+    corruption, table = CORRUPTIONS[kind], _name(place, kind)
+    if place == "replica":
+        ask(places.replica, "SET time_zone = '+00:00', sql_mode = ''")
+        for statement in corruption.replica:
+            ask(places.replica, statement.replace("{t}", f"`{table}`"))
+        return
+    name = pg(table) if place == "raw" else pg(_public(places, table))
+    for statement in corruption.raw:
+        planted = statement.replace("{t}", f"{place}.{name}")
+        if place == "public":
+            for column, _ in oracle.mysql_columns(places.source, table):
+                planted = planted.replace(f'"{column}"', f'"{snake(column)}"')
+        ask(places.warehouse, planted)
+
+
+def _public(places: Places, table: str) -> str:
+    return str(ask(places.warehouse, "SELECT public_name FROM etl_transform_status WHERE table_name = %s", table)[0][0])
+
+
+@pytest.mark.parametrize(("place", "kind"), PLANTED, ids=lambda each: each)
+def test_what_was_planted_is_found_and_mended(place, kind, verified):
+    table, corruption = _name(place, kind), CORRUPTIONS[kind]
+    result = verified.first[table]
+    assert result.state == "repaired"
+    assert {finding.place for finding in result.found} == {place}
+    assert {finding.kind for finding in result.found} <= set(corruption.kinds)
+    columns = {snake(column) if place == "public" else column for column in corruption.columns}
+    assert {finding.column for finding in result.found} - {""} == columns
+    assert all(finding.count > 0 for finding in result.found)
+    assert verified.inexact.get(table, "") == ""
+
+
+@pytest.mark.parametrize("kind", UNSEEN_IN_RAW)
+def test_what_raw_cannot_show_is_found_in_the_replica(kind, verified):
+    result = verified.first[kind]
+    assert result.state == "repaired"
+    assert {finding.place for finding in result.found} == {"replica"}
+    assert verified.inexact[kind] == ""
+
+
+def test_where_nothing_was_planted_nothing_is_found(verified):
+    assert verified.first[SOUND].state == "unchanged"
+    assert verified.first[SOUND].found == ()
+
+
+def test_the_next_verification_finds_nothing(verified):
+    assert set(verified.second) == set(verified.first)
+    assert {table: result.found for table, result in verified.second.items() if result.found} == {}
+    assert {result.state for result in verified.second.values()} == {"unchanged"}
+
+
+def test_no_value_stands_in_what_was_found(verified):
+    said = " ".join(f"{result.sentence} {result.found}" for result in verified.first.values())
+    assert "zebra" not in said
+    assert "9007199254740992" not in said

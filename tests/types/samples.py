@@ -1,0 +1,194 @@
+"""Tables full of values: made at the source, brought along the path in one run, compared by the oracle."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import oracle
+import pytest
+from conftest import settings_for
+from oracle import Places, ask, connected, my
+from runs import limited, prepare, run
+
+from deployments.databases import Databases
+from deployments.servers import Servers
+from tasks.survey import look
+from tasks.sync_table import sync
+from transfer.errors import EltError
+from transfer.settings import Settings
+from transfer.table import TablePlan, TableResult
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A table's columns behind its key `Id`, and its rows, as SQL; `only` names the server that knows the types."""
+
+    columns: str
+    rows: tuple[str, ...]
+    options: str = ""
+    only: str = ""
+
+    def statements(self, table: str) -> list[str]:
+        rows = ", ".join(f"(DEFAULT, {row})" for row in self.rows)
+        return [
+            f"CREATE TABLE {my(table)} (Id int AUTO_INCREMENT PRIMARY KEY, {self.columns}) {self.options}",
+            f"INSERT INTO {my(table)} VALUES {rows}",
+        ]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A table made by statements of its own, `{t}` standing for its name."""
+
+    made_by: tuple[str, ...]
+    only: str = ""
+
+    def statements(self, table: str) -> list[str]:
+        return [statement.replace("{t}", my(table)) for statement in self.made_by]
+
+
+def made(*statements: str, only: str = "") -> Made:
+    return Made(statements, only)
+
+
+class Family:
+    """All samples of a file at the source; each of the runs over them is made once, when a test first asks for it."""
+
+    def __init__(self, places: Places, settings: Settings, samples: Mapping[str, Sample | Made]) -> None:
+        self.places, self.settings, self.samples = places, settings, samples
+        self.server = _server(places.source)
+        self.refused: dict[str, Exception] = {}
+        self.tables = [
+            name for name, sample in samples.items() if sample.only in ("", self.server) and self._made(name)
+        ]
+
+    def _made(self, name: str) -> bool:
+        try:
+            for statement in self.samples[name].statements(name):
+                ask(self.places.source, statement)
+        except Exception as error:  # noqa: BLE001 - it is that table's test that fails
+            self.refused[name] = error
+        return name not in self.refused
+
+    @cached_property
+    def first(self) -> dict[str, TableResult | Exception]:
+        return self.run()
+
+    @cached_property
+    def again(self) -> dict[str, TableResult | Exception]:
+        """Everything is read once more, though nothing has changed."""
+        assert self.first
+        return self.run(force_full=True)
+
+    @cached_property
+    def changed(self) -> dict[str, TableResult | Exception]:
+        """Each row's values have moved to the next key, one row is gone and one is there twice."""
+        assert self.again
+        for name in self.tables:
+            if isinstance(self.samples[name], Sample):
+                self._change(name)
+        return self.run(force_full=True)
+
+    def run(self, *, force_full: bool = False, by_name: bool = True) -> dict[str, TableResult | Exception]:
+        """One run over all tables; a table that fails does so in its own test."""
+        prepare(self.settings)
+        run_id = secrets.token_hex(8)
+        plans = look(self.settings, self.tables if by_name else None, force_full=force_full).work
+
+        def synced(plan: TablePlan) -> TableResult | Exception:
+            try:
+                return sync(self.settings, plan, run_id)
+            except EltError as error:
+                return error
+
+        with ThreadPoolExecutor(4) as pool:
+            return dict(zip((plan.table for plan in plans), pool.map(synced, plans), strict=True))
+
+    def _change(self, name: str) -> None:
+        columns = [column for column, _ in oracle.mysql_columns(self.places.source, name)][1:]
+        writable = ", ".join(my(column) for column in columns if column not in self._generated(name))
+        ask(self.places.source, f"UPDATE {my(name)} SET Id = -Id")
+        ask(self.places.source, f"UPDATE {my(name)} SET Id = MOD(-Id, {len(self.samples[name].rows)}) + 1")
+        ask(self.places.source, f"DELETE FROM {my(name)} WHERE Id = 2")
+        ask(
+            self.places.source,
+            f"INSERT IGNORE INTO {my(name)} ({writable}) SELECT {writable} FROM {my(name)} WHERE Id = 1",
+        )
+
+    def _generated(self, name: str) -> set[str]:
+        found = ask(
+            self.places.source,
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s"
+            " AND EXTRA REGEXP '(VIRTUAL|STORED|PERSISTENT) GENERATED'",
+            name,
+        )
+        return {column for (column,) in found}
+
+    def result(self, results: dict[str, TableResult | Exception], table: str) -> TableResult:
+        if self.samples[table].only not in ("", self.server):
+            pytest.skip(f"{self.server} has no such type or table")
+        found = self.refused.get(table) or results[table]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def arrives(self, table: str) -> TableResult:
+        """Assert that the first run brought a table exactly."""
+        result = self.result(self.first, table)
+        self.assert_exact(table)
+        assert result.altered == oracle.lost(self.places.source, table)
+        return result
+
+    def stays(self, table: str) -> None:
+        """Assert that a second look at the same values finds no difference."""
+        result = self.result(self.again, table)
+        assert {hop.name: hop.changed for hop in result.hops} == dict.fromkeys(("extract", "load", "standardize"), 0)
+        self.assert_exact(table)
+
+    def follows(self, table: str) -> None:
+        """Assert that changed values arrive just as exactly."""
+        assert self.result(self.changed, table).changed > 0
+        self.assert_exact(table)
+
+    def assert_exact(self, table: str) -> None:
+        places = self.places
+        assert oracle.structure(places.replica, table) == oracle.structure(places.source, table)
+        self.assert_rows(table)
+
+    def assert_rows(self, table: str) -> None:
+        """Assert it of the rows and of the types that hold them; structures may differ."""
+        assert (table, oracle.inexact(self.places, table)) == (table, "")
+
+    def make(self, table: str, definition: str, *rows: str) -> TableResult:
+        """Make one more table and fill it."""
+        ask(self.places.source, f"CREATE TABLE {my(table)} ({definition})")
+        return self.fill(table, *rows)
+
+    def fill(self, table: str, *rows: str) -> TableResult:
+        """Add rows, written as SQL, to a table and run it."""
+        ask(self.places.source, f"INSERT INTO {my(table)} VALUES ({'), ('.join(rows)})")
+        return run(self.settings, table)[table]
+
+    def raw(self, select: str) -> list[tuple[Any, ...]]:
+        """What an analyst sees in `raw`."""
+        return ask(self.places.warehouse, select)
+
+
+def _server(connection: Any) -> str:
+    return "MariaDB" if "MariaDB" in ask(connection, "SELECT VERSION()")[0][0] else "MySQL"
+
+
+def family(samples: Mapping[str, Sample | Made], *, page_rows: int = 2) -> Callable[..., Any]:
+    """A fixture that brings a file's samples along the path, in pages of two rows so that every key is paged on."""
+
+    @pytest.fixture(scope="module")
+    def brought(servers: Servers, module_databases: Databases) -> Iterator[Family]:
+        with connected(servers, module_databases) as places:
+            yield Family(places, limited(settings_for(module_databases), page_rows=page_rows), samples)
+
+    return brought

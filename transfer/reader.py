@@ -1,0 +1,143 @@
+"""ConnectorX in processes of their own: a panic prints a cell's value to stderr, and nothing interrupts a read that hangs.
+
+Started as a script, this file is such a process: it takes requests from stdin and answers with Arrow streams on stdout. It
+imports nothing of the project, so that it is small and starts quickly.
+"""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Timer
+from typing import IO
+
+import pyarrow as pa
+
+ROWS, ERROR, PANIC = b"R", b"E", b"P"
+
+
+class ReaderPanicked(Exception):
+    """ConnectorX could not convert a value; the message stayed where it was made."""
+
+    code = "PANIC"
+
+
+class ReaderHung(Exception):
+    """No answer came in time; the process was killed, and its connection with it."""
+
+    code = "HUNG"
+
+
+class ReaderDied(Exception):
+    """The process ended in the middle of a read, as one does that runs out of memory."""
+
+    code = "DIED"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be read: an address with its password, the session's statements, a query."""
+
+    address: str
+    session: tuple[str, ...]
+    query: str
+
+
+class Reader:
+    """One reading process; for one thread at a time."""
+
+    def __init__(self) -> None:
+        """Start the process; its stderr, to which panics write values, goes nowhere."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+
+    def read(self, request: Request, seconds: float) -> pa.Table:
+        """Return the rows of a query.
+
+        Raises:
+            RuntimeError: the driver's own error; its text may hold values.
+            ReaderPanicked, ReaderHung, ReaderDied: see there.
+
+        """
+        late: list[bool] = []
+
+        def give_up() -> None:
+            late.append(True)
+            self._process.kill()
+
+        watch = Timer(seconds, give_up)
+        watch.daemon = True
+        watch.start()
+        try:
+            return self._ask(request)
+        except (OSError, EOFError, pa.ArrowInvalid):
+            self.close()
+            raise (ReaderHung() if late else ReaderDied()) from None
+        finally:
+            watch.cancel()
+
+    def _ask(self, request: Request) -> pa.Table:
+        to, answers = _pipes(self._process)
+        pickle.dump((request.address, list(request.session), request.query), to)
+        to.flush()
+        kind = answers.read(1)
+        if kind == ROWS:
+            return pa.ipc.open_stream(answers).read_all()
+        if kind == PANIC:
+            raise ReaderPanicked
+        if kind == ERROR:
+            raise RuntimeError(pickle.load(answers))  # noqa: S301 - our own process wrote it
+        raise EOFError
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        for pipe in _pipes(self._process):
+            with suppress(OSError):
+                pipe.close()
+        self._process.wait()
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    if process.stdin is None or process.stdout is None:
+        raise EOFError
+    return process.stdin, process.stdout
+
+
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answer requests until there are no more."""
+    import connectorx
+
+    while True:
+        try:
+            address, session, query = pickle.load(requests)  # noqa: S301 - our own process wrote it
+        except EOFError:
+            return
+        _answer(connectorx.read_sql, address, session, query, answers)
+
+
+def _answer(read_sql: object, address: str, session: Sequence[str], query: str, answers: IO[bytes]) -> None:
+    try:
+        table: pa.Table = read_sql(address, query, return_type="arrow", pre_execution_query=list(session))  # type: ignore[operator]
+    except RuntimeError as error:
+        answers.write(ERROR)
+        pickle.dump(str(error), answers)
+    except BaseException:  # noqa: BLE001 - a panic is not an Exception, and its text holds a value
+        answers.write(PANIC)
+    else:
+        answers.write(ROWS)
+        with pa.ipc.new_stream(answers, table.schema) as stream:
+            stream.write_table(table)
+    answers.flush()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the run itself ends its readers
+    with suppress(BrokenPipeError):
+        serve(sys.stdin.buffer, sys.stdout.buffer)

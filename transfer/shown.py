@@ -1,0 +1,113 @@
+"""A table's SHOW CREATE TABLE, with what it leaves to the server's defaults and what no server can show in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from transfer import mysql
+from transfer.definition import Entry, Statement, Token, cut, is_column, parse, words
+from transfer.mysql import Connection, quote
+
+
+def shown(connection: Connection, place: str, table: str) -> str:
+    """Return the table's definition as the server gives it, every collation named, labels and defaults as they are."""
+    found = _show(connection, place, table)
+    if _leaves_out(found):
+        doing = f"asking for the collations of {table}"
+        defaults = (
+            "SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLLATIONS WHERE IS_DEFAULT = 'Yes'"
+        )
+        found = _named(found, {str(row[0]): str(row[1]) for row in mysql.rows(connection, place, doing, defaults)})
+    mended = tuple(
+        _with_default(connection, place, table, _with_labels(connection, place, table, entry))
+        if is_column(entry)
+        else entry
+        for entry in found.entries
+    )
+    return f"CREATE TABLE {quote(table)} {replace(found, entries=mended).body}{found.ending}"
+
+
+def _show(connection: Connection, place: str, table: str) -> Statement:
+    # A binary column's default may stand there in bytes that are no text.
+    connection.use_unicode = False
+    try:
+        asking = f"asking for the definition of {table}"
+        ((_, text),) = mysql.rows(connection, place, asking, f"SHOW CREATE TABLE {quote(table)}")
+    finally:
+        connection.use_unicode = True
+    return parse(bytes(text).decode(errors="surrogateescape"))
+
+
+def _leaves_out(statement: Statement) -> bool:
+    options = dict(statement.options)
+    return ("CHARSET" in options and "COLLATE" not in options) or any(map(_charset, statement.entries))
+
+
+def _charset(entry: Entry) -> int:
+    """Find the character set of a column that names no collation; 0 if there is none."""
+    found = words(entry) if is_column(entry) else []
+    for position in range(3, len(found)):
+        if found[position - 2 : position] == ["CHARACTER", "SET"] and found[position + 1 : position + 2] != ["COLLATE"]:
+            return position
+    return 0
+
+
+def _named(statement: Statement, defaults: dict[str, str]) -> Statement:
+    """Name the collation wherever it is its character set's default on this server, which another's may not be."""
+    entries = []
+    for entry in statement.entries:
+        position = _charset(entry)
+        collation = defaults.get(entry[position].text)
+        named = Token("COLLATE"), Token(collation or "")
+        entries.append(cut(entry, position + 1, position + 1, *named) if position and collation else entry)
+    options = dict(statement.options)
+    if "COLLATE" not in options and options.get("CHARSET") in defaults:
+        options["COLLATE"] = defaults[options["CHARSET"]]
+    return Statement(tuple(entries), tuple(options.items()))
+
+
+def _with_labels(connection: Connection, place: str, table: str, entry: Entry) -> Entry:
+    """Give an ENUM or SET its labels: a character beyond U+FFFF is shown as a question mark.
+
+    They are taken from the rows that use them, so a label that no row uses stays as it is shown.
+    """
+    kind, column = entry[1].word, entry[0].text
+    labels = [token.text for token in entry if _is_label(token)]
+    if kind not in {"ENUM", "SET"} or not any("?" in label for label in labels):
+        return entry
+    asking = f"SELECT DISTINCT CAST({column} AS UNSIGNED), HEX(CONVERT({column} USING utf8mb4)) FROM {quote(table)} WHERE {column} <> 0"
+    used: dict[int, str] = {}
+    for number, code in mysql.rows(connection, place, f"asking for the labels of {table}", asking):
+        positions = [int(number) - 1] if kind == "ENUM" else [bit for bit in range(64) if int(number) >> bit & 1]
+        parts = [bytes.fromhex(code)] if kind == "ENUM" else bytes.fromhex(code).split(b",")
+        used |= dict(zip(positions, map(_literal, parts), strict=True))
+    return tuple(_relabelled(entry, used))
+
+
+def _is_label(token: Token) -> bool:
+    return token.depth == 2 and token.text.startswith("'")
+
+
+def _relabelled(entry: Entry, used: dict[int, str]) -> Iterator[Token]:
+    position = -1
+    for token in entry:
+        position += _is_label(token)
+        yield replace(token, text=used.get(position, token.text)) if _is_label(token) else token
+
+
+def _with_default(connection: Connection, place: str, table: str, entry: Entry) -> Entry:
+    """Give a column its default, in which the same characters are shown as question marks."""
+    position = words(entry).index("DEFAULT") + 1 if "DEFAULT" in words(entry) else 0
+    if not position or not entry[position].text.startswith("'") or "?" not in entry[position].text:
+        return entry
+    column = f"{quote(table)}.{entry[0].text}"
+    default = (
+        f"SELECT HEX(CONVERT(DEFAULT({column}) USING utf8mb4)) FROM (SELECT 1) AS one LEFT JOIN {quote(table)} ON FALSE"
+    )
+    ((code,),) = mysql.rows(connection, place, f"asking for a default of {table}", default)
+    return cut(entry, position, position + 1, Token(_literal(bytes.fromhex(code))))
+
+
+def _literal(text: bytes) -> str:
+    return "'" + text.decode().replace("\\", "\\\\").replace("'", "''").replace("\0", "\\0") + "'"
