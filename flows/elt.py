@@ -42,16 +42,19 @@ class RunFailed(EltError):
 
 
 @flow(name="elt")
-def elt(tables: list[str] | None = None, force_full: bool = False, models: bool = True) -> Summary:
+def elt(
+    tables: list[str] | None = None, force_full: bool = False, models: bool = True, verify: bool = False
+) -> Summary:
     """Bring replica, raw and public up to date with the source, then build the models.
 
     Args:
         tables: names or wildcard patterns; None for every table of the source.
         force_full: read everything anew, whatever the evidence says.
         models: build the dbt models over what changed.
+        verify: compare source, replica, raw and public row by row, and repair what differs.
 
     Raises:
-        RunFailed: a table or a model is red; the others were finished.
+        RunFailed: a table or a model is red, or a verification had to repair one; the others were finished.
 
     """
     started = monotonic()
@@ -59,7 +62,7 @@ def elt(tables: list[str] | None = None, force_full: bool = False, models: bool 
     report.write_logs(chosen.limits)
     caching.forget_old_results()
     delays = list(chosen.limits.retry_seconds)
-    outlook = survey.with_options(retries=len(delays), retry_delay_seconds=delays)(tables, force_full)
+    outlook = survey.with_options(retries=len(delays), retry_delay_seconds=delays)(tables, force_full, verify)
     log.info("%s of %s tables have work", len(outlook.work), len(outlook.plans), extra={"total": len(outlook.work)})
     results = sync_tables(chosen, outlook, run_id)
     built = build(chosen, run_id) if models else None
@@ -114,6 +117,9 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         "--table", action="append", metavar="NAME", help="only this table; repeatable, wildcards allowed"
     )
     parser.add_argument("--full", action="store_true", help="read everything anew, whatever the evidence says")
+    parser.add_argument(
+        "--verify", action="store_true", help="compare source, replica, raw and public row by row; repair what differs"
+    )
     parser.add_argument("--plan", action="store_true", help="show what would be done and why, and change nothing")
     parser.add_argument("--no-dbt", action="store_true", help="leave the models as they are")
     parser.add_argument("--json", action="store_true", help="print the plan or the summary as JSON")
@@ -121,14 +127,18 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 when every table and model is good, 1 when one is red, 2 when nothing could be begun."""
+    """Run the command line; 0 when every table and model is good, 1 when one is red or was, 2 when nothing could be begun."""
     options = arguments(given)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     try:
         chosen = settings()
         report.write_logs(chosen.limits)
         preflight.check(chosen)
-        outlook = look(chosen, options.table, force_full=options.full) if options.plan or options.table else None
+        outlook = (
+            look(chosen, options.table, force_full=options.full, verify=options.verify)
+            if options.plan or options.table
+            else None
+        )
         if options.plan and outlook:
             show_plan(console, chosen, outlook, options)
             return 0
@@ -151,7 +161,9 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
     """Run the flow and print its summary."""
     try:
         with report.progress(console, quiet=options.json):
-            summary = elt(tables=options.table, force_full=options.full, models=not options.no_dbt)
+            summary = elt(
+                tables=options.table, force_full=options.full, models=not options.no_dbt, verify=options.verify
+            )
     except RunFailed as failed:
         summary = failed.summary
     except EltError as error:

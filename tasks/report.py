@@ -152,6 +152,8 @@ def _verdict(result: TableResult) -> dict[str, object]:
         "deleted": sum(hop.deleted for hop in result.hops[:1]),
         "clean": result.clean,
         **{f"{hop.name} s": round(hop.seconds, 3) for hop in result.hops},
+        "verified": result.verified,
+        "found and repaired": ", ".join(map(str, result.found)),
         "not held by PostgreSQL": json.dumps(result.altered) if result.altered else "",
         "note": result.note,
     }
@@ -226,13 +228,13 @@ def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
     biggest = sorted(summary.tables, key=lambda result: (result.good, -result.rows))
     for result in biggest[: max(SHOWN, len(summary.failed))]:
         changed = [sum(getattr(hop, kind) for hop in result.hops[:1]) for kind in ("inserted", "updated", "deleted")]
-        counts = [f"{count:,}" for count in (result.rows, *changed)] if result.good else ["–"] * 4
+        counts = [f"{count:,}" for count in (result.rows, *changed)] if result.state != "failed" else ["–"] * 4
         grid.add_row(
             Text(result.table),
             Text(result.state, style="" if result.good else "bold red"),
             *counts,
-            f"{result.seconds:.1f}" if result.good else "–",
-            Text(result.note or result.reason),
+            f"{result.seconds:.1f}" if result.state != "failed" else "–",
+            Text(", ".join(map(str, result.found)) or result.note or result.reason),
         )
     if summary.tables:
         console.print(grid)
@@ -242,6 +244,9 @@ def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
         )
     _show_remarks(console, summary)
     _show_clear_text(console, chosen)
+    if chosen.limits.collations:
+        mapped = ", ".join(f"{ours} → {theirs}" for ours, theirs in chosen.limits.collations)
+        console.print(Text(f"collations mapped by ELT_COLLATIONS: {mapped}", style="yellow"))
     console.print(Text(summary.sentence, style="bold green" if summary.good else "bold red"))
 
 

@@ -32,7 +32,9 @@ class Outlook:
         return tuple(sorted((plan for plan in self.plans if plan.has_work), key=lambda plan: -plan.estimated_bytes))
 
 
-def look(chosen: Settings, tables: Sequence[str] | None = None, *, force_full: bool = False) -> Outlook:
+def look(
+    chosen: Settings, tables: Sequence[str] | None = None, *, force_full: bool = False, verify: bool = False
+) -> Outlook:
     """Look at the three databases, changing nothing, and plan every table or those named (wildcards allowed).
 
     Raises:
@@ -50,6 +52,7 @@ def look(chosen: Settings, tables: Sequence[str] | None = None, *, force_full: b
             each,
             Standing(copies.generation, copies.extracted.get(each.table.name), loaded.get(each.table.name)),
             force_full,
+            verify,
         )
         for each in found.tables
         if each.table.name in wanted
@@ -61,9 +64,9 @@ def look(chosen: Settings, tables: Sequence[str] | None = None, *, force_full: b
     return Outlook(plans, found.excluded + unused, tuple(sorted(set(copies.extracted) - set(names) - left_out)))
 
 
-def _plan(limits: Limits, each: SourceTable, standing: Standing, forced: bool) -> TablePlan:
+def _plan(limits: Limits, each: SourceTable, standing: Standing, forced: bool, verify: bool) -> TablePlan:
     try:
-        return evidence.plan(limits, each, standing, forced=forced)
+        return evidence.plan(limits, each, standing, forced=forced, verify=verify)
     except TableError as error:  # its own task will say so, and be red
         return TablePlan(each.table.name, "reload", str(error), (evidence.EXTRACT, evidence.LOAD, evidence.STANDARDIZE))
 
@@ -90,12 +93,12 @@ def _unknown(pattern: str, names: Sequence[str], excluded: Sequence[Excluded]) -
 
 
 @task(name="survey", cache_policy=NO_CACHE, retry_condition_fn=may_help)
-def survey(tables: list[str] | None, force_full: bool) -> Outlook:
+def survey(tables: list[str] | None, force_full: bool, verify: bool) -> Outlook:
     """Check the servers, create missing bookkeeping, and plan the run."""
     chosen = settings()
     preflight.check(chosen)
     replica.prepare(chosen.replica, chosen.limits)
     positions.prepare(chosen.warehouse)
-    outlook = look(chosen, tables, force_full=force_full)
+    outlook = look(chosen, tables, force_full=force_full, verify=verify)
     positions.confirm(chosen.warehouse, [plan.table for plan in outlook.plans if not plan.has_work])
     return outlook

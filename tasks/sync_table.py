@@ -11,11 +11,11 @@ from prefect import task
 
 from tasks.caching import proven_key
 from tasks.retrying import may_help
-from transfer import evidence, positions, public, raw, replica, source
+from transfer import evidence, positions, public, raw, replica, source, verification
 from transfer.errors import EltError, TableError, TableUnsteady, TableVanished, place_of
 from transfer.replica import Lock, Verdict
 from transfer.settings import Settings, settings
-from transfer.table import Hop, SourceTable, Standing, TablePlan, TableResult
+from transfer.table import Finding, Hop, SourceTable, Standing, TablePlan, TableResult
 
 log = logging.getLogger("elt")
 
@@ -63,26 +63,94 @@ def _hops(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableRe
     done_before = standing.extracted is not None and standing.extracted.run_id == run_id
     forced = plan.forced and not done_before
     hops: list[Hop] = []
+    found: list[Finding] = []
     altered: dict[str, dict[str, int]] = {}
     reason = "forced" if forced else evidence.why_read(each, standing.extracted)
-    if reason:
-        hops.append(_extract(chosen, each, now, lock, standing, plan.method, reason, run_id))
+    astray = not reason and plan.verify and _replica_astray(chosen, each)
+    if reason or astray:
+        hop = _extract(chosen, each, now, lock, standing, plan.method, reason or ASTRAY, run_id)
+        hops.append(hop)
+        found += _repaired("replica", hop) if plan.verify and (astray or reason in evidence.DAMAGE) else ()
         standing = _standing(chosen, plan.table)
-    if forced or evidence.why_load(standing):
+    loads = "forced" if forced else evidence.why_load(standing)
+    if loads:
         hop, altered = _load(chosen, each, lock, standing)
         hops.append(hop)
-        standing = _standing(chosen, plan.table)
-    if forced or evidence.why_standardize(public.recipe(chosen.limits, each.table).rules, standing.loaded):
-        hops.append(public.standardize(chosen.warehouse, chosen.limits, each.table, lock.fence))
+        found += _repaired("raw", hop) if plan.verify and loads in evidence.DAMAGE else ()
+    if plan.verify:
+        wrong = verification.compare(chosen.replica, chosen.warehouse, chosen.limits, each)
+        if wrong:
+            hop, altered = _reload(chosen, each, lock, standing, wrong, loads=bool(loads))
+            hops.append(hop)
+            found += wrong
+    for each_found in found:
+        log.error("%s: verification found %s", plan.table, each_found)
+    standing = _standing(chosen, plan.table)
+    standardizes = evidence.why_standardize(public.recipe(chosen.limits, each.table).rules, standing.loaded)
+    if forced or standardizes or plan.verify:
+        hop = public.standardize(chosen.warehouse, chosen.limits, each.table, lock.fence)
+        if forced or standardizes or hop.changed:
+            hops.append(hop)
+        if plan.verify and (not (forced or standardizes) or standardizes in evidence.DAMAGE):
+            found += _repaired("public", hop)
     return TableResult(
         table=plan.table,
         method=plan.method,
         reason=plan.reason,
-        state="synced" if hops else "unchanged",
+        state="repaired" if found else "synced" if hops else "verified" if plan.verify else "unchanged",
         hops=tuple(hops),
         rows=standing.extracted.rows if standing.extracted else 0,
         clean=standing.extracted is not None and standing.extracted.clean,
         altered=altered,
+        found=tuple(found),
+        verified=plan.verify,
+        note=_engine_note(standing),
+    )
+
+
+ASTRAY = "verification: not the source's rows, though nobody wrote there"
+
+
+def _replica_astray(chosen: Settings, each: SourceTable) -> bool:
+    """Tell whether the replica has other rows than the source, which was not written since they were read."""
+    rows, hashes = source.hashes(chosen.source, chosen.limits, each)
+    if not replica.differs(chosen.replica, chosen.limits, each.table, (rows, hashes)):
+        return False
+    _, afterwards = source.look(chosen.source, chosen.limits, each.table.name)
+    if afterwards.evidence != each.evidence:
+        raise TableUnsteady(f"{each.table.name} was written while it was verified; trying again reads it anew.")
+    return True
+
+
+def _repaired(place: str, hop: Hop) -> tuple[Finding, ...]:
+    """Tell what a hop had to repair."""
+    kinds = (("changed", hop.updated), ("missing", hop.inserted), ("extra", hop.deleted))
+    return tuple(Finding(place, kind, "", count) for kind, count in kinds if count)
+
+
+def _reload(
+    chosen: Settings,
+    each: SourceTable,
+    lock: Lock,
+    standing: Standing,
+    wrong: tuple[Finding, ...],
+    *,
+    loads: bool,
+) -> tuple[Hop, dict[str, dict[str, int]]]:
+    """Load `raw` anew and compare it again, unless it has just been loaded: then it cannot be made equal."""
+    hop, altered = _load(chosen, each, lock, standing)
+    if loads or verification.compare(chosen.replica, chosen.warehouse, chosen.limits, each):
+        raise TableError(
+            f"{each.table.name} does not come into raw as it is in the replica: {', '.join(map(str, wrong))}."
+        )
+    return hop, altered
+
+
+def _engine_note(standing: Standing) -> str:
+    """Name an engine that is not InnoDB."""
+    engine = standing.extracted.replica_engine if standing.extracted else ""
+    return (
+        f"in the replica a table of {engine}, as InnoDB refuses its definition" if engine not in ("", "InnoDB") else ""
     )
 
 

@@ -210,8 +210,8 @@ def checksum(connection: Any, table: str) -> tuple[Any, ...]:
             "enum": "CONCAT({c} + 0, {c})",
             "set": "CONCAT({c} + 0, {c})",
         }.get(kind, "{c}")
-        values.append(f"COALESCE(SHA1(CAST({exact.format(c=my(name))} AS BINARY)), '-')")
-    digest = f"SHA1(CONCAT_WS(':', {', '.join(values)}))"
+        values.append(f"COALESCE(SHA2(CAST({exact.format(c=my(name))} AS BINARY), 256), '-')")
+    digest = f"SHA2(CONCAT_WS(':', {', '.join(values)}), 256)"
     total = f"SUM(CAST(CONV(LEFT({digest}, 15), 16, 10) AS DECIMAL(40)))"
     ask(connection, "SET time_zone = '+00:00'")
     return ask(connection, f"SELECT COUNT(*), {total} FROM {my(table)}")[0]

@@ -10,7 +10,9 @@ from transfer.table import Evidence, Extracted, Loaded, SourceTable, Standing, T
 EXTRACT, LOAD, STANDARDIZE = "extract", "load", "standardize"
 
 
-def plan(limits: Limits, each: SourceTable, standing: Standing, *, forced: bool = False) -> TablePlan:
+def plan(
+    limits: Limits, each: SourceTable, standing: Standing, *, forced: bool = False, verify: bool = False
+) -> TablePlan:
     """Return a table's method, its reason and the hops with work.
 
     A table has work if its source evidence changed, or extract id > loaded id, or load id > standardized id; a target
@@ -25,14 +27,15 @@ def plan(limits: Limits, each: SourceTable, standing: Standing, *, forced: bool 
     )
     return TablePlan(
         table=each.table.name,
-        method="reload" if read else "resume" if hops else "skip",
-        reason=read or load or standardize or "nothing changed since the last clean read",
+        method="reload" if read else "resume" if hops else "verify" if verify else "skip",
+        reason=read or load or standardize or ("asked for" if verify else "nothing changed since the last clean read"),
         hops=hops,
         estimated_rows=each.estimated_rows,
         estimated_bytes=each.estimated_bytes,
         keyed=pageable(each.table.key_columns),
         forced=forced,
-        proof=None if forced else proof(each, standing, rules),
+        verify=verify,
+        proof=None if forced or verify else proof(each, standing, rules),
     )
 
 
@@ -54,6 +57,16 @@ def why_read(each: SourceTable, extracted: Extracted | None) -> str:
         "AUTO_INCREMENT moved": now.auto_increment != then.auto_increment,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+# What a run notices of damage to the targets without a verification.
+DAMAGE = frozenset(
+    {
+        "the replica's table was lost, replaced or lacks rows",
+        "raw was lost, replaced or lacks rows",
+        "public was lost, replaced or lacks rows",
+    }
+)
 
 
 def why_unsteady(before: Evidence, after: Evidence, *, rows: tuple[int, int, int]) -> str:

@@ -278,7 +278,7 @@ def pages(
             yield page.select(range(width)), list(last)
         if page.num_rows < count:
             return
-        count = next_count(limits, count, most, page.nbytes, seconds - quickest)
+        count = min(most, next_count(limits, count, page.nbytes, seconds - quickest))
 
 
 FIRST_PAGE_ROWS = 2_000
@@ -308,7 +308,7 @@ def fitting(limits: Limits, lengths: pa.ChunkedArray) -> int:
     return max(1, pc.sum(within).as_py() or 0)
 
 
-def next_count(limits: Limits, count: int, most: int, size: int, seconds: float) -> int:
+def next_count(limits: Limits, count: int, size: int, seconds: float) -> int:
     """Return how many rows the next page may have, from the bytes of this one and the seconds it took beyond the quickest.
 
     What every page takes, however short, is the way to the server: shorter pages would only go it more often. For the
@@ -316,7 +316,7 @@ def next_count(limits: Limits, count: int, most: int, size: int, seconds: float)
     """
     by_bytes = int(count * limits.page_bytes / max(size, 1))
     by_seconds = max(SLOW_PAGE_ROWS, int(count * PAGE_SECONDS / max(seconds, 1e-4)))
-    return max(1, min(most, count * 4, by_bytes, by_seconds))
+    return max(1, min(limits.page_rows, count * 4, by_bytes, by_seconds))
 
 
 def row_hash(table: Table) -> str:

@@ -82,6 +82,11 @@ def address(warehouse: Warehouse) -> str:
     )
 
 
+def schema(fields: Sequence[Field]) -> pa.Schema:
+    """Return the Arrow schema whose COPY BINARY bytes the fields read exactly."""
+    return pa.schema([(field.name, arrow_type(field.type)) for field in fields])
+
+
 class Connection:
     """One ADBC connection whose errors are ours; not in autocommit."""
 
@@ -106,12 +111,23 @@ class Connection:
 
     def copy(self, doing: str, place: Place, fields: Sequence[Field], page: pa.Table) -> None:
         """Append a page by COPY BINARY; its columns are brought to the Arrow types that the fields read exactly."""
-        schema = pa.schema([(field.name, arrow_type(field.type)) for field in fields])
-        exact = page.rename_columns(schema.names).cast(schema)
+        exact = page.rename_columns([field.name for field in fields]).cast(schema(fields))
         with faults("warehouse", doing), self.raw.cursor() as cursor:
             cursor.adbc_ingest(
                 place.name, exact, mode="append", db_schema_name=place.schema or None, temporary=not place.schema
             )
+
+    def arrow(self, doing: str, query: str) -> pa.Table:
+        """Return a query's rows as Arrow."""
+        with faults("warehouse", doing), self.raw.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetch_arrow_table()
+
+    def batches(self, doing: str, query: str) -> Iterator[pa.RecordBatch]:
+        """Return a query's rows as Arrow, batch by batch."""
+        with faults("warehouse", doing), self.raw.cursor() as cursor:
+            cursor.execute(query)
+            yield from cursor.fetch_record_batch()
 
     def rollback(self) -> None:
         """Roll the transaction back."""

@@ -364,9 +364,10 @@ def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | Non
 
     """
     try:
-        if recorded and shadow.each.table.key and _can_merge(lock, limits, shadow):
+        alike = recorded is not None and _same_structure(lock, limits, shadow)
+        if alike and shadow.each.table.key and _engine(lock, lock.table) == _engine(lock, shadow.name) == ENGINES[0]:
             return _merge(lock, shadow, verdict)
-        return _swap(lock, limits, shadow, verdict)
+        return _swap(lock, limits, shadow, verdict, alike=alike)
     except TableError:
         _discard(lock, shadow)  # going on with it would fail again
         raise
@@ -387,9 +388,9 @@ def _discard(lock: Lock, shadow: Shadow) -> None:
     _drop(lock, shadow.name)
 
 
-def _can_merge(lock: Lock, limits: Limits, shadow: Shadow) -> bool:
-    """Tell whether the standing table can take changes and undo them, and has the definition that the source's would make."""
-    if _engine(lock, lock.table) != "InnoDB" or _engine(lock, shadow.name) != "InnoDB":
+def _same_structure(lock: Lock, limits: Limits, shadow: Shadow) -> bool:
+    """Compare the standing table's definition with the one that the source's would make."""
+    if not _engine(lock, lock.table):
         return False
     standing = structure(shown(lock.connection, "replica", lock.table))
     return standing == structure(shadow.definition, limits.collations)
@@ -474,16 +475,37 @@ def _forget_progress(lock: Lock) -> None:
     )
 
 
-def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
-    _build_keys(lock, limits, shadow)
+def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, *, alike: bool) -> Hop:
     _prove(lock, shadow.name, shadow)
-    hop = Hop("extract", shadow.rows, shadow.rows, seconds=monotonic() - verdict.started)
+    inserted, deleted = _surplus(lock, shadow) if alike else (shadow.rows, 0)
+    hop = Hop("extract", shadow.rows, inserted, 0, deleted, monotonic() - verdict.started)
+    if alike and not hop.changed:
+        with _transaction(lock):
+            _note(lock, verdict, hop, "complete")
+            _forget_progress(lock)
+        _drop(lock, shadow.name)
+        return hop
+    _build_keys(lock, limits, shadow)
     with _transaction(lock):
         intent = _note(lock, verdict, hop, "intent")
     _rename(lock, limits, shadow)
     _complete_swap(lock, intent)
     _drop(lock, beside(OLD, lock.table))
     return hop
+
+
+def _surplus(lock: Lock, shadow: Shadow) -> tuple[int, int]:
+    """Count the rows that only the shadow has, and those that only the standing table has, doubled ones as often."""
+    row = mysql.row_hash(shadow.each.table)
+    ((inserted, deleted),) = _ask(
+        lock.connection,
+        f"comparing {lock.table}",
+        "SELECT COALESCE(SUM(GREATEST(surplus, 0)), 0), COALESCE(SUM(GREATEST(-surplus, 0)), 0) FROM"
+        " (SELECT SUM(side) AS surplus FROM"
+        f" (SELECT {row} AS hash, 1 AS side FROM {quote(shadow.name)}"
+        f" UNION ALL SELECT {row}, -1 FROM {quote(lock.table)}) AS both_tables GROUP BY hash) AS each_row",
+    )
+    return int(inserted), int(deleted)
 
 
 def _build_keys(lock: Lock, limits: Limits, shadow: Shadow) -> None:

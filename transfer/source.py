@@ -186,7 +186,8 @@ def _source_table(identity: str, engine: str, table: Table, facts: Sequence[obje
         created=created if isinstance(created, datetime) else None,
         updated=updated if isinstance(updated, datetime) and tells else None,
         auto_increment=int(str(auto_increment)) if auto_increment is not None else None,
-        rows=int(str(count)) if tells and count is not None else None,
+        # A system-versioned table's count is that of its history too.
+        rows=int(str(count)) if tells and count is not None and not table.versioned else None,
     )
     return SourceTable(table, evidence, int(str(count or 0)), int(str(size or 0)))
 

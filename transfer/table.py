@@ -187,12 +187,13 @@ class TablePlan:
     estimated_bytes: int = 0
     keyed: bool = True
     forced: bool = False
+    verify: bool = False
     proof: str | None = None
 
     @property
     def has_work(self) -> bool:
-        """True when a hop has something to do."""
-        return bool(self.hops)
+        """True when a hop has something to do, or the table is to be verified."""
+        return bool(self.hops) or self.verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,21 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Rows that a verification found changed, missing or extra in a place; `column` is empty for whole rows."""
+
+    place: str
+    kind: str
+    column: str
+    count: int
+
+    def __str__(self) -> str:
+        """Say it without a value."""
+        where = f"{self.place}, column {self.column}" if self.column else self.place
+        return f"{self.count:,} {self.kind} in {where}"
+
+
+@dataclass(frozen=True, slots=True)
 class TableResult:
     """The verdict of one table in one run."""
 
@@ -224,6 +240,8 @@ class TableResult:
     rows: int = 0
     clean: bool = True
     altered: dict[str, dict[str, int]] = field(default_factory=dict)
+    found: tuple[Finding, ...] = ()
+    verified: bool = False
     note: str = ""
     seconds: float = 0.0
 
@@ -246,12 +264,16 @@ class TableResult:
             for column, kinds in self.altered.items()
             for kind, count in kinds.items()
         )
+        verified = "; verified" if self.verified else ""
+        if self.found:
+            verified = f"; VERIFICATION FOUND AND REPAIRED {', '.join(map(str, self.found))}"
+        note = f"; {self.note}" if self.note else ""
         unclean = "" if self.clean else "; not proven unwritten meanwhile, the next run looks again"
-        return f"{self.table}: {hops or 'nothing to do'}{unclean}" + (
+        return f"{self.table}: {hops or 'nothing to do'}{verified}{note}{unclean}" + (
             f"; not held by PostgreSQL: {counted}" if counted else ""
         )
 
     @property
     def good(self) -> bool:
-        """False when the table is red."""
-        return self.state != "failed"
+        """False when the table is red, or was until a verification repaired it."""
+        return self.state not in ("failed", "repaired")
