@@ -77,8 +77,11 @@ def _hops(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableRe
         hop, altered = _load(chosen, each, lock, standing)
         hops.append(hop)
         found += _repaired("raw", hop) if plan.verify and loads in evidence.DAMAGE else ()
+    standing = _standing(chosen, plan.table)
     if plan.verify:
-        wrong = verification.compare(chosen.replica, chosen.warehouse, chosen.limits, each)
+        wrong = verification.compare(
+            chosen.replica, chosen.warehouse, chosen.limits, each, evidence.raw_name(each, standing)
+        )
         if wrong:
             hop, altered = _reload(chosen, each, lock, standing, wrong, loads=bool(loads))
             hops.append(hop)
@@ -86,7 +89,9 @@ def _hops(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableRe
     for each_found in found:
         log.error("%s: verification found %s", plan.table, each_found)
     standing = _standing(chosen, plan.table)
-    standardizes = evidence.why_standardize(public.recipe(chosen.limits, each.table).rules, standing.loaded)
+    standardizes = evidence.why_standardize(
+        public.recipe(chosen.limits, each.table, evidence.raw_name(each, standing)).rules, standing.loaded
+    )
     if forced or standardizes or plan.verify:
         hop = public.standardize(chosen.warehouse, chosen.limits, each.table, lock.fence)
         if forced or standardizes or hop.changed:
@@ -139,7 +144,9 @@ def _reload(
 ) -> tuple[Hop, dict[str, dict[str, int]]]:
     """Load `raw` anew and compare it again, unless it has just been loaded: then it cannot be made equal."""
     hop, altered = _load(chosen, each, lock, standing)
-    if loads or verification.compare(chosen.replica, chosen.warehouse, chosen.limits, each):
+    if loads or verification.compare(
+        chosen.replica, chosen.warehouse, chosen.limits, each, evidence.raw_name(each, standing)
+    ):
         raise TableError(
             f"{each.table.name} does not come into raw as it is in the replica: {', '.join(map(str, wrong))}."
         )

@@ -21,8 +21,8 @@ GEOMETRIES = "geometry point linestring polygon multipoint multilinestring multi
 
 # What SELECT turns each kind of column into so that the client gets its exact value; others are selected as they are.
 EXACTLY = {
-    "float": "{c} + 0e0",
-    "double": "{c} + 0e0",  # one with a scale shows fewer digits than it has
+    "float": "{c} * 1e0",
+    "double": "{c} * 1e0",  # one with a scale shows fewer digits than it has
     "bit": "{c} + 0",
     "date": "CAST({c} AS CHAR)",
     "datetime": "CAST({c} AS CHAR)",
@@ -125,7 +125,7 @@ def mysql_columns(connection: Any, table: str) -> list[tuple[str, str]]:
 def structure(connection: Any, table: str) -> str:
     """A table's definition without what the replica may have of its own: the engine and where its counter stands."""
     text = ask(connection, f"SHOW CREATE TABLE {my(table)}")[0][1]
-    return re.sub(r" (ENGINE|AUTO_INCREMENT)=\w+", "", text)
+    return re.sub(r" (ENGINE|AUTO_INCREMENT|PAGE_CHECKSUM)=\w+", "", text)
 
 
 def counter(connection: Any, table: str) -> str:
@@ -205,8 +205,8 @@ def checksum(connection: Any, table: str) -> tuple[Any, ...]:
     values = []
     for name, kind in mysql_columns(connection, table):
         exact = {
-            "float": "{c} + 0e0",
-            "double": "{c} + 0e0",
+            "float": "{c} * 1e0",
+            "double": "{c} * 1e0",
             "enum": "CONCAT({c} + 0, {c})",
             "set": "CONCAT({c} + 0, {c})",
         }.get(kind, "{c}")

@@ -114,9 +114,7 @@ CORRUPTIONS = {
     "missing last row": both(f'DELETE FROM {{t}} WHERE "Id" = {ROWS}', kinds=["missing"]),
     "missing page": both('DELETE FROM {t} WHERE "Id" BETWEEN 8 AND 17', kinds=["missing"]),
     "extra row": both('INSERT INTO {t} ("Id", "T") VALUES (13000, \'zebra\')', kinds=["extra"]),
-    "extra row between others": both(
-        'UPDATE {t} SET "Id" = "Id" + 1000 WHERE "Id" > 12', 'INSERT INTO {t} ("Id") VALUES (13)', kinds=["missing", "extra", "changed"]
-    ),
+    "shifted keys": both('UPDATE {t} SET "Id" = "Id" + 1000 WHERE "Id" > 12', kinds=["missing", "extra"]),
     "wrong key": both('UPDATE {t} SET "Id" = 1012 WHERE "Id" = 12', kinds=["missing", "extra"]),
     "row replaced by one of another key": both(
         'DELETE FROM {t} WHERE "Id" = 3', 'INSERT INTO {t} ("Id", "T") VALUES (0, \'zebra\')', kinds=["missing", "extra"]
@@ -170,7 +168,6 @@ def _name(place: str, kind: str) -> str:
 class Verified:
     """The results of two verifications, and what was still not exact after the first."""
 
-    missed: dict[str, TableResult]
     first: dict[str, TableResult]
     inexact: dict[str, str]
     second: dict[str, TableResult]
@@ -184,7 +181,7 @@ def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
 
 @pytest.fixture(scope="module")
 def settings(module_databases: Databases) -> Settings:
-    return limited(settings_for(module_databases), page_rows=10)
+    return limited(settings_for(module_databases), page_rows=15)
 
 
 @pytest.fixture(scope="module")
@@ -205,11 +202,10 @@ def verified(places: Places, settings: Settings) -> Verified:
         ask(places.replica, "SET sql_mode = 'ALLOW_INVALID_DATES'")
         ask(places.replica, f"UPDATE `{kind}` SET V = {value} WHERE Id = 2")
     every = [*tables, *UNSEEN_IN_RAW]
-    missed = {}  # a run that does not verify is not asked: where it counts rows, it finds those that are missing
     first = run(settings, verify=True)
     inexact = {table: oracle.inexact(places, table) for table in every}
     inexact |= {table: wrong for table, wrong in oracle.unequal(places, tables).items() if not inexact[table]}
-    return Verified(missed, first, inexact, run(settings, verify=True))
+    return Verified(first, inexact, run(settings, verify=True))
 
 
 def _make(places: Places, table: str, *, key: bool) -> None:

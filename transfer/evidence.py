@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from transfer import public
 from transfer.casts import pageable
+from transfer.layout import fit
 from transfer.settings import Limits
 from transfer.table import Evidence, Extracted, Loaded, SourceTable, Standing, TablePlan, digest
 
@@ -18,7 +19,7 @@ def plan(
     A table has work if its source evidence changed, or extract id > loaded id, or load id > standardized id; a target
     that is not the one which was recorded is made anew.
     """
-    rules = public.recipe(limits, each.table).rules
+    rules = public.recipe(limits, each.table, raw_name(each, standing)).rules
     read = "forced" if forced else why_read(each, standing.extracted)
     load = "" if read else why_load(standing)
     standardize = "" if read or load else why_standardize(rules, standing.loaded)
@@ -37,6 +38,11 @@ def plan(
         verify=verify,
         proof=None if forced or verify else proof(each, standing, rules),
     )
+
+
+def raw_name(each: SourceTable, standing: Standing) -> str:
+    """Return the table's name in `raw`, the one to be wished for before it has one."""
+    return standing.loaded.raw_name if standing.loaded else fit(each.table.name)
 
 
 def why_read(each: SourceTable, extracted: Extracted | None) -> str:

@@ -14,9 +14,7 @@ SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 
 
 def fit(name: str) -> str:
-    """Return a name that PostgreSQL takes: at most 63 bytes, the end replaced by a digest; no system column's."""
-    if name in SYSTEM_COLUMNS:
-        return f"{name}_"
+    """Return a name that PostgreSQL takes: at most 63 bytes, the end replaced by a digest."""
     if len(name.encode()) <= NAME_BYTES:
         return name
     return name.encode()[: NAME_BYTES - 9].decode(errors="ignore") + "_" + digest(name)[:8]
@@ -29,10 +27,10 @@ def snake_case(name: str) -> str:
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:
-    """Return names that PostgreSQL takes and tells apart; of twins the later ones get a digest of their place."""
+    """Return columns' names that PostgreSQL takes and tells apart; of twins the later ones get a digest of their place."""
     taken: list[str] = []
     for position, name in enumerate(names):
-        candidate = fit(name)
+        candidate = f"{name}_" if name in SYSTEM_COLUMNS else fit(name)
         taken.append(candidate if candidate not in taken else fit(f"{name}_{digest(position, name)[:8]}"))
     return tuple(taken)
 

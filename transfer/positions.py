@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Literal
 
 from transfer import postgres
 from transfer.errors import TableBusy
-from transfer.layout import fit
+from transfer.layout import fit, snake_case
 from transfer.postgres import Place
 from transfer.settings import Limits, Warehouse
 from transfer.table import Loaded, digest
@@ -51,7 +52,7 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, 
         found = connection.rows(
             "reading etl_transform_status",
             "SELECT table_name, fence, replica_generation, extract_id, load_id, standardized_id, standardize_rules, public_id,"
-            " raw_rows, public_rows, raw_class.relname::text, coalesce(public_class.relname::text = public_name, false), public_name"
+            " raw_rows, public_rows, raw_class.relname::text, coalesce(public_class.relname::text = public_name, false), public_name, raw_name"
             f" FROM {_status(warehouse)} AS status"
             " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid AND raw_class.relnamespace = to_regnamespace('raw')"
             " LEFT JOIN pg_class AS public_class ON public_class.oid = public_oid"
@@ -59,7 +60,7 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, 
             + (" WHERE table_name = ANY(string_to_array($2, chr(1)))" if only else ""),
             (warehouse.schema_name, *(["\x01".join(only)] if only else [])),
         )
-        raw = {row[0]: Place("raw", row[10]) for row in found if row[10] == fit(row[0])}
+        raw = {row[0]: Place("raw", row[10]) for row in found if row[10] and row[10] == row[13]}
         public = {row[0]: Place(warehouse.schema_name, row[12]) for row in found if row[11]}
         held = postgres.counts(connection, [*raw.values(), *public.values()])
     return {
@@ -71,6 +72,7 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, 
             standardized_id=row[5],
             rules=row[6],
             public_id=row[7],
+            raw_name=row[13] or fit(row[0]),
             raw_intact=row[0] in raw and held[raw[row[0]]] == row[8],
             public_intact=row[0] in public and held[public[row[0]]] == row[9],
         )
@@ -142,11 +144,14 @@ def confirm(warehouse: Warehouse, tables: Sequence[str]) -> None:
         connection.commit()
 
 
-def public_name(connection: postgres.Connection, warehouse: Warehouse, table: str, wanted: str) -> str:
-    """Return the base table's name: the recorded one, else the wanted one unless another table has it already."""
+def name_of(connection: postgres.Connection, warehouse: Warehouse, table: str, kind: Literal["raw", "public"]) -> str:
+    """Return the table's name in `raw` or `public`: the recorded one, else its own unless another table has that already."""
+    wanted = fit(table) if kind == "raw" else fit(snake_case(table))
+    # Another run or thread may be about to take it for another table.
+    connection.run("choosing a name", "SELECT pg_advisory_xact_lock(hashtext($1))", (f"elt {kind} {wanted}",))
     found = connection.rows(
         "reading etl_transform_status",
-        f"SELECT table_name, public_name FROM {_status(warehouse)} WHERE table_name = $1 OR public_name = $2",
+        f"SELECT table_name, {kind}_name FROM {_status(warehouse)} WHERE table_name = $1 OR {kind}_name = $2",
         (table, wanted),
     )
     recorded = {row[0]: row[1] for row in found}

@@ -10,7 +10,7 @@ from time import monotonic
 
 from transfer import positions, postgres
 from transfer.errors import DatabaseFault, TableError, meaning
-from transfer.layout import fit, raw_fields, raw_key, snake_case, unique
+from transfer.layout import raw_fields, raw_key, snake_case, unique
 from transfer.postgres import Changes, Field, Place, quote
 from transfer.settings import Limits, Warehouse
 from transfer.table import Hop, Table, digest
@@ -44,8 +44,8 @@ class Recipe:
         return digest(self.select, self.key)
 
 
-def recipe(limits: Limits, table: Table) -> Recipe:
-    """Return the user's own SQL for a table if there is a file for it, else the standard rules."""
+def recipe(limits: Limits, table: Table, raw_name: str) -> Recipe:
+    """Return the user's own SQL for a table if there is a file for it, else the standard rules over its table in `raw`."""
     columns = raw_fields(table)
     names = unique(snake_case(field.name) for field in columns)
     renamed = {field.name: name for field, name in zip(columns, names, strict=True)}
@@ -58,7 +58,7 @@ def recipe(limits: Limits, table: Table) -> Recipe:
         f"{EXPRESSIONS.get(field.type, '{c}').format(c=quote(field.name))} AS {quote(name)}"
         for field, name in zip(columns, names, strict=True)
     )
-    return Recipe(f"SELECT\n    {selected}\nFROM {Place('raw', fit(table.name))}", key, "the standard rules")
+    return Recipe(f"SELECT\n    {selected}\nFROM {Place('raw', raw_name)}", key, "the standard rules")
 
 
 def unused(limits: Limits, tables: Collection[str]) -> tuple[str, ...]:
@@ -81,13 +81,12 @@ def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int) 
 
     """
     started = monotonic()
-    made = recipe(limits, table)
     with postgres.connect(warehouse) as connection:
         postgres.wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
         load = positions.load_id(connection, warehouse, table.name)
-        name = positions.public_name(connection, warehouse, table.name, fit(snake_case(table.name)))
-        target = Place(warehouse.schema_name, name)
+        made = recipe(limits, table, positions.name_of(connection, warehouse, table.name, "raw"))
+        target = Place(warehouse.schema_name, positions.name_of(connection, warehouse, table.name, "public"))
         first = not postgres.stands(connection, target, warehouse.schema_name)
         rows = _make(connection, target if first else SIDE, made, temporary=not first)
         changes = Changes(rows, 0, 0) if first else _renew(connection, limits, target, made)

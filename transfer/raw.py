@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from transfer import positions, postgres
 from transfer.casts import cast_of, warehouse_type
 from transfer.errors import TOO_LARGE, DatabaseFault, TableError, meaning
-from transfer.layout import fit, raw_fields, raw_key
+from transfer.layout import raw_fields, raw_key
 from transfer.mysql import quote as mysql_quote
 from transfer.postgres import Changes, Place
 from transfer.settings import Limits, Warehouse
@@ -47,7 +47,6 @@ def load(
 
     """
     started = monotonic()
-    target = Place("raw", fit(table.name))
     fields = raw_fields(table)
     if len(fields) > MOST_COLUMNS:
         raise TableError(
@@ -57,6 +56,7 @@ def load(
     with postgres.connect(warehouse) as connection, holdable(table):
         postgres.wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
+        target = Place("raw", positions.name_of(connection, warehouse, table.name, "raw"))
         first = not postgres.stands(connection, target, warehouse.schema_name)
         side = target if first else SIDE
         postgres.create(connection, side, fields, temporary=not first)

@@ -405,7 +405,7 @@ def _merge(lock: Lock, shadow: Shadow, verdict: Verdict) -> Hop:
     deleting = f"DELETE t FROM {target} t WHERE NOT EXISTS (SELECT 1 FROM {new} s WHERE {on})"
     updating = f"DELETE t FROM {target} t JOIN {new} s ON {on} WHERE {differs}"
     inserting = (
-        f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {new} s"
+        f"INSERT INTO {target} ({columns}) SELECT {', '.join(map(_copied, stored))} FROM {new} s"
         f" WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {on})"
     )
     with _transaction(lock) as connection:
@@ -415,10 +415,37 @@ def _merge(lock: Lock, shadow: Shadow, verdict: Verdict) -> Hop:
         )
         _prove(lock, lock.table, shadow)
         hop = Hop("extract", shadow.rows, written - updated, updated, deleted, monotonic() - verdict.started)
-        _note(lock, verdict, hop, "complete")
+        status = _note(lock, verdict, hop, "complete")
         _forget_progress(lock)
+    _follow_counter(lock, shadow, status)
     _drop(lock, shadow.name)
     return hop
+
+
+def _follow_counter(lock: Lock, shadow: Shadow, status: int) -> None:
+    """Give the table the source's AUTO_INCREMENT, which rows that are gone again may have moved.
+
+    A run killed between the two statements leaves a table that looks replaced, and the next run reads it anew.
+    """
+    wanted = shadow.each.evidence.auto_increment
+    asking = f"SELECT AUTO_INCREMENT {_FROM_TABLES} AND TABLE_NAME = %s"
+    if wanted and _ask(lock.connection, f"asking for the counter of {lock.table}", asking, (lock.table,)) != [
+        (wanted,)
+    ]:
+        setting = f"ALTER TABLE {quote(lock.table)} AUTO_INCREMENT = {wanted}"
+        mysql.run(lock.connection, "replica", f"setting the counter of {lock.table}", setting)
+        with _transaction(lock) as connection:
+            noting = f"UPDATE etl_extract_status SET replica_created = ({_CREATED}) WHERE id = %s"
+            mysql.run(connection, "replica", "writing etl_extract_status", noting, (lock.table, status))
+
+
+def _copied(column: Column) -> str:
+    """Return what to select so that an INSERT stores the same: a label is looked up again, and '' is found as no label."""
+    return (
+        cast_of(column).for_replica.format(c=quote(column.name))
+        if column.kind in ("enum", "set")
+        else quote(column.name)
+    )
 
 
 def _bytes(side: str, column: Column) -> str:

@@ -162,6 +162,7 @@ class Loaded:
     standardized_id: int
     rules: str
     public_id: int
+    raw_name: str
     raw_intact: bool
     public_intact: bool
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transfer import mysql, postgres, raw
-from transfer.layout import fit, raw_fields, raw_key
+from transfer.layout import raw_fields, raw_key
 from transfer.postgres import Field, Place, quote
 from transfer.settings import Limits, Replica, Warehouse
 from transfer.table import Finding, SourceTable, Table
@@ -27,8 +27,10 @@ READ = {"numeric": "{c}::text", "interval": "(extract(epoch FROM {c}) * 1000000)
 WRITTEN = {"bytea": "'\\x{v}'::bytea", "interval": "'{v} microseconds'::interval", "numeric": "{v}::numeric"}
 
 
-def compare(replica: Replica, warehouse: Warehouse, limits: Limits, each: SourceTable) -> tuple[Finding, ...]:
-    """Return in what `raw` differs from the replica; the caller holds the table's lock.
+def compare(
+    replica: Replica, warehouse: Warehouse, limits: Limits, each: SourceTable, name: str
+) -> tuple[Finding, ...]:
+    """Return in what `raw`'s table of this name differs from the replica's; the caller holds the table's lock.
 
     Where `raw` has the table's key, the pages of both are compared row by row; elsewhere, where the two servers would sort
     the key differently or there is none, as multisets of row digests.
@@ -37,7 +39,7 @@ def compare(replica: Replica, warehouse: Warehouse, limits: Limits, each: Source
     with postgres.connect(warehouse) as connection:
         found = Counter[tuple[str, str]]()
         by = _compare_by_key if raw_key(each.table) else _compare_multisets
-        by(connection, each.table, pages, found)
+        by(connection, Place("raw", name), each.table, pages, found)
     return tuple(Finding(PLACE, kind, column, count) for (kind, column), count in sorted(found.items()) if count)
 
 
@@ -54,20 +56,20 @@ def _as_held(table: Table, page: pa.Table) -> pa.Table:
 
 
 def _compare_by_key(
-    connection: postgres.Connection, table: Table, pages: Iterable[pa.Table], found: Counter[tuple[str, str]]
+    connection: postgres.Connection,
+    place: Place,
+    table: Table,
+    pages: Iterable[pa.Table],
+    found: Counter[tuple[str, str]],
 ) -> None:
     last: str | None = None
     for page in pages:
         if page.num_rows:
             until = _key_literal(table, page)
-            _compare_rows(table, page, _read(connection, table, last, until), found)
+            _compare_rows(table, page, _read(connection, place, table, last, until), found)
             last = until
-    behind = f"SELECT count(*) FROM {_place(table)}{_range(table, last, None)}"
+    behind = f"SELECT count(*) FROM {place}{_range(table, last, None)}"
     found["extra", ""] += connection.rows(f"verifying {table.name}", behind)[0][0]
-
-
-def _place(table: Table) -> Place:
-    return Place("raw", fit(table.name))
 
 
 def _key_literal(table: Table, page: pa.Table) -> str:
@@ -96,10 +98,10 @@ def _selected(fields: Sequence[Field]) -> str:
     )
 
 
-def _read(connection: postgres.Connection, table: Table, last: str | None, until: str) -> pa.Table:
+def _read(connection: postgres.Connection, place: Place, table: Table, last: str | None, until: str) -> pa.Table:
     fields = raw_fields(table)
     order = ", ".join(map(quote, raw_key(table)))
-    query = f"SELECT {_selected(fields)} FROM {_place(table)}{_range(table, last, until)} ORDER BY {order}"
+    query = f"SELECT {_selected(fields)} FROM {place}{_range(table, last, until)} ORDER BY {order}"
     return connection.arrow(f"verifying {table.name}", query).cast(postgres.schema(fields))
 
 
@@ -130,12 +132,16 @@ def _unequal(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> int:
 
 
 def _compare_multisets(
-    connection: postgres.Connection, table: Table, pages: Iterable[pa.Table], found: Counter[tuple[str, str]]
+    connection: postgres.Connection,
+    place: Place,
+    table: Table,
+    pages: Iterable[pa.Table],
+    found: Counter[tuple[str, str]],
 ) -> None:
     import polars as pl  # here, as it takes its time and few tables need it
 
     fields = raw_fields(table)
-    query = f"SELECT {_selected(fields)} FROM {_place(table)}"
+    query = f"SELECT {_selected(fields)} FROM {place}"
     held = (
         pa.Table.from_batches([batch]).cast(postgres.schema(fields))
         for batch in connection.batches(f"verifying {table.name}", query)

@@ -141,13 +141,15 @@ class Family:
         """Assert that the first run brought a table exactly."""
         result = self.result(self.first, table)
         self.assert_exact(table)
-        assert result.altered == oracle.lost(self.places.source, table)
+        lost = oracle.lost(self.places.source, table)
+        assert result.altered == lost, f"{table}: {result.altered} is told of {lost}"
         return result
 
     def stays(self, table: str) -> None:
         """Assert that a second look at the same values finds no difference."""
         result = self.result(self.again, table)
-        assert {hop.name: hop.changed for hop in result.hops} == dict.fromkeys(("extract", "load", "standardize"), 0)
+        changed = {hop.name: hop.changed for hop in result.hops}
+        assert changed == dict.fromkeys(("extract", "load", "standardize"), 0), f"{table}: {changed}"
         self.assert_exact(table)
 
     def follows(self, table: str) -> None:
@@ -157,12 +159,14 @@ class Family:
 
     def assert_exact(self, table: str) -> None:
         places = self.places
-        assert oracle.structure(places.replica, table) == oracle.structure(places.source, table)
+        wanted, found = (oracle.structure(place, table) for place in (places.source, places.replica))
+        assert found == wanted, f"{table} is defined as {found}, not as {wanted}"
         self.assert_rows(table)
 
     def assert_rows(self, table: str) -> None:
         """Assert it of the rows and of the types that hold them; structures may differ."""
-        assert (table, oracle.inexact(self.places, table)) == (table, "")
+        wrong = oracle.inexact(self.places, table)
+        assert not wrong, f"{table}: {wrong}"
 
     def make(self, table: str, definition: str, *rows: str) -> TableResult:
         """Make one more table and fill it."""

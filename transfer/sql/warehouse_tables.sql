@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS {schema}.etl_transform_status (
 );
 
 ALTER TABLE {schema}.etl_transform_status
-ADD COLUMN IF NOT EXISTS raw_name text,
+ADD COLUMN IF NOT EXISTS raw_name text UNIQUE,
 ADD COLUMN IF NOT EXISTS names_altered text NOT NULL DEFAULT '{{}}';
 
 CREATE TABLE IF NOT EXISTS {schema}.etl_dbt_status (
