@@ -1,6 +1,6 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test matrix dbt deploy lint stop clean
+.PHONY: help install demo test properties matrix types dbt deploy lint stop clean
 
 # For Prefect's own commands; the project's programs see to it themselves.
 export DO_NOT_TRACK := 1
@@ -9,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 install: .venv/.installed ## make the virtual environment .venv
 	@:
@@ -28,6 +28,9 @@ demo: install ## start private servers, fill a synthetic clinic and run the whol
 test: install ## run the test suite on private servers
 	@$(BIN)/python -m pytest
 
+properties: install ## send random tables the whole way for half an hour: make properties SECONDS=600
+	@ELT_TEST_PROPERTY_SECONDS=$(or $(SECONDS),1800) $(BIN)/python -m pytest tests/test_properties.py
+
 matrix: install ## run it on MySQL 9.7 and MariaDB 11.8 too, fetched as root: make matrix ARGS='tests/test_path.py'
 	@$(BIN)/python -m deployments.matrix $(ARGS)
 
@@ -38,6 +41,9 @@ deploy: install ## bring the deployments to the Prefect server that PREFECT_API_
 	@$(BIN)/prefect config view | grep -q PREFECT_API_URL || { echo "PREFECT_API_URL is not set: start a server (.venv/bin/prefect server start) and name its address in .env or the environment." >&2; exit 1; }
 	@$(BIN)/prefect work-pool inspect default >/dev/null 2>&1 || $(BIN)/prefect --no-prompt work-pool create default --type process
 	@$(BIN)/prefect --no-prompt deploy --all
+
+types: install ## write the README's table of types from the rules
+	@$(BIN)/python -m transfer.types README.md
 
 lint: install ## check style, format and types
 	@$(BIN)/ruff check

@@ -89,14 +89,13 @@ def _hops(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableRe
     for each_found in found:
         log.error("%s: verification found %s", plan.table, each_found)
     standing = _standing(chosen, plan.table)
-    standardizes = evidence.why_standardize(
-        public.recipe(chosen.limits, each.table, evidence.raw_name(each, standing)).rules, standing.loaded
-    )
+    recipe = public.recipe(chosen.limits, each.table, evidence.raw_name(each, standing))
+    standardizes = evidence.why_standardize(recipe.rules, standing.loaded)
     if forced or standardizes or plan.verify:
         hop = public.standardize(chosen.warehouse, chosen.limits, each.table, lock.fence)
         if forced or standardizes or hop.changed:
             hops.append(hop)
-        if plan.verify and (not (forced or standardizes) or standardizes in evidence.DAMAGE):
+        if plan.verify and recipe.standard and (not (forced or standardizes) or standardizes in evidence.DAMAGE):
             found += _repaired("public", hop)
     return TableResult(
         table=plan.table,

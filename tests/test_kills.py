@@ -1,12 +1,17 @@
 """Killed at any point, pipeline or server: the last complete version stays readable and the next run converges."""
 
 import multiprocessing
+import os
 import secrets
 import signal
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import oracle
@@ -19,6 +24,7 @@ from runs import limited, plan, prepare, run, settle, wait_for
 from deployments.databases import Databases
 from deployments.servers import Servers, start, stop
 from tasks.sync_table import sync
+from transfer import mysql
 from transfer.errors import DatabaseFault
 from transfer.settings import Settings
 
@@ -217,3 +223,54 @@ def test_a_server_killed_in_the_middle_leaves_the_old_version_and_the_next_run_c
         _assert_whole(places, loaded, old, new)
         run(settings, loaded)
         assert oracle.unequal(places, [loaded]) == {}
+
+
+def test_a_source_that_stops_answering_is_given_up_and_leaves_nothing_running(own_servers, places, settings):
+    _fill(places.source, "silent", COLUMNS)
+    impatient = limited(settings, statement_seconds=1)
+    before = _reading_processes()
+    stopping = Timer(0.3, os.kill, (own_servers.source.pid, signal.SIGSTOP))
+    stopping.start()
+    started = time.monotonic()
+    try:
+        with pytest.raises(DatabaseFault, match="did not answer in time"):
+            mysql.read(settings.source, impatient.limits, "reading", "SELECT SLEEP(60), Id FROM silent")
+        seconds = time.monotonic() - started
+    finally:
+        stopping.join()
+        os.kill(own_servers.source.pid, signal.SIGCONT)
+    assert 5 < seconds < 12
+    assert _reading_processes() <= before
+    assert run(settings, "silent")["silent"].rows == 10
+
+
+def test_a_read_that_hangs_is_killed_at_a_source_that_lives(places, settings, monkeypatch):
+    _fill(places.source, "slow", COLUMNS, rows=1)
+    monkeypatch.setattr(mysql, "ANSWER_SECONDS", -298)
+    with pytest.raises(DatabaseFault, match="did not answer in time"):
+        mysql.read(settings.source, settings.limits, "reading", "SELECT SLEEP(60), Id FROM slow")
+    asking = (
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(60)%' AND ID <> CONNECTION_ID()"
+    )
+    wait_for(lambda: ask(places.source, asking) == [(0,)])
+
+
+def test_a_reader_that_was_killed_is_replaced(places, settings):
+    _fill(places.source, "afterwards", COLUMNS)
+    mysql.read(settings.source, settings.limits, "reading", "SELECT Id FROM afterwards")
+    for process in _reading_processes():
+        os.kill(process, signal.SIGKILL)
+    wait_for(lambda: not _reading_processes())
+    assert run(settings, "afterwards")["afterwards"].rows == 10
+
+
+def _reading_processes() -> set[int]:
+    """The living children of this process that read."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = status.read_text().rpartition(") ")[2].split()
+            command = (status.parent / "cmdline").read_text()
+            if int(fields[1]) == os.getpid() and fields[0] != "Z" and "reader.py" in command:
+                found.add(int(status.parent.name))
+    return found

@@ -11,7 +11,7 @@ from flow_runs import copy_project, elt, write_dbt
 
 from deployments.databases import PREFIXES, Databases
 from transfer import mysql, postgres
-from transfer.errors import EltError
+from transfer.errors import DatabaseFault, EltError
 from transfer.settings import Settings
 from transfer.table import Column
 
@@ -143,3 +143,17 @@ def test_a_drivers_error_keeps_the_value_to_itself(settings: Settings, source: C
         assert traces([NAME, NAME.split(maxsplit=1)[0]], told.encode()) == []
         # What Python would print below "During handling of the above exception".
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_panic_of_the_driver_is_an_error_that_can_be_tried_again_and_shows_no_value(
+    databases, settings, source, capfd
+):
+    span = "-" + ":".join(("17", "53", "41"))  # in pieces, as a traceback shows this very line
+    source.run("CREATE TABLE spans (Id int PRIMARY KEY, Span time, Name varchar(99))")
+    source.run("INSERT INTO spans VALUES (1, %s, %s)", span, NAME)
+    with pytest.raises(DatabaseFault) as raised:
+        mysql.read(settings.source, settings.limits, "reading spans", "SELECT Id, Span, Name FROM spans")
+    assert str(raised.value) == "source: reading spans failed: the driver could not read a value (error PANIC)."
+    shown = "".join([*capfd.readouterr(), repr(raised.getrepr(style="long", chain=True))])
+    assert traces([NAME, span, span[1:]], shown.encode()) == []
+    assert mysql.read(settings.source, settings.limits, "reading", "SELECT Id FROM spans").num_rows == 1

@@ -42,7 +42,7 @@ POSITION = "CAST({c} AS UNSIGNED)"
 LABEL = "CAST({v} AS UNSIGNED)"
 UTF8 = "CONVERT({v} USING utf8mb4)"
 AS_NUMBER = ("{c}+0",)
-AS_DOUBLE = ("{c}+0e0",)  # a FLOAT is written with six digits otherwise
+AS_DOUBLE = ("{c}*1e0",)  # a FLOAT is written with six digits otherwise; +0e0 would lose the sign of MySQL's -0
 MEASURED = ("LENGTH({c})", AS_BYTES)
 DIGESTED = ("SHA2({c}, 256)",)  # CONCAT_WS of more than max_allowed_packet is NULL
 
@@ -74,6 +74,8 @@ CASTS = (
     Cast(r"(enum|set)\(.*", POSITION, LABEL, AS_CHAR, "text", None, (POSITION, *MEASURED)),
     Cast(r"json.*", AS_CHAR, UTF8, AS_CHAR, "text", None, ("SHA2(CAST({c} AS CHAR), 256)",)),
     Cast(r"(uuid|inet4|inet6).*", AS_CHAR, UTF8, AS_CHAR, "text", None, (AS_CHAR,)),
+    # MySQL's own form of a vector is one that no driver reads.
+    Cast(r"vector.*", AS_BYTES, "", AS_BYTES, "bytea", None, MEASURED),
     Cast(
         r"(geometry|point|linestring|polygon|multipoint|multilinestring|multipolygon|geometrycollection|geomcollection).*",
         AS_BYTES,
@@ -131,6 +133,16 @@ def summed(column: Column, quoted: str) -> str | None:
     if column.kind == "decimal":
         return quoted if (column.precision or 65) <= 43 else None
     return f"{quoted}+0"
+
+
+WHOLLY_IN_UNICODE = frozenset("utf8mb4 utf8mb3 utf8 utf16 utf16le utf32 ucs2 latin1 ascii".split())
+
+
+def unmapped(column: Column, quoted: str) -> str | None:
+    """Return the condition for a text with a byte that its character set gives no character: it is read as a question mark."""
+    if column.charset is None or column.charset in WHOLLY_IN_UNICODE:
+        return None
+    return f"CHAR_LENGTH(REPLACE(CONVERT({quoted} USING utf8mb4), '?', '')) < CHAR_LENGTH(REPLACE({quoted}, '?', ''))"
 
 
 def warehouse_type(column: Column) -> str:

@@ -24,6 +24,8 @@ from adbc_driver_manager import Error as AdbcError
 
 from transfer.reader import ReaderDied, ReaderHung, ReaderPanicked
 
+ROOT = Path(__file__).parent.parent
+
 
 class EltError(Exception):
     """Base of all errors of the pipeline; its text is safe to show, log and store."""
@@ -186,9 +188,13 @@ def code_of(error: BaseException) -> str | None:
     return code
 
 
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(ROOT) and "site-packages" not in file
+
+
 def place_of(error: BaseException) -> str:
     """Return where in our own code an unforeseen error came from; its message is not for showing, as it may quote a value."""
-    frames = [frame for frame in extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    frames = [frame for frame in extract_tb(error.__traceback__) if _is_ours(frame.filename)]
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
 
 

@@ -33,7 +33,7 @@ def plan(
         hops=hops,
         estimated_rows=each.estimated_rows,
         estimated_bytes=each.estimated_bytes,
-        keyed=pageable(each.table.key_columns),
+        keyed=pageable(each.table.key_columns) and not each.table.prefixed,
         forced=forced,
         verify=verify,
         proof=None if forced or verify else proof(each, standing, rules),

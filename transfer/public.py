@@ -23,6 +23,8 @@ EMPTY_DATES = ("0001-01-01", "1900-01-01")
 # White space around a text, the no-break space included; PostgreSQL would read \v as the letter v.
 TRIMMED = r"E' \t\n\r\f\x0B\u00A0'"
 
+STANDARD = "the standard rules"
+
 EXPRESSIONS = {
     "text": f"btrim({{c}}, {TRIMMED})",
     "date": "CASE WHEN {c} NOT IN (" + ", ".join(f"DATE '{date}'" for date in EMPTY_DATES) + ") THEN {c} END",
@@ -37,6 +39,11 @@ class Recipe:
     select: str
     key: tuple[str, ...]
     origin: str
+
+    @property
+    def standard(self) -> bool:
+        """True for the pipeline's own rules, by which the same rows always give the same."""
+        return self.origin == STANDARD
 
     @property
     def rules(self) -> str:
@@ -58,7 +65,7 @@ def recipe(limits: Limits, table: Table, raw_name: str) -> Recipe:
         f"{EXPRESSIONS.get(field.type, '{c}').format(c=quote(field.name))} AS {quote(name)}"
         for field, name in zip(columns, names, strict=True)
     )
-    return Recipe(f"SELECT\n    {selected}\nFROM {Place('raw', raw_name)}", key, "the standard rules")
+    return Recipe(f"SELECT\n    {selected}\nFROM {Place('raw', raw_name)}", key, STANDARD)
 
 
 def unused(limits: Limits, tables: Collection[str]) -> tuple[str, ...]:
@@ -105,14 +112,14 @@ def _make(connection: postgres.Connection, place: Place, made: Recipe, *, tempor
     try:
         connection.run(f"standardizing by {made.origin}", f"CREATE {kind}TABLE {place}{end} AS\n{made.select}")
     except DatabaseFault as fault:
-        if made.origin == "the standard rules" or not re.match(r"(42|22|21|0A)", fault.code):
+        if made.standard or not re.match(r"(42|22|21|0A)", fault.code):
             raise
         raise TableError(
             f"{made.origin} does not run: {meaning(fault.code)} (error {fault.code}); mend or remove the file."
         ) from None
     if temporary:
         connection.run("standardizing", f"ANALYZE {place}")
-    if made.origin != "the standard rules":
+    if not made.standard:
         _check_key(connection, place, made)
     return int(connection.rows("counting rows", f"SELECT count(*) FROM {place}")[0][0])
 

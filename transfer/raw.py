@@ -144,7 +144,11 @@ def _proven(table: Table, origin: Totals, held: Totals, nul_characters: Sequence
             )
         if origin.sums[position] is not None and origin.sums[position] != held.sums[position]:
             raise TableError(f"{table.name}: column {column.name} has another sum in the replica than raw would have.")
-        kinds = {"impossible_dates": had - has, "nul_characters": nul_characters[position]}
+        kinds = {
+            "impossible_dates": had - has,
+            "nul_characters": nul_characters[position],
+            "unmapped_characters": origin.unmapped[position],
+        }
         if any(kinds.values()):
             altered[column.name] = {kind: count for kind, count in kinds.items() if count}
     return altered

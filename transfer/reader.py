@@ -57,6 +57,11 @@ class Reader:
             [sys.executable, "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
+    @property
+    def alive(self) -> bool:
+        """True while the process runs."""
+        return self._process.poll() is None
+
     def read(self, request: Request, seconds: float) -> pa.Table:
         """Return the rows of a query.
 

@@ -15,7 +15,7 @@ from time import monotonic, sleep
 import pyarrow as pa
 
 from transfer import mysql
-from transfer.casts import cast_of, summed
+from transfer.casts import cast_of, summed, unmapped
 from transfer.definition import ENGINES, REFUSED, as_replica, structure
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableBusy, TableError, meaning
 from transfer.mysql import quote
@@ -73,6 +73,8 @@ class Verdict:
 def prepare(replica: Replica, limits: Limits) -> None:
     """Create the bookkeeping tables that are missing."""
     with mysql.connect(replica, limits, writes=True) as connection:
+        if _ask(connection, "looking for the status tables", _OLD_PROGRESS) == [(1, None)]:
+            mysql.run(connection, "replica", "renewing the status tables", "DROP TABLE etl_extract_progress")
         for statement in TABLES.read_text().split(";\n"):
             if statement.strip():
                 mysql.run(connection, "replica", "creating the status tables", statement)
@@ -97,6 +99,12 @@ def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None) -
         {row[0]: _extracted(row, present.get(row[0], (None, "")), counts.get(row[0])) for row in newest},
     )
 
+
+# Of a release that kept no hashes; what a killed run of it had read is read again.
+_OLD_PROGRESS = (
+    "SELECT MAX(1), MAX(IF(COLUMN_NAME = 'hash_sum', 1, NULL)) FROM information_schema.COLUMNS"
+    " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'etl_extract_progress'"
+)
 
 _FROM_TABLES = "FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'"
 
@@ -366,7 +374,7 @@ def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | Non
     try:
         alike = recorded is not None and _same_structure(lock, limits, shadow)
         if alike and shadow.each.table.key and _engine(lock, lock.table) == _engine(lock, shadow.name) == ENGINES[0]:
-            return _merge(lock, shadow, verdict)
+            return _merge(lock, limits, shadow, verdict)
         return _swap(lock, limits, shadow, verdict, alike=alike)
     except TableError:
         _discard(lock, shadow)  # going on with it would fail again
@@ -396,7 +404,8 @@ def _same_structure(lock: Lock, limits: Limits, shadow: Shadow) -> bool:
     return standing == structure(shadow.definition, limits.collations)
 
 
-def _merge(lock: Lock, shadow: Shadow, verdict: Verdict) -> Hop:
+def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
+    _follow_counter(lock, limits, shadow.each)  # as an ALTER it commits, so it comes before the rows
     target, new, stored = quote(lock.table), quote(shadow.name), shadow.each.table.stored
     on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in shadow.each.table.key)
     differs = " OR ".join(f"NOT ({_bytes('t', column)} <=> {_bytes('s', column)})" for column in stored)
@@ -415,28 +424,21 @@ def _merge(lock: Lock, shadow: Shadow, verdict: Verdict) -> Hop:
         )
         _prove(lock, lock.table, shadow)
         hop = Hop("extract", shadow.rows, written - updated, updated, deleted, monotonic() - verdict.started)
-        status = _note(lock, verdict, hop, "complete")
+        _note(lock, verdict, hop, "complete")
         _forget_progress(lock)
-    _follow_counter(lock, shadow, status)
     _drop(lock, shadow.name)
     return hop
 
 
-def _follow_counter(lock: Lock, shadow: Shadow, status: int) -> None:
-    """Give the table the source's AUTO_INCREMENT, which rows that are gone again may have moved.
-
-    A run killed between the two statements leaves a table that looks replaced, and the next run reads it anew.
-    """
-    wanted = shadow.each.evidence.auto_increment
+def _follow_counter(lock: Lock, limits: Limits, each: SourceTable) -> None:
+    """Give the table the source's AUTO_INCREMENT, which rows that are gone again may have moved."""
+    wanted = each.evidence.auto_increment
     asking = f"SELECT AUTO_INCREMENT {_FROM_TABLES} AND TABLE_NAME = %s"
     if wanted and _ask(lock.connection, f"asking for the counter of {lock.table}", asking, (lock.table,)) != [
         (wanted,)
     ]:
         setting = f"ALTER TABLE {quote(lock.table)} AUTO_INCREMENT = {wanted}"
-        mysql.run(lock.connection, "replica", f"setting the counter of {lock.table}", setting)
-        with _transaction(lock) as connection:
-            noting = f"UPDATE etl_extract_status SET replica_created = ({_CREATED}) WHERE id = %s"
-            mysql.run(connection, "replica", "writing etl_extract_status", noting, (lock.table, status))
+        _in_turns(lock, limits, f"setting the counter of {lock.table}", setting)
 
 
 def _copied(column: Column) -> str:
@@ -507,6 +509,7 @@ def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, *, alike
     inserted, deleted = _surplus(lock, shadow) if alike else (shadow.rows, 0)
     hop = Hop("extract", shadow.rows, inserted, 0, deleted, monotonic() - verdict.started)
     if alike and not hop.changed:
+        _follow_counter(lock, limits, shadow.each)
         with _transaction(lock):
             _note(lock, verdict, hop, "complete")
             _forget_progress(lock)
@@ -552,18 +555,18 @@ def _build_keys(lock: Lock, limits: Limits, shadow: Shadow) -> None:
 
 
 def _rename(lock: Lock, limits: Limits, shadow: Shadow) -> None:
-    """Put the shadow in the table's place, waiting in short turns for readers, since a waiting RENAME blocks new ones."""
+    """Put the shadow in the table's place."""
     table, old = quote(lock.table), quote(beside(OLD, lock.table))
     aside = f"{table} TO {old}, " if _engine(lock, lock.table) else ""
+    _in_turns(lock, limits, f"swapping {lock.table}", f"RENAME TABLE {aside}{quote(shadow.name)} TO {table}")
+
+
+def _in_turns(lock: Lock, limits: Limits, doing: str, statement: str) -> None:
+    """Run a statement that waits for a table's readers, in short turns, since while it waits it blocks new ones."""
     until = monotonic() + limits.lock_seconds
     while True:
         try:
-            mysql.run(
-                lock.connection,
-                "replica",
-                f"swapping {lock.table}",
-                f"RENAME TABLE {aside}{quote(shadow.name)} TO {table}",
-            )
+            mysql.run(lock.connection, "replica", doing, statement)
         except DatabaseFault as fault:
             if fault.code not in LOCKED_OUT or monotonic() > until:
                 raise
@@ -623,7 +626,8 @@ def totals(replica: Replica, limits: Limits, table: Table) -> Totals:
     """Count the rows and each column's values, and sum its numbers, all by the server."""
     values = [f"COUNT({quote(column.name)})" if column.nullable else "COUNT(*)" for column in table.columns]
     sums = [summed(column, quote(column.name)) for column in table.columns]
-    asked = ["COUNT(*)", *values, *(f"SUM({each})" if each else "NULL" for each in sums)]
+    lost = [unmapped(column, quote(column.name)) for column in table.columns]
+    asked = ["COUNT(*)", *values, *(f"SUM({each})" if each else "NULL" for each in (*sums, *lost))]
     with mysql.connect(replica, limits) as connection:
         ((rows, *found),) = _ask(
             connection, f"counting {table.name}", f"SELECT {', '.join(asked)} FROM {quote(table.name)}"
@@ -632,5 +636,6 @@ def totals(replica: Replica, limits: Limits, table: Table) -> Totals:
     return Totals(
         rows,
         tuple(found[:width]),
-        tuple(None if each is None else Decimal(total or 0) for each, total in zip(sums, found[width:], strict=True)),
+        tuple(None if each is None else Decimal(total or 0) for each, total in zip(sums, found[width:], strict=False)),
+        tuple(int(count or 0) for count in found[2 * width :]),
     )

@@ -80,7 +80,8 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
         if reason:
             excluded.append(Excluded(name, reason))
         else:
-            table = Table(name, columns.get(name, ()), keys.get(name, ()), versioned=kind == VERSIONED)
+            key, prefixed = keys.get(name, ((), False))
+            table = Table(name, columns.get(name, ()), key, versioned=kind == VERSIONED, prefixed=prefixed)
             tables.append(_source_table(identity, engine, table, facts, tells=engine == telling))
     return Survey(now, identity, tuple(tables), tuple(excluded))
 
@@ -162,18 +163,20 @@ def _columns(connection: mysql.Connection, only: Sequence[str] | None) -> dict[s
     return {table: tuple(found) for table, found in columns.items()}
 
 
-def _keys(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
+def _keys(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[tuple[str, ...], bool]]:
+    """Return each primary key's columns, and whether its index has only the beginnings of one."""
     found = mysql.rows(
         connection,
         "source",
         "listing its keys",
-        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS"
+        "SELECT TABLE_NAME, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS"
         f" WHERE TABLE_SCHEMA = DATABASE() AND INDEX_NAME = 'PRIMARY'{_named(only)} ORDER BY TABLE_NAME, SEQ_IN_INDEX",
         only or None,
     )
-    keys: dict[str, tuple[str, ...]] = {}
-    for table, name in found:
-        keys[table] = (*keys.get(table, ()), name)
+    keys: dict[str, tuple[tuple[str, ...], bool]] = {}
+    for table, name, beginning in found:
+        before, prefixed = keys.get(table, ((), False))
+        keys[table] = (*before, name), prefixed or beginning is not None
     return keys
 
 

@@ -33,12 +33,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table's structure; `key` is its primary key in order, empty without one; `versioned` if MariaDB keeps its history."""
+    """A table's structure; `key` is its primary key in order, empty without one.
+
+    `versioned` if MariaDB keeps its history, `prefixed` if the key's index has only the beginnings of a column.
+    """
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     versioned: bool = False
+    prefixed: bool = False
 
     @property
     def key_columns(self) -> tuple[Column, ...]:
@@ -119,12 +123,13 @@ class SourceTable:
 class Totals:
     """What a server counts of a table: its rows, each column's values that are not NULL, and exact sums of its numbers.
 
-    A sum is None for a column that has none.
+    A sum is None for a column that has none; `unmapped` are texts with characters that Unicode has not.
     """
 
     rows: int
     values: tuple[int, ...]
     sums: tuple[Decimal | None, ...]
+    unmapped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

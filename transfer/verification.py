@@ -36,10 +36,16 @@ def compare(
     the key differently or there is none, as multisets of row digests.
     """
     pages = (_as_held(each.table, page) for page in _pages(replica, limits, each))
+    place, found = Place("raw", name), Counter[tuple[str, str]]()
     with postgres.connect(warehouse) as connection:
-        found = Counter[tuple[str, str]]()
+        standing = postgres.fields_of(connection, place), postgres.key_of(connection, place)
+        if (set(standing[0]), standing[1]) != (set(raw_fields(each.table)), raw_key(each.table)):
+            return (Finding(PLACE, "other structure", "", 1),)
         by = _compare_by_key if raw_key(each.table) else _compare_multisets
-        by(connection, Place("raw", name), each.table, pages, found)
+        try:
+            by(connection, place, each.table, pages, found)
+        except pa.ArrowInvalid:  # a value that the replica's column cannot have, NaN in a decimal say
+            return (Finding(PLACE, "changed", "", 1),)
     return tuple(Finding(PLACE, kind, column, count) for (kind, column), count in sorted(found.items()) if count)
 
 
