@@ -225,7 +225,7 @@ def show_plan(console: Console, chosen: Settings, outlook: Outlook) -> None:
 def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
     """Print the verdict of each table with work, the models, and the totals."""
     grid = _grid("table", "state", ">rows", ">inserted", ">updated", ">deleted", ">seconds", "why")
-    biggest = sorted(summary.tables, key=lambda result: (result.good, -result.rows))
+    biggest = sorted(summary.tables, key=lambda result: (result.good, not result.note, -result.rows))
     for result in biggest[: max(SHOWN, len(summary.failed))]:
         changed = [sum(getattr(hop, kind) for hop in result.hops[:1]) for kind in ("inserted", "updated", "deleted")]
         counts = [f"{count:,}" for count in (result.rows, *changed)] if result.state != "failed" else ["–"] * 4

@@ -15,7 +15,7 @@ from transfer import evidence, positions, public, raw, replica, source, verifica
 from transfer.errors import EltError, TableError, TableUnsteady, TableVanished, place_of
 from transfer.replica import Lock, Verdict
 from transfer.settings import Settings, settings
-from transfer.table import Finding, Hop, SourceTable, Standing, TablePlan, TableResult
+from transfer.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult
 
 log = logging.getLogger("elt")
 
@@ -70,7 +70,8 @@ def _hops(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableRe
     if reason or astray:
         hop = _extract(chosen, each, now, lock, standing, plan.method, reason or ASTRAY, run_id)
         hops.append(hop)
-        found += _repaired("replica", hop) if plan.verify and (astray or reason in evidence.DAMAGE) else ()
+        if plan.verify and standing.extracted and (astray or reason in evidence.DAMAGE):
+            found += _repaired_replica(each, standing.extracted, hop)
         standing = _standing(chosen, plan.table)
     loads = "forced" if forced else evidence.why_load(standing)
     if loads:
@@ -124,6 +125,19 @@ def _replica_astray(chosen: Settings, each: SourceTable) -> bool:
     if afterwards.evidence != each.evidence:
         raise TableUnsteady(f"{each.table.name} was written while it was verified; trying again reads it anew.")
     return True
+
+
+def _repaired_replica(each: SourceTable, extracted: Extracted, hop: Hop) -> tuple[Finding, ...]:
+    """Tell what was repaired in the replica from what had been written at the source meanwhile, which only counts can."""
+    only_damaged = evidence.only_damaged(each, extracted)
+    if only_damaged and not hop.replaced:
+        return _repaired("replica", hop)
+    if extracted.replica_created_now is None:
+        return (Finding("replica", "missing", "", extracted.rows),)
+    surplus = 0 if extracted.replica_rows_now is None else extracted.replica_rows_now - extracted.rows
+    if surplus:
+        return (Finding("replica", "extra" if surplus > 0 else "missing", "", abs(surplus)),)
+    return (Finding("replica", "other structure", "", 1),) if only_damaged else ()
 
 
 def _repaired(place: str, hop: Hop) -> tuple[Finding, ...]:

@@ -13,6 +13,7 @@ from pymysql.cursors import Cursor
 
 from tasks.survey import look
 from tasks.sync_table import sync
+from transfer import mysql
 from transfer.settings import Settings
 
 CHANGES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|LOAD|CREATE|DROP|ALTER|RENAME|TRUNCATE)\b", re.IGNORECASE)
@@ -23,6 +24,11 @@ def run_and_die(settings: Settings, table: str, after: int) -> None:
     _die_after(after)
     for plan in look(settings, [table]).work:
         sync(settings, plan, "killed")
+
+
+def read_for_long(settings: Settings) -> None:
+    """Read a query that takes a minute."""
+    mysql.read(settings.source, settings.limits, "reading", "SELECT SLEEP(60), Id FROM orphaned")
 
 
 def _die_after(last: int) -> None:
@@ -38,7 +44,7 @@ def _die_after(last: int) -> None:
         dbapi.Connection.commit,
     )
 
-    def mysql(connection: Any) -> None:
+    def in_mysql(connection: Any) -> None:
         commit_mysql(connection)
         committed()
 
@@ -52,6 +58,6 @@ def _die_after(last: int) -> None:
         commit_postgres(connection)
         committed()
 
-    pymysql.connections.Connection.commit = mysql  # type: ignore[method-assign]
+    pymysql.connections.Connection.commit = in_mysql  # type: ignore[method-assign]
     Cursor.execute = statement  # type: ignore[method-assign]
     dbapi.Connection.commit = postgres  # type: ignore[method-assign]

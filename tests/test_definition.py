@@ -271,6 +271,18 @@ def test_labels_and_defaults_that_no_server_shows_arrive(places, source, replica
     assert structure(shown(replica, "replica", "faces")) == structure(definition)
 
 
+def test_a_label_that_only_the_default_uses_arrives(places, source, replica):
+    columns = (
+        "e enum('😀', 'b', '?') DEFAULT '😀', s set('x', '😀', '😁') DEFAULT 'x,😁', n enum('?', 'b') DEFAULT NULL"
+    )
+    ask(places.source, f"CREATE TABLE moods (Id int PRIMARY KEY, {columns}) CHARACTER SET utf8mb4")
+    ask(places.source, "INSERT INTO moods VALUES (1, 'b', 'x', 'b')")
+    definition = shown(source, "source", "moods")
+    assert "enum('😀','b','?') DEFAULT '😀'" in definition
+    made(replica, definition, "moods")
+    assert described(places.replica, "moods") == described(places.source, "moods")
+
+
 WORDS = strategies.text(strategies.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=20)
 TEXTS = strategies.lists(
     strategies.sampled_from(["'", "''", "\\", "\\'", "`", ",", "(", ")", "/*", "*/", "--", "#", "\n", " COMMENT=", " COLLATE ", '"', "x", "é"]),

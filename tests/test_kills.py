@@ -17,7 +17,7 @@ from typing import Any
 import oracle
 import pytest
 from conftest import TEST_SERVERS, numbers, settings_for
-from killing import run_and_die
+from killing import read_for_long, run_and_die
 from oracle import Places, ask, connected
 from runs import limited, plan, prepare, run, settle, wait_for
 
@@ -264,13 +264,29 @@ def test_a_reader_that_was_killed_is_replaced(places, settings):
     assert run(settings, "afterwards")["afterwards"].rows == 10
 
 
-def _reading_processes() -> set[int]:
-    """The living children of this process that read."""
+def test_a_reading_process_ends_with_the_run_that_started_it(own_servers, places, settings, children):
+    _fill(places.source, "orphaned", COLUMNS)
+    child = children.Process(target=read_for_long, args=(settings,))
+    child.start()
+    try:
+        wait_for(lambda: _reading_processes(child.pid))
+        readers = _reading_processes(child.pid)
+        time.sleep(0.5)  # until it waits for the server
+        os.kill(own_servers.source.pid, signal.SIGSTOP)
+        child.kill()
+        child.join()
+        wait_for(lambda: not any(Path(f"/proc/{reader}").exists() for reader in readers), seconds=5)
+    finally:
+        os.kill(own_servers.source.pid, signal.SIGCONT)
+
+
+def _reading_processes(parent: int = 0) -> set[int]:
+    """The living children of this or another process that read."""
     found = set()
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             fields = status.read_text().rpartition(") ")[2].split()
             command = (status.parent / "cmdline").read_text()
-            if int(fields[1]) == os.getpid() and fields[0] != "Z" and "reader.py" in command:
+            if int(fields[1]) == (parent or os.getpid()) and fields[0] != "Z" and "reader.py" in command:
                 found.add(int(status.parent.name))
     return found

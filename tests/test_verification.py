@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -276,3 +277,76 @@ def test_no_value_stands_in_what_was_found(verified):
     said = " ".join(f"{result.sentence} {result.found}" for result in verified.first.values())
     assert "zebra" not in said
     assert "9007199254740992" not in said
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        'ALTER TABLE {t} DROP COLUMN "D"',
+        'ALTER TABLE {t} RENAME COLUMN "D" TO "Other"',
+        'ALTER TABLE {t} ALTER COLUMN "D" TYPE text',
+        "ALTER TABLE {t} ALTER COLUMN \"Day\" TYPE text USING 'no date'",
+        'ALTER TABLE {t} ADD COLUMN "More" int',
+        "ALTER TABLE {t} DROP CONSTRAINT {k}",
+    ],
+)
+def test_raw_of_another_structure_is_found_and_mended(damage, places, settings):
+    table = f"raw{zlib.crc32(damage.encode())}"
+    _make(places, table, key=True)
+    run(settings, table)
+    key = ask(places.warehouse, "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass", f"raw.{pg(table)}")
+    ask(places.warehouse, damage.replace("{t}", f"raw.{pg(table)}").replace("{k}", pg(key[0][0])))
+    result = run(settings, table, verify=True)[table]
+    assert result.state == "repaired"
+    assert {(finding.place, finding.kind) for finding in result.found} == {("raw", "other structure")}
+    assert oracle.unequal(places, [table]) == {}
+    assert run(settings, table, verify=True)[table].found == ()
+
+
+def test_a_value_that_no_mysql_column_has_is_found(places, settings):
+    _make(places, "no_number", key=True)
+    run(settings, "no_number")
+    ask(places.warehouse, 'UPDATE raw.no_number SET "D" = \'NaN\' WHERE "Id" = 3')
+    assert run(settings, "no_number", verify=True)["no_number"].state == "repaired"
+    assert oracle.unequal(places, ["no_number"]) == {}
+
+
+def test_what_the_clinic_wrote_meanwhile_is_no_damage(places, settings):
+    for table in ("written", "written_and_indexed", "indexed", "cut"):
+        _make(places, table, key=True)
+    settle(places.source)
+    run(settings)
+    for table in ("written_and_indexed", "indexed"):
+        ask(places.replica, f"ALTER TABLE `{table}` ADD KEY by_hand (I)")
+    ask(places.replica, "DELETE FROM cut WHERE Id > 20")
+    for table in ("written", "written_and_indexed", "cut"):
+        ask(places.source, f"UPDATE `{table}` SET I = -1 WHERE Id < 4")
+    found = {
+        table: [(finding.kind, finding.count) for finding in result.found]
+        for table, result in run(settings, "written", "written_and_indexed", "indexed", "cut", verify=True).items()
+    }
+    assert found == {
+        "written": [],
+        "written_and_indexed": [],
+        "indexed": [("other structure", 1)],
+        "cut": [("missing", 5)],
+    }
+    assert oracle.unequal(places, list(found)) == {}
+
+
+def test_a_replica_that_is_gone_is_found_whole(places, settings):
+    _make(places, "gone", key=True)
+    settle(places.source)
+    run(settings, "gone")
+    ask(places.replica, "DROP TABLE gone")
+    (finding,) = run(settings, "gone", verify=True)["gone"].found
+    assert (finding.place, finding.kind, finding.count) == ("replica", "missing", ROWS)
+
+
+def test_sql_of_the_users_own_that_depends_on_the_clock_is_no_finding(places, settings, tmp_path):
+    _make(places, "aged", key=True)
+    (tmp_path / "aged.sql").write_text('SELECT "Id" AS id, clock_timestamp() AS at FROM raw.aged')
+    own = limited(settings, standardize_dir=tmp_path)
+    settle(places.source)
+    run(own, "aged")
+    assert run(own, "aged", verify=True)["aged"].state == "synced"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from transfer import public
 from transfer.casts import pageable
 from transfer.layout import fit
@@ -63,6 +65,12 @@ def why_read(each: SourceTable, extracted: Extracted | None) -> str:
         "AUTO_INCREMENT moved": now.auto_increment != then.auto_increment,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def only_damaged(each: SourceTable, extracted: Extracted) -> bool:
+    """Tell whether nothing but the replica's own state calls for a read."""
+    mended = replace(extracted, replica_created_now=extracted.replica_created, replica_rows_now=extracted.rows)
+    return why_read(each, mended) == ""
 
 
 # What a run notices of damage to the targets without a verification.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from transfer.casts import keeps_identity, warehouse_type
 from transfer.postgres import Field
@@ -26,12 +26,13 @@ def snake_case(name: str) -> str:
     return re.sub(r"\W", "_", words).lower()
 
 
-def unique(names: Iterable[str]) -> tuple[str, ...]:
-    """Return columns' names that PostgreSQL takes and tells apart; of twins the later ones get a digest of their place."""
+def unique(columns: Iterable[str], form: Callable[[str], str] = str) -> tuple[str, ...]:
+    """Return columns' names in a form, which PostgreSQL takes and tells apart; twins but the first end in a digest."""
     taken: list[str] = []
-    for position, name in enumerate(names):
+    for column in columns:
+        name = form(column)
         candidate = f"{name}_" if name in SYSTEM_COLUMNS else fit(name)
-        taken.append(candidate if candidate not in taken else fit(f"{name}_{digest(position, name)[:8]}"))
+        taken.append(candidate if candidate not in taken else fit(f"{name}_{digest(column)[:8]}"))
     return tuple(taken)
 
 

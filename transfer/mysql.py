@@ -23,7 +23,7 @@ from pymysql.cursors import Cursor
 from transfer.casts import cast_of, hashed, pageable
 from transfer.errors import DatabaseFault, TableError, faults
 from transfer.reader import Reader, Request
-from transfer.settings import Limits, MySQLServer
+from transfer.settings import Limits, MySQLServer, Source
 from transfer.table import Column, Size, Table
 
 log = logging.getLogger("elt.connection")
@@ -47,14 +47,19 @@ def quote(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def session(limits: Limits, mode: str) -> str:
+def session(server: MySQLServer, limits: Limits, mode: str) -> str:
     """Return the statement that makes a session exact: UTC, the SQL mode, and a time limit in either server's dialect."""
-    seconds = limits.statement_seconds
+    seconds = time_limit(server, limits) or 0
     return (
         f"SET SESSION time_zone = '+00:00', sql_mode = '{mode}', lock_wait_timeout = {LOCK_SECONDS},"
         f" sql_select_limit = 18446744073709551615, {FRESH}"
         f" /*M! , max_statement_time = {seconds} */ /*!80000 , max_execution_time = {seconds * 1000} */"
     )
+
+
+def time_limit(server: MySQLServer, limits: Limits) -> int | None:
+    """Return the seconds that a statement may take; the replica's server is there for the pipeline and may count for long."""
+    return limits.statement_seconds if isinstance(server, Source) else None
 
 
 @contextmanager
@@ -77,8 +82,8 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False) -> Ite
                 ssl=ssl.create_default_context(cafile=server.tls_ca) if server.verified_tls else None,
                 ssl_disabled=not server.verified_tls,
             )
-            # Building the keys of a large table in the replica may take its time.
-            connection._read_timeout = None if writes else limits.statement_seconds + ANSWER_SECONDS  # type: ignore[attr-defined]  # noqa: SLF001
+            seconds = time_limit(server, limits)
+            connection._read_timeout = seconds and seconds + ANSWER_SECONDS  # type: ignore[attr-defined]  # noqa: SLF001
     except DatabaseFault as error:
         log.error("%s %s@%s:%s refused: %s", server.place, server.user, server.host, server.port, error)
         raise
@@ -99,7 +104,7 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False) -> Ite
                 " check_constraint_checks = 0 */ /*M!100804 , explicit_defaults_for_timestamp = 1 */",
             )
         else:
-            run(connection, server.place, "preparing the session", session(limits, READ_MODE))
+            run(connection, server.place, "preparing the session", session(server, limits, READ_MODE))
         yield connection
     finally:
         if connection.open:
@@ -165,7 +170,7 @@ def read(server: MySQLServer, limits: Limits, doing: str, query: str) -> pa.Tabl
     """
     token = secrets.token_hex(8)
     marked = query.replace("SELECT", f"SELECT /* elt {token} */", 1)
-    request = Request(address(server), (session(limits, READ_MODE),), marked)
+    request = Request(address(server), (session(server, limits, READ_MODE),), marked)
     with faults(server.place, doing):
         reader = _reader()
     try:
@@ -271,7 +276,7 @@ def pages(
     most = min(limits.page_rows, most_rows(limits, table.columns))
     count = min(most, FIRST_PAGE_ROWS, max(1, limits.page_bytes // max(size.row_bytes, 1)))
     huge = [column for column in table.columns if (column.octets or 0) > LONG]
-    measured = huge and not 0 < size.bytes <= limits.page_bytes
+    measured = huge and not (size.exact and size.bytes <= limits.page_bytes)
     quickest = math.inf
     while True:
         if measured:
@@ -302,7 +307,7 @@ WORST_PAGES = 16
 
 def most_rows(limits: Limits, columns: Sequence[Column]) -> int:
     """Return how many rows a page may have so that it never exceeds `page_bytes` 16 times, the columns that are measured apart."""
-    longest = sum(column.octets or 8 for column in columns if (column.octets or 0) <= LONG)
+    longest = sum(column.octets or column.precision or 8 for column in columns if (column.octets or 0) <= LONG)
     return max(1, WORST_PAGES * limits.page_bytes // max(longest, 1))
 
 

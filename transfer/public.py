@@ -54,7 +54,7 @@ class Recipe:
 def recipe(limits: Limits, table: Table, raw_name: str) -> Recipe:
     """Return the user's own SQL for a table if there is a file for it, else the standard rules over its table in `raw`."""
     columns = raw_fields(table)
-    names = unique(snake_case(field.name) for field in columns)
+    names = unique((field.name for field in columns), snake_case)
     renamed = {field.name: name for field, name in zip(columns, names, strict=True)}
     key = tuple(renamed[name] for name in raw_key(table))
     own = limits.standardize_dir / f"{table.name}.sql"

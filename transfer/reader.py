@@ -6,19 +6,21 @@ imports nothing of the project, so that it is small and starts quickly.
 
 from __future__ import annotations
 
+import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Timer
+from threading import Thread, Timer
 from typing import IO
 
 import pyarrow as pa
 
-ROWS, ERROR, PANIC = b"R", b"E", b"P"
+ROWS, ERROR, PANIC, COMPLETE = b"R", b"E", b"P", b"C"
 
 
 class ReaderPanicked(Exception):
@@ -93,7 +95,9 @@ class Reader:
         to.flush()
         kind = answers.read(1)
         if kind == ROWS:
-            return pa.ipc.open_stream(answers).read_all()
+            table = pa.ipc.open_stream(answers).read_all()
+            if answers.read(1) == COMPLETE:  # a stream ends properly, too, where an error ended it
+                return table
         if kind == PANIC:
             raise ReaderPanicked
         if kind == ERROR:
@@ -139,10 +143,20 @@ def _answer(read_sql: object, address: str, session: Sequence[str], query: str, 
         answers.write(ROWS)
         with pa.ipc.new_stream(answers, table.schema) as stream:
             stream.write_table(table)
+        answers.write(COMPLETE)
     answers.flush()
 
 
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, even in the middle of a read of a server that hangs."""
+    pipe = select.poll()
+    pipe.register(sys.stdin.fileno(), 0)  # its other end's closing is told unasked
+    pipe.poll()
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the run itself ends its readers
     with suppress(BrokenPipeError):
         serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -387,7 +387,11 @@ def _prove(lock: Lock, name: str, shadow: Shadow) -> None:
     if rows != shadow.rows:
         raise TableError(f"{lock.table}: {shadow.rows} rows were read but the replica would hold {rows}.")
     if hashes != shadow.hashes:
-        raise TableError(f"{lock.table}: the replica would hold other values than were read; nothing was changed.")
+        made = [column.name for column in shadow.each.table.columns if column.generated]
+        hint = f" Its generated columns ({', '.join(made)}) may depend on who wrote them: ELT_EXCLUDE." if made else ""
+        raise TableError(
+            f"{lock.table}: the replica would hold other values than were read; nothing was changed.{hint}"
+        )
 
 
 def _discard(lock: Lock, shadow: Shadow) -> None:
@@ -507,7 +511,7 @@ def _forget_progress(lock: Lock) -> None:
 def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, *, alike: bool) -> Hop:
     _prove(lock, shadow.name, shadow)
     inserted, deleted = _surplus(lock, shadow) if alike else (shadow.rows, 0)
-    hop = Hop("extract", shadow.rows, inserted, 0, deleted, monotonic() - verdict.started)
+    hop = Hop("extract", shadow.rows, inserted, 0, deleted, monotonic() - verdict.started, replaced=not alike)
     if alike and not hop.changed:
         _follow_counter(lock, limits, shadow.each)
         with _transaction(lock):

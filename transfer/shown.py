@@ -70,19 +70,40 @@ def _named(statement: Statement, defaults: dict[str, str]) -> Statement:
 def _with_labels(connection: Connection, place: str, table: str, entry: Entry) -> Entry:
     """Give an ENUM or SET its labels: a character beyond U+FFFF is shown as a question mark.
 
-    They are taken from the rows that use them, so a label that no row uses stays as it is shown.
+    They are taken from the rows that use them and the default; a label that neither uses stays as it is shown.
     """
     kind, column = entry[1].word, entry[0].text
     labels = [token.text for token in entry if _is_label(token)]
     if kind not in {"ENUM", "SET"} or not any("?" in label for label in labels):
         return entry
-    asking = f"SELECT DISTINCT CAST({column} AS UNSIGNED), HEX(CONVERT({column} USING utf8mb4)) FROM {quote(table)} WHERE {column} <> 0"
+    asking = f"SELECT DISTINCT {_label_of(column)} FROM {quote(table)} WHERE {column} <> 0"
+    if _default(entry):
+        asking += f" UNION SELECT {_label_of(_default_of(table, column))} {_one_row(table)}"
     used: dict[int, str] = {}
     for number, code in mysql.rows(connection, place, f"asking for the labels of {table}", asking):
         positions = [int(number) - 1] if kind == "ENUM" else [bit for bit in range(64) if int(number) >> bit & 1]
         parts = [bytes.fromhex(code)] if kind == "ENUM" else bytes.fromhex(code).split(b",")
         used |= dict(zip(positions, map(_literal, parts), strict=True))
     return tuple(_relabelled(entry, used))
+
+
+def _label_of(value: str) -> str:
+    return f"CAST({value} AS UNSIGNED), HEX(CONVERT({value} USING utf8mb4))"
+
+
+def _default_of(table: str, column: str) -> str:
+    return f"DEFAULT({quote(table)}.{column})"
+
+
+def _one_row(table: str) -> str:
+    """Return the FROM clause in which a table without rows has its columns' defaults."""
+    return f"FROM (SELECT 1) AS one LEFT JOIN {quote(table)} ON FALSE"
+
+
+def _default(entry: Entry) -> int:
+    """Find a default with a question mark in it; 0 if there is none."""
+    position = words(entry).index("DEFAULT") + 1 if "DEFAULT" in words(entry) else 0
+    return position if position and entry[position].text.startswith("'") and "?" in entry[position].text else 0
 
 
 def _is_label(token: Token) -> bool:
@@ -98,13 +119,10 @@ def _relabelled(entry: Entry, used: dict[int, str]) -> Iterator[Token]:
 
 def _with_default(connection: Connection, place: str, table: str, entry: Entry) -> Entry:
     """Give a column its default, in which the same characters are shown as question marks."""
-    position = words(entry).index("DEFAULT") + 1 if "DEFAULT" in words(entry) else 0
-    if not position or not entry[position].text.startswith("'") or "?" not in entry[position].text:
+    position = _default(entry)
+    if not position:
         return entry
-    column = f"{quote(table)}.{entry[0].text}"
-    default = (
-        f"SELECT HEX(CONVERT(DEFAULT({column}) USING utf8mb4)) FROM (SELECT 1) AS one LEFT JOIN {quote(table)} ON FALSE"
-    )
+    default = f"SELECT HEX(CONVERT({_default_of(table, entry[0].text)} USING utf8mb4)) {_one_row(table)}"
     ((code,),) = mysql.rows(connection, place, f"asking for a default of {table}", default)
     return cut(entry, position, position + 1, Token(_literal(bytes.fromhex(code))))
 

@@ -13,7 +13,7 @@ from threading import BoundedSemaphore
 import pyarrow as pa
 
 from transfer import mysql
-from transfer.errors import MISSING_TABLE, DatabaseFault, TableVanished
+from transfer.errors import GONE, MISSING_TABLE, DatabaseFault, TableVanished
 from transfer.settings import Limits, Source
 from transfer.shown import shown
 from transfer.table import Column, Evidence, SourceTable, Table
@@ -254,7 +254,9 @@ def _pages(
         try:
             with READERS:
                 page = next(found, None)
-        except DatabaseFault:
+        except DatabaseFault as fault:
+            if fault.code in GONE:
+                raise
             # ConnectorX tries a statement that fails again in a form of its own, and reports that one's error.
             look(source, limits, each.table.name)
             raise

@@ -93,10 +93,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A table's size as the server estimates it; 0 where it does not tell."""
+    """A table's size as the server tells it, 0 where it does not; `exact` unless it is an estimate."""
 
     rows: int
     bytes: int
+    exact: bool
 
     @property
     def row_bytes(self) -> int:
@@ -115,8 +116,8 @@ class SourceTable:
 
     @property
     def size(self) -> Size:
-        """The estimated size."""
-        return Size(self.estimated_rows, self.estimated_bytes)
+        """The size of its rows."""
+        return Size(self.estimated_rows, self.estimated_bytes, exact=self.evidence.rows is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,10 @@ class TablePlan:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What one hop did: rows read from its origin, and changed in its target."""
+    """What one hop did: rows read from its origin, and changed in its target.
+
+    `replaced` if the target was exchanged as a whole: then all its rows are inserted ones.
+    """
 
     name: str
     read: int = 0
@@ -212,6 +216,7 @@ class Hop:
     updated: int = 0
     deleted: int = 0
     seconds: float = 0.0
+    replaced: bool = False
 
     @property
     def changed(self) -> int:

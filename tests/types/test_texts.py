@@ -6,6 +6,8 @@ from oracle import ask, my
 from runs import limited, run
 from samples import Sample, family
 
+from transfer import mysql
+
 TABLES = {
     "contents": Sample(
         "a longtext, b varchar(99), c mediumtext NOT NULL, d char(20), e tinytext",
@@ -191,6 +193,24 @@ def test_t10_large_texts_are_read_in_pages_of_bytes(brought):
         ask(brought.places.source, f"INSERT INTO documentmisc VALUES ({each}, REPEAT('{each}\\\\\\n{each}é', 300000))")
     run(limited(brought.settings, page_rows=1000, page_bytes=2**20), "documentmisc")
     brought.assert_exact("documentmisc")
+
+
+def test_a_table_is_read_in_pages_of_bytes_though_its_server_tells_it_is_small(brought, monkeypatch):
+    """InnoDB's sizes are estimates, and of a while ago."""
+    ask(
+        brought.places.source,
+        "CREATE TABLE grown (Id int PRIMARY KEY, D longtext) ENGINE=InnoDB STATS_PERSISTENT=1 STATS_AUTO_RECALC=0",
+    )
+    ask(brought.places.source, "INSERT INTO grown VALUES (0, '')")
+    ask(brought.places.source, "ANALYZE TABLE grown")
+    for each in range(1, 9):
+        ask(brought.places.source, f"INSERT INTO grown VALUES ({each}, REPEAT('{each}', 600000))")
+    sizes = []
+    load = mysql.load
+    monkeypatch.setattr(mysql, "load", lambda *given: sizes.append(given[-1].nbytes) or load(*given))
+    run(limited(brought.settings, page_rows=1000, page_bytes=2**20), "grown")
+    assert max(sizes) < 2**20 + 2**19
+    brought.assert_exact("grown")
 
 
 def test_t11_dirty_values_arrive_as_they_are(brought):
