@@ -1,10 +1,12 @@
 """What a folder of servers remembers: ports, passwords and the programs that made the data directories."""
 
+import fcntl
 import json
 import random
 import secrets
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -65,6 +67,20 @@ def installation(folder: Path) -> Installation:
 
 def _programs(known: dict[str, packages.Program]) -> dict[str, packages.Program]:
     """Those that made the data directories as long as they exist; none if containers have to do."""
+    with _only_one():
+        return _searched(known)
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Two folders of servers may be made at once, but their packages are one."""
+    make_private(LOCAL)
+    with (LOCAL / "packages.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _searched(known: dict[str, packages.Program]) -> dict[str, packages.Program]:
     programs = {}
     for name in packages.PACKAGES:
         old = known.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -44,7 +44,7 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
     floor = max((each.fence for each in positions.state(chosen.warehouse, [plan.table]).values()), default=0)
     try:
         with replica.locked(chosen.replica, chosen.limits, plan.table, floor) as lock:
-            result = _hops(chosen, plan, run_id, lock)
+            result = _journey(chosen, plan, run_id, lock)
     except TableVanished as vanished:
         result = TableResult(plan.table, plan.method, plan.reason, "vanished", note=str(vanished))
     except EltError:
@@ -56,68 +56,97 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
     return done
 
 
-def _hops(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableResult:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A table in work: what is known of it at the source since `now`, and the lock that is held on it."""
+
+    chosen: Settings
+    plan: TablePlan
+    run_id: str
+    lock: Lock
+    now: datetime
+    each: SourceTable
+    forced: bool
+
+    @property
+    def standing(self) -> Standing:
+        """Where the table stands at this moment."""
+        return _standing(self.chosen, self.plan.table)
+
+    @property
+    def raw_name(self) -> str:
+        """The table's name in `raw`."""
+        return evidence.raw_name(self.each, self.standing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What was done in one place, what a verification found there, and what PostgreSQL does not hold."""
+
+    hops: tuple[Hop, ...] = ()
+    found: tuple[Finding, ...] = ()
+    altered: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableResult:
     replica.recover(lock)
     now, each = source.look(chosen.source, chosen.limits, plan.table)
-    standing = _standing(chosen, plan.table)
-    done_before = standing.extracted is not None and standing.extracted.run_id == run_id
-    forced = plan.forced and not done_before
-    hops: list[Hop] = []
-    found: list[Finding] = []
-    altered: dict[str, dict[str, int]] = {}
-    reason = "forced" if forced else evidence.why_read(each, standing.extracted)
-    astray = not reason and plan.verify and _replica_astray(chosen, each)
-    if reason or astray:
-        hop = _extract(chosen, each, now, lock, standing, plan.method, reason or ASTRAY, run_id)
-        hops.append(hop)
-        if plan.verify and standing.extracted and (astray or reason in evidence.DAMAGE):
-            found += _repaired_replica(each, standing.extracted, hop)
-        standing = _standing(chosen, plan.table)
-    loads = "forced" if forced else evidence.why_load(standing)
-    if loads:
-        hop, altered = _load(chosen, each, lock, standing)
-        hops.append(hop)
-        found += _repaired("raw", hop) if plan.verify and loads in evidence.DAMAGE else ()
-    standing = _standing(chosen, plan.table)
-    if plan.verify:
-        wrong = verification.compare(
-            chosen.replica, chosen.warehouse, chosen.limits, each, evidence.raw_name(each, standing)
-        )
-        if wrong:
-            hop, altered = _reload(chosen, each, lock, standing, wrong, loads=bool(loads))
-            hops.append(hop)
-            found += wrong
-    for each_found in found:
-        log.error("%s: verification found %s", plan.table, each_found)
-    standing = _standing(chosen, plan.table)
-    recipe = public.recipe(chosen.limits, each.table, evidence.raw_name(each, standing))
-    standardizes = evidence.why_standardize(recipe.rules, standing.loaded)
-    if forced or standardizes or plan.verify:
-        hop = public.standardize(chosen.warehouse, chosen.limits, each.table, lock.fence)
-        if forced or standardizes or hop.changed:
-            hops.append(hop)
-        if plan.verify and recipe.standard and (not (forced or standardizes) or standardizes in evidence.DAMAGE):
-            found += _repaired("public", hop)
+    before = _standing(chosen, plan.table)
+    done_before = before.extracted is not None and before.extracted.run_id == run_id
+    work = _Work(chosen, plan, run_id, lock, now, each, forced=plan.forced and not done_before)
+    extracted, loaded, standardized = _into_replica(work, before), _into_raw(work), _into_public(work)
+    hops = (*extracted.hops, *loaded.hops, *standardized.hops)
+    found = (*extracted.found, *loaded.found, *standardized.found)
+    for finding in found:
+        log.error("%s: verification found %s", plan.table, finding)
+    after = work.standing.extracted
     return TableResult(
         table=plan.table,
         method=plan.method,
         reason=plan.reason,
         state="repaired" if found else "synced" if hops else "verified" if plan.verify else "unchanged",
-        hops=tuple(hops),
-        rows=standing.extracted.rows if standing.extracted else 0,
-        clean=standing.extracted is not None and standing.extracted.clean,
-        altered=altered,
-        found=tuple(found),
+        hops=hops,
+        rows=after.rows if after else 0,
+        clean=after is not None and after.clean,
+        altered=loaded.altered,
+        found=found,
         verified=plan.verify,
-        note=_engine_note(standing),
+        note=_engine_note(after),
+    )
+
+
+def _standing(chosen: Settings, table: str) -> Standing:
+    copies = replica.state(chosen.replica, chosen.limits, [table])
+    loaded = positions.state(chosen.warehouse, [table])
+    return Standing(copies.generation, copies.extracted.get(table), loaded.get(table))
+
+
+def _engine_note(extracted: Extracted | None) -> str:
+    """Name an engine that is not InnoDB."""
+    engine = extracted.replica_engine if extracted else ""
+    return (
+        f"in the replica a table of {engine}, as InnoDB refuses its definition" if engine not in ("", "InnoDB") else ""
     )
 
 
 ASTRAY = "verification: not the source's rows, though nobody wrote there"
 
 
-def _replica_astray(chosen: Settings, each: SourceTable) -> bool:
+def _into_replica(work: _Work, before: Standing) -> _Step:
+    """Read the source if the evidence calls for it, or if the replica, verified, has other rows."""
+    reason = "forced" if work.forced else evidence.why_read(work.each, before.extracted)
+    astray = not reason and work.plan.verify and _replica_astray(work)
+    if not reason and not astray:
+        return _Step()
+    hop = _extract(work, before.extracted, reason or ASTRAY)
+    if work.plan.verify and before.extracted and (astray or reason in evidence.DAMAGE):
+        return _Step((hop,), _repaired_replica(work.each, before.extracted, hop))
+    return _Step((hop,))
+
+
+def _replica_astray(work: _Work) -> bool:
     """Tell whether the replica has other rows than the source, which was not written since they were read."""
+    chosen, each = work.chosen, work.each
     rows, hashes = source.hashes(chosen.source, chosen.limits, each)
     if not replica.differs(chosen.replica, chosen.limits, each.table, (rows, hashes)):
         return False
@@ -125,6 +154,25 @@ def _replica_astray(chosen: Settings, each: SourceTable) -> bool:
     if afterwards.evidence != each.evidence:
         raise TableUnsteady(f"{each.table.name} was written while it was verified; trying again reads it anew.")
     return True
+
+
+def _extract(work: _Work, recorded: Extracted | None, reason: str) -> Hop:
+    """Read the whole table into a shadow beside the replica's, then make the replica's equal to it at once."""
+    started = monotonic()
+    chosen, each, name = work.chosen, work.each, work.each.table.name
+    counted = source.count(chosen.source, chosen.limits, each)
+    definition = source.definition(chosen.source, chosen.limits, name)
+    shadow = replica.shadow(work.lock, chosen.limits, each, definition, work.now)
+    for page, last in source.pages(chosen.source, chosen.limits, each, shadow.last):
+        shadow = replica.append(work.lock, shadow, page, last)
+    _, afterwards = source.look(chosen.source, chosen.limits, name)
+    held = source.count(chosen.source, chosen.limits, afterwards)
+    unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.rows))
+    if unsteady:
+        raise TableUnsteady(f"{name} {unsteady}; nothing was changed, the next run reads it anew.")
+    clean = source.is_clean(each.evidence, afterwards.evidence, shadow.read_from)
+    verdict = Verdict(work.run_id, work.plan.method, reason, each.evidence, clean, shadow.rows, started)
+    return replica.finish(work.lock, chosen.limits, shadow, recorded, verdict)
 
 
 def _repaired_replica(each: SourceTable, extracted: Extracted, hop: Hop) -> tuple[Finding, ...]:
@@ -146,73 +194,52 @@ def _repaired(place: str, hop: Hop) -> tuple[Finding, ...]:
     return tuple(Finding(place, kind, "", count) for kind, count in kinds if count)
 
 
-def _reload(
-    chosen: Settings,
-    each: SourceTable,
-    lock: Lock,
-    standing: Standing,
-    wrong: tuple[Finding, ...],
-    *,
-    loads: bool,
-) -> tuple[Hop, dict[str, dict[str, int]]]:
-    """Load `raw` anew and compare it again, unless it has just been loaded: then it cannot be made equal."""
-    hop, altered = _load(chosen, each, lock, standing)
-    if loads or verification.compare(
-        chosen.replica, chosen.warehouse, chosen.limits, each, evidence.raw_name(each, standing)
-    ):
-        raise TableError(
-            f"{each.table.name} does not come into raw as it is in the replica: {', '.join(map(str, wrong))}."
-        )
-    return hop, altered
+def _into_raw(work: _Work) -> _Step:
+    """Load the replica's table into `raw` if it is behind, or, verified, not equal.
+
+    Damage that is found by the way of a load that was due anyway is mended without being told.
+    """
+    standing = work.standing
+    reason = "forced" if work.forced else evidence.why_load(standing)
+    step = _load(work, standing) if reason else _Step()
+    if not work.plan.verify:
+        return step
+    found = _repaired("raw", step.hops[0]) if reason in evidence.DAMAGE else ()
+    wrong = _compare(work)
+    if not wrong:
+        return replace(step, found=found)
+    if not reason:
+        step = _load(work, standing)
+    if reason or _compare(work):
+        named = ", ".join(map(str, wrong))
+        raise TableError(f"{work.each.table.name} does not come into raw as it is in the replica: {named}.")
+    return replace(step, found=wrong)
 
 
-def _engine_note(standing: Standing) -> str:
-    """Name an engine that is not InnoDB."""
-    engine = standing.extracted.replica_engine if standing.extracted else ""
-    return (
-        f"in the replica a table of {engine}, as InnoDB refuses its definition" if engine not in ("", "InnoDB") else ""
-    )
+def _compare(work: _Work) -> tuple[Finding, ...]:
+    chosen = work.chosen
+    return verification.compare(chosen.replica, chosen.warehouse, chosen.limits, work.each, work.raw_name)
 
 
-def _standing(chosen: Settings, table: str) -> Standing:
-    copies = replica.state(chosen.replica, chosen.limits, [table])
-    loaded = positions.state(chosen.warehouse, [table])
-    return Standing(copies.generation, copies.extracted.get(table), loaded.get(table))
-
-
-def _extract(
-    chosen: Settings,
-    each: SourceTable,
-    now: datetime,
-    lock: Lock,
-    standing: Standing,
-    method: str,
-    reason: str,
-    run_id: str,
-) -> Hop:
-    """Read the whole table into a shadow beside the replica's, then make the replica's equal to it at once."""
-    started = monotonic()
-    name = each.table.name
-    counted = source.count(chosen.source, chosen.limits, each)
-    definition = source.definition(chosen.source, chosen.limits, name)
-    shadow = replica.shadow(lock, chosen.limits, each, definition, now)
-    for page, last in source.pages(chosen.source, chosen.limits, each, shadow.last):
-        shadow = replica.append(lock, shadow, page, last)
-    _, afterwards = source.look(chosen.source, chosen.limits, name)
-    held = source.count(chosen.source, chosen.limits, afterwards)
-    unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.rows))
-    if unsteady:
-        raise TableUnsteady(f"{name} {unsteady}; nothing was changed, the next run reads it anew.")
-    clean = source.is_clean(each.evidence, afterwards.evidence, shadow.read_from)
-    verdict = Verdict(run_id, method, reason, each.evidence, clean, shadow.rows, started)
-    return replica.finish(lock, chosen.limits, shadow, standing.extracted, verdict)
-
-
-def _load(chosen: Settings, each: SourceTable, lock: Lock, standing: Standing) -> tuple[Hop, dict[str, dict[str, int]]]:
+def _load(work: _Work, standing: Standing) -> _Step:
     """Load the replica's table into `raw`."""
+    chosen, each = work.chosen, work.each
     if standing.extracted is None:
         raise TableError(f"{each.table.name} is not in the replica, so raw cannot be loaded.")
     totals = replica.totals(chosen.replica, chosen.limits, each.table)
     origin = raw.Origin(standing.generation, standing.extracted.id, totals)
     pages = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table))
-    return raw.load(chosen.warehouse, chosen.limits, each.table, lock.fence, origin, pages)
+    hop, altered = raw.load(chosen.warehouse, chosen.limits, each.table, work.lock.fence, origin, pages)
+    return _Step((hop,), altered=altered)
+
+
+def _into_public(work: _Work) -> _Step:
+    """Make the base table anew from `raw` if it is behind; when verified, in any case, which changes nothing in a sound one."""
+    chosen, each, standing = work.chosen, work.each, work.standing
+    recipe = public.recipe(chosen.limits, each.table, evidence.raw_name(each, standing))
+    reason = "forced" if work.forced else evidence.why_standardize(recipe.rules, standing.loaded)
+    if not reason and not work.plan.verify:
+        return _Step()
+    hop = public.standardize(chosen.warehouse, chosen.limits, each.table, work.lock.fence)
+    damage = work.plan.verify and recipe.standard and (not reason or reason in evidence.DAMAGE)
+    return _Step((hop,) if reason or hop.changed else (), _repaired("public", hop) if damage else ())

@@ -17,7 +17,8 @@ from transfer.settings import Limits, Replica, Settings, Source, Warehouse
 
 # "mysql" or "mariadb" of another version in a run of `make matrix`, which has servers of its own.
 KIND = os.environ.get(sid.VARIABLE, "")
-TEST_SERVERS = LOCAL / "-".join(filter(None, ["test", KIND]))
+# Each of the processes that share the tests has servers of its own.
+TEST_SERVERS = LOCAL / "-".join(filter(None, ["test", KIND, os.environ.get("PYTEST_XDIST_WORKER")]))
 
 
 def pytest_configure(config: pytest.Config) -> None:

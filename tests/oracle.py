@@ -175,7 +175,7 @@ def raw_columns(places: Places, table: str) -> list[str]:
     ((recorded,),) = ask(
         places.warehouse, "SELECT names_altered FROM etl_transform_status WHERE table_name = %s", table
     )
-    renamed = recorded if isinstance(recorded, dict) else json.loads(recorded)
+    renamed = json.loads(recorded).get("raw", {})
     return [renamed.get(name, name) for name, _ in mysql_columns(places.source, table)]
 
 

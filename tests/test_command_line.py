@@ -221,6 +221,25 @@ def test_a_red_run_names_the_table_and_ends_with_1(command: Command, practice, t
     assert "Traceback" not in ended.out + ended.err
 
 
+def test_a_verification_that_found_and_repaired_something_ends_with_1(command: Command, practice, warehouse):
+    settle(practice)
+    assert command("--no-dbt").code == 0
+    warehouse.run('UPDATE raw.patient SET "Note" = \'somebody\' WHERE "Id" = 2')
+    planned = json.loads(command("--plan", "--verify", "--json").out)
+    assert {plan["table"]: plan["method"] for plan in planned["plans"]} == dict.fromkeys(
+        ("patient", "patientnote", "recall"), "verify"
+    )
+    ended = command("--verify", "--no-dbt")
+    assert ended.code == 1
+    assert re.search(r"patient +repaired .* 1 changed in raw, column Note", ended.out)
+    assert "1 repaired, 2 verified, 0 unchanged in " in ended.out.splitlines()[-1]
+    assert "somebody" not in ended.out + ended.err
+    assert warehouse.run('SELECT "Note" FROM raw.patient ORDER BY "Id"') == [("one",), ("two",)]
+    again = command("--verify", "--no-dbt")
+    assert again.code == 0
+    assert "3 verified, 0 unchanged in " in again.out.splitlines()[-1]
+
+
 def test_passwords_may_have_any_character(servers, databases: Databases, practice, prefect_api, tmp_path, warehouse):
     """From `.env`, through PyMySQL, ConnectorX, ADBC and dbt."""
     source, replica = databases.source.name, databases.replica.name

@@ -36,6 +36,23 @@ def unique(columns: Iterable[str], form: Callable[[str], str] = str) -> tuple[st
     return tuple(taken)
 
 
+def public_names(table: Table) -> tuple[str, ...]:
+    """Return the columns' names that `public` has by the standard rules."""
+    return unique((column.name for column in table.columns), snake_case)
+
+
+def altered_names(table: Table) -> dict[str, dict[str, str]]:
+    """Return the columns that have, in `raw` or `public`, another name than the rule for all of them gives."""
+    columns = [column.name for column in table.columns]
+    raw = zip(columns, columns, unique(columns), strict=True)
+    public = zip(columns, map(snake_case, columns), public_names(table), strict=True)
+    found = {
+        place: {column: given for column, wanted, given in names if wanted != given}
+        for place, names in (("raw", raw), ("public", public))
+    }
+    return {place: names for place, names in found.items() if names}
+
+
 def raw_fields(table: Table) -> tuple[Field, ...]:
     """Return the columns that `raw` has for a table, generated ones included."""
     names = unique(column.name for column in table.columns)

@@ -106,12 +106,11 @@ def note_loaded(
     generation: str,
     extract_id: int,
     rows: int,
-    names: dict[str, str],
+    names: dict[str, dict[str, str]],
     altered: dict[str, dict[str, int]],
     moved: bool,
 ) -> None:
     """Write down which extract `raw` holds now, under which names; `moved` when its rows are others than before."""
-    renamed = {ours: theirs for ours, theirs in names.items() if ours != theirs}
     connection.run(
         "writing etl_transform_status",
         f"UPDATE {_status(warehouse)} SET replica_generation = $2, extract_id = $3, load_id = load_id + $4,"
@@ -126,7 +125,7 @@ def note_loaded(
             rows,
             json.dumps(altered),
             target.name,
-            json.dumps(renamed),
+            json.dumps(names),
         ),
     )
 

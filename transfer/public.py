@@ -10,7 +10,7 @@ from time import monotonic
 
 from transfer import positions, postgres
 from transfer.errors import DatabaseFault, TableError, meaning
-from transfer.layout import raw_fields, raw_key, snake_case, unique
+from transfer.layout import public_names, raw_fields, raw_key
 from transfer.postgres import Changes, Field, Place, quote
 from transfer.settings import Limits, Warehouse
 from transfer.table import Hop, Table, digest
@@ -54,7 +54,7 @@ class Recipe:
 def recipe(limits: Limits, table: Table, raw_name: str) -> Recipe:
     """Return the user's own SQL for a table if there is a file for it, else the standard rules over its table in `raw`."""
     columns = raw_fields(table)
-    names = unique((field.name for field in columns), snake_case)
+    names = public_names(table)
     renamed = {field.name: name for field, name in zip(columns, names, strict=True)}
     key = tuple(renamed[name] for name in raw_key(table))
     own = limits.standardize_dir / f"{table.name}.sql"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from transfer import positions, postgres
 from transfer.casts import cast_of, warehouse_type
 from transfer.errors import TOO_LARGE, DatabaseFault, TableError, meaning
-from transfer.layout import raw_fields, raw_key
+from transfer.layout import altered_names, raw_fields, raw_key
 from transfer.mysql import quote as mysql_quote
 from transfer.postgres import Changes, Place
 from transfer.settings import Limits, Warehouse
@@ -78,7 +78,7 @@ def load(
             generation=origin.generation,
             extract_id=origin.extract_id,
             rows=origin.totals.rows,
-            names={column.name: field.name for column, field in zip(table.columns, fields, strict=True)},
+            names=altered_names(table),
             altered=altered,
             moved=first or changes.any,
         )

@@ -49,6 +49,6 @@ COMMENT ON COLUMN {schema}.etl_transform_status.public_id IS 'grows when rows of
 
 COMMENT ON COLUMN {schema}.etl_transform_status.values_altered IS 'JSON: column, kind, count of the values that PostgreSQL cannot hold';
 
-COMMENT ON COLUMN {schema}.etl_transform_status.names_altered IS 'JSON: columns whose names PostgreSQL cannot hold or tell apart, and theirs in raw';
+COMMENT ON COLUMN {schema}.etl_transform_status.names_altered IS 'JSON: columns whose names PostgreSQL cannot hold or tell apart, and theirs in raw and in public';
 
 COMMENT ON COLUMN {schema}.etl_transform_status.checked_at IS 'when the table was last found or made equal to the replica';
