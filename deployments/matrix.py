@@ -15,6 +15,7 @@ from deployments.installation import LOCAL, MATRIX, PROJECT, make_private
 from deployments.packages import Program
 from deployments.processes import ServerError
 
+IN_PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 PRODUCTS = {"mysql": "MySQL", "mariadb": "MariaDB"}
 
 
@@ -44,7 +45,7 @@ def test(kind: str, of_pytest: Sequence[str]) -> tuple[int, str]:
     started = time.monotonic()
     try:
         status = subprocess.run(
-            [sys.executable, "-m", "pytest", f"--junit-xml={report}", *of_pytest],
+            [sys.executable, "-m", "pytest", *IN_PARALLEL, f"--junit-xml={report}", *of_pytest],
             cwd=PROJECT,
             env={**os.environ, sid.VARIABLE: kind},
             check=False,

@@ -27,8 +27,8 @@ def run_and_die(settings: Settings, table: str, after: int) -> None:
 
 
 def read_for_long(settings: Settings) -> None:
-    """Read a query that takes a minute."""
-    mysql.read(settings.source, settings.limits, "reading", "SELECT SLEEP(60), Id FROM orphaned")
+    """Read a query that takes ten seconds."""
+    mysql.read(settings.source, settings.limits, "reading", "SELECT SLEEP(10), Id FROM orphaned")
 
 
 def _die_after(last: int) -> None:

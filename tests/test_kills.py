@@ -234,7 +234,7 @@ def test_a_source_that_stops_answering_is_given_up_and_leaves_nothing_running(ow
     started = time.monotonic()
     try:
         with pytest.raises(DatabaseFault, match="did not answer in time"):
-            mysql.read(settings.source, impatient.limits, "reading", "SELECT SLEEP(60), Id FROM silent")
+            mysql.read(settings.source, impatient.limits, "reading", "SELECT SLEEP(10), Id FROM silent")
         seconds = time.monotonic() - started
     finally:
         stopping.join()
