@@ -265,7 +265,7 @@ def test_a_reader_that_was_killed_is_replaced(places, settings):
 
 
 def test_a_reading_process_ends_with_the_run_that_started_it(own_servers, places, settings, children):
-    _fill(places.source, "orphaned", COLUMNS)
+    _fill(places.source, "orphaned", COLUMNS, rows=1)
     child = children.Process(target=read_for_long, args=(settings,))
     child.start()
     try:
