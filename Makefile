@@ -1,6 +1,6 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test properties matrix types dbt deploy lint stop clean
+.PHONY: help install demo test properties bench matrix types dbt deploy lint stop clean
 
 # For Prefect's own commands; the project's programs see to it themselves.
 export DO_NOT_TRACK := 1
@@ -30,6 +30,10 @@ test: install ## run the test suite on private servers
 
 properties: install ## send random tables the whole way for half an hour: make properties SECONDS=600
 	@ELT_TEST_PROPERTY_SECONDS=$(or $(SECONDS),1800) $(BIN)/python -m pytest tests/test_properties.py
+
+bench: install ## measure what the proof of each load costs and how much memory large tables take (half an hour)
+	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/proof.py
+	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/memory.py
 
 matrix: install ## run it on MySQL 9.7 and MariaDB 11.8 too, fetched as root: make matrix ARGS='tests/test_path.py'
 	@$(BIN)/python -m deployments.matrix $(ARGS)

@@ -1,0 +1,118 @@
+"""Servers and databases for the benchmarks, and what a run over them takes."""
+
+from __future__ import annotations
+
+import os
+import resource
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+
+from conftest import settings_for
+
+from deployments.installation import LOCAL
+from deployments.servers import Servers, start, stop
+from transfer.settings import Settings
+
+FOLDER = LOCAL / "bench"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def servers() -> Iterator[Servers]:
+    """Private servers, stopped at the end."""
+    found = start(FOLDER)
+    try:
+        yield found
+    finally:
+        stop(FOLDER)
+
+
+@contextmanager
+def targets(servers: Servers, source: Settings | None = None) -> Iterator[Settings]:
+    """Fresh databases, with the source of other settings if they are given."""
+    name = f"bench{secrets.token_hex(5)}"
+    made = servers.create_databases(source=f"{name}_source", replica=f"{name}_replica", warehouse=name)
+    try:
+        settings = settings_for(made)
+        yield settings.model_copy(update={"source": source.source}) if source else settings
+    finally:
+        servers.drop_databases(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds by the clock, and of CPU: in the pipeline's processes, the source, the replica, PostgreSQL, and all of them."""
+
+    wall: float
+    client: float
+    source: float
+    replica: float
+    postgres: float
+    cpu: float
+
+
+@contextmanager
+def measured(servers: Servers) -> Iterator[list[Cost]]:
+    """Append to the list what the block cost."""
+    costs: list[Cost] = []
+    before = _now(servers)
+    yield costs
+    wall, *parts = (after - then for after, then in zip(_now(servers), before, strict=True))
+    costs.append(Cost(wall, *parts, cpu=sum(parts)))
+
+
+def _now(servers: Servers) -> tuple[float, ...]:
+    own = sum(
+        each.ru_utime + each.ru_stime
+        for each in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    )
+    return time.monotonic(), own, *(_cpu(server.pid) for server in (servers.source, servers.replica, servers.postgres))
+
+
+def _cpu(pid: int | None) -> float:
+    """Return the CPU seconds of a process, and of the children that it has and had."""
+    pids = [pid, *_children(pid)]
+    fields = [Path(f"/proc/{each}/stat").read_text().rpartition(") ")[2].split() for each in pids]
+    return sum(int(each[position]) for each in fields for position in (11, 12)) / TICKS + sum(
+        int(fields[0][position]) / TICKS for position in (13, 14)
+    )
+
+
+def _children(pid: int | None) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(stat.read_text().rpartition(") ")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found
+
+
+class Peak(Thread):
+    """Samples the memory of this process and its children; `bytes` is the highest sum so far, as proportional set size."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.bytes, self._over = 0, Event()
+
+    def run(self) -> None:
+        """Sample until `stop`."""
+        while not self._over.wait(0.05):
+            self.bytes = max(self.bytes, sum(map(_proportional_bytes, (os.getpid(), *_children(os.getpid())))))
+
+    def stop(self) -> None:
+        """End the sampling."""
+        self._over.set()
+        self.join()
+
+
+def _proportional_bytes(pid: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
