@@ -28,7 +28,7 @@ EXACTLY = {
     "datetime": "CAST({c} AS CHAR)",
     "timestamp": "CAST({c} AS CHAR)",
     "time": "CAST({c} AS CHAR)",
-    **dict.fromkeys(GEOMETRIES, "CAST({c} AS BINARY)"),
+    **dict.fromkeys([*GEOMETRIES, "vector"], "CAST({c} AS BINARY)"),
     "json": "CAST({c} AS CHAR)",
     "enum": "CAST({c} AS CHAR)",
     "set": "CAST({c} AS CHAR)",
