@@ -28,7 +28,7 @@ EXACTLY = {
     "datetime": "CAST({c} AS CHAR)",
     "timestamp": "CAST({c} AS CHAR)",
     "time": "CAST({c} AS CHAR)",
-    **dict.fromkeys(GEOMETRIES, "CAST({c} AS BINARY)"),
+    **dict.fromkeys([*GEOMETRIES, "vector"], "CAST({c} AS BINARY)"),
     "json": "CAST({c} AS CHAR)",
     "enum": "CAST({c} AS CHAR)",
     "set": "CAST({c} AS CHAR)",
@@ -53,7 +53,7 @@ HELD_IN = {
     "timestamp": "timestamp with time zone",
     "time": "interval",
     "year": "smallint",
-    **dict.fromkeys("binary varbinary tinyblob blob mediumblob longblob".split(), "bytea"),
+    **dict.fromkeys("binary varbinary tinyblob blob mediumblob longblob vector".split(), "bytea"),
     **dict.fromkeys(GEOMETRIES, "bytea"),
 }
 EXACTLY_IN_POSTGRES = {
@@ -123,9 +123,12 @@ def mysql_columns(connection: Any, table: str) -> list[tuple[str, str]]:
 
 
 def structure(connection: Any, table: str) -> str:
-    """A table's definition without what the replica may have of its own: the engine and where its counter stands."""
+    """A table's definition without what the replica may have of its own: the engine and where its counter stands.
+
+    Nor has it the character set that a collation names anyway: MySQL writes it only where it was given.
+    """
     text = ask(connection, f"SHOW CREATE TABLE {my(table)}")[0][1]
-    return re.sub(r" (ENGINE|AUTO_INCREMENT|PAGE_CHECKSUM)=\w+", "", text)
+    return re.sub(r" (ENGINE|AUTO_INCREMENT|PAGE_CHECKSUM)=\w+| CHARACTER SET \w+(?= COLLATE )", "", text)
 
 
 def counter(connection: Any, table: str) -> str:

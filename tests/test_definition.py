@@ -377,6 +377,7 @@ BASE = "CREATE TABLE `t` (`a` int DEFAULT 1, `b` char(3) CHARACTER SET utf8mb3 C
         ("KEY `k` (`a`), KEY `l` (`b`)", "KEY `l` (`b`),  KEY `k` (`a`) USING BTREE"),
         ("utf8mb3 COLLATE utf8mb3_bin", "utf8 COLLATE utf8_bin"),
         ("int DEFAULT 1", "int /* mariadb-5.3 */ DEFAULT 1"),
+        ("CHARACTER SET utf8mb3 COLLATE", "COLLATE"),
     ],
 )
 def test_what_an_engine_or_a_version_writes_otherwise_is_the_same_structure(old, new):

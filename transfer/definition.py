@@ -261,6 +261,8 @@ def _bare(entry: Entry) -> tuple[str, ...]:
         entry = entry[2:]
     if _is_key(entry):  # which kind it is, is the engine's choice
         entry = _without(_without(entry, "USING BTREE"), "USING HASH")
+    # A collation names its character set, which MySQL writes beside it only where it was given.
+    entry = _without(entry, "CHARACTER SET * COLLATE", Token("COLLATE"))
     # Nor the character set of a constant, which MySQL changes to that of its column when it reads its own words again.
     kept = [token for token in entry if not re.match(r"/\*(?!M?!)|_utf8(mb[34])?$", token.text)]
     # MariaDB writes INVISIBLE before the default, from 11 on behind it.

@@ -101,9 +101,14 @@ def _one_row(table: str) -> str:
 
 
 def _default(entry: Entry) -> int:
-    """Find a default with a question mark in it; 0 if there is none."""
+    """Find a default that is not shown as it is; 0 if there is none.
+
+    MariaDB shows question marks in it, MySQL shows all its bytes as a number, as it shows any binary column's.
+    """
     position = words(entry).index("DEFAULT") + 1 if "DEFAULT" in words(entry) else 0
-    return position if position and entry[position].text.startswith("'") and "?" in entry[position].text else 0
+    text = entry[position].text if position else ""
+    in_bytes = text.startswith("0x") and entry[1].word not in {"BINARY", "VARBINARY"}
+    return position if in_bytes or (text.startswith("'") and "?" in text) else 0
 
 
 def _is_label(token: Token) -> bool:
