@@ -94,11 +94,11 @@ def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> Tabl
     before = _standing(chosen, plan.table)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
     work = _Work(chosen, plan, run_id, lock, now, each, forced=plan.forced and not done_before)
-    extracted, loaded, standardized = _into_replica(work, before), _into_raw(work), _into_public(work)
+    extracted = _told(work, _into_replica(work, before))
+    loaded = _told(work, _into_raw(work))
+    standardized = _told(work, _into_public(work))
     hops = (*extracted.hops, *loaded.hops, *standardized.hops)
-    found = (*extracted.found, *loaded.found, *standardized.found)
-    for finding in found:
-        log.error("%s: verification found %s", plan.table, finding)
+    found = _FOUND.pop((run_id, plan.table), ())
     after = work.standing.extracted
     return TableResult(
         table=plan.table,
@@ -113,6 +113,20 @@ def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> Tabl
         verified=plan.verify,
         note=_engine_note(after),
     )
+
+
+# What a verification found in attempts at a table: the next attempt of the same run finds it mended.
+_FOUND: dict[tuple[str, str], tuple[Finding, ...]] = {}
+
+
+def _told(work: _Work, step: _Step) -> _Step:
+    """Keep what a step found, and log it at once, as a later step may fail."""
+    for finding in step.found:
+        log.error("%s: verification found %s", work.plan.table, finding)
+    if step.found:
+        key = work.run_id, work.plan.table
+        _FOUND[key] = (*_FOUND.get(key, ()), *step.found)
+    return step
 
 
 def _standing(chosen: Settings, table: str) -> Standing:

@@ -283,6 +283,44 @@ def test_a_label_that_only_the_default_uses_arrives(places, source, replica):
     assert described(places.replica, "moods") == described(places.source, "moods")
 
 
+@pytest.mark.parametrize("engine", ["MyISAM", "InnoDB"])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("varchar(9) NOT NULL DEFAULT 'it?'", "'x'"),
+        ("varchar(9) DEFAULT '?'", "NULL"),
+        ("char(3) NOT NULL DEFAULT '??'", "''"),
+        ("enum('a','?') NOT NULL DEFAULT '?'", "'a'"),
+        ("set('a','?','b') NOT NULL DEFAULT 'a,?'", "'b'"),
+        ("set('','a','?') NOT NULL DEFAULT ''", "5"),
+    ],
+)
+def test_a_default_with_a_question_mark_arrives(column, value, engine, places, source, replica):
+    for filled in (False, True):
+        table = "asked" if filled else "asked_empty"
+        for place in (places.source, places.replica):
+            ask(place, f"DROP TABLE IF EXISTS {table}")
+        ask(
+            places.source,
+            f"CREATE TABLE {table} (Id int PRIMARY KEY, c {column}) CHARACTER SET utf8mb4 ENGINE={engine}",
+        )
+        if filled:
+            ask(places.source, f"INSERT INTO {table} VALUES (1, {value})")
+        made(replica, shown(source, "source", table), table)
+        assert described(places.replica, table) == described(places.source, table)
+
+
+def test_a_default_that_no_server_shows_arrives_though_the_column_takes_no_null(places, source, replica):
+    ask(
+        places.source,
+        "CREATE TABLE mood (Id int PRIMARY KEY, e enum('😀', 'b') NOT NULL DEFAULT '😀') CHARACTER SET utf8mb4",
+    )
+    ask(places.source, "INSERT INTO mood VALUES (1, 'b')")
+    definition = shown(source, "source", "mood")
+    assert "enum('😀','b') NOT NULL DEFAULT '😀'" in definition
+    made(replica, definition, "mood")
+
+
 WORDS = strategies.text(strategies.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=20)
 TEXTS = strategies.lists(
     strategies.sampled_from(["'", "''", "\\", "\\'", "`", ",", "(", ")", "/*", "*/", "--", "#", "\n", " COMMENT=", " COLLATE ", '"', "x", "é"]),

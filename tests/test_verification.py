@@ -15,6 +15,10 @@ from runs import limited, run, settle
 
 from deployments.databases import Databases
 from deployments.servers import Servers
+from tasks.survey import look
+from tasks.sync_table import sync
+from transfer import public, raw
+from transfer.errors import DatabaseFault
 from transfer.settings import Settings
 from transfer.table import TableResult
 
@@ -333,6 +337,35 @@ def test_what_the_clinic_wrote_meanwhile_is_no_damage(places, settings):
         "cut": [("missing", 5)],
     }
     assert oracle.unequal(places, list(found)) == {}
+
+
+def test_a_key_of_beginnings_is_no_finding(places, settings):
+    ask(places.source, "CREATE TABLE beginnings (V varbinary(50), A int, PRIMARY KEY (V(10), A)) ENGINE=MyISAM")
+    ask(places.source, "INSERT INTO beginnings VALUES ('aaaaaaaaaaZ', 1), ('aaaaaaaaaaB', 2), ('b', 0)")
+    run(settings, "beginnings")
+    assert run(settings, "beginnings", verify=True)["beginnings"].found == ()
+
+
+def test_what_was_found_is_told_though_a_later_hop_failed_at_first(places, settings, monkeypatch):
+    _make(places, "tried", key=True)
+    settle(places.source)
+    run(settings, "tried")
+    ask(places.replica, "UPDATE tried SET I = 7 WHERE Id = 3")
+    ask(places.warehouse, 'UPDATE raw.tried SET "I" = 8 WHERE "Id" = 4')
+    (planned,) = look(settings, ["tried"], verify=True).plans
+    for place in (raw, "load"), (public, "standardize"):
+        with monkeypatch.context() as once:
+            once.setattr(*place, _fails)
+            with pytest.raises(DatabaseFault):
+                sync(settings, planned, "one run")
+    result = sync(settings, planned, "one run")
+    assert result.state == "repaired"
+    assert [(finding.place, finding.kind) for finding in result.found] == [("replica", "changed")]
+    assert oracle.unequal(places, ["tried"]) == {}
+
+
+def _fails(*_: object) -> None:
+    raise DatabaseFault("warehouse", "loading", "08006")
 
 
 def test_a_replica_that_is_gone_is_found_whole(places, settings):

@@ -43,6 +43,8 @@ LABEL = "CAST({v} AS UNSIGNED)"
 UTF8 = "CONVERT({v} USING utf8mb4)"
 AS_NUMBER = ("{c}+0",)
 AS_DOUBLE = ("{c}*1e0",)  # a FLOAT is written with six digits otherwise; +0e0 would lose the sign of MySQL's -0
+# Not as a text: of one with half of a surrogate pair, which these servers keep, no driver would make one.
+AS_UTF8 = "CAST(CONVERT({c} USING utf8mb4) AS BINARY)"
 MEASURED = ("LENGTH({c})", AS_BYTES)
 DIGESTED = ("SHA2({c}, 256)",)  # CONCAT_WS of more than max_allowed_packet is NULL
 
@@ -67,12 +69,12 @@ CASTS = (
     Cast(r"date.*", AS_CHAR, "", POSSIBLE, "date", "text"),
     Cast(r"time.*", AS_CHAR, "", MICROSECONDS, "interval", "text"),
     Cast(r"year.*", AS_CHAR, "", "{c}", "smallint", "text"),
-    Cast(r"(char|varchar|tinytext|text)\b.*", AS_BYTES, "", "{c}", "text", "bytes", MEASURED),
-    Cast(r"(mediumtext|longtext).*", AS_BYTES, "", "{c}", "text", "bytes", DIGESTED),
+    Cast(r"(char|varchar|tinytext|text)\b.*", AS_BYTES, "", AS_UTF8, "text", "bytes", MEASURED),
+    Cast(r"(mediumtext|longtext).*", AS_BYTES, "", AS_UTF8, "text", "bytes", DIGESTED),
     Cast(r"(binary|varbinary|tinyblob|blob)\b.*", "{c}", "", "{c}", "bytea", "bytes", MEASURED),
     Cast(r"(mediumblob|longblob).*", "{c}", "", "{c}", "bytea", "bytes", DIGESTED),
     Cast(r"(enum|set)\(.*", POSITION, LABEL, AS_CHAR, "text", None, (POSITION, *MEASURED)),
-    Cast(r"json.*", AS_CHAR, UTF8, AS_CHAR, "text", None, ("SHA2(CAST({c} AS CHAR), 256)",)),
+    Cast(r"json.*", AS_CHAR, UTF8, f"CAST({AS_CHAR} AS BINARY)", "text", None, ("SHA2(CAST({c} AS CHAR), 256)",)),
     Cast(r"(uuid|inet4|inet6).*", AS_CHAR, UTF8, AS_CHAR, "text", None, (AS_CHAR,)),
     # MySQL's own form of a vector is one that no driver reads.
     Cast(r"vector.*", AS_BYTES, "", AS_BYTES, "bytea", None, MEASURED),

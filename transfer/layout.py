@@ -27,13 +27,23 @@ def snake_case(name: str) -> str:
 
 
 def unique(columns: Iterable[str], form: Callable[[str], str] = str) -> tuple[str, ...]:
-    """Return columns' names in a form, which PostgreSQL takes and tells apart; twins but the first end in a digest."""
-    taken: list[str] = []
-    for column in columns:
-        name = form(column)
-        candidate = f"{name}_" if name in SYSTEM_COLUMNS else fit(name)
-        taken.append(candidate if candidate not in taken else fit(f"{name}_{digest(column)[:8]}"))
-    return tuple(taken)
+    """Return columns' names in a form, which PostgreSQL takes and tells apart; twins end in a digest, whatever their order.
+
+    Of twins only the one that is called so already, or else the first of the alphabet, has the name without a digest.
+    """
+    columns = tuple(columns)
+    wanted = {column: _taken_by_postgres(form(column)) for column in columns}
+    given: dict[str, str] = {}
+    for column in sorted(columns, key=lambda each: (wanted[each] != each, each)):
+        name, tries = wanted[column], 0
+        while name in given.values():
+            name, tries = fit(f"{form(column)}_{digest(column, *['again'] * tries)[:8]}"), tries + 1
+        given[column] = name
+    return tuple(given[column] for column in columns)
+
+
+def _taken_by_postgres(name: str) -> str:
+    return f"{name}_" if name in SYSTEM_COLUMNS else fit(name)
 
 
 def public_names(table: Table) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from transfer.casts import cast_of, warehouse_type
 from transfer.errors import TOO_LARGE, DatabaseFault, TableError, meaning
 from transfer.layout import altered_names, raw_fields, raw_key
 from transfer.mysql import quote as mysql_quote
-from transfer.postgres import Changes, Place
+from transfer.postgres import Changes, Field, Place
 from transfer.settings import Limits, Warehouse
 from transfer.table import Hop, Table, Totals
 
@@ -60,7 +61,7 @@ def load(
         first = not postgres.stands(connection, target, warehouse.schema_name)
         side = target if first else SIDE
         postgres.create(connection, side, fields, temporary=not first)
-        read, nul_characters = _copy(connection, side, table, pages)
+        read, texts = _copy(connection, side, table, pages)
         if first:
             postgres.add_key(connection, limits, target, raw_key(table))
             postgres.claim(connection, target, warehouse.schema_name)
@@ -69,7 +70,7 @@ def load(
             connection.run(f"looking at {table.name}", f"ANALYZE {side}")
             postgres.conform(connection, limits, target, fields, raw_key(table))
             changes = postgres.merge(connection, limits, side, target, fields, raw_key(table))
-        altered = _proven(table, origin.totals, postgres.totals(connection, target, fields), nul_characters)
+        altered = _proven(table, origin.totals, postgres.totals(connection, target, fields), texts)
         positions.note_loaded(
             connection,
             warehouse,
@@ -103,35 +104,65 @@ def holdable(table: Table) -> Iterator[None]:
         ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Altered:
+    """How many of a column's texts had a NUL character, and how many a character that Unicode has not."""
+
+    nul_characters: int = 0
+    unmapped_characters: int = 0
+
+    def __add__(self, other: Altered) -> Altered:
+        """Sum the counts."""
+        return Altered(self.nul_characters + other.nul_characters, self.unmapped_characters + other.unmapped_characters)
+
+
 def _copy(
     connection: postgres.Connection, side: Place, table: Table, pages: Iterable[pa.Table]
-) -> tuple[int, tuple[int, ...]]:
-    """Append the pages; return the number of rows, and of each column's texts that had a NUL character."""
+) -> tuple[int, tuple[Altered, ...]]:
+    """Append the pages; return the number of rows, and what was altered in each column."""
     fields = raw_fields(table)
     standing = postgres.fields_of(connection, side)
     if standing != fields:  # COPY writes another type of equal width as garbage
         raise TableError(f"{table.name}: the table to be filled in PostgreSQL has other columns than the rows.")
-    rows, nul_characters = 0, (0,) * len(fields)
+    rows, altered = 0, (Altered(),) * len(fields)
     for page in pages:
-        clean, found = without_nul_characters(page)
+        clean, found = holdable_texts(fields, page)
         connection.copy(f"loading {table.name}", side, fields, clean)
         rows += page.num_rows
-        nul_characters = tuple(map(add, nul_characters, found))
-    return rows, nul_characters
+        altered = tuple(map(add, altered, found))
+    return rows, altered
 
 
-def without_nul_characters(page: pa.Table) -> tuple[pa.Table, list[int]]:
-    """Remove U+0000 from texts, which PostgreSQL cannot hold; return how many values of each column had one."""
-    found = [0] * page.num_columns
-    for position, column in enumerate(page.columns):
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            found[position] = pc.sum(pc.match_substring(column, "\x00")).as_py() or 0
-            if found[position]:
-                page = page.set_column(position, page.field(position), pc.replace_substring(column, "\x00", ""))
-    return page, found
+def holdable_texts(fields: Sequence[Field], page: pa.Table) -> tuple[pa.Table, tuple[Altered, ...]]:
+    """Make texts of a page's bytes as PostgreSQL can hold them; return what was altered in each column."""
+    found = []
+    for position, field in enumerate(fields):
+        if field.type == "text":
+            texts, altered = _holdable(page.column(position))
+            page = page.set_column(position, page.field(position).name, texts)
+        found.append(altered if field.type == "text" else Altered())
+    return page, tuple(found)
 
 
-def _proven(table: Table, origin: Totals, held: Totals, nul_characters: Sequence[int]) -> dict[str, dict[str, int]]:
+def _holdable(values: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Altered]:
+    """Remove U+0000, and put question marks where no character is."""
+    try:
+        texts, unmapped = values.cast(pa.large_string()), 0
+    except pa.ArrowInvalid:
+        decoded = [None if value is None else _decoded(value) for value in values.to_pylist()]
+        texts = pa.chunked_array([pa.array((each and each[0] for each in decoded), pa.large_string())])
+        unmapped = sum(each[1] for each in decoded if each)
+    nul = pc.sum(pc.match_substring(texts, "\x00")).as_py() or 0
+    return pc.replace_substring(texts, "\x00", "") if nul else texts, Altered(nul, unmapped)
+
+
+def _decoded(value: bytes) -> tuple[str, bool]:
+    """Read UTF-8; return whether there was half of a surrogate pair in it, which becomes a question mark."""
+    text = re.sub("[\ud800-\udfff]", "?", found := value.decode(errors="surrogatepass"))
+    return text, text != found
+
+
+def _proven(table: Table, origin: Totals, held: Totals, texts: Sequence[Altered]) -> dict[str, dict[str, int]]:
     """Compare what `raw` holds with the replica's totals; a date that became NULL is named, any other loss is an error."""
     if held.rows != origin.rows:
         raise TableError(f"{table.name}: the replica holds {origin.rows} rows but raw would hold {held.rows}.")
@@ -146,8 +177,8 @@ def _proven(table: Table, origin: Totals, held: Totals, nul_characters: Sequence
             raise TableError(f"{table.name}: column {column.name} has another sum in the replica than raw would have.")
         kinds = {
             "impossible_dates": had - has,
-            "nul_characters": nul_characters[position],
-            "unmapped_characters": origin.unmapped[position],
+            "nul_characters": texts[position].nul_characters,
+            "unmapped_characters": origin.unmapped[position] + texts[position].unmapped_characters,
         }
         if any(kinds.values()):
             altered[column.name] = {kind: count for kind, count in kinds.items() if count}

@@ -373,7 +373,8 @@ def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | Non
     """
     try:
         alike = recorded is not None and _same_structure(lock, limits, shadow)
-        if alike and shadow.each.table.key and _engine(lock, lock.table) == _engine(lock, shadow.name) == ENGINES[0]:
+        in_place = shadow.each.table.key and _engine(lock, lock.table) == _engine(lock, shadow.name) == ENGINES[0]
+        if alike and in_place and not _counter_falls(lock, shadow.each):
             return _merge(lock, limits, shadow, verdict)
         return _swap(lock, limits, shadow, verdict, alike=alike)
     except TableError:
@@ -434,13 +435,22 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
     return hop
 
 
+def _counter(lock: Lock) -> int:
+    """Return the standing table's AUTO_INCREMENT, 0 without one."""
+    asking = f"SELECT AUTO_INCREMENT {_FROM_TABLES} AND TABLE_NAME = %s"
+    found = _ask(lock.connection, f"asking for the counter of {lock.table}", asking, (lock.table,))
+    return int(found[0][0] or 0) if found else 0
+
+
+def _counter_falls(lock: Lock, each: SourceTable) -> bool:
+    """Tell whether AUTO_INCREMENT is to be lower than it is, as InnoDB allows only once the rows below it are gone."""
+    return 0 < (each.evidence.auto_increment or 0) < _counter(lock)
+
+
 def _follow_counter(lock: Lock, limits: Limits, each: SourceTable) -> None:
     """Give the table the source's AUTO_INCREMENT, which rows that are gone again may have moved."""
     wanted = each.evidence.auto_increment
-    asking = f"SELECT AUTO_INCREMENT {_FROM_TABLES} AND TABLE_NAME = %s"
-    if wanted and _ask(lock.connection, f"asking for the counter of {lock.table}", asking, (lock.table,)) != [
-        (wanted,)
-    ]:
+    if wanted and _counter(lock) != wanted:
         setting = f"ALTER TABLE {quote(lock.table)} AUTO_INCREMENT = {wanted}"
         _in_turns(lock, limits, f"setting the counter of {lock.table}", setting)
 

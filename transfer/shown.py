@@ -77,13 +77,15 @@ def _with_labels(connection: Connection, place: str, table: str, entry: Entry) -
     if kind not in {"ENUM", "SET"} or not any("?" in label for label in labels):
         return entry
     asking = f"SELECT DISTINCT {_label_of(column)} FROM {quote(table)} WHERE {column} <> 0"
+    found = mysql.rows(connection, place, f"asking for the labels of {table}", asking)
     if _default(entry):
-        asking += f" UNION SELECT {_label_of(_default_of(table, column))} {_one_row(table)}"
+        found += _of_default(connection, place, table, _label_of(f"DEFAULT({column})"))
     used: dict[int, str] = {}
-    for number, code in mysql.rows(connection, place, f"asking for the labels of {table}", asking):
+    for number, code in found:
         positions = [int(number) - 1] if kind == "ENUM" else [bit for bit in range(64) if int(number) >> bit & 1]
         parts = [bytes.fromhex(code)] if kind == "ENUM" else bytes.fromhex(code).split(b",")
-        used |= dict(zip(positions, map(_literal, parts), strict=True))
+        if len(positions) == len(parts):  # an empty label that comes first leaves no comma
+            used |= dict(zip(positions, map(_literal, parts), strict=True))
     return tuple(_relabelled(entry, used))
 
 
@@ -91,13 +93,14 @@ def _label_of(value: str) -> str:
     return f"CAST({value} AS UNSIGNED), HEX(CONVERT({value} USING utf8mb4))"
 
 
-def _default_of(table: str, column: str) -> str:
-    return f"DEFAULT({quote(table)}.{column})"
-
-
-def _one_row(table: str) -> str:
-    """Return the FROM clause in which a table without rows has its columns' defaults."""
-    return f"FROM (SELECT 1) AS one LEFT JOIN {quote(table)} ON FALSE"
+def _of_default(connection: Connection, place: str, table: str, selected: str) -> list[mysql.Row]:
+    """Return one row of what a column's default gives, none where no server tells: in an empty table, of one that is NOT NULL."""
+    for origin in (f"{quote(table)} LIMIT 1", f"(SELECT 1) AS one LEFT JOIN {quote(table)} ON FALSE"):
+        asking = f"SELECT {selected} FROM {origin}"
+        found = mysql.rows(connection, place, f"asking for a default of {table}", asking)
+        if found and None not in found[0]:
+            return found
+    return []
 
 
 def _default(entry: Entry) -> int:
@@ -127,9 +130,12 @@ def _with_default(connection: Connection, place: str, table: str, entry: Entry) 
     position = _default(entry)
     if not position:
         return entry
-    default = f"SELECT HEX(CONVERT({_default_of(table, entry[0].text)} USING utf8mb4)) {_one_row(table)}"
-    ((code,),) = mysql.rows(connection, place, f"asking for a default of {table}", default)
-    return cut(entry, position, position + 1, Token(_literal(bytes.fromhex(code))))
+    found = _of_default(connection, place, table, f"HEX(CONVERT(DEFAULT({entry[0].text}) USING utf8mb4))")
+    return (
+        cut(entry, position, position + 1, *(Token(_literal(bytes.fromhex(code))) for (code,) in found))
+        if found
+        else entry
+    )
 
 
 def _literal(text: bytes) -> str:

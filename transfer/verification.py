@@ -41,7 +41,8 @@ def compare(
         standing = postgres.fields_of(connection, place), postgres.key_of(connection, place)
         if (set(standing[0]), standing[1]) != (set(raw_fields(each.table)), raw_key(each.table)):
             return (Finding(PLACE, "other structure", "", 1),)
-        by = _compare_by_key if raw_key(each.table) else _compare_multisets
+        paged = raw_key(each.table) and not each.table.prefixed
+        by = _compare_by_key if paged else _compare_multisets
         try:
             by(connection, place, each.table, pages, found)
         except pa.ArrowInvalid:  # a value that the replica's column cannot have, NaN in a decimal say
@@ -56,8 +57,9 @@ def _pages(replica: Replica, limits: Limits, each: SourceTable) -> Iterator[pa.T
 
 def _as_held(table: Table, page: pa.Table) -> pa.Table:
     """Return the replica's page as `raw` is to hold it."""
-    clean, _ = raw.without_nul_characters(page)
-    schema = postgres.schema(raw_fields(table))
+    fields = raw_fields(table)
+    clean, _ = raw.holdable_texts(fields, page)
+    schema = postgres.schema(fields)
     return clean.rename_columns(schema.names).cast(schema)
 
 

@@ -8,6 +8,8 @@ from oracle import ask, my
 from runs import run
 from samples import family, made
 
+from transfer import layout
+
 NAMES = [
     "with space",
     " leading",
@@ -177,6 +179,26 @@ def test_columns_whose_names_become_twins_stay_apart(all_of_them, brought):
     assert oracle.postgres_rows(brought.places.warehouse, "public", "twins") == oracle.mysql_rows(
         brought.places.source, "twins"
     )
+
+
+def test_twins_keep_their_names_when_columns_are_reordered(all_of_them, brought):
+    brought.make("pair", "PatNum int, Pat_Num int, xmin int, xmin_ int, Id int PRIMARY KEY", "1, 2, 3, 4, 5")
+    ask(brought.places.warehouse, "CREATE VIEW of_pair AS SELECT * FROM public.pair")
+    ask(brought.places.warehouse, "CREATE VIEW of_raw_pair AS SELECT * FROM raw.pair")
+    seen = [ask(brought.places.warehouse, f"SELECT * FROM {view}") for view in ("of_pair", "of_raw_pair")]
+    ask(brought.places.source, "ALTER TABLE pair MODIFY Pat_Num int FIRST, MODIFY xmin_ int FIRST")
+    run(brought.settings, "pair")
+    brought.assert_exact("pair")
+    assert seen == [ask(brought.places.warehouse, f"SELECT * FROM {view}") for view in ("of_pair", "of_raw_pair")]
+
+
+def test_a_column_may_have_the_very_name_that_a_twin_would_get(all_of_them, brought):
+    _, digested = layout.unique(["PatNum", "Pat_Num"], layout.snake_case)
+    assert digested.startswith("pat_num_")
+    brought.make("thief", f"PatNum int PRIMARY KEY, {digested} int, Pat_Num int", "1, 2, 3", "4, 5, 6")
+    brought.assert_exact("thief")
+    values = ask(brought.places.warehouse, f"SELECT pat_num, {digested} FROM public.thief ORDER BY 1")
+    assert values == [(1, 2), (4, 5)]
 
 
 def test_columns_that_were_renamed_among_twins_keep_their_values_apart(all_of_them, brought):

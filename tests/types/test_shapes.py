@@ -239,6 +239,15 @@ def test_a_changed_definition_follows(change, brought):
     assert oracle.counter(brought.places.replica, table) == oracle.counter(brought.places.source, table)
 
 
+def test_a_counter_that_a_truncation_set_back_follows(brought):
+    brought.make("set_back", "Id int AUTO_INCREMENT PRIMARY KEY, A int", *(f"{each}, 1" for each in range(1, 9)))
+    ask(brought.places.source, "TRUNCATE set_back")
+    ask(brought.places.source, "INSERT INTO set_back (A) VALUES (1), (2)")
+    run(brought.settings, "set_back")
+    brought.assert_exact("set_back")
+    assert oracle.counter(brought.places.replica, "set_back") == oracle.counter(brought.places.source, "set_back") == "3"
+
+
 def test_views_and_sequences_are_no_tables(brought):
     brought.make("seen", "Id int PRIMARY KEY", "1")
     ask(brought.places.source, "CREATE VIEW a_view AS SELECT Id FROM seen")

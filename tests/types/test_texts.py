@@ -187,6 +187,28 @@ def test_t9_nul_characters_are_removed_in_raw_and_counted(brought):
     assert oracle.checksum(brought.places.replica, "commlog") == oracle.checksum(brought.places.source, "commlog")
 
 
+@pytest.mark.only_on("MariaDB", "MySQL refuses such bytes")
+def test_half_of_a_surrogate_pair_is_a_question_mark_that_is_counted(brought):
+    ask(
+        brought.places.source,
+        "CREATE TABLE halves (Id int PRIMARY KEY, A varchar(9) CHARACTER SET utf8mb3, B text CHARACTER SET ucs2, C longtext)",
+    )
+    ask(
+        brought.places.source,
+        "INSERT INTO halves VALUES (1, _utf8mb3 x'41EDA08042', _ucs2 x'0041DC00', _utf8mb4 x'EDBFBF00'), (2, 'é', '?', NULL)",
+    )
+    result = run(brought.settings, "halves")["halves"]
+    assert result.altered == {
+        "A": {"unmapped_characters": 1},
+        "B": {"unmapped_characters": 1},
+        "C": {"nul_characters": 1, "unmapped_characters": 1},
+    }
+    held = brought.raw('SELECT "A", "B", "C" FROM raw.halves ORDER BY "Id"')
+    assert held == [("A?B", "A?", "?"), ("é", "?", None)]
+    assert oracle.checksum(brought.places.replica, "halves") == oracle.checksum(brought.places.source, "halves")
+    assert run(brought.settings, "halves", verify=True)["halves"].found == ()
+
+
 def test_t10_large_texts_are_read_in_pages_of_bytes(brought):
     ask(brought.places.source, "CREATE TABLE documentmisc (Id int PRIMARY KEY, RawBase64 longtext)")
     for each in range(8):
