@@ -43,6 +43,7 @@ dbt: install ## run dbt by hand with the settings of .env: make dbt ARGS='build 
 
 deploy: install ## bring the deployments to the Prefect server that PREFECT_API_URL names
 	@$(BIN)/prefect config view | grep -q PREFECT_API_URL || { echo "PREFECT_API_URL is not set: start a server (.venv/bin/prefect server start) and name its address in .env or the environment." >&2; exit 1; }
+	@$(BIN)/python -m tasks.report
 	@$(BIN)/prefect work-pool inspect default >/dev/null 2>&1 || $(BIN)/prefect --no-prompt work-pool create default --type process
 	@$(BIN)/prefect --no-prompt deploy --all
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -111,13 +112,15 @@ def check_server() -> None:
     address = PREFECT_API_URL.value()
     if not address:
         return
+    where = urlsplit(address)
+    if not where.hostname:
+        raise SettingsError("PREFECT_API_URL is not an address such as http://127.0.0.1:4200/api.")
     with (
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
         get_client(httpx_settings={"timeout": CONNECT_SECONDS}, sync_client=True) as client,
     ):
         failure = client.api_healthcheck()
     if failure:
-        where = urlsplit(address)
         raise SettingsError(
             f"PREFECT_API_URL: no Prefect server answers at {where.hostname}:{where.port}; start it (prefect server start),"
             " or unset the variable: the run then uses a server of its own."
@@ -258,7 +261,9 @@ def _show_remarks(console: Console, summary: Summary) -> None:
         for column, kinds in result.altered.items():
             for kind, count in kinds.items():
                 console.print(
-                    Text(f"{result.table}.{column}: {count:,} {kind.replace('_', ' ')} that PostgreSQL cannot hold")
+                    Text(
+                        f"{result.table}.{column}: {count:,} values with {kind.replace('_', ' ')} that PostgreSQL cannot hold"
+                    )
                 )
     unclean = [
         result.table for result in summary.tables if result.good and not result.clean and result.state != "vanished"
@@ -293,3 +298,10 @@ def _grid(*names: str) -> Grid:
 def as_json(value: object) -> str:
     """Write a summary or an outlook as JSON."""
     return json.dumps(asdict(value), default=str, indent=2)  # type: ignore[call-overload]
+
+
+if __name__ == "__main__":  # what `make deploy` asks before Prefect's own commands do
+    try:
+        check_server()
+    except SettingsError as error:
+        sys.exit(str(error))

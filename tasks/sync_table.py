@@ -148,12 +148,12 @@ ASTRAY = "verification: not the source's rows, though nobody wrote there"
 
 def _into_replica(work: _Work, before: Standing) -> _Step:
     """Read the source if the evidence calls for it, or if the replica, verified, has other rows."""
-    reason = "forced" if work.forced else evidence.why_read(work.each, before.extracted)
-    astray = not reason and work.plan.verify and _replica_astray(work)
-    if not reason and not astray:
+    due = evidence.why_read(work.each, before.extracted)
+    astray = not due and not work.forced and work.plan.verify and _replica_astray(work)
+    if not due and not work.forced and not astray:
         return _Step()
-    hop = _extract(work, before.extracted, reason or ASTRAY)
-    if work.plan.verify and before.extracted and (astray or reason in evidence.DAMAGE):
+    hop = _extract(work, before.extracted, "forced" if work.forced else due or ASTRAY)
+    if work.plan.verify and before.extracted and (not due or due in evidence.DAMAGE):
         return _Step((hop,), _repaired_replica(work.each, before.extracted, hop))
     return _Step((hop,))
 
@@ -214,11 +214,12 @@ def _into_raw(work: _Work) -> _Step:
     Damage that is found by the way of a load that was due anyway is mended without being told.
     """
     standing = work.standing
-    reason = "forced" if work.forced else evidence.why_load(standing)
+    due = evidence.why_load(standing)
+    reason = "forced" if work.forced else due
     step = _load(work, standing) if reason else _Step()
     if not work.plan.verify:
         return step
-    found = _repaired("raw", step.hops[0]) if reason in evidence.DAMAGE else ()
+    found = _repaired("raw", step.hops[0]) if reason and (not due or due in evidence.DAMAGE) else ()
     wrong = _compare(work)
     if not wrong:
         return replace(step, found=found)
@@ -251,9 +252,11 @@ def _into_public(work: _Work) -> _Step:
     """Make the base table anew from `raw` if it is behind; when verified, in any case, which changes nothing in a sound one."""
     chosen, each, standing = work.chosen, work.each, work.standing
     recipe = public.recipe(chosen.limits, each.table, evidence.raw_name(each, standing))
-    reason = "forced" if work.forced else evidence.why_standardize(recipe.rules, standing.loaded)
-    if not reason and not work.plan.verify:
+    due = evidence.why_standardize(recipe.rules, standing.loaded)
+    if not due and not work.forced and not work.plan.verify:
         return _Step()
+    damage = work.plan.verify and recipe.standard and (not due or due in evidence.DAMAGE)
+    other = damage and not due and public.has_other_structure(chosen.warehouse, chosen.limits, each.table)
     hop = public.standardize(chosen.warehouse, chosen.limits, each.table, work.lock.fence)
-    damage = work.plan.verify and recipe.standard and (not reason or reason in evidence.DAMAGE)
-    return _Step((hop,) if reason or hop.changed else (), _repaired("public", hop) if damage else ())
+    found = (Finding("public", "other structure", "", 1),) if other else _repaired("public", hop) if damage else ()
+    return _Step((hop,) if due or work.forced or other or hop.changed else (), found)

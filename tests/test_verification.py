@@ -384,3 +384,31 @@ def test_sql_of_the_users_own_that_depends_on_the_clock_is_no_finding(places, se
     settle(places.source)
     run(own, "aged")
     assert run(own, "aged", verify=True)["aged"].state == "synced"
+
+
+@pytest.mark.parametrize("damage", ['ADD COLUMN "more" int', "DROP CONSTRAINT {k}", 'DROP COLUMN "d"'])
+def test_public_of_another_structure_is_found_and_mended(damage, places, settings):
+    table = f"public{zlib.crc32(damage.encode())}"
+    _make(places, table, key=True)
+    settle(places.source)
+    run(settings, table)
+    key = ask(places.warehouse, "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass", f"public.{table}")
+    ask(places.warehouse, f"ALTER TABLE public.{table} {damage.replace('{k}', pg(key[0][0]))}")
+    result = run(settings, table, verify=True)[table]
+    assert result.state == "repaired"
+    assert [(finding.place, finding.kind) for finding in result.found] == [("public", "other structure")]
+    assert oracle.unequal(places, [table]) == {}
+    assert run(settings, table, verify=True)[table].state == "verified"
+
+
+def test_a_forced_run_that_verifies_tells_what_it_repaired(places, settings):
+    for table in ("forced_replica", "forced_raw", "forced_public"):
+        _make(places, table, key=True)
+    settle(places.source)
+    run(settings)
+    ask(places.replica, "UPDATE forced_replica SET I = 7 WHERE Id = 3")
+    ask(places.warehouse, 'UPDATE raw.forced_raw SET "I" = 8 WHERE "Id" = 4')
+    ask(places.warehouse, 'DELETE FROM public.forced_public WHERE "id" = 4')
+    for table, place in (("forced_replica", "replica"), ("forced_raw", "raw"), ("forced_public", "public")):
+        result = run(settings, table, force_full=True, verify=True)[table]
+        assert [finding.place for finding in result.found] == [place]

@@ -141,10 +141,11 @@ WHOLLY_IN_UNICODE = frozenset("utf8mb4 utf8mb3 utf8 utf16 utf16le utf32 ucs2 lat
 
 
 def unmapped(column: Column, quoted: str) -> str | None:
-    """Return the condition for a text with a byte that its character set gives no character: it is read as a question mark."""
+    """Return the condition for a text with a byte that its character set gives no character: it is read as `?` or U+FFFD."""
     if column.charset is None or column.charset in WHOLLY_IN_UNICODE:
         return None
-    return f"CHAR_LENGTH(REPLACE(CONVERT({quoted} USING utf8mb4), '?', '')) < CHAR_LENGTH(REPLACE({quoted}, '?', ''))"
+    read = f"REPLACE(REPLACE(CONVERT({quoted} USING utf8mb4), '?', ''), _utf8mb4 x'EFBFBD', '')"
+    return f"CHAR_LENGTH({read}) < CHAR_LENGTH(REPLACE({quoted}, '?', ''))"
 
 
 def warehouse_type(column: Column) -> str:

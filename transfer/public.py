@@ -80,6 +80,17 @@ def _own_sql(file: Path) -> str:
         raise TableError(f"{file} cannot be read as UTF-8; mend or remove it.") from None
 
 
+def has_other_structure(warehouse: Warehouse, limits: Limits, table: Table) -> bool:
+    """Tell whether the base table that stands has other columns or another key than the standard rules give it."""
+    with postgres.connect(warehouse) as connection:
+        target = Place(warehouse.schema_name, positions.name_of(connection, warehouse, table.name, "public"))
+        made = recipe(limits, table, positions.name_of(connection, warehouse, table.name, "raw"))
+        types = [field.type for field in raw_fields(table)]
+        wanted = {Field(name, held) for name, held in zip(public_names(table), types, strict=True)}
+        standing = postgres.fields_of(connection, target)
+        return set(standing) != wanted or postgres.key_of(connection, target) != made.key
+
+
 def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int) -> Hop:
     """Make the base table equal to what its recipe makes of `raw`, touching only rows that differ, in one transaction.
 

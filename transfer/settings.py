@@ -45,7 +45,7 @@ def _sentence(prefix: str, error: ValidationError) -> str:
     if all(each["type"] == "missing" for each in found):
         verb = "is not set" if len(names) == 1 else "are not set"
         return f"{', '.join(names)} {verb}: put it into .env (see .env.template) or the environment."
-    return f"{names[0]} is unusable: {found[0]['msg']}."
+    return f"{names[0]} is unusable: {found[0]['msg'].removeprefix('Value error, ')}."
 
 
 class Server(_Group):

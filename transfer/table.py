@@ -271,7 +271,7 @@ class TableResult:
             for hop in self.hops
         )
         counted = "; ".join(
-            f"{column}: {count:,} {kind.replace('_', ' ')}"
+            f"{column}: {count:,} with {kind.replace('_', ' ')}"
             for column, kinds in self.altered.items()
             for kind, count in kinds.items()
         )

@@ -245,7 +245,9 @@ def test_a_counter_that_a_truncation_set_back_follows(brought):
     ask(brought.places.source, "INSERT INTO set_back (A) VALUES (1), (2)")
     run(brought.settings, "set_back")
     brought.assert_exact("set_back")
-    assert oracle.counter(brought.places.replica, "set_back") == oracle.counter(brought.places.source, "set_back") == "3"
+    assert (
+        oracle.counter(brought.places.replica, "set_back") == oracle.counter(brought.places.source, "set_back") == "3"
+    )
 
 
 def test_views_and_sequences_are_no_tables(brought):
