@@ -11,9 +11,9 @@ from prefect import task
 
 from tasks.caching import proven_key
 from tasks.retrying import may_help
-from transfer import evidence, positions, public, raw, replica, source, verification
+from transfer import buckets, evidence, positions, public, raw, replica, source, verification
 from transfer.errors import EltError, TableError, TableUnsteady, TableVanished, place_of
-from transfer.replica import Lock, Verdict
+from transfer.replica import Lock, Shadow, Verdict
 from transfer.settings import Settings, settings
 from transfer.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult
 
@@ -162,17 +162,41 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> Hop:
     chosen, each, name = work.chosen, work.each, work.each.table.name
     counted = source.count(chosen.source, chosen.limits, each)
     definition = source.definition(chosen.source, chosen.limits, name)
-    shadow = replica.shadow(work.lock, chosen.limits, each, definition, work.now)
-    for page, last in source.pages(chosen.source, chosen.limits, each, shadow.last):
-        shadow = replica.append(work.lock, shadow, page, last)
+    method = evidence.how_read(chosen.limits, each, recorded, forced=work.forced)
+    if method == evidence.COMPARE and replica.mergeable(work.lock, chosen.limits, definition):
+        shadow = _read_differing(work, definition)
+    else:
+        method, shadow = evidence.RELOAD, _read_whole(work, definition)
     _, afterwards = source.look(chosen.source, chosen.limits, name)
     held = source.count(chosen.source, chosen.limits, afterwards)
     unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.rows))
     if unsteady:
         raise TableUnsteady(f"{name} {unsteady}; nothing was changed, the next run reads it anew.")
     clean = source.is_clean(each.evidence, afterwards.evidence, shadow.read_from)
-    verdict = Verdict(work.run_id, work.plan.method, reason, each.evidence, clean, shadow.rows, started)
+    verdict = Verdict(work.run_id, method, reason, each.evidence, clean, shadow.rows, started)
     return replica.finish(work.lock, chosen.limits, shadow, recorded, verdict)
+
+
+def _read_whole(work: _Work, definition: str) -> Shadow:
+    """Read all rows, going on where a killed run stopped."""
+    chosen, each = work.chosen, work.each
+    shadow = replica.shadow(work.lock, chosen.limits, each, definition, work.now)
+    for page, last in source.pages(chosen.source, chosen.limits, each, shadow.last):
+        shadow = replica.append(work.lock, shadow, page, last)
+    return shadow
+
+
+def _read_differing(work: _Work, definition: str) -> Shadow:
+    """Compare source and replica bucket by bucket, and read the rows of those that differ."""
+    chosen, each, lock = work.chosen, work.each, work.lock
+    cut = buckets.cut(chosen.replica, chosen.limits, each.table)
+    with source.reading(chosen.source, chosen.limits) as connection:
+        compared = buckets.compare(connection, lock.connection, each.table, cut)
+    shadow = replica.patch(lock, chosen.limits, each, definition, work.now, compared)
+    for bucket in compared.differing:
+        for page, last in source.pages(chosen.source, chosen.limits, each, bucket.after, bucket.until):
+            shadow = replica.append(lock, shadow, page, last)
+    return shadow
 
 
 def _repaired_replica(each: SourceTable, extracted: Extracted, hop: Hop) -> tuple[Finding, ...]:

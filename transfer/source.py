@@ -236,20 +236,36 @@ def hashes(source: Source, limits: Limits, each: SourceTable) -> tuple[int, int]
 
 
 def pages(
-    source: Source, limits: Limits, each: SourceTable, last: Sequence[str] | None
+    source: Source,
+    limits: Limits,
+    each: SourceTable,
+    last: Sequence[str] | None,
+    end: Sequence[str] | None = None,
 ) -> Iterator[tuple[pa.Table, list[str]]]:
-    """Read the stored columns behind the key `last` in pages, each row's hash as the last column.
+    """Read the stored columns behind the key `last` up to the key `end` in pages, each row's hash as the last column.
 
     No statement is open at the source between two pages.
     """
     select = ", ".join((mysql.replica_select(each.table), mysql.row_hash(each.table)))
-    return _pages(source, limits, each, select, last)
+    return _pages(source, limits, each, select, last, end)
+
+
+@contextmanager
+def reading(source: Source, limits: Limits) -> Iterator[mysql.Connection]:
+    """Open one of the reading connections for statements."""
+    with READERS, mysql.connect(source, limits) as connection:
+        yield connection
 
 
 def _pages(
-    source: Source, limits: Limits, each: SourceTable, select: str, last: Sequence[str] | None
+    source: Source,
+    limits: Limits,
+    each: SourceTable,
+    select: str,
+    last: Sequence[str] | None,
+    end: Sequence[str] | None = None,
 ) -> Iterator[tuple[pa.Table, list[str]]]:
-    found = mysql.pages(source, limits, each.table, select, last=last, size=each.size)
+    found = mysql.pages(source, limits, each.table, select, last=last, end=end, size=each.size)
     while True:
         try:
             with READERS:
