@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -51,6 +51,7 @@ def look(
             chosen.limits,
             each,
             Standing(copies.generation, copies.extracted.get(each.table.name), loaded.get(each.table.name)),
+            found.version,
             force_full,
             verify,
         )
@@ -64,9 +65,9 @@ def look(
     return Outlook(plans, found.excluded + unused, tuple(sorted(set(copies.extracted) - set(names) - left_out)))
 
 
-def _plan(limits: Limits, each: SourceTable, standing: Standing, forced: bool, verify: bool) -> TablePlan:
+def _plan(limits: Limits, each: SourceTable, standing: Standing, version: str, forced: bool, verify: bool) -> TablePlan:
     try:
-        return evidence.plan(limits, each, standing, forced=forced, verify=verify)
+        return replace(evidence.plan(limits, each, standing, forced=forced, verify=verify), version=version)
     except TableError as error:  # its own task will say so, and be red
         return TablePlan(each.table.name, "reload", str(error), (evidence.EXTRACT, evidence.LOAD, evidence.STANDARDIZE))
 

@@ -90,7 +90,7 @@ class _Step:
 
 def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableResult:
     replica.recover(lock)
-    now, each = source.look(chosen.source, chosen.limits, plan.table)
+    now, each = source.look(chosen.source, chosen.limits, plan.table, plan.version)
     before = _standing(chosen, plan.table)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
     work = _Work(chosen, plan, run_id, lock, now, each, forced=plan.forced and not done_before)
@@ -150,7 +150,7 @@ def _replica_astray(work: _Work) -> bool:
     rows, hashes = source.hashes(chosen.source, chosen.limits, each)
     if not replica.differs(chosen.replica, chosen.limits, each.table, (rows, hashes)):
         return False
-    _, afterwards = source.look(chosen.source, chosen.limits, each.table.name)
+    _, afterwards = source.look(chosen.source, chosen.limits, each.table.name, work.plan.version)
     if afterwards.evidence != each.evidence:
         raise TableUnsteady(f"{each.table.name} was written while it was verified; trying again reads it anew.")
     return True
@@ -167,7 +167,7 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> Hop:
         shadow = _read_differing(work, definition)
     else:
         method, shadow = evidence.RELOAD, _read_whole(work, definition)
-    _, afterwards = source.look(chosen.source, chosen.limits, name)
+    _, afterwards = source.look(chosen.source, chosen.limits, name, work.plan.version)
     held = source.count(chosen.source, chosen.limits, afterwards)
     unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.rows))
     if unsteady:

@@ -195,6 +195,7 @@ class TablePlan:
     keyed: bool = True
     forced: bool = False
     verify: bool = False
+    version: str | None = None
     proof: str | None = None
 
     @property
