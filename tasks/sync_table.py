@@ -12,7 +12,7 @@ from prefect import task
 from tasks.caching import proven_key
 from tasks.retrying import may_help
 from transfer import buckets, evidence, positions, public, raw, replica, source, verification
-from transfer.errors import EltError, TableError, TableUnsteady, TableVanished, place_of
+from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
 from transfer.replica import Lock, Shadow, Verdict
 from transfer.settings import Settings, settings
 from transfer.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult
@@ -174,7 +174,20 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> Hop:
         raise TableUnsteady(f"{name} {unsteady}; nothing was changed, the next run reads it anew.")
     clean = source.is_clean(each.evidence, afterwards.evidence, shadow.read_from)
     verdict = Verdict(work.run_id, method, reason, each.evidence, clean, shadow.rows, started)
+    if recorded and evidence.shrunk(chosen.limits, recorded.rows, shadow.rows) and not _accepted(work):
+        replica.hold(work.lock, shadow, verdict)
+        raise TableShrunk(
+            f"{name} has {shadow.rows:,} rows but had {recorded.rows:,}, so its last version stays (ELT_SHRINK_SHARE). If they"
+            f" were deleted on purpose, run with --table {name} --accept-shrink; a run that finds it so again after"
+            f" {chosen.limits.second_look_seconds} s (ELT_SECOND_LOOK_SECONDS) takes it."
+        )
     return replica.finish(work.lock, chosen.limits, shadow, recorded, verdict)
+
+
+def _accepted(work: _Work) -> bool:
+    """Tell whether the user, or a look long enough after the first one, says that the rows are really gone."""
+    held = replica.held_seconds(work.lock)
+    return work.plan.accept_shrink or (held is not None and held >= work.chosen.limits.second_look_seconds)
 
 
 def _read_whole(work: _Work, definition: str) -> Shadow:

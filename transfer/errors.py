@@ -55,6 +55,10 @@ class TableUnsteady(TableError):
     """The table became another while it was read."""
 
 
+class TableShrunk(TableError):
+    """The table lost so many rows since it was last read that somebody should look."""
+
+
 class PracticeUpgrading(EltError):
     """OpenDental is changing its own database, so what stands there now is no state of the practice."""
 

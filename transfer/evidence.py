@@ -110,6 +110,14 @@ def why_unsteady(before: Evidence, after: Evidence, *, rows: tuple[int, int, int
     return ""
 
 
+SHRINKING_ROWS = 1_000  # what had fewer is small enough to lose them in a day's work
+
+
+def shrunk(limits: Limits, before: int, now: int) -> bool:
+    """Tell whether a table lost more than `ELT_SHRINK_SHARE` of its rows."""
+    return before >= SHRINKING_ROWS and before - now > limits.shrink_share * before
+
+
 def why_load(standing: Standing) -> str:
     """Return why `raw` must be loaded from the replica."""
     extracted, loaded = standing.extracted, standing.loaded

@@ -389,6 +389,26 @@ def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str]) -> S
     return grown
 
 
+def hold(lock: Lock, shadow: Shadow, verdict: Verdict) -> None:
+    """Give up a shadow for the time being, and note that it was there."""
+    with _transaction(lock):
+        _note(lock, verdict, Hop("extract", shadow.rows - shadow.kept), "held")
+    _discard(lock, shadow)
+
+
+def held_seconds(lock: Lock) -> int | None:
+    """Return how long ago the table's shadow was first held since its last complete extract, None if it was not."""
+    ((seconds,),) = _ask(
+        lock.connection,
+        "reading etl_extract_status",
+        "SELECT TIMESTAMPDIFF(SECOND, MIN(finished_at), UTC_TIMESTAMP(6)) FROM etl_extract_status"
+        " WHERE table_name = %s AND state = 'held' AND id > (SELECT COALESCE(MAX(id), 0) FROM etl_extract_status AS done"
+        " WHERE done.table_name = %s AND done.state = 'complete')",
+        (lock.table, lock.table),
+    )
+    return None if seconds is None else int(seconds)
+
+
 def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | None, verdict: Verdict) -> Hop:
     """Make the replica's table equal to the shadow: row by row where it stands and has a key, by a swap otherwise.
 

@@ -196,6 +196,7 @@ class TablePlan:
     forced: bool = False
     verify: bool = False
     version: str | None = None
+    accept_shrink: bool = False
     proof: str | None = None
 
     @property
