@@ -1,6 +1,6 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test properties bench matrix types dbt deploy lint stop clean
+.PHONY: help install demo test properties histories bench matrix types dbt deploy lint stop clean
 
 # For Prefect's own commands; the project's programs see to it themselves.
 export DO_NOT_TRACK := 1
@@ -30,6 +30,9 @@ test: install ## run the test suite on private servers
 
 properties: install ## send random tables the whole way for half an hour: make properties SECONDS=600
 	@ELT_TEST_PROPERTY_SECONDS=$(or $(SECONDS),1800) $(BIN)/python -m pytest tests/test_properties.py
+
+histories: install ## play random histories of tables, kills and tampering included: make histories NUMBER=50
+	@ELT_TEST_HISTORIES=$(or $(NUMBER),300) $(BIN)/python -m pytest tests/test_histories.py
 
 bench: install ## measure what the proof of each load costs and how much memory large tables take (half an hour)
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/proof.py

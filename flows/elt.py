@@ -43,7 +43,11 @@ class RunFailed(EltError):
 
 @flow(name="elt")
 def elt(
-    tables: list[str] | None = None, force_full: bool = False, models: bool = True, verify: bool = False
+    tables: list[str] | None = None,
+    force_full: bool = False,
+    models: bool = True,
+    verify: bool = False,
+    accept_shrink: bool = False,
 ) -> Summary:
     """Bring replica, raw and public up to date with the source, then build the models.
 
@@ -52,6 +56,7 @@ def elt(
         force_full: read everything anew, whatever the evidence says.
         models: build the dbt models over what changed.
         verify: compare source, replica, raw and public row by row, and repair what differs.
+        accept_shrink: take tables that lost most of their rows, which otherwise keep their last version until a second look.
 
     Raises:
         RunFailed: a table or a model is red, or a verification had to repair one; the others were finished.
@@ -62,7 +67,9 @@ def elt(
     report.write_logs(chosen.limits)
     caching.forget_old_results()
     delays = list(chosen.limits.retry_seconds)
-    outlook = survey.with_options(retries=len(delays), retry_delay_seconds=delays)(tables, force_full, verify)
+    outlook = survey.with_options(retries=len(delays), retry_delay_seconds=delays)(
+        tables, force_full, verify, accept_shrink
+    )
     log.info("%s of %s tables have work", len(outlook.work), len(outlook.plans), extra={"total": len(outlook.work)})
     results = sync_tables(chosen, outlook, run_id)
     built = build(chosen, run_id) if models else None
@@ -120,6 +127,11 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--verify", action="store_true", help="compare source, replica, raw and public row by row; repair what differs"
     )
+    parser.add_argument(
+        "--accept-shrink",
+        action="store_true",
+        help="take tables that lost most of their rows since they were last read",
+    )
     parser.add_argument("--plan", action="store_true", help="show what would be done and why, and change nothing")
     parser.add_argument("--no-dbt", action="store_true", help="leave the models as they are")
     parser.add_argument("--json", action="store_true", help="print the plan or the summary as JSON")
@@ -162,7 +174,11 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
     try:
         with report.progress(console, quiet=options.json):
             summary = elt(
-                tables=options.table, force_full=options.full, models=not options.no_dbt, verify=options.verify
+                tables=options.table,
+                force_full=options.full,
+                models=not options.no_dbt,
+                verify=options.verify,
+                accept_shrink=options.accept_shrink,
             )
     except RunFailed as failed:
         summary = failed.summary

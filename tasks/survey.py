@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -33,7 +33,12 @@ class Outlook:
 
 
 def look(
-    chosen: Settings, tables: Sequence[str] | None = None, *, force_full: bool = False, verify: bool = False
+    chosen: Settings,
+    tables: Sequence[str] | None = None,
+    *,
+    force_full: bool = False,
+    verify: bool = False,
+    accept_shrink: bool = False,
 ) -> Outlook:
     """Look at the three databases, changing nothing, and plan every table or those named (wildcards allowed).
 
@@ -47,12 +52,16 @@ def look(
     copies = replica.state(chosen.replica, chosen.limits)
     loaded = positions.state(chosen.warehouse)
     plans = tuple(
-        _plan(
-            chosen.limits,
-            each,
-            Standing(copies.generation, copies.extracted.get(each.table.name), loaded.get(each.table.name)),
-            force_full,
-            verify,
+        replace(
+            _plan(
+                chosen.limits,
+                each,
+                Standing(copies.generation, copies.extracted.get(each.table.name), loaded.get(each.table.name)),
+                force_full,
+                verify,
+            ),
+            version=found.version,
+            accept_shrink=accept_shrink,
         )
         for each in found.tables
         if each.table.name in wanted
@@ -93,12 +102,12 @@ def _unknown(pattern: str, names: Sequence[str], excluded: Sequence[Excluded]) -
 
 
 @task(name="survey", cache_policy=NO_CACHE, retry_condition_fn=may_help)
-def survey(tables: list[str] | None, force_full: bool, verify: bool) -> Outlook:
+def survey(tables: list[str] | None, force_full: bool, verify: bool, accept_shrink: bool) -> Outlook:
     """Check the servers, create missing bookkeeping, and plan the run."""
     chosen = settings()
     preflight.check(chosen)
     replica.prepare(chosen.replica, chosen.limits)
     positions.prepare(chosen.warehouse)
-    outlook = look(chosen, tables, force_full=force_full, verify=verify)
+    outlook = look(chosen, tables, force_full=force_full, verify=verify, accept_shrink=accept_shrink)
     positions.confirm(chosen.warehouse, [plan.table for plan in outlook.plans if not plan.has_work])
     return outlook

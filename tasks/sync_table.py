@@ -11,9 +11,9 @@ from prefect import task
 
 from tasks.caching import proven_key
 from tasks.retrying import may_help
-from transfer import evidence, positions, public, raw, replica, source, verification
-from transfer.errors import EltError, TableError, TableUnsteady, TableVanished, place_of
-from transfer.replica import Lock, Verdict
+from transfer import buckets, evidence, positions, public, raw, replica, source, verification
+from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
+from transfer.replica import Lock, Shadow, Verdict
 from transfer.settings import Settings, settings
 from transfer.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult
 
@@ -90,7 +90,7 @@ class _Step:
 
 def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableResult:
     replica.recover(lock)
-    now, each = source.look(chosen.source, chosen.limits, plan.table)
+    now, each = source.look(chosen.source, chosen.limits, plan.table, plan.version)
     before = _standing(chosen, plan.table)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
     work = _Work(chosen, plan, run_id, lock, now, each, forced=plan.forced and not done_before)
@@ -164,29 +164,66 @@ def _replica_astray(work: _Work) -> bool:
     rows, hashes = source.hashes(chosen.source, chosen.limits, each)
     if not replica.differs(chosen.replica, chosen.limits, each.table, (rows, hashes)):
         return False
-    _, afterwards = source.look(chosen.source, chosen.limits, each.table.name)
+    _, afterwards = source.look(chosen.source, chosen.limits, each.table.name, work.plan.version)
     if afterwards.evidence != each.evidence:
         raise TableUnsteady(f"{each.table.name} was written while it was verified; trying again reads it anew.")
     return True
 
 
 def _extract(work: _Work, recorded: Extracted | None, reason: str) -> Hop:
-    """Read the whole table into a shadow beside the replica's, then make the replica's equal to it at once."""
+    """Read the table, or what of it differs, into a shadow beside the replica's, then make the replica's equal to it at once."""
     started = monotonic()
     chosen, each, name = work.chosen, work.each, work.each.table.name
     counted = source.count(chosen.source, chosen.limits, each)
     definition = source.definition(chosen.source, chosen.limits, name)
-    shadow = replica.shadow(work.lock, chosen.limits, each, definition, work.now)
-    for page, last in source.pages(chosen.source, chosen.limits, each, shadow.last):
-        shadow = replica.append(work.lock, shadow, page, last)
-    _, afterwards = source.look(chosen.source, chosen.limits, name)
+    method = evidence.how_read(chosen.limits, each, recorded, forced=work.forced)
+    if method == evidence.COMPARE and replica.mergeable(work.lock, chosen.limits, each, definition):
+        shadow = _read_differing(work, definition)
+    else:
+        method, shadow = evidence.RELOAD, _read_whole(work, definition)
+    _, afterwards = source.look(chosen.source, chosen.limits, name, work.plan.version)
     held = source.count(chosen.source, chosen.limits, afterwards)
     unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.rows))
     if unsteady:
         raise TableUnsteady(f"{name} {unsteady}; nothing was changed, the next run reads it anew.")
     clean = source.is_clean(each.evidence, afterwards.evidence, shadow.read_from)
-    verdict = Verdict(work.run_id, work.plan.method, reason, each.evidence, clean, shadow.rows, started)
+    verdict = Verdict(work.run_id, method, reason, each.evidence, clean, shadow.rows, started)
+    if recorded and evidence.shrunk(chosen.limits, recorded.rows, shadow.rows) and not _accepted(work):
+        replica.hold(work.lock, shadow, verdict)
+        raise TableShrunk(
+            f"{name} has {shadow.rows:,} rows but had {recorded.rows:,}, so its last version stays (ELT_SHRINK_SHARE). If they"
+            f" were deleted on purpose, run with --table {name} --accept-shrink; a run that finds it so again after"
+            f" {chosen.limits.second_look_seconds} s (ELT_SECOND_LOOK_SECONDS) takes it."
+        )
     return replica.finish(work.lock, chosen.limits, shadow, recorded, verdict)
+
+
+def _accepted(work: _Work) -> bool:
+    """Tell whether the user, or a look long enough after the first one, says that the rows are really gone."""
+    held = replica.held_seconds(work.lock)
+    return work.plan.accept_shrink or (held is not None and held >= work.chosen.limits.second_look_seconds)
+
+
+def _read_whole(work: _Work, definition: str) -> Shadow:
+    """Read all rows, going on where a killed run stopped."""
+    chosen, each = work.chosen, work.each
+    shadow = replica.shadow(work.lock, chosen.limits, each, definition, work.now)
+    for page, last in source.pages(chosen.source, chosen.limits, each, shadow.last):
+        shadow = replica.append(work.lock, shadow, page, last)
+    return shadow
+
+
+def _read_differing(work: _Work, definition: str) -> Shadow:
+    """Compare source and replica bucket by bucket, and read the rows of those that differ."""
+    chosen, each, lock = work.chosen, work.each, work.lock
+    cut = buckets.cut(chosen.replica, chosen.limits, each.table)
+    with source.reading(chosen.source, chosen.limits) as connection:
+        compared = buckets.compare(connection, lock.connection, each.table, cut)
+    shadow = replica.patch(lock, chosen.limits, each, definition, work.now, compared)
+    for bucket in compared.differing:
+        for page, last in source.pages(chosen.source, chosen.limits, each, bucket.after, bucket.until):
+            shadow = replica.append(lock, shadow, page, last)
+    return shadow
 
 
 def _repaired_replica(each: SourceTable, extracted: Extracted, hop: Hop) -> tuple[Finding, ...]:

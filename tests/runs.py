@@ -20,11 +20,13 @@ def prepare(settings: Settings) -> None:
     positions.prepare(settings.warehouse)
 
 
-def run(settings: Settings, *tables: str, force_full: bool = False, verify: bool = False) -> dict[str, TableResult]:
+def run(
+    settings: Settings, *tables: str, force_full: bool = False, verify: bool = False, accept_shrink: bool = False
+) -> dict[str, TableResult]:
     """One run over all tables with work, or those named; a table that had none is not in the answer."""
     prepare(settings)
     run_id = secrets.token_hex(8)
-    outlook = look(settings, tables or None, force_full=force_full, verify=verify)
+    outlook = look(settings, tables or None, force_full=force_full, verify=verify, accept_shrink=accept_shrink)
     with ThreadPoolExecutor(4) as pool:
         results = pool.map(lambda plan: sync(settings, plan, run_id), outlook.work)
         return {result.table: result for result in results}

@@ -55,6 +55,14 @@ class TableUnsteady(TableError):
     """The table became another while it was read."""
 
 
+class TableShrunk(TableError):
+    """The table lost so many rows since it was last read that somebody should look."""
+
+
+class PracticeUpgrading(EltError):
+    """OpenDental is changing its own database, so what stands there now is no state of the practice."""
+
+
 class TableBusy(EltError):
     """Another run has the table, or took it over."""
 
@@ -156,6 +164,7 @@ LIBPQ = (
 )
 
 MISSING_TABLE = frozenset({"1146", "42P01"})
+MISSING_COLUMN = frozenset({"1054"})
 # The server itself is out of reach, so asking it about the next table helps nobody.
 GONE = frozenset({"", "HUNG", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"})
 TOO_LARGE = frozenset({"54000", "54011"})

@@ -11,6 +11,7 @@ from transfer.settings import Limits
 from transfer.table import Evidence, Extracted, Loaded, SourceTable, Standing, TablePlan, digest
 
 EXTRACT, LOAD, STANDARDIZE = "extract", "load", "standardize"
+RELOAD, COMPARE = "reload", "compare"
 
 
 def plan(
@@ -30,7 +31,13 @@ def plan(
     )
     return TablePlan(
         table=each.table.name,
-        method="reload" if read else "resume" if hops else "verify" if verify else "skip",
+        method=how_read(limits, each, standing.extracted, forced=forced)
+        if read
+        else "resume"
+        if hops
+        else "verify"
+        if verify
+        else "skip",
         reason=read or load or standardize or ("asked for" if verify else "nothing changed since the last clean read"),
         hops=hops,
         estimated_rows=each.estimated_rows,
@@ -40,6 +47,14 @@ def plan(
         verify=verify,
         proof=None if forced or verify else proof(each, standing, rules),
     )
+
+
+def how_read(limits: Limits, each: SourceTable, extracted: Extracted | None, *, forced: bool) -> str:
+    """Return how a table is read that must be: as a whole, or, a large one, only where hashes of its key ranges differ."""
+    known = extracted is not None and extracted.evidence.fingerprint == each.evidence.fingerprint
+    large = each.estimated_rows > limits.reload_rows or each.estimated_bytes > limits.reload_bytes
+    keyed = pageable(each.table.key_columns) and not each.table.prefixed
+    return COMPARE if known and large and keyed and not forced else RELOAD
 
 
 def raw_name(each: SourceTable, standing: Standing) -> str:
@@ -93,6 +108,14 @@ def why_unsteady(before: Evidence, after: Evidence, *, rows: tuple[int, int, int
     if before == after and counted == held != read:
         return f"holds {held} rows at the source but {read} were read"
     return ""
+
+
+SHRINKING_ROWS = 1_000  # what had fewer is small enough to lose them in a day's work
+
+
+def shrunk(limits: Limits, before: int, now: int) -> bool:
+    """Tell whether a table lost more than `ELT_SHRINK_SHARE` of its rows."""
+    return before >= SHRINKING_ROWS and before - now > limits.shrink_share * before
 
 
 def why_load(standing: Standing) -> str:

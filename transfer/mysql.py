@@ -227,20 +227,34 @@ def _date(text: str) -> str:
     return digits if text >= "1000" or not digits.strip("0.") else f"'{text}'"
 
 
-def after(key: Sequence[Column], last: Sequence[str]) -> str:
+def after(key: Sequence[Column], last: Sequence[str], alias: str = "") -> str:
     """Return the condition for the rows behind a key; MySQL uses no index for `(a, b) > (x, y)`, so it is spelled out."""
-    first, value = quote(key[0].name), last[0]
+    return _beyond(">", ">", key, last, alias)
+
+
+def until(key: Sequence[Column], last: Sequence[str], alias: str = "") -> str:
+    """Return the condition for the rows that are not behind a key."""
+    return _beyond("<", "<=", key, last, alias)
+
+
+def _beyond(strictly: str, at_last: str, key: Sequence[Column], last: Sequence[str], alias: str) -> str:
+    first, value = alias + quote(key[0].name), last[0]
     if len(key) == 1:
-        return f"{first} > {value}"
-    return f"{first} >= {value} AND ({first} > {value} OR ({after(key[1:], last[1:])}))"
+        return f"{first} {at_last} {value}"
+    rest = _beyond(strictly, at_last, key[1:], last[1:], alias)
+    return f"{first} {strictly}= {value} AND ({first} {strictly} {value} OR ({rest}))"
 
 
-def page_query(table: Table, select: str, last: Sequence[str] | None, count: int) -> str:
-    """Return the SELECT of the page of `count` rows behind `last` in the order of the primary key.
+def page_query(
+    table: Table, select: str, last: Sequence[str] | None, count: int, end: Sequence[str] | None = None
+) -> str:
+    """Return the SELECT of the page of `count` rows behind `last`, up to `end`, in the order of the primary key.
 
     The index is forced: for a page that is a good part of the table the server would rather sort the whole of it.
     """
-    where = f" WHERE {after(table.key_columns, last)}" if last else ""
+    bounds = [f"({after(table.key_columns, last)})"] if last else []
+    bounds += [f"({until(table.key_columns, end)})"] if end else []
+    where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
     order = ", ".join(quote(name) for name in table.key)
     return f"{selecting(table)} {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY){where} ORDER BY {order} LIMIT {count}"
 
@@ -261,9 +275,13 @@ def pages(
     select: str,
     *,
     last: Sequence[str] | None = None,
+    end: Sequence[str] | None = None,
     size: Size,
 ) -> Iterator[tuple[pa.Table, list[str]]]:
     """Read a table in pages of its primary key, each with the literals of its last key; without a usable key as one page.
+
+    Only the rows behind the key `last` up to the key `end` are read.
+
 
     Pages grow and shrink with the time and bytes of the page before, so that no statement holds a MyISAM table for long,
     and never have more rows than fit into memory if all of them were as long as they may be.
@@ -280,10 +298,10 @@ def pages(
     quickest = math.inf
     while True:
         if measured:
-            lengths = read(server, limits, doing, page_query(table, sum_of_lengths(huge), last, count))
+            lengths = read(server, limits, doing, page_query(table, sum_of_lengths(huge), last, count, end))
             count = fitting(limits, lengths.column(0))
         started = time.monotonic()
-        page = read(server, limits, doing, page_query(table, f"{select}, {keys}", last, count))
+        page = read(server, limits, doing, page_query(table, f"{select}, {keys}", last, count, end))
         seconds = time.monotonic() - started
         quickest = min(quickest, seconds)
         if page.num_rows:

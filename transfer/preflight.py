@@ -12,9 +12,9 @@ from time import monotonic
 
 from transfer import mysql, postgres
 from transfer.definition import utf8mb3
-from transfer.errors import DatabaseFault, PreflightError
+from transfer.errors import DatabaseFault, PracticeUpgrading, PreflightError
 from transfer.settings import Limits, Replica, Server, Settings, Source, Warehouse, charset_of
-from transfer.source import why_excluded
+from transfer.source import version_of, why_excluded
 
 log = logging.getLogger("elt.connection")
 
@@ -65,6 +65,8 @@ def _reached(server: Server, look: Callable[[], Seen]) -> Seen:
         seen = look()
     except DatabaseFault as fault:
         return Seen(_sentence(server, fault))
+    except PracticeUpgrading as upgrading:
+        return Seen(str(upgrading))
     seconds = monotonic() - started
     log.info("%s %s@%s:%s answers in %.3f s", server.place, server.user, server.host, server.port, seconds)
     return seen
@@ -100,6 +102,7 @@ def _source(source: Source, limits: Limits) -> Seen:
             else mysql.rows(connection, "source", "listing its columns", _PARTLY)
         )
         collations = mysql.rows(connection, "source", "listing its collations", _USED)
+        version_of(connection)
     if not visible:
         return Seen(
             f"SOURCE_MYSQL_DB: {source.user} sees no table in {source.db}; grant it SELECT (deployments/grants/source.sql)."

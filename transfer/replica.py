@@ -15,6 +15,7 @@ from time import monotonic, sleep
 import pyarrow as pa
 
 from transfer import mysql
+from transfer.buckets import Bucket, Compared, within
 from transfer.casts import cast_of, summed, unmapped
 from transfer.definition import ENGINES, REFUSED, as_replica, structure
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableBusy, TableError, meaning
@@ -46,7 +47,10 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """The table under construction beside the one that people read; `hashes` is the sum of its rows' at the source."""
+    """The table under construction beside the one that people read; `hashes` is the sum of its rows' at the source.
+
+    It has the rows of these `ranges` of keys; `kept` ones, which count as the others do, stand elsewhere.
+    """
 
     name: str
     each: SourceTable
@@ -55,6 +59,8 @@ class Shadow:
     last: tuple[str, ...] | None = None
     rows: int = 0
     hashes: int = 0
+    kept: int = 0
+    ranges: tuple[Bucket, ...] = (Bucket(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +292,25 @@ def shadow(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: 
     return Shadow(name, each, definition, now)
 
 
+def patch(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: datetime, compared: Compared) -> Shadow:
+    """Start a shadow for the rows of those key ranges that differ; it cannot be gone on with by another run."""
+    name = beside(NEW, lock.table)
+    with _transaction(lock):
+        _forget_progress(lock)
+    _drop(lock, name)
+    _create(lock, limits, name, definition)
+    return Shadow(
+        name,
+        each,
+        definition,
+        now,
+        rows=compared.rows,
+        hashes=compared.hashes,
+        kept=compared.rows,
+        ranges=compared.differing,
+    )
+
+
 def _create(lock: Lock, limits: Limits, name: str, definition: str) -> None:
     """Create a shadow of the first engine that takes the definition."""
     _first_that_takes_it(
@@ -364,6 +389,26 @@ def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str]) -> S
     return grown
 
 
+def hold(lock: Lock, shadow: Shadow, verdict: Verdict) -> None:
+    """Give up a shadow for the time being, and note that it was there."""
+    with _transaction(lock):
+        _note(lock, verdict, Hop("extract", shadow.rows - shadow.kept), "held")
+    _discard(lock, shadow)
+
+
+def held_seconds(lock: Lock) -> int | None:
+    """Return how long ago the table's shadow was first held since its last complete extract, None if it was not."""
+    ((seconds,),) = _ask(
+        lock.connection,
+        "reading etl_extract_status",
+        "SELECT TIMESTAMPDIFF(SECOND, MIN(finished_at), UTC_TIMESTAMP(6)) FROM etl_extract_status"
+        " WHERE table_name = %s AND state = 'held' AND id > (SELECT COALESCE(MAX(id), 0) FROM etl_extract_status AS done"
+        " WHERE done.table_name = %s AND done.state = 'complete')",
+        (lock.table, lock.table),
+    )
+    return None if seconds is None else int(seconds)
+
+
 def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | None, verdict: Verdict) -> Hop:
     """Make the replica's table equal to the shadow: row by row where it stands and has a key, by a swap otherwise.
 
@@ -372,7 +417,7 @@ def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | Non
 
     """
     try:
-        alike = recorded is not None and _same_structure(lock, limits, shadow)
+        alike = recorded is not None and _same_structure(lock, limits, shadow.definition)
         in_place = shadow.each.table.key and _engine(lock, lock.table) == _engine(lock, shadow.name) == ENGINES[0]
         if alike and in_place and not _counter_falls(lock, shadow.each):
             return _merge(lock, limits, shadow, verdict)
@@ -401,12 +446,18 @@ def _discard(lock: Lock, shadow: Shadow) -> None:
     _drop(lock, shadow.name)
 
 
-def _same_structure(lock: Lock, limits: Limits, shadow: Shadow) -> bool:
+def _same_structure(lock: Lock, limits: Limits, definition: str) -> bool:
     """Compare the standing table's definition with the one that the source's would make."""
     if not _engine(lock, lock.table):
         return False
     standing = structure(shown(lock.connection, "replica", lock.table))
-    return standing == structure(shadow.definition, limits.collations)
+    return standing == structure(definition, limits.collations)
+
+
+def mergeable(lock: Lock, limits: Limits, each: SourceTable, definition: str) -> bool:
+    """Tell whether rows of the standing table can be changed one by one to those of a source table so defined."""
+    alike = _engine(lock, lock.table) == ENGINES[0] and _same_structure(lock, limits, definition)
+    return alike and not _counter_falls(lock, each)
 
 
 def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
@@ -416,19 +467,23 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
     differs = " OR ".join(f"NOT ({_bytes('t', column)} <=> {_bytes('s', column)})" for column in stored)
     columns = ", ".join(quote(column.name) for column in stored)
     # Not by LEFT JOIN ... IS NULL: for a date that is NOT NULL, the server takes 0000-00-00 for NULL.
-    deleting = f"DELETE t FROM {target} t WHERE NOT EXISTS (SELECT 1 FROM {new} s WHERE {on})"
+    deleting = [
+        f"DELETE t FROM {target} t WHERE {within(shadow.each.table, each, 't.')} AND NOT EXISTS (SELECT 1 FROM {new} s WHERE {on})"
+        for each in shadow.ranges
+    ]
     updating = f"DELETE t FROM {target} t JOIN {new} s ON {on} WHERE {differs}"
     inserting = (
         f"INSERT INTO {target} ({columns}) SELECT {', '.join(map(_copied, stored))} FROM {new} s"
         f" WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {on})"
     )
     with _transaction(lock) as connection:
-        deleted, updated, written = (
-            mysql.run(connection, "replica", f"bringing {lock.table} up to date", statement)
-            for statement in (deleting, updating, inserting)
-        )
+        doing = f"bringing {lock.table} up to date"
+        deleted = sum(mysql.run(connection, "replica", doing, statement) for statement in deleting)
+        updated, written = (mysql.run(connection, "replica", doing, statement) for statement in (updating, inserting))
         _prove(lock, lock.table, shadow)
-        hop = Hop("extract", shadow.rows, written - updated, updated, deleted, monotonic() - verdict.started)
+        hop = Hop(
+            "extract", shadow.rows - shadow.kept, written - updated, updated, deleted, monotonic() - verdict.started
+        )
         _note(lock, verdict, hop, "complete")
         _forget_progress(lock)
     _drop(lock, shadow.name)

@@ -124,7 +124,11 @@ class Limits(_Group):
     page_bytes: int = Field(default=16 * 2**20, ge=2**10)
     retry_seconds: Annotated[tuple[float, ...], NoDecode] = (5.0, 30.0)
     statement_seconds: int = Field(default=300, ge=1)
+    reload_rows: int = Field(default=100_000, ge=0)
+    reload_bytes: int = Field(default=64 * 2**20, ge=0)
     lock_seconds: int = Field(default=900, ge=0)
+    shrink_share: float = Field(default=0.5, gt=0, le=1)
+    second_look_seconds: int = Field(default=600, ge=0)
     log_dir: Path = ROOT / "logs"
     standardize_dir: Path = ROOT / "transfer" / "standardize"
     dbt_threads: int = Field(default=4, ge=1)

@@ -13,7 +13,7 @@ from threading import BoundedSemaphore
 import pyarrow as pa
 
 from transfer import mysql
-from transfer.errors import GONE, MISSING_TABLE, DatabaseFault, TableVanished
+from transfer.errors import GONE, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, PracticeUpgrading, TableVanished
 from transfer.settings import Limits, Source
 from transfer.shown import shown
 from transfer.table import Column, Evidence, SourceTable, Table
@@ -52,10 +52,11 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The source at one moment of its own clock (UTC)."""
+    """The source at one moment of its own clock (UTC); `version` is that of OpenDental's database, if it is one."""
 
     now: datetime
     identity: str
+    version: str
     tables: tuple[SourceTable, ...]
     excluded: tuple[Excluded, ...]
 
@@ -71,6 +72,7 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
     """Look at every table, or at those named, without reading a row of them."""
     with control(source, limits) as connection:
         now, identity, telling = _server(connection)
+        version = version_of(connection)
         found = _tables(connection, only)
         columns = _columns(connection, only)
         keys = _keys(connection, only)
@@ -83,7 +85,7 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
             key, prefixed = keys.get(name, ((), False))
             table = Table(name, columns.get(name, ()), key, versioned=kind == VERSIONED, prefixed=prefixed)
             tables.append(_source_table(identity, engine, table, facts, tells=engine == telling))
-    return Survey(now, identity, tuple(tables), tuple(excluded))
+    return Survey(now, identity, version, tuple(tables), tuple(excluded))
 
 
 def why_excluded(name: str, kind: str, patterns: Sequence[str]) -> str:
@@ -115,6 +117,44 @@ def _server(connection: mysql.Connection) -> tuple[datetime, str, str]:
         connection, "source", "asking for its settings", "SHOW GLOBAL VARIABLES WHERE Variable_name = 'myisam_use_mmap'"
     )
     return now, identity, "" if mapped and mapped[0][1] == "ON" else "MyISAM"
+
+
+# OpenDental's own notes of what it is doing to its database.
+PREFERENCES = ("DataBaseVersion", "UpdateInProgressOnComputerName", "CorruptedDatabase")
+
+
+def version_of(connection: mysql.Connection) -> str:
+    """Return the version of OpenDental's database, empty if the source is not one.
+
+    Raises:
+        PracticeUpgrading: an upgrade is going on or has failed. Large tables are then renamed away and filled anew.
+
+    """
+    try:
+        found = mysql.rows(
+            connection,
+            "source",
+            "asking OpenDental for its version",
+            "SELECT PrefName, ValueString FROM preference WHERE PrefName IN (%s, %s, %s)",
+            PREFERENCES,
+        )
+    except DatabaseFault as fault:
+        if fault.code in MISSING_TABLE | MISSING_COLUMN:
+            return ""
+        raise
+    held = {str(name): str(value or "") for name, value in found}
+    version, upgrading, corrupted = (held.get(name, "") for name in PREFERENCES)
+    if upgrading:
+        raise PracticeUpgrading(
+            "OpenDental is being upgraded (preference UpdateInProgressOnComputerName), so nothing is read; run again when it is"
+            " done. If no upgrade is running, one was broken off: OpenDental itself says at its next start what to do."
+        )
+    if corrupted.lower() in ("1", "true"):
+        raise PracticeUpgrading(
+            "An upgrade of OpenDental failed halfway (preference CorruptedDatabase), so nothing is read; restore its backup or"
+            " finish the upgrade, then run again."
+        )
+    return version
 
 
 def _named(only: Sequence[str] | None) -> str:
@@ -195,14 +235,20 @@ def _source_table(identity: str, engine: str, table: Table, facts: Sequence[obje
     return SourceTable(table, evidence, int(str(count or 0)), int(str(size or 0)))
 
 
-def look(source: Source, limits: Limits, name: str) -> tuple[datetime, SourceTable]:
+def look(source: Source, limits: Limits, name: str, version: str | None = None) -> tuple[datetime, SourceTable]:
     """Look at one table and the source's clock.
 
     Raises:
         TableVanished: it is gone.
+        PracticeUpgrading: OpenDental is being upgraded, or its database is not of the `version` that the run began with.
 
     """
     found = survey(source, limits, [name])
+    if version is not None and found.version != version:
+        raise PracticeUpgrading(
+            f"OpenDental's database was upgraded from {version} to {found.version} since the run began; {name} keeps its last"
+            " version, the next run reads it anew."
+        )
     for each in found.tables:
         if each.table.name == name:
             return found.now, each
@@ -236,20 +282,36 @@ def hashes(source: Source, limits: Limits, each: SourceTable) -> tuple[int, int]
 
 
 def pages(
-    source: Source, limits: Limits, each: SourceTable, last: Sequence[str] | None
+    source: Source,
+    limits: Limits,
+    each: SourceTable,
+    last: Sequence[str] | None,
+    end: Sequence[str] | None = None,
 ) -> Iterator[tuple[pa.Table, list[str]]]:
-    """Read the stored columns behind the key `last` in pages, each row's hash as the last column.
+    """Read the stored columns behind the key `last` up to the key `end` in pages, each row's hash as the last column.
 
     No statement is open at the source between two pages.
     """
     select = ", ".join((mysql.replica_select(each.table), mysql.row_hash(each.table)))
-    return _pages(source, limits, each, select, last)
+    return _pages(source, limits, each, select, last, end)
+
+
+@contextmanager
+def reading(source: Source, limits: Limits) -> Iterator[mysql.Connection]:
+    """Open one of the reading connections for statements."""
+    with READERS, mysql.connect(source, limits) as connection:
+        yield connection
 
 
 def _pages(
-    source: Source, limits: Limits, each: SourceTable, select: str, last: Sequence[str] | None
+    source: Source,
+    limits: Limits,
+    each: SourceTable,
+    select: str,
+    last: Sequence[str] | None,
+    end: Sequence[str] | None = None,
 ) -> Iterator[tuple[pa.Table, list[str]]]:
-    found = mysql.pages(source, limits, each.table, select, last=last, size=each.size)
+    found = mysql.pages(source, limits, each.table, select, last=last, end=end, size=each.size)
     while True:
         try:
             with READERS:

@@ -195,6 +195,8 @@ class TablePlan:
     keyed: bool = True
     forced: bool = False
     verify: bool = False
+    version: str | None = None
+    accept_shrink: bool = False
     proof: str | None = None
 
     @property
