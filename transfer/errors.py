@@ -165,6 +165,7 @@ LIBPQ = (
 
 MISSING_TABLE = frozenset({"1146", "42P01"})
 MISSING_COLUMN = frozenset({"1054"})
+FORBIDDEN = frozenset({"1142", "1143"})
 # The server itself is out of reach, so asking it about the next table helps nobody.
 GONE = frozenset({"", "HUNG", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"})
 TOO_LARGE = frozenset({"54000", "54011"})

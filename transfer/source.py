@@ -13,7 +13,15 @@ from threading import BoundedSemaphore
 import pyarrow as pa
 
 from transfer import mysql
-from transfer.errors import GONE, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, PracticeUpgrading, TableVanished
+from transfer.errors import (
+    FORBIDDEN,
+    GONE,
+    MISSING_COLUMN,
+    MISSING_TABLE,
+    DatabaseFault,
+    PracticeUpgrading,
+    TableVanished,
+)
 from transfer.settings import Limits, Source
 from transfer.shown import shown
 from transfer.table import Column, Evidence, SourceTable, Table
@@ -139,7 +147,7 @@ def version_of(connection: mysql.Connection) -> str:
             PREFERENCES,
         )
     except DatabaseFault as fault:
-        if fault.code in MISSING_TABLE | MISSING_COLUMN:
+        if fault.code in MISSING_TABLE | MISSING_COLUMN | FORBIDDEN:
             return ""
         raise
     held = {str(name): str(value or "") for name, value in found}
