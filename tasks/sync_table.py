@@ -216,7 +216,7 @@ def _read_whole(work: _Work, definition: str) -> Shadow:
 def _read_differing(work: _Work, definition: str) -> Shadow:
     """Compare source and replica bucket by bucket, and read the rows of those that differ."""
     chosen, each, lock = work.chosen, work.each, work.lock
-    cut = buckets.cut(chosen.replica, chosen.limits, each.table)
+    cut = buckets.cut(chosen.replica, chosen.limits, each.table, each.size)
     with source.reading(chosen.source, chosen.limits) as connection:
         compared = buckets.compare(connection, lock.connection, each.table, cut)
     shadow = replica.patch(lock, chosen.limits, each, definition, work.now, compared)

@@ -11,10 +11,10 @@ from transfer import mysql
 from transfer.casts import cast_of
 from transfer.mysql import Connection, quote
 from transfer.settings import Limits, MySQLServer
-from transfer.table import Table
+from transfer.table import Size, Table
 
 ROWS = 1_000
-FIRST_BATCH = 4
+FIRST_BATCH = 1
 MOST_IN_BATCH = 200
 BATCH_SECONDS = 0.1
 
@@ -52,13 +52,17 @@ class Compared:
     differing: tuple[Bucket, ...]
 
 
-def cut(server: MySQLServer, limits: Limits, table: Table) -> list[Bucket]:
-    """Cut a table into buckets of `ROWS` rows of this server; the last one is open, for rows that it does not have yet."""
+def cut(server: MySQLServer, limits: Limits, table: Table, size: Size) -> list[Bucket]:
+    """Cut a table into buckets of `ROWS` rows of this server, fewer if they are long, so that each is hashed in a moment.
+
+    The last one is open, for rows that the server does not have yet.
+    """
+    rows = max(1, min(ROWS, limits.page_bytes // max(size.row_bytes, 1)))
     names = ", ".join(map(quote, table.key))
     keys = ", ".join(cast_of(column).for_replica.format(c=quote(column.name)) for column in table.key_columns)
     position = quote(_unlike(table))
     every = f"SELECT {names}, ROW_NUMBER() OVER (ORDER BY {names}) AS {position} FROM {quote(table.name)}"
-    query = f"SELECT {keys} FROM ({every}) AS numbered WHERE MOD({position}, {ROWS}) = 0 ORDER BY {position}"
+    query = f"SELECT {keys} FROM ({every}) AS numbered WHERE MOD({position}, {rows}) = 0 ORDER BY {position}"
     found = mysql.read(server, limits, f"cutting {table.name}", query)
     columns = [
         [mysql.literal(column, value.as_py()) for value in values]
