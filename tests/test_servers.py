@@ -18,7 +18,7 @@ import yaml
 
 from deployments import containers, installation, mariadb, matrix, postgresql, servers, sid
 from deployments.databases import DEFAULT_NAMES, GRANTS, Database
-from deployments.packages import Program, installed
+from deployments.packages import Program
 from deployments.processes import ServerError, alive, children, find
 from deployments.servers import DEMO_MARK, Servers
 
@@ -332,5 +332,8 @@ def test_a_server_that_was_not_fetched_is_named(tmp_path, monkeypatch):
         sid.chosen(tmp_path)
 
 
-def test_the_matrix_knows_the_version_of_a_server():
-    assert re.fullmatch(r"1[0-9]\.[0-9.]+", matrix.version(installed("mariadbd")))
+def test_the_matrix_knows_the_version_of_a_server(private, folder):
+    programs = installation.read(folder).programs
+    if not programs:
+        pytest.skip("containers have no program here")
+    assert re.fullmatch(r"[0-9]+\.[0-9.]+", matrix.version(programs["mariadbd"]))
