@@ -24,7 +24,7 @@ from tasks.build_models import BuildFailed, ModelsResult
 from tasks.report import Summary
 from tasks.survey import Outlook, look, survey
 from tasks.sync_table import sync_table
-from transfer import preflight
+from transfer import history, preflight
 from transfer.errors import EltError, place_of
 from transfer.settings import Settings, settings
 from transfer.table import TablePlan, TableResult
@@ -70,11 +70,13 @@ def elt(
     outlook = survey.with_options(retries=len(delays), retry_delay_seconds=delays)(
         tables, force_full, verify, accept_shrink
     )
+    history.begin(chosen.warehouse, run_id, tables=tables, forced=force_full, verified=verify)
     log.info("%s of %s tables have work", len(outlook.work), len(outlook.plans), extra={"total": len(outlook.work)})
     results = sync_tables(chosen, outlook, run_id)
     built = build(chosen, run_id) if models else None
     skipped = tuple((plan.table, plan.reason) for plan in outlook.plans if not plan.has_work)
     summary = Summary(run_id, results, skipped, outlook.excluded, outlook.gone, built, monotonic() - started)
+    report.remember(chosen, summary)
     report.report(summary)
     log.info("run %s: %s", run_id, summary.sentence)
     if not summary.good:
@@ -98,7 +100,7 @@ def outcome(plan: TablePlan, future: PrefectFuture[TableResult]) -> TableResult:
     if isinstance(found, TableResult):
         return found
     note = str(found) if isinstance(found, EltError) else f"the task ended as {type(found).__name__}"
-    failed = TableResult(plan.table, plan.method, plan.reason, "failed", note=note)
+    failed = TableResult(plan.table, plan.method, plan.reason, "failed", note=note, error=type(found).__name__)
     log.error("%s", failed.sentence, extra={"finished": plan.table})
     return failed
 
@@ -133,6 +135,9 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         help="take tables that lost most of their rows since they were last read",
     )
     parser.add_argument("--plan", action="store_true", help="show what would be done and why, and change nothing")
+    parser.add_argument(
+        "--status", action="store_true", help="show the last run and how fresh each table is, and change nothing"
+    )
     parser.add_argument("--no-dbt", action="store_true", help="leave the models as they are")
     parser.add_argument("--json", action="store_true", help="print the plan or the summary as JSON")
     return parser.parse_args(given)
@@ -144,6 +149,8 @@ def main(given: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     try:
         chosen = settings()
+        if options.status:
+            return report.show_status(console, chosen, options.table, as_json=options.json)
         report.write_logs(chosen.limits)
         preflight.check(chosen)
         outlook = (
@@ -164,7 +171,7 @@ def main(given: Sequence[str] | None = None) -> int:
 def show_plan(console: Console, chosen: Settings, outlook: Outlook, options: argparse.Namespace) -> None:
     """Print the plan in the form that was asked for."""
     if options.json:
-        print(report.as_json(outlook))
+        print(report.written_as_json(outlook))
     else:
         report.show_plan(console, chosen, outlook)
 
@@ -192,7 +199,7 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
         print("Stopped. Nothing is half done; the next run goes on from here.", file=sys.stderr)
         return 130
     if options.json:
-        print(report.as_json(summary))
+        print(report.written_as_json(summary))
     else:
         report.show_summary(console, chosen, summary)
     return 0 if summary.good else 1

@@ -9,7 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,7 +27,9 @@ from rich.text import Text
 
 from tasks.build_models import ModelsResult
 from tasks.survey import Outlook
+from transfer import history
 from transfer.errors import SettingsError
+from transfer.history import Freshness, LastRun, Run
 from transfer.settings import Limits, Settings
 from transfer.source import Excluded
 from transfer.table import TableResult
@@ -202,6 +205,57 @@ def progress(console: Console, *, quiet: bool) -> Iterator[None]:
             logging.getLogger("elt").removeHandler(handler)
 
 
+def remember(chosen: Settings, summary: Summary) -> None:
+    """Add the run to the warehouse's history."""
+    models = summary.models
+    run = Run(
+        summary.run_id,
+        summary.good,
+        unchanged=len(summary.skipped),
+        models_passed=models.passed if models else 0,
+        models_failed=len(models.failed) if models else 0,
+        seconds=summary.seconds,
+    )
+    history.end(chosen.warehouse, run, summary.tables)
+
+
+def show_status(console: Console, chosen: Settings, patterns: Sequence[str] | None, *, as_json: bool) -> int:
+    """Print the last run and each table's freshness; 1 if one of the tables failed when it was last in work."""
+    found = history.status(chosen.warehouse)
+    wanted = tuple(
+        each for each in found.tables if not patterns or any(fnmatchcase(each.table, pattern) for pattern in patterns)
+    )
+    if as_json:
+        print(written_as_json(replace(found, tables=wanted)))
+    else:
+        _print_status(console, found.run, wanted)
+    return 1 if any(each.state == "failed" for each in wanted) else 0
+
+
+def _print_status(console: Console, run: LastRun | None, tables: Sequence[Freshness]) -> None:
+    grid = _grid(
+        "table", "equal to the source at (UTC)", ">rows", "last work", "method", ">seconds", ">runs", ">failed", ""
+    )
+    for each in tables:
+        grid.add_row(
+            Text(each.table),
+            f"{each.checked:%Y-%m-%d %H:%M:%S}" if each.checked else "never",
+            f"{each.rows:,}",
+            Text(each.state, style="bold red" if each.state == "failed" else ""),
+            each.method,
+            "–" if each.state == "failed" else "" if each.seconds is None else f"{each.seconds:.1f}",
+            f"{each.runs:,}",
+            f"{each.failures:,}",
+            Text(each.note),
+        )
+    console.print(grid)
+    if run is None:
+        console.print("No run yet.")
+    else:
+        took = f", {run.seconds:.1f} s" if run.seconds is not None else ""
+        console.print(f"last run {run.run_id}: {run.state}, began {run.started:%Y-%m-%d %H:%M:%S} UTC{took}")
+
+
 def show_plan(console: Console, chosen: Settings, outlook: Outlook) -> None:
     """Print what a run would do and why."""
     grid = _grid("table", "method", "hops", ">rows (est.)", ">MB (est.)", "why")
@@ -295,7 +349,7 @@ def _grid(*names: str) -> Grid:
     return grid
 
 
-def as_json(value: object) -> str:
+def written_as_json(value: object) -> str:
     """Write a summary or an outlook as JSON."""
     return json.dumps(asdict(value), default=str, indent=2)  # type: ignore[call-overload]
 

@@ -240,6 +240,33 @@ def test_a_verification_that_found_and_repaired_something_ends_with_1(command: C
     assert "3 verified, 0 unchanged in " in again.out.splitlines()[-1]
 
 
+def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
+    command: Command, practice, warehouse, tmp_path: Path
+):
+    told = command("--status", PREFECT_API_URL="http://127.0.0.1:1/api")
+    assert (told.code, told.out.splitlines()[-1]) == (0, "No run yet.")
+    settle(practice)
+    assert command("--no-dbt").code == 0
+    (tmp_path / "recall.sql").write_text("SELECT no_such_column FROM raw.recall")
+    assert command("--no-dbt", ELT_STANDARDIZE_DIR=str(tmp_path)).code == 1
+    told = command("--status", PREFECT_API_URL="http://127.0.0.1:1/api")
+    assert told.code == 1
+    assert re.search(r"^patient +20\d\d-\d\d-\d\d \S+ +2 +synced +reload +\d+\.\d +1 +0", told.out, re.MULTILINE)
+    assert re.search(r"^recall +20\d\d-\S+ \S+ +2 +failed +resume +– +2 +1 ", told.out, re.MULTILINE)
+    assert "does not run: a column is missing" in re.sub(r"\s+", " ", told.out)
+    assert re.search(r"^last run \S+: red, began 20", told.out.splitlines()[-1])
+    assert told.seconds < 20
+    only = json.loads(command("--status", "--table", "pat*", "--json").out)
+    assert [(each["table"], each["failures"]) for each in only["tables"]] == [("patient", 0), ("patientnote", 0)]
+    assert warehouse.run("SELECT table_name, runs, failures, error_rate FROM etl_table_status ORDER BY 1") == [
+        ("patient", 1, 0, 0.0),
+        ("patientnote", 1, 0, 0.0),
+        ("recall", 2, 1, 0.5),
+    ]
+    assert warehouse.run("SELECT runs, red, unfinished FROM etl_daily_runs") == [(2, 1, 0)]
+    assert warehouse.run("SELECT error_class FROM etl_run_table WHERE state = 'failed'") == [("TableError",)]
+
+
 def test_passwords_may_have_any_character(servers, databases: Databases, practice, prefect_api, tmp_path, warehouse):
     """From `.env`, through PyMySQL, ConnectorX, ADBC and dbt."""
     source, replica = databases.source.name, databases.replica.name

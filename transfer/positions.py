@@ -25,9 +25,9 @@ def prepare(warehouse: Warehouse) -> None:
     with postgres.connect(warehouse) as connection:
         ((present,),) = connection.rows(
             "looking for the status tables",
-            "SELECT num_nulls(to_regnamespace('raw'), to_regclass($1), to_regclass($2)) = 0 AND EXISTS"
+            "SELECT num_nulls(to_regnamespace('raw'), to_regclass($1), to_regclass($2), to_regclass($3)) = 0 AND EXISTS"
             " (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'names_altered')",
-            (_status(warehouse), _builds(warehouse)),
+            (_status(warehouse), _builds(warehouse), f"{postgres.quote(warehouse.schema_name)}.etl_daily_runs"),
         )
         if present:
             return

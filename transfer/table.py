@@ -256,6 +256,7 @@ class TableResult:
     found: tuple[Finding, ...] = ()
     verified: bool = False
     note: str = ""
+    error: str = ""
     seconds: float = 0.0
 
     @property
