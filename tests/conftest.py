@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from oracle import Places, connected
 
 from deployments import sid
 from deployments.databases import PREFIXES, Databases
@@ -101,6 +102,13 @@ def module_databases(servers: Servers) -> Iterator[Databases]:
     """The same for a whole file of tests."""
     with _fresh(servers) as databases:
         yield databases
+
+
+@pytest.fixture(scope="module")
+def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
+    """A plain administrator's connections to those of the file."""
+    with connected(servers, module_databases) as places:
+        yield places
 
 
 @pytest.fixture

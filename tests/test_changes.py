@@ -2,7 +2,6 @@
 
 import secrets
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -21,12 +20,6 @@ from transfer.settings import Settings
 from transfer.table import TableResult
 
 COLUMNS = "Id bigint AUTO_INCREMENT PRIMARY KEY, Name varchar(40) NOT NULL, Fee double NOT NULL, Seen date NOT NULL, KEY (Name)"
-
-
-@pytest.fixture(scope="module")
-def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
-    with connected(servers, module_databases) as places:
-        yield places
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +154,7 @@ LOSSES = {
     "public table dropped": ("warehouse", ["DROP TABLE public.{t}"]),
     "public rows deleted": ("warehouse", ["DELETE FROM public.{t} WHERE id = 3"]),
     "transform status lost": ("warehouse", ["DELETE FROM etl_transform_status WHERE table_name = '{t}'"]),
-    "transform status table lost": ("warehouse", ["DROP TABLE etl_transform_status"]),
+    "transform status table lost": ("warehouse", ["DROP TABLE etl_transform_status CASCADE"]),
     "schema raw lost": ("warehouse", ["DROP SCHEMA raw CASCADE"]),
 }  # fmt: skip
 

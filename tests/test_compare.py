@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import oracle
 import pytest
 from conftest import numbers, settings_for
-from oracle import Places, ask, connected
+from oracle import ask
 from runs import limited, plan, run
 
 from deployments.databases import Databases
-from deployments.servers import Servers
 from transfer.settings import Settings
 
 ROWS = 5_500
-
-
-@pytest.fixture(scope="module")
-def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
-    with connected(servers, module_databases) as places:
-        yield places
 
 
 @pytest.fixture(scope="module")

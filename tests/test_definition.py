@@ -8,21 +8,14 @@ import pytest
 from conftest import KIND, settings_for
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis
-from oracle import Places, ask, connected, my
+from oracle import ask, my
 
 from deployments.databases import Databases
-from deployments.servers import Servers
 from transfer import mysql
 from transfer.definition import ENGINES, REFUSED, as_replica, parse, structure
 from transfer.errors import DatabaseFault
 from transfer.settings import Settings
 from transfer.shown import _named, shown
-
-
-@pytest.fixture(scope="module")
-def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
-    with connected(servers, module_databases) as places:
-        yield places
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import secrets
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import oracle
@@ -21,11 +20,10 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from killing import run_and_die
-from oracle import Places, ask, connected
+from oracle import Places, ask
 from runs import limited, prepare, run, settle
 
 from deployments.databases import Databases
-from deployments.servers import Servers
 from transfer import buckets
 from transfer.settings import Settings
 
@@ -38,12 +36,6 @@ COLUMNS = (
     "Id bigint, Name varchar(40) NOT NULL, Flag tinyint NOT NULL DEFAULT 0, Fee double,"
     " Stamp timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
 )
-
-
-@pytest.fixture(scope="module")
-def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
-    with connected(servers, module_databases) as places:
-        yield places
 
 
 @pytest.fixture(scope="module")

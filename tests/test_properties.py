@@ -27,11 +27,10 @@ from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import seed as seeded
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
-from oracle import Places, ask, connected, my, pg
+from oracle import Places, ask, my, pg
 from runs import limited, run
 
 from deployments.databases import Databases
-from deployments.servers import Servers
 from transfer import layout, mysql
 from transfer.settings import Settings, Source
 from transfer.table import Column
@@ -357,12 +356,6 @@ def _null(kind: Kind, nulls: bool) -> str:
     if kind.sql.startswith("timestamp"):
         return "NULL DEFAULT NULL" if nulls else "NOT NULL DEFAULT 0"
     return "NULL" if nulls else "NOT NULL"
-
-
-@pytest.fixture(scope="module")
-def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
-    with connected(servers, module_databases) as places:
-        yield places
 
 
 @pytest.fixture(scope="module")

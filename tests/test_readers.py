@@ -30,12 +30,6 @@ KEYLESS = "Id int, Version int NOT NULL"
 PLACES = ("replica", "raw", "public")
 
 
-@pytest.fixture(scope="module")
-def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
-    with connected(servers, module_databases) as places:
-        yield places
-
-
 @pytest.fixture
 def reader(servers: Servers, module_databases: Databases) -> Iterator[Places]:
     """Somebody else's connections."""

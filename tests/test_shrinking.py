@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import oracle
 import pytest
 from conftest import numbers, settings_for
-from oracle import Places, ask, connected
+from oracle import Places, ask
 from runs import limited, run
 
 from deployments.databases import Databases
-from deployments.servers import Servers
 from transfer.errors import TableShrunk
 from transfer.settings import Settings
 
 ROWS = 1_200
-
-
-@pytest.fixture(scope="module")
-def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
-    with connected(servers, module_databases) as places:
-        yield places
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,14 @@
 import secrets
 import threading
 import time
-from collections.abc import Iterator
 
 import oracle
 import pytest
 from conftest import numbers, settings_for
-from oracle import Places, ask, connected
+from oracle import Places, ask
 from runs import limited, plan, run, settle
 
 from deployments.databases import Databases
-from deployments.servers import Servers
 from tasks.survey import look
 from tasks.sync_table import sync
 from transfer import preflight
@@ -21,12 +19,6 @@ from transfer.mysql import next_count
 from transfer.settings import Limits, Settings, Warehouse
 
 COLUMNS = "Id int NOT NULL PRIMARY KEY, Name varchar(40)"
-
-
-@pytest.fixture(scope="module")
-def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
-    with connected(servers, module_databases) as places:
-        yield places
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import oracle
 import pytest
 from conftest import settings_for
-from oracle import Places, ask, connected, pg, snake
+from oracle import Places, ask, pg, snake
 from runs import limited, run, settle
 
 from deployments.databases import Databases
-from deployments.servers import Servers
 from tasks.survey import look
 from tasks.sync_table import sync
 from transfer import public, raw
@@ -176,12 +175,6 @@ class Verified:
     first: dict[str, TableResult]
     inexact: dict[str, str]
     second: dict[str, TableResult]
-
-
-@pytest.fixture(scope="module")
-def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
-    with connected(servers, module_databases) as places:
-        yield places
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def prepare(warehouse: Warehouse) -> None:
             "looking for the status tables",
             "SELECT num_nulls(to_regnamespace('raw'), to_regclass($1), to_regclass($2), to_regclass($3)) = 0 AND EXISTS"
             " (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'names_altered')",
-            (_status(warehouse), _builds(warehouse), f"{postgres.quote(warehouse.schema_name)}.etl_daily_runs"),
+            (_status(warehouse), _builds(warehouse), f"{postgres.quote(warehouse.schema_name)}.etl_table_status"),
         )
         if present:
             return
