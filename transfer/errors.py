@@ -215,7 +215,7 @@ def faults(place: str, doing: str) -> Iterator[None]:
         yield
     except EltError:
         raise
-    except Exception as error:
+    except Exception as error:  # of whatever driver; one that is none of theirs goes on as it is
         code = code_of(error)
         if code is None:
             raise

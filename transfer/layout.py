@@ -32,17 +32,19 @@ def unique(columns: Iterable[str], form: Callable[[str], str] = str) -> tuple[st
     Of twins only the one that is called so already, or else the first of the alphabet, has the name without a digest.
     """
     columns = tuple(columns)
-    wanted = {column: _taken_by_postgres(form(column)) for column in columns}
+    wanted = {column: _acceptable(form(column)) for column in columns}
     given: dict[str, str] = {}
+    taken: set[str] = set()
     for column in sorted(columns, key=lambda each: (wanted[each] != each, each)):
         name, tries = wanted[column], 0
-        while name in given.values():
+        while name in taken:
             name, tries = fit(f"{form(column)}_{digest(column, *['again'] * tries)[:8]}"), tries + 1
         given[column] = name
+        taken.add(name)
     return tuple(given[column] for column in columns)
 
 
-def _taken_by_postgres(name: str) -> str:
+def _acceptable(name: str) -> str:
     return f"{name}_" if name in SYSTEM_COLUMNS else fit(name)
 
 

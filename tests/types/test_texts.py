@@ -209,6 +209,23 @@ def test_half_of_a_surrogate_pair_is_a_question_mark_that_is_counted(brought):
     assert run(brought.settings, "halves", verify=True)["halves"].found == ()
 
 
+@pytest.mark.only_on("MariaDB", "MySQL refuses such bytes")
+def test_a_byte_that_is_no_character_is_counted_whatever_stands_for_it(brought):
+    brought.make(
+        "noncharacters",
+        "Id int PRIMARY KEY, A varchar(9) CHARACTER SET tis620, B varchar(9) CHARACTER SET cp1257",
+        "1, x'41DB', x'41A1'",
+        "2, '?', '?'",
+        "3, 'ก', 'ą'",
+    )
+    result = run(brought.settings, "noncharacters", force_full=True)["noncharacters"]
+    held = brought.raw('SELECT "A", "B" FROM raw.noncharacters ORDER BY "Id"')
+    assert [len(text) for row in held for text in row] == [2, 2, 1, 1, 1, 1]
+    assert held[1:] == [("?", "?"), ("ก", "ą")]
+    assert {text[1] for text in held[0]} <= {"?", "\ufffd"}
+    assert result.altered == {"A": {"unmapped_characters": 1}, "B": {"unmapped_characters": 1}}
+
+
 def test_t10_large_texts_are_read_in_pages_of_bytes(brought):
     ask(brought.places.source, "CREATE TABLE documentmisc (Id int PRIMARY KEY, RawBase64 longtext)")
     for each in range(8):
