@@ -12,8 +12,10 @@ from prefect import task
 from tasks.caching import proven_key
 from tasks.retrying import may_help
 from transfer import buckets, evidence, positions, public, raw, replica, source, verification
+from transfer.buckets import Difference
 from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
 from transfer.replica import Lock, Shadow, Verdict
+from transfer.scope import EVERYTHING, NOTHING, Range, Scope
 from transfer.settings import Settings, settings
 from transfer.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult
 
@@ -81,11 +83,12 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What was done in one place, what a verification found there, and what PostgreSQL does not hold."""
+    """What was done in one place, to rows of which scope, what a verification found there, and what PostgreSQL does not hold."""
 
     hops: tuple[Hop, ...] = ()
     found: tuple[Finding, ...] = ()
     altered: dict[str, dict[str, int]] = field(default_factory=dict)
+    scope: Scope = EVERYTHING
 
 
 def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableResult:
@@ -95,8 +98,9 @@ def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> Tabl
     done_before = before.extracted is not None and before.extracted.run_id == run_id
     work = _Work(chosen, plan, run_id, lock, now, each, forced=plan.forced and not done_before)
     extracted = _told(work, _into_replica(work, before))
+    current = before.loaded is not None and not evidence.why_standardize(before.loaded.rules, before.loaded)
     loaded = _told(work, _into_raw(work))
-    standardized = _told(work, _into_public(work))
+    standardized = _told(work, _into_public(work, loaded.scope if current else EVERYTHING))
     hops = (*extracted.hops, *loaded.hops, *standardized.hops)
     found = _FOUND.pop((run_id, plan.table), ())
     after = work.standing.extracted
@@ -177,21 +181,26 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> Hop:
     counted = source.count(chosen.source, chosen.limits, each)
     definition = source.definition(chosen.source, chosen.limits, name)
     method = evidence.how_read(chosen.limits, each, recorded, forced=work.forced)
-    if method == evidence.COMPARE and replica.mergeable(work.lock, chosen.limits, each, definition):
-        shadow = _read_differing(work, definition)
+    since = evidence.since(chosen.limits, each, recorded, work.now)
+    if method == evidence.INCREMENTAL and (since is None or work.plan.verify):
+        method = evidence.COMPARE
+    if method != evidence.RELOAD and not replica.mergeable(work.lock, chosen.limits, each, definition):
+        method = evidence.RELOAD
+    if method == evidence.RELOAD:
+        shadow = _read_whole(work, definition)
     else:
-        method, shadow = evidence.RELOAD, _read_whole(work, definition)
+        shadow = _read_differing(work, definition, since if method == evidence.INCREMENTAL else None)
     _, afterwards = source.look(chosen.source, chosen.limits, name, work.plan.version)
     held = source.count(chosen.source, chosen.limits, afterwards)
-    unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.rows))
+    unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.total))
     if unsteady:
         raise TableUnsteady(f"{name} {unsteady}; nothing was changed, the next run reads it anew.")
     clean = source.is_clean(each.evidence, afterwards.evidence, shadow.read_from)
-    verdict = Verdict(work.run_id, method, reason, each.evidence, clean, shadow.rows, started)
-    if recorded and evidence.shrunk(chosen.limits, recorded.rows, shadow.rows) and not _accepted(work):
+    verdict = Verdict(work.run_id, method, reason, each.evidence, clean, shadow.total, shadow.read_from, started)
+    if recorded and evidence.shrunk(chosen.limits, recorded.rows, shadow.total) and not _accepted(work):
         replica.hold(work.lock, shadow, verdict)
         raise TableShrunk(
-            f"{name} has {shadow.rows:,} rows but had {recorded.rows:,}, so its last version stays (ELT_SHRINK_SHARE). If they"
+            f"{name} has {shadow.total:,} rows but had {recorded.rows:,}, so its last version stays (ELT_SHRINK_SHARE). If they"
             f" were deleted on purpose, run with --table {name} --accept-shrink; a run that finds it so again after"
             f" {chosen.limits.second_look_seconds} s (ELT_SECOND_LOOK_SECONDS) takes it."
         )
@@ -208,22 +217,36 @@ def _read_whole(work: _Work, definition: str) -> Shadow:
     """Read all rows, going on where a killed run stopped."""
     chosen, each = work.chosen, work.each
     shadow = replica.shadow(work.lock, chosen.limits, each, definition, work.now)
-    for page, last in source.pages(chosen.source, chosen.limits, each, shadow.last):
+    for page, last in source.pages(chosen.source, chosen.limits, each, Range(shadow.last)):
         shadow = replica.append(work.lock, shadow, page, last)
     return shadow
 
 
-def _read_differing(work: _Work, definition: str) -> Shadow:
-    """Compare source and replica bucket by bucket, and read the rows of those that differ."""
-    chosen, each, lock = work.chosen, work.each, work.lock
+def _read_differing(work: _Work, definition: str, since: datetime | None) -> Shadow:
+    """Find the rows whose hashes differ in source and replica, and read those."""
+    chosen, each = work.chosen, work.each
+    difference = _difference(work, since)
+    shadow = replica.patch(work.lock, chosen.limits, each, definition, work.now, difference, since)
+    for within in difference.scope.ranges:
+        for page, last in source.pages(chosen.source, chosen.limits, each, within):
+            shadow = replica.append(work.lock, shadow, page, last)
+    for page in source.rows_of(chosen.source, chosen.limits, each, difference.scope.keys):
+        shadow = replica.append(work.lock, shadow, page)
+    return shadow
+
+
+def _difference(work: _Work, since: datetime | None) -> Difference:
+    """Compare source and replica bucket by bucket, and row by row in those that differ."""
+    chosen, each = work.chosen, work.each
     cut = buckets.cut(chosen.replica, chosen.limits, each.table, each.size)
     with source.reading(chosen.source, chosen.limits) as connection:
-        compared = buckets.compare(connection, lock.connection, each.table, cut)
-    shadow = replica.patch(lock, chosen.limits, each, definition, work.now, compared)
-    for bucket in compared.differing:
-        for page, last in source.pages(chosen.source, chosen.limits, each, bucket.after, bucket.until):
-            shadow = replica.append(lock, shadow, page, last)
-    return shadow
+        compared = buckets.compare(connection, work.lock.connection, each.table, cut, since)
+    difference = replace(compared, scope=NOTHING)
+    for within in compared.scope.ranges:
+        ours = source.listed(chosen.source, chosen.limits, each, within, since)
+        theirs = replica.listed(chosen.replica, chosen.limits, each, within, since)
+        difference += buckets.sift(each.table, within, ours, theirs)
+    return difference
 
 
 def _repaired_replica(each: SourceTable, extracted: Extracted, hop: Hop) -> tuple[Finding, ...]:
@@ -253,7 +276,7 @@ def _into_raw(work: _Work) -> _Step:
     standing = work.standing
     due = evidence.why_load(standing)
     reason = "forced" if work.forced else due
-    step = _load(work, standing) if reason else _Step()
+    step = _load(work, standing, replays=due == reason == evidence.BEHIND) if reason else _Step()
     if not work.plan.verify:
         return step
     found = _repaired("raw", step.hops[0]) if reason and (not due or due in evidence.DAMAGE) else ()
@@ -261,7 +284,7 @@ def _into_raw(work: _Work) -> _Step:
     if not wrong:
         return replace(step, found=found)
     if not reason:
-        step = _load(work, standing)
+        step = _load(work, standing, replays=False)
     if reason or _compare(work):
         named = ", ".join(map(str, wrong))
         raise TableError(f"{work.each.table.name} does not come into raw as it is in the replica: {named}.")
@@ -273,19 +296,33 @@ def _compare(work: _Work) -> tuple[Finding, ...]:
     return verification.compare(chosen.replica, chosen.warehouse, chosen.limits, work.each, work.raw_name)
 
 
-def _load(work: _Work, standing: Standing) -> _Step:
-    """Load the replica's table into `raw`."""
+def _load(work: _Work, standing: Standing, *, replays: bool) -> _Step:
+    """Load the replica's table into `raw`: what the extracts since the last load changed, or everything."""
     chosen, each = work.chosen, work.each
     if standing.extracted is None:
         raise TableError(f"{each.table.name} is not in the replica, so raw cannot be loaded.")
-    totals = replica.totals(chosen.replica, chosen.limits, each.table)
-    origin = raw.Origin(standing.generation, standing.extracted.id, totals)
-    pages = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table))
+    scope = _to_load(work, standing) if replays else EVERYTHING
+    totals = replica.totals(chosen.replica, chosen.limits, each.table, scope)
+    rows = totals.rows if scope.whole else standing.extracted.rows
+    origin = raw.Origin(standing.generation, standing.extracted.id, totals, rows, scope)
+    pages = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table), scope)
     hop, altered = raw.load(chosen.warehouse, chosen.limits, each.table, work.lock.fence, origin, pages)
-    return _Step((hop,), altered=altered)
+    return _Step((hop,), altered=altered, scope=scope)
 
 
-def _into_public(work: _Work) -> _Step:
+def _to_load(work: _Work, standing: Standing) -> Scope:
+    """Return the rows that the extracts since the last load changed, everything where that is not known to be enough."""
+    chosen, table, loaded = work.chosen, work.each.table, standing.loaded
+    # How many values PostgreSQL cannot hold is counted anew where there are some.
+    if loaded is None or loaded.altered:
+        return EVERYTHING
+    scope = replica.changed_since(chosen.replica, chosen.limits, table.name, loaded.extract_id)
+    if scope.whole or scope.empty or not raw.has_its_structure(chosen.warehouse, table):
+        return EVERYTHING
+    return scope
+
+
+def _into_public(work: _Work, scope: Scope) -> _Step:
     """Make the base table anew from `raw` if it is behind; when verified, in any case, which changes nothing in a sound one."""
     chosen, each, standing = work.chosen, work.each, work.standing
     recipe = public.recipe(chosen.limits, each.table, evidence.raw_name(each, standing))
@@ -294,6 +331,7 @@ def _into_public(work: _Work) -> _Step:
         return _Step()
     damage = work.plan.verify and recipe.standard and (not due or due in evidence.DAMAGE)
     other = damage and not due and public.has_other_structure(chosen.warehouse, chosen.limits, each.table)
-    hop = public.standardize(chosen.warehouse, chosen.limits, each.table, work.lock.fence)
+    scope = EVERYTHING if work.forced or work.plan.verify else scope
+    hop = public.standardize(chosen.warehouse, chosen.limits, each.table, work.lock.fence, scope)
     found = (Finding("public", "other structure", "", 1),) if other else _repaired("public", hop) if damage else ()
     return _Step((hop,) if due or work.forced or other or hop.changed else (), found)

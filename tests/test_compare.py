@@ -1,17 +1,31 @@
-"""A large table is compared by the hashes of key ranges, and only where they differ its rows are read again."""
+"""Of a large table only the rows that changed are read and carried on; which they are, hashes tell.
+
+A table that its server stamps is hashed by key and stamp, any other by all columns.
+"""
 
 from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
 
 import oracle
 import pytest
 from conftest import numbers, settings_for
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
 from oracle import ask
 from runs import limited, plan, run
 
 from deployments.databases import Databases
-from transfer.settings import Settings
+from tasks import sync_table
+from transfer import scope as scopes
+from transfer.errors import DatabaseFault, SettingsError
+from transfer.scope import Range, Scope
+from transfer.settings import Limits, Settings
 
-ROWS = 5_500
+ROWS = 2_500
+ENGINES = ["MyISAM", "InnoDB"]
 
 
 @pytest.fixture(scope="module")
@@ -26,32 +40,180 @@ KEYS = {
     "text": ("Id varchar(64), PRIMARY KEY (Id)", "SHA2(seq, 256)"),
     "binary": ("Id binary(8), PRIMARY KEY (Id)", "LEFT(UNHEX(SHA2(seq, 256)), 8)"),
     "composite": ("Id int, Part varchar(9), PRIMARY KEY (Id, Part)", "seq DIV 7, CONCAT('p', seq)"),
+    "numbers": ("Id int, Part smallint, PRIMARY KEY (Id, Part)", "seq DIV 7 - 400, seq % 7"),
     "dates": ("Id datetime(6), PRIMARY KEY (Id)", "'2020-01-01' + INTERVAL seq MINUTE"),
     "negative": ("Id decimal(12,2), PRIMARY KEY (Id)", "1000 - seq / 4"),
 }
 CHANGES = {
-    "updated": "UPDATE {t} SET Name = 'other' WHERE Number = 2345",
+    "updated": "UPDATE {t} SET Name = 'other' WHERE Number = 1234",
     "deleted": "DELETE FROM {t} WHERE Number = 1",
-    "inserted": "INSERT INTO {t} SELECT {key}, 'new', seq FROM (SELECT 9999 AS seq) AS one",
-    "case only": "UPDATE {t} SET Name = UPPER(Name) WHERE Number = 5500",
+    "inserted": "INSERT INTO {t} SELECT {key}, 'new', seq{stamp} FROM (SELECT 9999 AS seq) AS one",
+    "case only": "UPDATE {t} SET Name = UPPER(Name) WHERE Number = 2500",
 }
+# As far as a load can name the rows in PostgreSQL too.
+NUMBERED = {"dense", "sparse", "random", "numbers"}
+STAMP = "Stamp timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
 
 
-@pytest.mark.parametrize("engine", ["MyISAM", "InnoDB"])
-@pytest.mark.parametrize("kind", KEYS)
-def test_few_rows_are_read_for_few_changes(kind, engine, places, settings):
-    table = f"{kind}_{engine.lower()}"
+CASES = [
+    *((kind, "MyISAM", False) for kind in KEYS),
+    *((kind, "MyISAM", True) for kind in ("dense", "numbers", "text")),
+    *((kind, "InnoDB", stamped) for kind in ("dense", "composite") for stamped in (False, True)),
+]
+
+
+@pytest.mark.parametrize(("kind", "engine", "stamped"), CASES)
+def test_only_rows_that_changed_are_moved(kind, engine, stamped, places, settings):
+    table = f"{kind}_{engine}_{stamped}".lower()
     columns, key = KEYS[kind]
-    ask(
-        places.source,
-        f"CREATE TABLE {table} ({columns.replace(', PRIMARY', ', Name varchar(20), Number int, PRIMARY')}) ENGINE={engine}",
-    )
-    ask(places.source, f"INSERT INTO {table} SELECT {key}, CONCAT('n', seq), seq FROM {numbers(ROWS)}")
+    others = f", Name varchar(20), Number int{f', {STAMP}' if stamped else ''}, PRIMARY"
+    ask(places.source, f"CREATE TABLE {table} ({columns.replace(', PRIMARY', others)}) ENGINE={engine}")
+    old = ", '2001-01-01'" if stamped else ""
+    ask(places.source, f"INSERT INTO {table} SELECT {key}, CONCAT('n', seq), seq{old} FROM {numbers(ROWS)}")
     assert run(settings, table)[table].hops[0].read == ROWS
     for change in CHANGES.values():
-        ask(places.source, change.format(t=table, key=key))
-        assert plan(settings, table).method == "compare"
-        (extract, *_) = run(settings, table)[table].hops
+        ask(places.source, change.format(t=table, key=key, stamp=", NOW()" if stamped else ""))
+        assert plan(settings, table).method == ("incremental" if stamped else "compare")
+        extract, load, standardize = run(settings, table)[table].hops
         assert extract.changed == 1
-        assert extract.read <= 1_501
+        assert extract.read <= 1
+        if kind in NUMBERED:
+            assert load.changed == standardize.changed == 1
+            assert load.read == standardize.read == extract.read
         assert oracle.unequal(places, [table]) == {}
+
+
+@pytest.fixture(params=ENGINES)
+def stamped(request, places, settings) -> str:
+    """A table of 3,000 rows stamped in 2001 that was read just now."""
+    table = f"s{secrets.token_hex(6)}"
+    ask(
+        places.source, f"CREATE TABLE {table} (Id bigint PRIMARY KEY, Name varchar(20), {STAMP}) ENGINE={request.param}"
+    )
+    ask(places.source, f"INSERT INTO {table} SELECT seq, CONCAT('n', seq), '2001-01-01' FROM {numbers(3_000)}")
+    run(settings, table)
+    return table
+
+
+def _replace(places, table: str, key: int, stamp: str) -> None:
+    ask(places.source, f"REPLACE INTO {table} (Id, Name, Stamp) VALUES ({key}, 'replaced', {stamp})")
+
+
+def test_a_row_that_keeps_its_recent_stamp_is_found_by_its_columns(stamped, places, settings):
+    _replace(places, stamped, 7, "NOW()")
+    run(settings, stamped)
+    ask(places.source, f"UPDATE {stamped} SET Name = 'again', Stamp = Stamp WHERE Id = 7")
+    (extract, *_) = run(settings, stamped)[stamped].hops
+    assert (extract.read, extract.updated) == (1, 1)
+    assert oracle.unequal(places, [stamped]) == {}
+
+
+@pytest.mark.parametrize("stamp", ["'1999-01-01'", "'2037-01-01'", "'0000-00-00'"])
+def test_a_stamp_of_any_time_tells_of_a_change_and_stops_no_other(stamp, stamped, places, settings):
+    for key in (5, 2_995):
+        _replace(places, stamped, key, stamp)
+        assert run(settings, stamped)[stamped].hops[0].updated == 1
+        assert oracle.unequal(places, [stamped]) == {}
+
+
+def test_a_change_that_keeps_an_old_stamp_is_found_by_the_next_verification(stamped, places, settings):
+    ask(places.source, f"UPDATE {stamped} SET Name = 'silent', Stamp = Stamp WHERE Id = 7")
+    run(settings, stamped)
+    assert oracle.unequal(places, [stamped]) != {}
+    run(settings, stamped, verify=True)
+    assert oracle.unequal(places, [stamped]) == {}
+
+
+def test_stamps_are_not_relied_upon_after_the_sources_clock_was_set_back(stamped, places, settings):
+    later = datetime.now() + timedelta(hours=1)  # noqa: DTZ005 - the server's own, an hour from now
+    ask(places.replica, f"UPDATE etl_extract_status SET read_from = '{later}' WHERE table_name = '{stamped}'")
+    ask(places.source, f"UPDATE {stamped} SET Name = 'silent', Stamp = Stamp WHERE Id = 7")
+    run(settings, stamped)
+    assert oracle.unequal(places, [stamped]) == {}
+
+
+def test_stamps_are_not_relied_upon_when_the_replica_lost_rows(stamped, places, settings):
+    ask(places.replica, f"UPDATE {stamped} SET Name = 'forged', Stamp = Stamp WHERE Id = 7")
+    ask(places.replica, f"DELETE FROM {stamped} WHERE Id = 8")
+    run(settings, stamped)
+    assert oracle.unequal(places, [stamped]) == {}
+
+
+def test_many_changes_are_read_by_ranges(stamped, places, settings):
+    ask(places.source, f"UPDATE {stamped} SET Name = 'flipped' WHERE Id > 900")
+    ask(places.source, f"DELETE FROM {stamped} WHERE Id BETWEEN 950 AND 960")
+    extract, load, standardize = run(settings, stamped)[stamped].hops
+    assert (extract.updated, extract.deleted) == (2_089, 11)
+    assert extract.read == load.read == standardize.read
+    assert oracle.unequal(places, [stamped]) == {}
+
+
+def test_loads_that_were_missed_are_made_up_for(stamped, places, settings, monkeypatch):
+    for key in (3, 1_500, 2_999):
+        ask(places.source, f"UPDATE {stamped} SET Name = 'missed' WHERE Id = {key}")
+        _extract_only(settings, stamped, monkeypatch)
+    ask(places.source, f"DELETE FROM {stamped} WHERE Id = 3")
+    extract, load, _ = run(settings, stamped)[stamped].hops
+    assert (extract.read, load.read) == (0, 2)
+    assert (load.updated, load.deleted) == (2, 1)
+    assert oracle.unequal(places, [stamped]) == {}
+
+
+def _extract_only(settings, table, monkeypatch):
+    def fail(*_):
+        raise DatabaseFault("warehouse", "loading", "57P01")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sync_table, "_into_raw", fail)
+        with pytest.raises(DatabaseFault):
+            run(settings, table)
+
+
+def test_a_load_that_was_missed_for_long_takes_everything(stamped, places, settings, monkeypatch):
+    ask(places.source, f"UPDATE {stamped} SET Name = 'missed' WHERE Id = 3")
+    _extract_only(settings, stamped, monkeypatch)
+    ask(places.replica, "DELETE FROM etl_extract_scope")
+    assert run(settings, stamped)[stamped].hops[-2].read == 3_000
+    assert oracle.unequal(places, [stamped]) == {}
+
+
+@pytest.mark.parametrize("method", ["reload", "compare", "incremental"])
+def test_methods_can_be_chosen(method, stamped, places, settings):
+    chosen = limited(settings, methods=((f"{stamped[:-3]}*", method),))
+    ask(places.source, f"UPDATE {stamped} SET Name = 'chosen' WHERE Id = 3")
+    assert plan(chosen, stamped).method == method
+    assert run(chosen, stamped)[stamped].hops[0].read == (3_000 if method == "reload" else 1)
+
+
+def test_an_unknown_method_is_named(monkeypatch):
+    monkeypatch.setenv("ELT_METHODS", "fee=guess")
+    with pytest.raises(SettingsError, match="ELT_METHODS is unusable: guess is no method for fee"):
+        Limits.read()
+
+
+NUMBERS = st.integers(-30, 30)
+SIDES = st.none() | st.tuples(NUMBERS).map(lambda key: tuple(map(str, key)))
+RANGES = st.builds(Range, SIDES, SIDES).filter(
+    lambda each: each.after is None or each.until is None or int(each.after[0]) < int(each.until[0])
+)
+
+
+@hypothesis(deadline=None, max_examples=300)
+@given(
+    st.lists(
+        st.builds(Scope, st.lists(RANGES, max_size=4).map(tuple), st.lists(NUMBERS.map(lambda n: (str(n),))).map(tuple))
+    )
+)
+def test_scopes_are_united_and_no_row_comes_twice(several):
+    united = scopes.read(part for each in several for part in scopes.parts(each))
+    for number in range(-35, 36):
+        wanted = any(_times(each, number) for each in several)
+        assert _times(united, number) == wanted
+
+
+def _times(scope: Scope, number: int) -> int:
+    within = sum(
+        (each.after is None or int(each.after[0]) < number) and (each.until is None or number <= int(each.until[0]))
+        for each in scope.ranges
+    )
+    return within + scope.keys.count((str(number),))

@@ -1,15 +1,19 @@
-"""Key ranges of a table: what two servers count and hash in each, so that only those that differ are read again."""
+"""Key ranges of a table: what two servers count and hash in each, and the rows by which those that differ do so."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from time import monotonic
+from typing import Any
+
+import pyarrow as pa
 
 from transfer import mysql
-from transfer.casts import cast_of
 from transfer.mysql import Connection, quote
+from transfer.scope import NOTHING, Key, Range, Scope
 from transfer.settings import Limits, MySQLServer
 from transfer.table import Size, Table
 
@@ -17,16 +21,25 @@ ROWS = 1_000
 FIRST_BATCH = 1
 MOST_IN_BATCH = 200
 BATCH_SECONDS = 0.1
-
-Key = tuple[str, ...]
+LISTED = 20  # buckets whose rows are listed at once
+MOST_SINGLE = 0.5  # of the rows of a range; where more differ, it is read as a whole
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """The rows whose keys, written as literals, are behind `after` and not behind `until`; None leaves a side open."""
+class Difference:
+    """The rows that are equal in two places, with the sum of their hashes modulo 2^64, and the scope of the others."""
 
-    after: Key | None = None
-    until: Key | None = None
+    rows: int = 0
+    hashes: int = 0
+    scope: Scope = NOTHING
+
+    def __add__(self, other: Difference) -> Difference:
+        """Add what was found of other rows."""
+        hashes = (self.hashes + other.hashes) % mysql.HASHES
+        return Difference(self.rows + other.rows, hashes, self.scope + other.scope)
+
+
+NO_ROWS = Difference()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +56,27 @@ class Tally:
         return self.rows == self.hashed
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """What stands in the buckets that are equal, and the key ranges of those that are not."""
-
-    rows: int
-    hashes: int
-    differing: tuple[Bucket, ...]
-
-
-def cut(server: MySQLServer, limits: Limits, table: Table, size: Size) -> list[Bucket]:
+def cut(server: MySQLServer, limits: Limits, table: Table, size: Size) -> list[Range]:
     """Cut a table into buckets of `ROWS` rows of this server, fewer if they are long, so that each is hashed in a moment.
 
     The last one is open, for rows that the server does not have yet.
     """
     rows = max(1, min(ROWS, limits.page_bytes // max(size.row_bytes, 1)))
     names = ", ".join(map(quote, table.key))
-    keys = ", ".join(cast_of(column).for_replica.format(c=quote(column.name)) for column in table.key_columns)
     position = quote(_unlike(table))
     every = f"SELECT {names}, ROW_NUMBER() OVER (ORDER BY {names}) AS {position} FROM {quote(table.name)}"
-    query = f"SELECT {keys} FROM ({every}) AS numbered WHERE MOD({position}, {rows}) = 0 ORDER BY {position}"
+    query = f"SELECT {mysql.key_select(table)} FROM ({every}) AS numbered WHERE MOD({position}, {rows}) = 0 ORDER BY {position}"
     found = mysql.read(server, limits, f"cutting {table.name}", query)
+    return [Range(after, until) for after, until in pairwise([None, *_keys(table, found), None])]
+
+
+def _keys(table: Table, found: pa.Table) -> list[Key]:
+    """Return the keys in the first columns of what was read as literals."""
     columns = [
-        [mysql.literal(column, value.as_py()) for value in values]
-        for column, values in zip(table.key_columns, found.columns, strict=True)
+        [mysql.literal(column, value) for value in found.column(position).to_pylist()]
+        for position, column in enumerate(table.key_columns)
     ]
-    bounds: list[Key | None] = [None, *zip(*columns, strict=True), None]
-    return [Bucket(after, until) for after, until in pairwise(bounds)]
+    return list(zip(*columns, strict=True))
 
 
 def _unlike(table: Table) -> str:
@@ -80,22 +87,14 @@ def _unlike(table: Table) -> str:
     return name
 
 
-def within(table: Table, bucket: Bucket, alias: str = "") -> str:
-    """Return the condition for the rows of a bucket."""
-    conditions = [
-        f"({form(table.key_columns, bound, alias)})"
-        for form, bound in ((mysql.after, bucket.after), (mysql.until, bucket.until))
-        if bound
-    ]
-    return " AND ".join(conditions) or "TRUE"
-
-
-def tallies(connection: Connection, place: str, table: Table, buckets: Sequence[Bucket]) -> list[Tally]:
-    """Count and hash the rows of buckets, all in one statement."""
-    row = mysql.row_hash(table)
+def tallies(
+    connection: Connection, place: str, table: Table, buckets: Sequence[Range], since: datetime | None = None
+) -> list[Tally]:
+    """Count and hash the rows of buckets, all in one statement; `since` as in `mysql.row_hash`."""
+    row = mysql.row_hash(table, since)
     statement = " UNION ALL ".join(
         f"SELECT {position}, COUNT(*), COUNT(hash), COALESCE(SUM(hash), 0) FROM (SELECT {row} AS hash"
-        f" FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {within(table, bucket)}) AS of_bucket"
+        f" FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {mysql.within(table, bucket)}) AS of_bucket"
         for position, bucket in enumerate(buckets)
     )
     found = {row[0]: row[1:] for row in mysql.rows(connection, place, f"comparing {table.name}", statement)}
@@ -105,42 +104,64 @@ def tallies(connection: Connection, place: str, table: Table, buckets: Sequence[
     ]
 
 
-def compare(source: Connection, replica: Connection, table: Table, buckets: Sequence[Bucket]) -> Compared:
-    """Compare buckets on both servers, in statements that take the source about a tenth of a second."""
-    rows = hashes = 0
-    differing: list[Bucket] = []
-    for batch, ours in _batches(source, table, buckets):
-        for bucket, at_source, at_replica in zip(batch, ours, tallies(replica, "replica", table, batch), strict=True):
+def compare(
+    source: Connection, replica: Connection, table: Table, buckets: Sequence[Range], since: datetime | None = None
+) -> Difference:
+    """Compare buckets on both servers, in statements that take the source about a tenth of a second.
+
+    The scope's ranges follow each other, and are at most `LISTED` buckets long.
+    """
+    equal = NO_ROWS
+    differing: list[Range] = []
+    for batch, ours in _batches(source, table, buckets, since):
+        theirs = tallies(replica, "replica", table, batch, since)
+        for bucket, at_source, at_replica in zip(batch, ours, theirs, strict=True):
             if at_source.whole and at_source == at_replica:
-                rows, hashes = rows + at_source.rows, (hashes + at_source.hashes) % mysql.HASHES
+                equal += Difference(at_source.rows, at_source.hashes)
             else:
                 differing.append(bucket)
-    return Compared(rows, hashes, tuple(joined(differing)))
+    return equal + Difference(scope=Scope(tuple(joined(differing))))
 
 
 def _batches(
-    source: Connection, table: Table, buckets: Sequence[Bucket]
-) -> Iterator[tuple[Sequence[Bucket], list[Tally]]]:
+    source: Connection, table: Table, buckets: Sequence[Range], since: datetime | None
+) -> Iterator[tuple[Sequence[Range], list[Tally]]]:
     position, size = 0, FIRST_BATCH
     while position < len(buckets):
         batch = buckets[position : position + size]
         started = monotonic()
-        found = tallies(source, "source", table, batch)
+        found = tallies(source, "source", table, batch, since)
         seconds = monotonic() - started
         yield batch, found
         position += size
         size = max(1, min(MOST_IN_BATCH, 2 * size, int(size * BATCH_SECONDS / max(seconds, 1e-4))))
 
 
-def joined(buckets: Sequence[Bucket]) -> Iterator[Bucket]:
-    """Make one of buckets that follow each other."""
-    last: Bucket | None = None
+def joined(buckets: Sequence[Range], most: int = LISTED) -> Iterator[Range]:
+    """Make one of buckets that follow each other, of so many at most."""
+    last, count = None, 0
     for bucket in buckets:
-        if last and last.until == bucket.after:
-            last = Bucket(last.after, bucket.until)
+        if last and last.until == bucket.after and count < most:
+            last, count = Range(last.after, bucket.until), count + 1
             continue
         if last:
             yield last
-        last = bucket
+        last, count = bucket, 1
     if last:
         yield last
+
+
+def sift(table: Table, within: Range, ours: Sequence[pa.Table], theirs: Sequence[pa.Table]) -> Difference:
+    """Tell the equal rows of a range from the others, by what both servers listed of them: keys, and hashes at the end."""
+    wanted, held = _rows(ours), _rows(theirs)
+    width = len(table.key)
+    equal = {row for row in wanted & held if row[width] is not None}  # a row too long to be hashed is equal to none
+    if len(wanted) - len(equal) > MOST_SINGLE * len(wanted):
+        return Difference(scope=Scope((within,)))
+    others = {row[:width] for row in (wanted | held) - equal}
+    keys = [tuple(map(mysql.literal, table.key_columns, key)) for key in sorted(others)]
+    return Difference(len(equal), sum(row[width] for row in equal) % mysql.HASHES, Scope(keys=tuple(keys)))
+
+
+def _rows(pages: Sequence[pa.Table]) -> set[tuple[Any, ...]]:
+    return {row for page in pages for row in zip(*(column.to_pylist() for column in page.columns), strict=True)}

@@ -167,6 +167,11 @@ def pageable(columns: tuple[Column, ...]) -> bool:
     return bool(columns) and all(cast_of(column).literal for column in columns)
 
 
+def numbered(columns: tuple[Column, ...]) -> bool:
+    """Tell whether a key of these columns is made of whole numbers, which all servers write and sort alike."""
+    return bool(columns) and all(cast_of(column).literal == "number" for column in columns)
+
+
 def keeps_identity(columns: tuple[Column, ...]) -> bool:
     """Tell whether a key of these columns stays one in PostgreSQL.
 

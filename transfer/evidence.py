@@ -1,8 +1,9 @@
-"""What each table needs and why, from evidence alone: the first steps, `skip` and `reload`, of the ladder."""
+"""What each table needs and why, from evidence alone: the ladder of `skip`, `reload`, `incremental` and `compare`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from transfer import public
 from transfer.casts import pageable
@@ -11,7 +12,7 @@ from transfer.settings import Limits
 from transfer.table import Evidence, Extracted, Loaded, SourceTable, Standing, TablePlan, digest
 
 EXTRACT, LOAD, STANDARDIZE = "extract", "load", "standardize"
-RELOAD, COMPARE = "reload", "compare"
+RELOAD, INCREMENTAL, COMPARE = "reload", "incremental", "compare"
 
 
 def plan(
@@ -50,11 +51,35 @@ def plan(
 
 
 def how_read(limits: Limits, each: SourceTable, extracted: Extracted | None, *, forced: bool) -> str:
-    """Return how a table is read that must be: as a whole, or, a large one, only where hashes of its key ranges differ."""
+    """Return how a table is read that must be: as a whole, or, a large one, only rows whose hashes differ.
+
+    They are hashed by their key and stamps where they have stamps that were recorded, by all columns elsewhere.
+    """
     known = extracted is not None and extracted.evidence.fingerprint == each.evidence.fingerprint
     large = each.estimated_rows > limits.reload_rows or each.estimated_bytes > limits.reload_bytes
     keyed = pageable(each.table.key_columns) and not each.table.prefixed
-    return COMPARE if known and large and keyed and not forced else RELOAD
+    if forced or not (known and keyed):
+        return RELOAD
+    told = limits.method(each.table.name)
+    if told == RELOAD or (not told and not large):
+        return RELOAD
+    return INCREMENTAL if told != COMPARE and extracted and _newer_than(limits, each, extracted) else COMPARE
+
+
+def since(limits: Limits, each: SourceTable, extracted: Extracted | None, now: datetime) -> datetime | None:
+    """Return the moment (UTC) since which any row may have changed behind the pipeline's back, whatever its stamps say.
+
+    None if stamps cannot be relied upon: another server or copy, or a clock that was set back.
+    """
+    moment = extracted and _newer_than(limits, each, extracted)
+    return moment if extracted and extracted.read_from and moment and extracted.read_from <= now else None
+
+
+def _newer_than(limits: Limits, each: SourceTable, extracted: Extracted) -> datetime | None:
+    trusted = extracted.intact and extracted.evidence.identity == each.evidence.identity
+    if not each.table.stamps or not trusted or extracted.read_from is None:
+        return None
+    return extracted.read_from - timedelta(seconds=limits.overlap_seconds)
 
 
 def raw_name(each: SourceTable, standing: Standing) -> str:
@@ -118,6 +143,9 @@ def shrunk(limits: Limits, before: int, now: int) -> bool:
     return before >= SHRINKING_ROWS and before - now > limits.shrink_share * before
 
 
+BEHIND = "the last run stopped before raw"
+
+
 def why_load(standing: Standing) -> str:
     """Return why `raw` must be loaded from the replica."""
     extracted, loaded = standing.extracted, standing.loaded
@@ -126,7 +154,7 @@ def why_load(standing: Standing) -> str:
     reasons = {
         "another replica than the one raw was loaded from": loaded.generation != standing.generation,
         "raw was loaded from a later extract than the replica has": loaded.extract_id > extracted.id,
-        "the last run stopped before raw": loaded.extract_id < extracted.changed_id,
+        BEHIND: loaded.extract_id < extracted.changed_id,
         "raw was lost, replaced or lacks rows": not loaded.raw_intact,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")

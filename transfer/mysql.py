@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from urllib.parse import quote as percent
 
@@ -23,6 +24,7 @@ from pymysql.cursors import Cursor
 from transfer.casts import cast_of, hashed, pageable
 from transfer.errors import DatabaseFault, TableError, faults
 from transfer.reader import Reader, Request
+from transfer.scope import EVERYWHERE, Key, Range, Scope
 from transfer.settings import Limits, MySQLServer, Source
 from transfer.table import Column, Size, Table
 
@@ -245,18 +247,38 @@ def _beyond(strictly: str, at_last: str, key: Sequence[Column], last: Sequence[s
     return f"{first} {strictly}= {value} AND ({first} {strictly} {value} OR ({rest}))"
 
 
-def page_query(
-    table: Table, select: str, last: Sequence[str] | None, count: int, end: Sequence[str] | None = None
-) -> str:
-    """Return the SELECT of the page of `count` rows behind `last`, up to `end`, in the order of the primary key.
+def within(table: Table, each: Range, alias: str = "") -> str:
+    """Return the condition for the rows of a range."""
+    bounds = [f"({after(table.key_columns, each.after, alias)})"] if each.after else []
+    bounds += [f"({until(table.key_columns, each.until, alias)})"] if each.until else []
+    return " AND ".join(bounds) or "TRUE"
+
+
+def among(table: Table, keys: Sequence[Key], alias: str = "") -> str:
+    """Return the condition for the rows with one of these keys; not all servers look up `(a, b) IN (…)` by an index."""
+    names = [alias + quote(name) for name in table.key]
+    if len(names) == 1:
+        return f"{names[0]} IN ({', '.join(key[0] for key in keys)})"
+    each = (" AND ".join(f"{name} = {value}" for name, value in zip(names, key, strict=True)) for key in keys)
+    return f"({' OR '.join(f'({equal})' for equal in each)})"
+
+
+def conditions(table: Table, scope: Scope, alias: str = "") -> list[str]:
+    """Return conditions each of which holds for some rows of a scope, and together for all of them."""
+    some = (scope.keys[start : start + MOST_KEYS] for start in range(0, len(scope.keys), MOST_KEYS))
+    return [f"({within(table, each, alias)})" for each in scope.ranges] + [among(table, keys, alias) for keys in some]
+
+
+def page_query(table: Table, select: str, each: Range, count: int) -> str:
+    """Return the SELECT of a range's first `count` rows in the order of the primary key.
 
     The index is forced: for a page that is a good part of the table the server would rather sort the whole of it.
     """
-    bounds = [f"({after(table.key_columns, last)})"] if last else []
-    bounds += [f"({until(table.key_columns, end)})"] if end else []
-    where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
     order = ", ".join(quote(name) for name in table.key)
-    return f"{selecting(table)} {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY){where} ORDER BY {order} LIMIT {count}"
+    return (
+        f"{selecting(table)} {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {within(table, each)}"
+        f" ORDER BY {order} LIMIT {count}"
+    )
 
 
 def selecting(table: Table) -> str:
@@ -273,15 +295,13 @@ def pages(
     limits: Limits,
     table: Table,
     select: str,
+    each: Range = EVERYWHERE,
     *,
-    last: Sequence[str] | None = None,
-    end: Sequence[str] | None = None,
     size: Size,
 ) -> Iterator[tuple[pa.Table, list[str]]]:
-    """Read a table in pages of its primary key, each with the literals of its last key; without a usable key as one page.
+    """Read a range of a table in pages of its primary key, each with the literals of its last key.
 
-    Only the rows behind the key `last` up to the key `end` are read.
-
+    Without a usable key the table is one page.
 
     Pages grow and shrink with the time and bytes of the page before, so that no statement holds a MyISAM table for long,
     and never have more rows than fit into memory if all of them were as long as they may be.
@@ -290,7 +310,7 @@ def pages(
     if table.prefixed or not pageable(table.key_columns):  # the order of beginnings is not the whole key's
         yield read(server, limits, doing, f"{selecting(table)} {select} FROM {quote(table.name)}"), []
         return
-    keys = ", ".join(cast_of(column).for_replica.format(c=quote(column.name)) for column in table.key_columns)
+    keys = key_select(table)
     most = min(limits.page_rows, most_rows(limits, table.columns))
     count = min(most, FIRST_PAGE_ROWS, max(1, limits.page_bytes // max(size.row_bytes, 1)))
     huge = [column for column in table.columns if (column.octets or 0) > LONG]
@@ -298,10 +318,10 @@ def pages(
     quickest = math.inf
     while True:
         if measured:
-            lengths = read(server, limits, doing, page_query(table, sum_of_lengths(huge), last, count, end))
+            lengths = read(server, limits, doing, page_query(table, sum_of_lengths(huge), each, count))
             count = fitting(limits, lengths.column(0))
         started = time.monotonic()
-        page = read(server, limits, doing, page_query(table, f"{select}, {keys}", last, count, end))
+        page = read(server, limits, doing, page_query(table, f"{select}, {keys}", each, count))
         seconds = time.monotonic() - started
         quickest = min(quickest, seconds)
         if page.num_rows:
@@ -310,12 +330,49 @@ def pages(
                 literal(column, page.column(width + position)[-1].as_py())
                 for position, column in enumerate(table.key_columns)
             ]
-            yield page.select(range(width)), list(last)
+            each = Range(tuple(last), each.until)
+            yield page.select(range(width)), last
         if page.num_rows < count:
             return
         count = min(most, next_count(limits, count, page.nbytes, seconds - quickest))
 
 
+def rows_of(
+    server: MySQLServer, limits: Limits, table: Table, select: str, keys: Sequence[Key], *, size: Size
+) -> Iterator[pa.Table]:
+    """Read the rows with these keys in pages, which are as large as those of ranges but have fewer rows."""
+    huge = [column for column in table.columns if (column.octets or 0) > LONG]
+    most = min(MOST_KEYS, limits.page_rows, most_rows(limits, table.columns))
+    count = max(1, min(most, FIRST_KEYS, limits.page_bytes // max(size.row_bytes, 1)))
+    position = 0
+    while position < len(keys):
+        some = keys[position : position + count]
+        if huge and len(some) > 1 and _bytes_of(server, limits, table, huge, some) > limits.page_bytes:
+            count = len(some) // 2
+            continue
+        started = time.monotonic()
+        page = read(server, limits, f"reading {table.name}", keyed_query(table, select, some))
+        seconds = time.monotonic() - started
+        yield page
+        position += len(some)
+        by_bytes = count * limits.page_bytes // max(page.nbytes, 1)
+        by_seconds = max(FEWEST_KEYS, int(count * PAGE_SECONDS / max(seconds, 1e-4)))
+        count = max(1, min(most, 2 * count, by_bytes, by_seconds))
+
+
+def _bytes_of(server: MySQLServer, limits: Limits, table: Table, huge: Sequence[Column], keys: Sequence[Key]) -> int:
+    lengths = read(server, limits, f"reading {table.name}", keyed_query(table, sum_of_lengths(huge), keys))
+    return int(pc.sum(lengths.column(0)).as_py() or 0)
+
+
+def keyed_query(table: Table, select: str, keys: Sequence[Key]) -> str:
+    """Return the SELECT of the rows with these keys."""
+    return f"{selecting(table)} {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {among(table, keys)}"
+
+
+FIRST_KEYS = 100
+FEWEST_KEYS = 50
+MOST_KEYS = 1_000
 FIRST_PAGE_ROWS = 2_000
 SLOW_PAGE_ROWS = 1_000
 PAGE_SECONDS = 0.1
@@ -354,10 +411,40 @@ def next_count(limits: Limits, count: int, size: int, seconds: float) -> int:
     return max(1, min(limits.page_rows, count * 4, by_bytes, by_seconds))
 
 
-def row_hash(table: Table) -> str:
-    """Return the expression for a row's 64-bit hash over all its columns, by SHA-2: MySQL 9.7 has no other digest."""
-    pieces = ", ".join(piece for column in table.columns for piece in hashed(column, quote(column.name)))
+def row_hash(table: Table, since: datetime | None = None, alias: str = "") -> str:
+    """Return the expression for a row's 64-bit hash over all its columns, by SHA-2: MySQL 9.7 has no other digest.
+
+    Of a row whose stamps are all older than `since` (UTC), if that is given, only the key and the stamps.
+    """
+    whole = _hash(table.columns, alias)
+    if since is None:
+        return whole
+    newer = " OR ".join(
+        f"COALESCE({alias}{quote(column.name)} >= '{_on_its_clock(column, since):%Y-%m-%d %H:%M:%S}', TRUE)"
+        for column in table.stamp_columns
+    )
+    identifying = {column.name: column for column in (*table.key_columns, *table.stamp_columns)}
+    return f"IF({newer}, {whole}, {_hash(tuple(identifying.values()), alias)})"
+
+
+def _on_its_clock(column: Column, moment: datetime) -> datetime:
+    """Return the moment that is as old or older in a column; a DATETIME is set by the clock of whatever zone the writer has."""
+    return moment if column.kind == "timestamp" else moment - timedelta(hours=27)
+
+
+def _hash(columns: Sequence[Column], alias: str) -> str:
+    pieces = ", ".join(piece for column in columns for piece in hashed(column, alias + quote(column.name)))
     return f"CAST(CONV(LEFT(SHA2(CONCAT_WS(',', {pieces}), 256), 16), 16, 10) AS UNSIGNED)"
+
+
+def listing(table: Table, since: datetime | None) -> str:
+    """Return the select list of a row's key and hash."""
+    return f"{key_select(table)}, {row_hash(table, since)}"
+
+
+def key_select(table: Table) -> str:
+    """Return the select list that carries the bytes of a row's key unchanged."""
+    return ", ".join(cast_of(column).for_replica.format(c=quote(column.name)) for column in table.key_columns)
 
 
 HASHES = 2**64

@@ -52,7 +52,7 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, 
         found = connection.rows(
             "reading etl_transform_status",
             "SELECT table_name, fence, replica_generation, extract_id, load_id, standardized_id, standardize_rules, public_id,"
-            " raw_rows, public_rows, raw_class.relname::text, coalesce(public_class.relname::text = public_name, false), public_name, raw_name"
+            " raw_rows, public_rows, raw_class.relname::text, coalesce(public_class.relname::text = public_name, false), public_name, raw_name, values_altered"
             f" FROM {_status(warehouse)} AS status"
             " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid AND raw_class.relnamespace = to_regnamespace('raw')"
             " LEFT JOIN pg_class AS public_class ON public_class.oid = public_oid"
@@ -75,6 +75,7 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, 
             raw_name=row[13] or fit(row[0]),
             raw_intact=row[0] in raw and held[raw[row[0]]] == row[8],
             public_intact=row[0] in public and held[public[row[0]]] == row[9],
+            altered=row[14] != "{}",
         )
         for row in found
     }

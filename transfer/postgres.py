@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from transfer.casts import arrow_type
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, faults
+from transfer.scope import EVERYTHING, Scope
 from transfer.settings import Limits, Warehouse
 from transfer.table import Totals, digest
 
@@ -358,10 +359,50 @@ def wait_for_locks(connection: Connection, seconds: int) -> None:
     connection.run("preparing a transaction", f"SET LOCAL lock_timeout = '{max(seconds, 1)}s'")
 
 
+SCOPE = Place("", "_elt_scope")
+
+
+def bring_keys(connection: Connection, scope: Scope, key: Sequence[str], fields: Sequence[Field]) -> None:
+    """Put the single keys of a scope, whole numbers, into a temporary table that goes with the transaction."""
+    if not scope.keys:
+        return
+    types = {field.name: field.type for field in fields}
+    columns = [Field(f"k{position}", types[name]) for position, name in enumerate(key)]
+    values = [pa.array(map(Decimal, each), pa.decimal128(20)) for each in zip(*scope.keys, strict=True)]
+    create(connection, SCOPE, columns, temporary=True)
+    connection.copy("bringing keys", SCOPE, columns, pa.table(values, [field.name for field in columns]))
+    connection.run("bringing keys", f"ANALYZE {SCOPE}")
+
+
+def conditions(scope: Scope, key: Sequence[str]) -> list[str]:
+    """Return conditions each of which holds for some rows of a scope whose keys were brought, and together for all of them."""
+    names = f"({', '.join(map(quote, key))})"
+    found = []
+    for each in scope.ranges:
+        bounds = [f"{names} > ({', '.join(each.after)})"] if each.after else []
+        bounds += [f"{names} <= ({', '.join(each.until)})"] if each.until else []
+        found.append(" AND ".join(bounds) or "TRUE")
+    if scope.keys:
+        found.append(f"{names} IN (SELECT {', '.join(f'k{position}' for position in range(len(key)))} FROM {SCOPE})")
+    return found
+
+
+def same_keys(target: Place, side: Place, key: Sequence[str]) -> str:
+    """Return what to write behind FROM for the target's rows whose keys the side table has."""
+    on = " AND ".join(f"t.{quote(name)} = s.{quote(name)}" for name in key)
+    return f"(SELECT t.* FROM {side} AS s JOIN {target} AS t ON {on}) AS rows_of_scope"
+
+
 def merge(
-    connection: Connection, limits: Limits, side: Place, target: Place, fields: Sequence[Field], key: Sequence[str]
+    connection: Connection,
+    limits: Limits,
+    side: Place,
+    target: Place,
+    fields: Sequence[Field],
+    key: Sequence[str],
+    scope: Scope = EVERYTHING,
 ) -> Changes:
-    """Make the target's rows equal to the side table's, touching only those that differ; without a key as multisets."""
+    """Make the target's rows of a scope equal to the side table's, touching only those that differ; without a key as multisets."""
     columns = ", ".join(quote(field.name) for field in fields)
     if not key or key_of(connection, target) != tuple(key):
         changes = _merge_multisets(connection, side, target, columns)
@@ -369,8 +410,11 @@ def merge(
         return changes
     on = " AND ".join(f"t.{quote(name)} = s.{quote(name)}" for name in key)
     doing = f"bringing {target} up to date"
-    deleted = connection.count(
-        doing, f"DELETE FROM {target} AS t WHERE NOT EXISTS (SELECT FROM {side} AS s WHERE {on})"
+    deleted = sum(
+        connection.count(
+            doing, f"DELETE FROM {target} AS t WHERE {some} AND NOT EXISTS (SELECT FROM {side} AS s WHERE {on})"
+        )
+        for some in conditions(scope, key)
     )
     updated = _update(connection, side, target, [field.name for field in fields if field.name not in key], on)
     inserted = connection.count(
@@ -406,8 +450,11 @@ def _merge_multisets(connection: Connection, side: Place, target: Place, columns
     return Changes(inserted, 0, deleted)
 
 
-def totals(connection: Connection, place: Place, fields: Sequence[Field]) -> Totals:
-    """Count the rows and each column's values, and sum its numbers; floating-point ones have no exact sum."""
+def totals(connection: Connection, place: Place | str, fields: Sequence[Field]) -> Totals:
+    """Count the rows of what stands behind FROM and each column's values, and sum its numbers.
+
+    Floating-point ones have no exact sum.
+    """
     values = ", ".join(f"count({quote(field.name)})::numeric" for field in fields)
     sums = ", ".join(
         f"coalesce(sum({quote(field.name)}), 0)::numeric" if _is_exact_number(field) else "NULL" for field in fields

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -12,6 +12,7 @@ from transfer import positions, postgres
 from transfer.errors import DatabaseFault, TableError, meaning
 from transfer.layout import public_names, raw_fields, raw_key
 from transfer.postgres import Changes, Field, Place, quote
+from transfer.scope import EVERYTHING, Scope
 from transfer.settings import Limits, Warehouse
 from transfer.table import Hop, Table, digest
 
@@ -85,14 +86,20 @@ def has_other_structure(warehouse: Warehouse, limits: Limits, table: Table) -> b
     with postgres.connect(warehouse) as connection:
         target = Place(warehouse.schema_name, positions.name_of(connection, warehouse, table.name, "public"))
         made = recipe(limits, table, positions.name_of(connection, warehouse, table.name, "raw"))
-        types = [field.type for field in raw_fields(table)]
-        wanted = {Field(name, held) for name, held in zip(public_names(table), types, strict=True)}
-        standing = postgres.fields_of(connection, target)
-        return set(standing) != wanted or postgres.key_of(connection, target) != made.key
+        return not _fits(connection, target, table, made)
 
 
-def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int) -> Hop:
-    """Make the base table equal to what its recipe makes of `raw`, touching only rows that differ, in one transaction.
+def _fits(connection: postgres.Connection, target: Place, table: Table, made: Recipe) -> bool:
+    """Tell whether a table has the columns and the key that the standard rules give it."""
+    types = [field.type for field in raw_fields(table)]
+    wanted = {Field(name, held) for name, held in zip(public_names(table), types, strict=True)}
+    return (set(postgres.fields_of(connection, target)), postgres.key_of(connection, target)) == (wanted, made.key)
+
+
+def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int, scope: Scope = EVERYTHING) -> Hop:
+    """Make the base table's rows of a scope equal to what its recipe makes of `raw`, in one transaction.
+
+    Only rows that differ are touched. A user's own SQL makes all of them.
 
     Raises:
         TableError: the user's own SQL fails, or a view needs a column that is to go.
@@ -106,8 +113,11 @@ def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int) 
         made = recipe(limits, table, positions.name_of(connection, warehouse, table.name, "raw"))
         target = Place(warehouse.schema_name, positions.name_of(connection, warehouse, table.name, "public"))
         first = not postgres.stands(connection, target, warehouse.schema_name)
-        rows = _make(connection, target if first else SIDE, made, temporary=not first)
-        changes = Changes(rows, 0, 0) if first else _renew(connection, limits, target, made)
+        scope = scope if made.standard and _fits(connection, target, table, made) else EVERYTHING
+        postgres.bring_keys(connection, scope, raw_key(table), raw_fields(table))
+        conditions = [] if scope.whole else postgres.conditions(scope, raw_key(table))
+        rows = _make(connection, target if first else SIDE, made, conditions, temporary=not first)
+        changes = Changes(rows, 0, 0) if first else _renew(connection, limits, target, made, scope)
         if first:
             postgres.add_key(connection, limits, target, _key(postgres.fields_of(connection, target), made))
             postgres.claim(connection, target, warehouse.schema_name)
@@ -118,10 +128,15 @@ def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int) 
     return Hop("standardize", rows, changes.inserted, changes.updated, changes.deleted, monotonic() - started)
 
 
-def _make(connection: postgres.Connection, place: Place, made: Recipe, *, temporary: bool) -> int:
+def _make(
+    connection: postgres.Connection, place: Place, made: Recipe, conditions: Sequence[str], *, temporary: bool
+) -> int:
     kind, end = ("TEMPORARY ", " ON COMMIT DROP") if temporary else ("", "")
     try:
-        connection.run(f"standardizing by {made.origin}", f"CREATE {kind}TABLE {place}{end} AS\n{made.select}")
+        first, *others = [f"{made.select} WHERE {condition}" for condition in conditions] or [made.select]
+        connection.run(f"standardizing by {made.origin}", f"CREATE {kind}TABLE {place}{end} AS\n{first}")
+        for other in others:
+            connection.run(f"standardizing by {made.origin}", f"INSERT INTO {place}\n{other}")
     except DatabaseFault as fault:
         if made.standard or not re.match(r"(42|22|21|0A)", fault.code):
             raise
@@ -145,11 +160,11 @@ def _check_key(connection: postgres.Connection, place: Place, made: Recipe) -> N
         )
 
 
-def _renew(connection: postgres.Connection, limits: Limits, target: Place, made: Recipe) -> Changes:
+def _renew(connection: postgres.Connection, limits: Limits, target: Place, made: Recipe, scope: Scope) -> Changes:
     columns = postgres.fields_of(connection, SIDE)
     key = _key(columns, made)
     postgres.conform(connection, limits, target, columns, key)
-    return postgres.merge(connection, limits, SIDE, target, columns, key)
+    return postgres.merge(connection, limits, SIDE, target, columns, key, scope)
 
 
 def _key(columns: tuple[Field, ...], made: Recipe) -> tuple[str, ...]:

@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 
 from transfer import positions, postgres
 from transfer.casts import cast_of, warehouse_type
-from transfer.errors import TOO_LARGE, DatabaseFault, TableError, meaning
+from transfer.errors import TOO_LARGE, DatabaseFault, TableError, TableUnsteady, meaning
 from transfer.layout import altered_names, raw_fields, raw_key
 from transfer.mysql import quote as mysql_quote
 from transfer.postgres import Changes, Field, Place
+from transfer.scope import EVERYTHING, Scope
 from transfer.settings import Limits, Warehouse
 from transfer.table import Hop, Table, Totals
 
@@ -26,11 +27,13 @@ SIDE = Place("", "_elt_side")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is loaded: an extract of a copy, and the replica's own totals of it."""
+    """What is loaded: an extract of a copy with so many `rows`, those of a `scope`, and the replica's own totals of them."""
 
     generation: str
     extract_id: int
     totals: Totals
+    rows: int
+    scope: Scope = EVERYTHING
 
 
 def select(table: Table) -> str:
@@ -41,7 +44,7 @@ def select(table: Table) -> str:
 def load(
     warehouse: Warehouse, limits: Limits, table: Table, fence: int, origin: Origin, pages: Iterable[pa.Table]
 ) -> tuple[Hop, dict[str, dict[str, int]]]:
-    """Make `raw` equal to the replica's pages, rows and position in one transaction; return the values it could not hold.
+    """Make `raw` equal to the replica's pages of a scope, rows and position in one transaction; return what it could not hold.
 
     Raises:
         TableError: PostgreSQL cannot hold the table, or its totals do not agree with the replica's.
@@ -59,9 +62,14 @@ def load(
         positions.take(connection, warehouse, table.name, fence)
         target = Place("raw", positions.name_of(connection, warehouse, table.name, "raw"))
         first = not postgres.stands(connection, target, warehouse.schema_name)
+        if not origin.scope.whole and (first or not _fits(connection, target, table)):
+            raise TableUnsteady(
+                f"raw's table of {table.name} was altered while it was loaded; trying again loads it anew."
+            )
         side = target if first else SIDE
         postgres.create(connection, side, fields, temporary=not first)
         read, texts = _copy(connection, side, table, pages)
+        postgres.bring_keys(connection, origin.scope, raw_key(table), fields)
         if first:
             postgres.add_key(connection, limits, target, raw_key(table))
             postgres.claim(connection, target, warehouse.schema_name)
@@ -69,8 +77,10 @@ def load(
         else:
             connection.run(f"looking at {table.name}", f"ANALYZE {side}")
             postgres.conform(connection, limits, target, fields, raw_key(table))
-            changes = postgres.merge(connection, limits, side, target, fields, raw_key(table))
-        altered = _proven(table, origin.totals, postgres.totals(connection, target, fields), texts)
+            changes = postgres.merge(connection, limits, side, target, fields, raw_key(table), origin.scope)
+        moved = target if origin.scope.whole else postgres.same_keys(target, side, raw_key(table))
+        altered = _proven(table, origin.totals, postgres.totals(connection, moved, fields), texts)
+        _count(connection, table, target, origin)
         positions.note_loaded(
             connection,
             warehouse,
@@ -78,13 +88,31 @@ def load(
             target,
             generation=origin.generation,
             extract_id=origin.extract_id,
-            rows=origin.totals.rows,
+            rows=origin.rows,
             names=altered_names(table),
             altered=altered,
             moved=first or changes.any,
         )
         connection.commit()
     return Hop("load", read, changes.inserted, changes.updated, changes.deleted, monotonic() - started), altered
+
+
+def has_its_structure(warehouse: Warehouse, table: Table) -> bool:
+    """Tell whether `raw` has the table with the columns and the key that it is to have."""
+    with postgres.connect(warehouse) as connection:
+        target = Place("raw", positions.name_of(connection, warehouse, table.name, "raw"))
+        return _fits(connection, target, table)
+
+
+def _fits(connection: postgres.Connection, target: Place, table: Table) -> bool:
+    standing = postgres.fields_of(connection, target), postgres.key_of(connection, target)
+    return (set(standing[0]), standing[1]) == (set(raw_fields(table)), raw_key(table)) and bool(raw_key(table))
+
+
+def _count(connection: postgres.Connection, table: Table, target: Place, origin: Origin) -> None:
+    rows = connection.rows(f"proving {target}", f"SELECT count(*) FROM {target}")[0][0]
+    if rows != origin.rows:
+        raise TableError(f"{table.name}: the replica holds {origin.rows} rows but raw would hold {rows}.")
 
 
 MOST_COLUMNS = 1_600
@@ -165,7 +193,7 @@ def _decoded(value: bytes) -> tuple[str, bool]:
 def _proven(table: Table, origin: Totals, held: Totals, texts: Sequence[Altered]) -> dict[str, dict[str, int]]:
     """Compare what `raw` holds with the replica's totals; a date that became NULL is named, any other loss is an error."""
     if held.rows != origin.rows:
-        raise TableError(f"{table.name}: the replica holds {origin.rows} rows but raw would hold {held.rows}.")
+        raise TableError(f"{table.name}: {origin.rows} rows were to be loaded but raw would hold {held.rows} of them.")
     altered: dict[str, dict[str, int]] = {}
     for position, column in enumerate(table.columns):
         had, has = origin.values[position], held.values[position]

@@ -15,11 +15,13 @@ from time import monotonic, sleep
 import pyarrow as pa
 
 from transfer import mysql
-from transfer.buckets import Bucket, Compared, within
-from transfer.casts import cast_of, summed, unmapped
+from transfer import scope as scopes
+from transfer.buckets import NO_ROWS, Difference
+from transfer.casts import cast_of, numbered, summed, unmapped
 from transfer.definition import ENGINES, REFUSED, as_replica, structure
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableBusy, TableError, meaning
 from transfer.mysql import quote
+from transfer.scope import EVERYTHING, Range, Scope
 from transfer.settings import Limits, Replica
 from transfer.shown import shown
 from transfer.table import Column, Evidence, Extracted, Hop, SourceTable, Table, Totals, digest
@@ -49,7 +51,7 @@ class Lock:
 class Shadow:
     """The table under construction beside the one that people read; `hashes` is the sum of its rows' at the source.
 
-    It has the rows of these `ranges` of keys; `kept` ones, which count as the others do, stand elsewhere.
+    It has the rows of a `scope`; those that were `kept`, as their hashes `since` a moment are equal, stand elsewhere.
     """
 
     name: str
@@ -59,8 +61,14 @@ class Shadow:
     last: tuple[str, ...] | None = None
     rows: int = 0
     hashes: int = 0
-    kept: int = 0
-    ranges: tuple[Bucket, ...] = (Bucket(),)
+    kept: Difference = NO_ROWS
+    since: datetime | None = None
+    scope: Scope = EVERYTHING
+
+    @property
+    def total(self) -> int:
+        """The rows that the table is to have."""
+        return self.rows + self.kept.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +81,18 @@ class Verdict:
     evidence: Evidence
     clean: bool
     rows: int
+    read_from: datetime
     started: float
 
 
 def prepare(replica: Replica, limits: Limits) -> None:
     """Create the bookkeeping tables that are missing."""
     with mysql.connect(replica, limits, writes=True) as connection:
-        if _ask(connection, "looking for the status tables", _OLD_PROGRESS) == [(1, None)]:
+        if _lacks(connection, "etl_extract_progress", "hash_sum"):  # what a killed run had read is read again
             mysql.run(connection, "replica", "renewing the status tables", "DROP TABLE etl_extract_progress")
+        if _lacks(connection, "etl_extract_status", "read_from"):
+            adding = "ALTER TABLE etl_extract_status ADD COLUMN read_from DATETIME(6) NULL AFTER source_rows"
+            mysql.run(connection, "replica", "renewing the status tables", adding)
         for statement in TABLES.read_text().split(";\n"):
             if statement.strip():
                 mysql.run(connection, "replica", "creating the status tables", statement)
@@ -97,6 +109,8 @@ def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None) -
         }
         if "etl_extract_status" not in present or "etl_replica" not in present:
             return State("", {})
+        if _lacks(connection, "etl_extract_status", "read_from"):
+            return State("", {})
         generation = _ask(connection, "asking which copy it is", "SELECT generation FROM etl_replica")
         newest = _newest(connection, only)
         counts = _counts(connection, [row[0] for row in newest if row[0] in present])
@@ -106,11 +120,17 @@ def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None) -
     )
 
 
-# Of a release that kept no hashes; what a killed run of it had read is read again.
-_OLD_PROGRESS = (
-    "SELECT MAX(1), MAX(IF(COLUMN_NAME = 'hash_sum', 1, NULL)) FROM information_schema.COLUMNS"
-    " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'etl_extract_progress'"
-)
+def _lacks(connection: mysql.Connection, table: str, column: str) -> bool:
+    """Tell whether a status table is there but of a release that did not have a column of it."""
+    ((there, has),) = _ask(
+        connection,
+        "looking for the status tables",
+        "SELECT COUNT(*), COALESCE(SUM(COLUMN_NAME = %s), 0) FROM information_schema.COLUMNS"
+        " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s",
+        (column, table),
+    )
+    return bool(there) and not has
+
 
 _FROM_TABLES = "FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'"
 
@@ -127,7 +147,7 @@ def _newest(connection: mysql.Connection, only: Sequence[str] | None) -> list[my
         connection,
         "reading etl_extract_status",
         "SELECT table_name, id, changed_id, run_id, source_identity, source_engine, source_fingerprint, source_created, source_updated,"
-        " source_auto_increment, source_rows, clean, rows_total, replica_created FROM etl_extract_status JOIN"
+        " source_auto_increment, source_rows, clean, rows_total, replica_created, read_from FROM etl_extract_status JOIN"
         " (SELECT MAX(id) AS id, COALESCE(MAX(IF(scope = 'nothing', NULL, id)), 0) AS changed_id FROM etl_extract_status"
         f" WHERE state = 'complete'{named} GROUP BY table_name) AS newest USING (id)",
         only or None,
@@ -180,6 +200,7 @@ def _extracted(row: mysql.Row, now: tuple[datetime | None, str], rows_now: int |
         clean,
         total,
         replica_created,
+        read_from,
     ) = row
     return Extracted(
         id=id_,
@@ -192,6 +213,7 @@ def _extracted(row: mysql.Row, now: tuple[datetime | None, str], rows_now: int |
         replica_created_now=now[0],
         replica_engine=now[1],
         replica_rows_now=rows_now,
+        read_from=read_from,
     )
 
 
@@ -292,23 +314,23 @@ def shadow(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: 
     return Shadow(name, each, definition, now)
 
 
-def patch(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: datetime, compared: Compared) -> Shadow:
-    """Start a shadow for the rows of those key ranges that differ; it cannot be gone on with by another run."""
+def patch(
+    lock: Lock,
+    limits: Limits,
+    each: SourceTable,
+    definition: str,
+    now: datetime,
+    difference: Difference,
+    since: datetime | None,
+) -> Shadow:
+    """Start a shadow, if one is needed, for the rows that differ; it cannot be gone on with by another run."""
     name = beside(NEW, lock.table)
     with _transaction(lock):
         _forget_progress(lock)
     _drop(lock, name)
-    _create(lock, limits, name, definition)
-    return Shadow(
-        name,
-        each,
-        definition,
-        now,
-        rows=compared.rows,
-        hashes=compared.hashes,
-        kept=compared.rows,
-        ranges=compared.differing,
-    )
+    if not difference.scope.empty:
+        _create(lock, limits, name, definition)
+    return Shadow(name, each, definition, now, kept=difference, since=since, scope=difference.scope)
 
 
 def _create(lock: Lock, limits: Limits, name: str, definition: str) -> None:
@@ -362,7 +384,7 @@ def _can_resume(lock: Lock, name: str, each: SourceTable, progress: mysql.Row, w
     return _engine(lock, name) != "" and _count(lock.connection, [name])[name] == count
 
 
-def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str]) -> Shadow:
+def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str] = ()) -> Shadow:
     """Add a page, whose last column is each row's hash, to the shadow, together with the note of how far the read has come.
 
     Raises:
@@ -392,7 +414,7 @@ def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str]) -> S
 def hold(lock: Lock, shadow: Shadow, verdict: Verdict) -> None:
     """Give up a shadow for the time being, and note that it was there."""
     with _transaction(lock):
-        _note(lock, verdict, Hop("extract", shadow.rows - shadow.kept), "held")
+        _note(lock, verdict, Hop("extract", shadow.rows), "held")
     _discard(lock, shadow)
 
 
@@ -416,6 +438,8 @@ def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | Non
         TableError: the replica would not hold the rows that were read.
 
     """
+    if shadow.scope.empty:
+        return _confirm(lock, limits, shadow, verdict)
     try:
         alike = recorded is not None and _same_structure(lock, limits, shadow.definition)
         in_place = shadow.each.table.key and _engine(lock, lock.table) == _engine(lock, shadow.name) == ENGINES[0]
@@ -427,17 +451,46 @@ def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | Non
         raise
 
 
+def _confirm(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
+    """Note that the table holds the source's rows already."""
+    _follow_counter(lock, limits, shadow.each)
+    hop = Hop("extract", seconds=monotonic() - verdict.started)
+    with _transaction(lock):
+        _note(lock, verdict, hop, "complete")
+    return hop
+
+
 def _prove(lock: Lock, name: str, shadow: Shadow) -> None:
-    """Compare count and hashes of what is to stand with those of the rows that were read at the source."""
-    rows, hashes = _hashes(lock.connection, shadow.each.table, name)
-    if rows != shadow.rows:
-        raise TableError(f"{lock.table}: {shadow.rows} rows were read but the replica would hold {rows}.")
-    if hashes != shadow.hashes:
+    """Compare count and hashes of what is to stand with those of the rows at the source, of kept ones as they were compared."""
+    table = shadow.each.table
+    rows, hashes = _hashes(lock.connection, table, name, shadow.since)
+    wanted: int | None
+    if shadow.since is None:
+        wanted = (shadow.hashes + shadow.kept.hashes) % mysql.HASHES
+    else:  # of those that were read all columns
+        held, of_read = _hashes_of_read(lock, shadow)
+        wanted = (of_read + shadow.kept.hashes) % mysql.HASHES if held == shadow.hashes else None
+    if rows != shadow.total:
+        raise TableError(f"{lock.table}: {shadow.total} rows were read but the replica would hold {rows}.")
+    if hashes != wanted:
         made = [column.name for column in shadow.each.table.columns if column.generated]
         hint = f" Its generated columns ({', '.join(made)}) may depend on who wrote them: ELT_EXCLUDE." if made else ""
         raise TableError(
             f"{lock.table}: the replica would hold other values than were read; nothing was changed.{hint}"
         )
+
+
+def _hashes_of_read(lock: Lock, shadow: Shadow) -> tuple[int, int]:
+    """Return the sum of the hashes of those rows of the table that were read: over all columns, and as kept ones are hashed."""
+    table = shadow.each.table
+    on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
+    ((whole, partly),) = _ask(
+        lock.connection,
+        f"proving {table.name}",
+        f"SELECT COALESCE(SUM({mysql.row_hash(table, alias='t.')}), 0), COALESCE(SUM({mysql.row_hash(table, shadow.since, 't.')}), 0)"
+        f" FROM {quote(shadow.name)} s JOIN {quote(table.name)} t ON {on}",
+    )
+    return int(whole) % mysql.HASHES, int(partly) % mysql.HASHES
 
 
 def _discard(lock: Lock, shadow: Shadow) -> None:
@@ -468,8 +521,8 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
     columns = ", ".join(quote(column.name) for column in stored)
     # Not by LEFT JOIN ... IS NULL: for a date that is NOT NULL, the server takes 0000-00-00 for NULL.
     deleting = [
-        f"DELETE t FROM {target} t WHERE {within(shadow.each.table, each, 't.')} AND NOT EXISTS (SELECT 1 FROM {new} s WHERE {on})"
-        for each in shadow.ranges
+        f"DELETE t FROM {target} t WHERE {condition} AND NOT EXISTS (SELECT 1 FROM {new} s WHERE {on})"
+        for condition in mysql.conditions(shadow.each.table, shadow.scope, "t.")
     ]
     updating = f"DELETE t FROM {target} t JOIN {new} s ON {on} WHERE {differs}"
     inserting = (
@@ -481,10 +534,8 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
         deleted = sum(mysql.run(connection, "replica", doing, statement) for statement in deleting)
         updated, written = (mysql.run(connection, "replica", doing, statement) for statement in (updating, inserting))
         _prove(lock, lock.table, shadow)
-        hop = Hop(
-            "extract", shadow.rows - shadow.kept, written - updated, updated, deleted, monotonic() - verdict.started
-        )
-        _note(lock, verdict, hop, "complete")
+        hop = Hop("extract", shadow.rows, written - updated, updated, deleted, monotonic() - verdict.started)
+        _note(lock, verdict, hop, "complete", shadow.scope if numbered(shadow.each.table.key_columns) else EVERYTHING)
         _forget_progress(lock)
     _drop(lock, shadow.name)
     return hop
@@ -526,15 +577,21 @@ def _bytes(side: str, column: Column) -> str:
     return f"CAST({expression} AS BINARY)" if column.kind == "json" else expression
 
 
-def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str) -> int:
+UNCHANGED, SOME, ALL = "nothing", "some rows", "everything"
+SCOPES_KEPT = 7  # days, after which a load that has not replayed them takes the whole table
+
+
+def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str, scope: Scope = EVERYTHING) -> int:
+    """Write an extract down, with the rows that it may have changed."""
     evidence = verdict.evidence
+    changes = hop.changed or state == "intent"  # a swap may bring other columns
     values = {
         "table_name": lock.table,
         "run_id": verdict.run_id,
         "state": state,
         "method": verdict.method,
         "reason": verdict.reason[:255],
-        "scope": "everything" if hop.changed or state == "intent" else "nothing",  # a swap may bring other columns
+        "scope": UNCHANGED if not changes else ALL if scope.whole else SOME,
         "source_identity": evidence.identity,
         "source_engine": evidence.engine,
         "source_fingerprint": evidence.fingerprint,
@@ -542,6 +599,7 @@ def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str) -> int:
         "source_updated": evidence.updated,
         "source_auto_increment": evidence.auto_increment,
         "source_rows": evidence.rows,
+        "read_from": verdict.read_from,
         "clean": verdict.clean,
         "rows_total": verdict.rows,
         "rows_inserted": hop.inserted,
@@ -557,7 +615,40 @@ def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str) -> int:
         f" VALUES ({', '.join(['%s'] * len(values))}, ({_CREATED}), UTC_TIMESTAMP(6))",
         (*values.values(), lock.table),
     )
-    return int(_ask(lock.connection, "writing etl_extract_status", "SELECT LAST_INSERT_ID()")[0][0])
+    extract = int(_ask(lock.connection, "writing etl_extract_status", "SELECT LAST_INSERT_ID()")[0][0])
+    if changes and not scope.whole:
+        _note_scope(lock, extract, scope)
+    return extract
+
+
+def _note_scope(lock: Lock, extract: int, scope: Scope) -> None:
+    doing = "writing etl_extract_scope"
+    for part, rows in enumerate(scopes.parts(scope)):
+        statement = "INSERT INTO etl_extract_scope (extract_id, part, rows_changed) VALUES (%s, %s, %s)"
+        mysql.run(lock.connection, "replica", doing, statement, (extract, part, rows))
+    mysql.run(
+        lock.connection,
+        "replica",
+        doing,
+        "DELETE scope FROM etl_extract_scope AS scope JOIN etl_extract_status AS status ON status.id = scope.extract_id"
+        f" WHERE status.table_name = %s AND status.finished_at < UTC_TIMESTAMP() - INTERVAL {SCOPES_KEPT} DAY",
+        (lock.table,),
+    )
+
+
+def changed_since(replica: Replica, limits: Limits, table: str, extract_id: int) -> Scope:
+    """Return the rows that the extracts after one may have changed, everything if that is not known of one of them."""
+    with mysql.connect(replica, limits) as connection:
+        found = _ask(
+            connection,
+            "reading etl_extract_scope",
+            "SELECT status.scope, scope.rows_changed FROM etl_extract_status AS status"
+            " LEFT JOIN etl_extract_scope AS scope ON scope.extract_id = status.id"
+            " WHERE status.table_name = %s AND status.state = 'complete' AND status.id > %s AND status.scope <> %s",
+            (table, extract_id, UNCHANGED),
+        )
+    known = all(told == SOME and rows is not None for told, rows in found)
+    return scopes.read(rows for _, rows in found) if known else EVERYTHING
 
 
 _CREATED = f"SELECT CREATE_TIME {_FROM_TABLES} AND TABLE_NAME = %s"
@@ -646,7 +737,7 @@ def _in_turns(lock: Lock, limits: Limits, doing: str, statement: str) -> None:
 
 _COPIED = (
     "table_name, run_id, method, reason, scope, source_identity, source_engine, source_fingerprint, source_created,"
-    " source_updated, source_auto_increment, source_rows, clean, rows_total, rows_inserted, rows_updated, rows_deleted, seconds"
+    " source_updated, source_auto_increment, source_rows, read_from, clean, rows_total, rows_inserted, rows_updated, rows_deleted, seconds"
 )
 
 
@@ -673,10 +764,21 @@ def _conclude(lock: Lock, intent: int, state: str) -> None:
     )
 
 
-def pages(replica: Replica, limits: Limits, each: SourceTable, select: str) -> Iterator[pa.Table]:
-    """Read a table of the replica in pages; the caller holds its lock, so that all pages are of one version."""
-    for page, _ in mysql.pages(replica, limits, each.table, select, size=each.size):
-        yield page
+def pages(
+    replica: Replica, limits: Limits, each: SourceTable, select: str, scope: Scope = EVERYTHING
+) -> Iterator[pa.Table]:
+    """Read rows of the replica's table in pages; the caller holds its lock, so that all pages are of one version."""
+    for within in scope.ranges:
+        for page, _ in mysql.pages(replica, limits, each.table, select, within, size=each.size):
+            yield page
+    yield from mysql.rows_of(replica, limits, each.table, select, scope.keys, size=each.size)
+
+
+def listed(
+    replica: Replica, limits: Limits, each: SourceTable, within: Range, since: datetime | None
+) -> list[pa.Table]:
+    """Return each row's key and hash in a range of keys, page by page."""
+    return list(pages(replica, limits, each, mysql.listing(each.table, since), Scope((within,))))
 
 
 def differs(replica: Replica, limits: Limits, table: Table, hashes: tuple[int, int]) -> bool:
@@ -685,26 +787,29 @@ def differs(replica: Replica, limits: Limits, table: Table, hashes: tuple[int, i
         return _hashes(connection, table, table.name) != hashes
 
 
-def _hashes(connection: mysql.Connection, table: Table, name: str) -> tuple[int, int]:
-    statement = f"SELECT COUNT(*), COALESCE(SUM({mysql.row_hash(table)}), 0) FROM {quote(name)}"
+def _hashes(connection: mysql.Connection, table: Table, name: str, since: datetime | None = None) -> tuple[int, int]:
+    statement = f"SELECT COUNT(*), COALESCE(SUM({mysql.row_hash(table, since)}), 0) FROM {quote(name)}"
     ((rows, total),) = _ask(connection, f"proving {table.name}", statement)
     return int(rows), int(total) % mysql.HASHES
 
 
-def totals(replica: Replica, limits: Limits, table: Table) -> Totals:
-    """Count the rows and each column's values, and sum its numbers, all by the server."""
+def totals(replica: Replica, limits: Limits, table: Table, scope: Scope = EVERYTHING) -> Totals:
+    """Count the rows of a scope and each column's values, and sum its numbers, all by the server."""
     values = [f"COUNT({quote(column.name)})" if column.nullable else "COUNT(*)" for column in table.columns]
     sums = [summed(column, quote(column.name)) for column in table.columns]
     lost = [unmapped(column, quote(column.name)) for column in table.columns]
     asked = ["COUNT(*)", *values, *(f"SUM({each})" if each else "NULL" for each in (*sums, *lost))]
+    statement = f"SELECT {', '.join(asked)} FROM {quote(table.name)}"
     with mysql.connect(replica, limits) as connection:
-        ((rows, *found),) = _ask(
-            connection, f"counting {table.name}", f"SELECT {', '.join(asked)} FROM {quote(table.name)}"
-        )
+        found = [
+            _ask(connection, f"counting {table.name}", f"{statement} WHERE {condition}")[0]
+            for condition in mysql.conditions(table, scope)
+        ]
+    rows, *counted = (sum((Decimal(each or 0) for each in column), Decimal(0)) for column in zip(*found, strict=True))
     width = len(table.columns)
     return Totals(
-        rows,
-        tuple(found[:width]),
-        tuple(None if each is None else Decimal(total or 0) for each, total in zip(sums, found[width:], strict=False)),
-        tuple(int(count or 0) for count in found[2 * width :]),
+        int(rows),
+        tuple(map(int, counted[:width])),
+        tuple(None if each is None else total for each, total in zip(sums, counted[width:], strict=False)),
+        tuple(map(int, counted[2 * width :])),
     )

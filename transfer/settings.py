@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -124,8 +125,10 @@ class Limits(_Group):
     page_bytes: int = Field(default=16 * 2**20, ge=2**10)
     retry_seconds: Annotated[tuple[float, ...], NoDecode] = (5.0, 30.0)
     statement_seconds: int = Field(default=300, ge=1)
-    reload_rows: int = Field(default=100_000, ge=0)
+    reload_rows: int = Field(default=2_000, ge=0)
     reload_bytes: int = Field(default=64 * 2**20, ge=0)
+    overlap_seconds: int = Field(default=600, ge=2)
+    methods: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
     lock_seconds: int = Field(default=900, ge=0)
     shrink_share: float = Field(default=0.5, gt=0, le=1)
     second_look_seconds: int = Field(default=600, ge=0)
@@ -141,12 +144,24 @@ class Limits(_Group):
     @field_validator("collations", mode="before")
     @classmethod
     def _pair(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = [tuple(_parts(pair.lower(), "=")) for pair in _parts(value, ",")]
-        if any(len(pair) != 2 for pair in pairs):
-            raise ValueError("it is a list of collations and what stands for them, as in a=b,c=d")
+        return _pairs(value, "it is a list of collations and what stands for them, as in a=b,c=d")
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _pair_methods(cls, value: object) -> object:
+        return _pairs(value, "it is a list of tables and their methods, as in fee=reload,securitylog=compare")
+
+    @field_validator("methods")
+    @classmethod
+    def _are_methods(cls, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        for table, method in pairs:
+            if method not in METHODS:
+                raise ValueError(f"{method} is no method for {table}; there are {', '.join(METHODS)}")
         return pairs
+
+    def method(self, table: str) -> str:
+        """Return the method that the user wants for a table, empty without one."""
+        return next((method for pattern, method in self.methods if fnmatchcase(table.lower(), pattern)), "")
 
     @field_validator("collations")
     @classmethod
@@ -157,6 +172,18 @@ class Limits(_Group):
         if len(dict(pairs)) < len(pairs):
             raise ValueError("a collation stands in it twice")
         return pairs
+
+
+def _pairs(value: object, form: str) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = [tuple(_parts(pair.lower(), "=")) for pair in _parts(value, ",")]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(form)
+    return pairs
+
+
+METHODS = ("reload", "incremental", "compare")
 
 
 def charset_of(collation: str) -> str:

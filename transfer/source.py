@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from threading import BoundedSemaphore
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -22,6 +23,7 @@ from transfer.errors import (
     PracticeUpgrading,
     TableVanished,
 )
+from transfer.scope import EVERYWHERE, Key, Range
 from transfer.settings import Limits, Source
 from transfer.shown import shown
 from transfer.table import Column, Evidence, SourceTable, Table
@@ -36,7 +38,7 @@ TRANSIENT = re.compile(
 )
 
 RESERVED = re.compile(
-    r"_elt_(new|old)_|etl_(extract_(status|lock|progress)|replica|transform_status|dbt_status)$", re.IGNORECASE
+    r"_elt_(new|old)_|etl_(extract_(status|lock|progress|scope)|replica|transform_status|dbt_status)$", re.IGNORECASE
 )
 
 VERSIONED = "SYSTEM VERSIONED"
@@ -82,7 +84,7 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
         now, identity, telling = _server(connection)
         version = version_of(connection)
         found = _tables(connection, only)
-        columns = _columns(connection, only)
+        columns, stamps = _columns(connection, only)
         keys = _keys(connection, only)
     tables, excluded = [], []
     for name, kind, engine, *facts in found:
@@ -91,7 +93,14 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
             excluded.append(Excluded(name, reason))
         else:
             key, prefixed = keys.get(name, ((), False))
-            table = Table(name, columns.get(name, ()), key, versioned=kind == VERSIONED, prefixed=prefixed)
+            table = Table(
+                name,
+                columns.get(name, ()),
+                key,
+                versioned=kind == VERSIONED,
+                prefixed=prefixed,
+                stamps=stamps.get(name, ()),
+            )
             tables.append(_source_table(identity, engine, table, facts, tells=engine == telling))
     return Survey(now, identity, version, tuple(tables), tuple(excluded))
 
@@ -181,7 +190,10 @@ def _tables(connection: mysql.Connection, only: Sequence[str] | None) -> list[my
     )
 
 
-def _columns(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[Column, ...]]:
+def _columns(
+    connection: mysql.Connection, only: Sequence[str] | None
+) -> tuple[dict[str, tuple[Column, ...]], dict[str, tuple[str, ...]]]:
+    """Return each table's columns, and those that its server sets to the time of a row's last change."""
     found = mysql.rows(
         connection,
         "source",
@@ -192,7 +204,10 @@ def _columns(connection: mysql.Connection, only: Sequence[str] | None) -> dict[s
         only or None,
     )
     columns: dict[str, list[Column]] = {}
+    stamps: dict[str, tuple[str, ...]] = {}
     for table, name, column_type, kind, nullable, charset, extra, precision, scale, octets, made in found:
+        if re.search(r"on update current_timestamp", str(extra), re.IGNORECASE):
+            stamps[table] = (*stamps.get(table, ()), name)
         columns.setdefault(table, []).append(
             Column(
                 name=name,
@@ -208,7 +223,7 @@ def _columns(connection: mysql.Connection, only: Sequence[str] | None) -> dict[s
                 octets=UNBOUNDED if kind in WITHOUT_LENGTH else octets,
             )
         )
-    return {table: tuple(found) for table, found in columns.items()}
+    return {table: tuple(found) for table, found in columns.items()}, stamps
 
 
 def _keys(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[tuple[str, ...], bool]]:
@@ -283,25 +298,35 @@ def definition(source: Source, limits: Limits, name: str) -> str:
 def hashes(source: Source, limits: Limits, each: SourceTable) -> tuple[int, int]:
     """Return the number of a table's rows and the sum of their hashes modulo 2^64, read in pages."""
     rows = total = 0
-    for page, _ in _pages(source, limits, each, mysql.row_hash(each.table), None):
+    for page, _ in _pages(source, limits, each, mysql.row_hash(each.table)):
         rows += page.num_rows
         total += mysql.sum_of_hashes(each.table, page.column(0))
     return rows, total % mysql.HASHES
 
 
+def listed(source: Source, limits: Limits, each: SourceTable, within: Range, since: datetime | None) -> list[pa.Table]:
+    """Return each row's key and hash in a range of keys, page by page."""
+    return [page for page, _ in _pages(source, limits, each, mysql.listing(each.table, since), within)]
+
+
 def pages(
-    source: Source,
-    limits: Limits,
-    each: SourceTable,
-    last: Sequence[str] | None,
-    end: Sequence[str] | None = None,
+    source: Source, limits: Limits, each: SourceTable, within: Range = EVERYWHERE
 ) -> Iterator[tuple[pa.Table, list[str]]]:
-    """Read the stored columns behind the key `last` up to the key `end` in pages, each row's hash as the last column.
+    """Read the stored columns of a range of keys in pages, each row's hash as the last column.
 
     No statement is open at the source between two pages.
     """
-    select = ", ".join((mysql.replica_select(each.table), mysql.row_hash(each.table)))
-    return _pages(source, limits, each, select, last, end)
+    return _pages(source, limits, each, _with_hash(each.table), within)
+
+
+def rows_of(source: Source, limits: Limits, each: SourceTable, keys: Sequence[Key]) -> Iterator[pa.Table]:
+    """Read the stored columns of single rows in pages, each row's hash as the last column."""
+    found = mysql.rows_of(source, limits, each.table, _with_hash(each.table), keys, size=each.size)
+    yield from _one_at_a_time(source, limits, each, found)
+
+
+def _with_hash(table: Table) -> str:
+    return ", ".join((mysql.replica_select(table), mysql.row_hash(table)))
 
 
 @contextmanager
@@ -316,10 +341,17 @@ def _pages(
     limits: Limits,
     each: SourceTable,
     select: str,
-    last: Sequence[str] | None,
-    end: Sequence[str] | None = None,
+    within: Range = EVERYWHERE,
 ) -> Iterator[tuple[pa.Table, list[str]]]:
-    found = mysql.pages(source, limits, each.table, select, last=last, end=end, size=each.size)
+    found = mysql.pages(source, limits, each.table, select, within, size=each.size)
+    return _one_at_a_time(source, limits, each, found)
+
+
+Page = TypeVar("Page")
+
+
+def _one_at_a_time(source: Source, limits: Limits, each: SourceTable, found: Iterator[Page]) -> Iterator[Page]:
+    """Hold a reading connection for each page on its own."""
     while True:
         try:
             with READERS:

@@ -35,7 +35,8 @@ class Column:
 class Table:
     """A table's structure; `key` is its primary key in order, empty without one.
 
-    `versioned` if MariaDB keeps its history, `prefixed` if the key's index has only the beginnings of a column.
+    `versioned` if MariaDB keeps its history, `prefixed` if the key's index has only the beginnings of a column. The server
+    sets the columns `stamps` to the time of a row's last change.
     """
 
     name: str
@@ -43,12 +44,18 @@ class Table:
     key: tuple[str, ...] = ()
     versioned: bool = False
     prefixed: bool = False
+    stamps: tuple[str, ...] = ()
 
     @property
     def key_columns(self) -> tuple[Column, ...]:
         """The primary key's columns in the key's order."""
         by_name = {column.name: column for column in self.columns}
         return tuple(by_name[name] for name in self.key)
+
+    @property
+    def stamp_columns(self) -> tuple[Column, ...]:
+        """The columns that tell when a row was last changed."""
+        return tuple(column for column in self.columns if column.name in self.stamps)
 
     @property
     def stored(self) -> tuple[Column, ...]:
@@ -137,7 +144,7 @@ class Totals:
 class Extracted:
     """The newest complete extract of a table, as the replica recorded it, and what the replica holds now.
 
-    `changed_id` is the newest one that changed a row.
+    `changed_id` is the newest one that changed a row; `read_from` the source's clock (UTC) when its read began.
     """
 
     id: int
@@ -150,6 +157,7 @@ class Extracted:
     replica_created_now: datetime | None
     replica_engine: str
     replica_rows_now: int | None
+    read_from: datetime | None = None
 
     @property
     def intact(self) -> bool:
@@ -159,7 +167,10 @@ class Extracted:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A table's position in PostgreSQL as recorded there, and what `raw` and `public` hold now."""
+    """A table's position in PostgreSQL as recorded there, and what `raw` and `public` hold now.
+
+    `altered` if values of it are counted that PostgreSQL cannot hold.
+    """
 
     fence: int
     generation: str
@@ -171,6 +182,7 @@ class Loaded:
     raw_name: str
     raw_intact: bool
     public_intact: bool
+    altered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

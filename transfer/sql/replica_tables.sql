@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS etl_extract_status (
     state VARCHAR(16) NOT NULL COMMENT 'intent before a swap, complete once the table holds the extract',
     method VARCHAR(16) NOT NULL,
     reason VARCHAR(255) NOT NULL,
-    scope VARCHAR(255) NOT NULL COMMENT 'what changed in the replica: everything or nothing',
+    scope VARCHAR(255) NOT NULL COMMENT 'what changed in the replica: everything, nothing, or the rows in etl_extract_scope',
     source_identity VARCHAR(512) NOT NULL,
     source_engine VARCHAR(64) NOT NULL,
     source_fingerprint CHAR(32) NOT NULL,
@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS etl_extract_status (
     source_updated DATETIME(6) NULL,
     source_auto_increment BIGINT UNSIGNED NULL,
     source_rows BIGINT NULL,
+    read_from DATETIME(6) NULL COMMENT 'the clock of the source when the read began',
     clean BOOLEAN NOT NULL COMMENT 'nobody wrote while it was read',
     rows_total BIGINT NOT NULL,
     rows_inserted BIGINT NOT NULL,
@@ -35,6 +36,13 @@ CREATE TABLE IF NOT EXISTS etl_extract_status (
 CREATE TABLE IF NOT EXISTS etl_extract_lock (
     table_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
     fence BIGINT NOT NULL COMMENT 'grows with each writer; a writer whose number is old may not commit'
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS etl_extract_scope (
+    extract_id BIGINT NOT NULL,
+    part INT NOT NULL,
+    rows_changed LONGTEXT CHARACTER SET utf8mb4 NOT NULL COMMENT 'ranges of keys and single keys whose rows the extract changed, as JSON',
+    PRIMARY KEY (extract_id, part)
 ) ENGINE = InnoDB;
 
 CREATE TABLE IF NOT EXISTS etl_extract_progress (
