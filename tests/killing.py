@@ -1,9 +1,15 @@
-"""What runs in a child process: one run of one table, killed after its n-th commit."""
+"""What runs in a child process: a run that is killed, or loses its connections, at a chosen moment."""
 
 import os
 import re
 import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pymysql
@@ -13,10 +19,34 @@ from pymysql.cursors import Cursor
 
 from tasks.survey import look
 from tasks.sync_table import sync
-from transfer import mysql
+from transfer import buckets, mysql
+from transfer.errors import EltError
+from transfer.reader import Reader
 from transfer.settings import Settings
 
 CHANGES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|LOAD|CREATE|DROP|ALTER|RENAME|TRUNCATE)\b", re.IGNORECASE)
+
+# The modules whose functions do a phase's statements: the outermost one on the stack tells it.
+PHASES = {
+    "source": "extract-read",
+    "buckets": "extract-read",
+    "replica": "replica write",
+    "raw": "raw load",
+    "public": "public",
+    "verification": "verification",
+    "positions": "bookkeeping",
+}
+SWAP = "replica swap"
+
+
+@dataclass(frozen=True)
+class Blow:
+    """What happens at the n-th statement of a phase: the run is killed, or its connections to a place are."""
+
+    phase: str
+    nth: int
+    moment: str  # before, during or after the statement
+    kind: str = "kill"  # or a place: source, replica, warehouse
 
 
 def run_and_die(settings: Settings, table: str, after: int) -> None:
@@ -26,9 +56,88 @@ def run_and_die(settings: Settings, table: str, after: int) -> None:
         sync(settings, plan, "killed")
 
 
+def run_and_be_struck(
+    settings: Settings, tables: Sequence[str], rows: int, verify: bool, blow: Blow, pipe: Any
+) -> None:
+    """Run tables whose buckets have so many rows; write to the pipe what strikes, and wait for its answer unless killed."""
+    buckets.ROWS = rows
+    _strike(blow, pipe)
+    for plan in look(settings, tables, verify=verify).work:
+        try:
+            sync(settings, plan, f"struck {os.getpid()}")
+        except EltError as error:
+            if "unforeseen" in str(error):
+                raise
+    pipe.close()
+
+
 def read_for_long(settings: Settings) -> None:
     """Read a query that takes ten seconds."""
     mysql.read(settings.source, settings.limits, "reading", "SELECT SLEEP(10), Id FROM orphaned")
+
+
+def _phase() -> str:
+    """Tell what the run is doing by who called, the outermost one that says something."""
+    frame, found, swapping = sys._getframe(1), "", False
+    while frame:
+        code, frame = frame.f_code, frame.f_back
+        file = Path(code.co_filename)
+        if file.parent.name == "transfer":
+            found = PHASES.get(file.stem, found)
+            swapping = swapping or (file.stem == "replica" and bool(re.search("swap|rename|build_keys", code.co_name)))
+        elif file.parent.name == "tasks" and file.stem == "survey":
+            return "survey"
+    return SWAP if swapping and found == "replica write" else found
+
+
+def _strike(blow: Blow, pipe: Any) -> None:
+    def fall() -> None:
+        pipe.send(blow.kind)
+        if blow.kind == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        pipe.recv()  # by then the connections are cut
+
+    met: Counter[str] = Counter()
+    for owner, name in (
+        (Cursor, "execute"),
+        (pymysql.connections.Connection, "commit"),
+        (Reader, "read"),
+        (dbapi.Cursor, "execute"),
+        (dbapi.Cursor, "adbc_ingest"),
+        (dbapi.Connection, "commit"),
+    ):
+        setattr(owner, name, _struck(getattr(owner, name), blow, met, fall))
+
+
+def _struck(do: Callable[..., Any], blow: Blow, met: Counter[str], fall: Callable[[], None]) -> Callable[..., Any]:
+    """Return the client's function as it is, but for the one call that is struck."""
+
+    def statement(*arguments: Any, **named: Any) -> Any:
+        phase = _phase()
+        met[phase] += 1
+        if (phase, met[phase]) != (blow.phase, blow.nth):
+            return do(*arguments, **named)
+        return moments[blow.moment](*arguments, **named)
+
+    def before(*arguments: Any, **named: Any) -> Any:
+        fall()
+        return do(*arguments, **named)
+
+    def during(*arguments: Any, **named: Any) -> Any:
+        watch = Timer(0.0005, fall)
+        watch.start()
+        try:
+            return do(*arguments, **named)
+        finally:
+            watch.join()
+
+    def after(*arguments: Any, **named: Any) -> Any:
+        done = do(*arguments, **named)
+        fall()
+        return done
+
+    moments = {"before": before, "during": during, "after": after}
+    return statement
 
 
 def _die_after(last: int) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import resource
 import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 from conftest import settings_for
 
@@ -90,6 +94,19 @@ def _children(pid: int | None) -> list[int]:
             if int(stat.read_text().rpartition(") ")[2].split()[1]) == pid:
                 found.append(int(stat.parent.name))
     return found
+
+
+def write_result(name: str, figures: dict[str, Any]) -> None:
+    """Keep figures, with where and when they were measured, under .local/results."""
+    about = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpus": os.cpu_count(),
+        "machine": platform.platform(),
+    }
+    file = LOCAL / "results" / f"{name}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(about | figures, indent=2) + "\n")
+    print(f"kept in {file}")
 
 
 class Peak(Thread):
