@@ -31,10 +31,12 @@ test: install ## run the test suite on private servers
 properties: install ## send random tables the whole way for half an hour: make properties SECONDS=600
 	@ELT_TEST_PROPERTY_SECONDS=$(or $(SECONDS),1800) $(BIN)/python -m pytest tests/test_properties.py
 
-histories: install ## play random histories of tables, kills and tampering included: make histories NUMBER=50
+histories: install ## play random histories of tables, kills and tampering included, and count them: make histories NUMBER=60
 	@ELT_TEST_HISTORIES=$(or $(NUMBER),300) $(BIN)/python -m pytest tests/test_histories.py
 
-bench: install ## measure what the proof of each load costs and how much memory large tables take (half an hour)
+bench: install ## measure what changes, the proof and large tables cost, and how long writers wait (an hour)
+	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/changes.py
+	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/stall.py
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/proof.py
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/memory.py
 

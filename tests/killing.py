@@ -25,6 +25,10 @@ from transfer.reader import Reader
 from transfer.settings import Settings
 
 CHANGES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|LOAD|CREATE|DROP|ALTER|RENAME|TRUNCATE)\b", re.IGNORECASE)
+STATEMENT = re.compile(
+    r"\b(INSERT|UPDATE|DELETE|REPLACE|LOAD|CREATE|DROP|ALTER|RENAME|ANALYZE|COMMENT|SELECT|SHOW|SET|DO)\b",
+    re.IGNORECASE,
+)
 
 # The modules whose functions do a phase's statements: the outermost one on the stack tells it.
 PHASES = {
@@ -91,8 +95,8 @@ def _phase() -> str:
 
 
 def _strike(blow: Blow, pipe: Any) -> None:
-    def fall() -> None:
-        pipe.send(blow.kind)
+    def fall(statement: str) -> None:
+        pipe.send((blow.kind, statement))
         if blow.kind == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         pipe.recv()  # by then the connections are cut
@@ -115,29 +119,32 @@ def _struck(do: Callable[..., Any], blow: Blow, met: Counter[str], fall: Callabl
     def statement(*arguments: Any, **named: Any) -> Any:
         phase = _phase()
         met[phase] += 1
-        if (phase, met[phase]) != (blow.phase, blow.nth):
-            return do(*arguments, **named)
-        return moments[blow.moment](*arguments, **named)
-
-    def before(*arguments: Any, **named: Any) -> Any:
-        fall()
-        return do(*arguments, **named)
-
-    def during(*arguments: Any, **named: Any) -> Any:
-        watch = Timer(0.0005, fall)
-        watch.start()
+        hit = (phase, met[phase]) == (blow.phase, blow.nth)
+        moment = blow.moment if hit else ""
+        said = _said(do.__name__, arguments)
+        if moment == "before":
+            fall(said)
+        watch = Timer(0.0005, fall, (said,))
+        if moment == "during":
+            watch.start()
         try:
-            return do(*arguments, **named)
+            done = do(*arguments, **named)
         finally:
-            watch.join()
-
-    def after(*arguments: Any, **named: Any) -> Any:
-        done = do(*arguments, **named)
-        fall()
+            if moment == "during":
+                watch.join()
+        if moment == "after":
+            fall(said)
         return done
 
-    moments = {"before": before, "during": during, "after": after}
     return statement
+
+
+def _said(name: str, arguments: Sequence[Any]) -> str:
+    """Return a statement's first word of consequence."""
+    if name == "execute":
+        found = STATEMENT.search(arguments[1])
+        return found[0].upper() if found else "another statement"
+    return {"adbc_ingest": "COPY", "read": "SELECT of a page", "commit": "COMMIT"}[name]
 
 
 def _die_after(last: int) -> None:

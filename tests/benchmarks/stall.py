@@ -26,6 +26,7 @@ from transfer import mysql
 from transfer.settings import Settings
 
 BUSY = ("procedurelog", "securitylog")
+CONTROL = "commlog"  # written likewise but never read: what it waits for is the machine, not the pipeline
 PAUSE_SECONDS = 0.005
 QUIET_SECONDS = 15
 LONGEST_MS = 250  # what the issue allows
@@ -72,7 +73,7 @@ def main() -> None:
             held = {name: grow(connection, tables()[name], options.rows) for name in BUSY}
         print(", ".join(f"{name}: {rows:,} rows" for name, rows in held.items()), flush=True)
         over, answers = processes.Event(), processes.SimpleQueue()
-        writers = [processes.Process(target=write, args=(address, name, over, answers)) for name in BUSY]
+        writers = [processes.Process(target=write, args=(address, name, over, answers)) for name in (*BUSY, CONTROL)]
         for writer in writers:
             writer.start()
         try:
@@ -172,7 +173,11 @@ def grow(connection: Any, table: Table, rows: int) -> int:
     return int(held)
 
 
-CHANGES = {"procedurelog": "ProcFee = ProcFee + 1", "securitylog": "FKey = FKey + 1"}
+CHANGES = {
+    "procedurelog": "ProcFee = ProcFee + 1",
+    "securitylog": "FKey = FKey + 1",
+    "commlog": "Mode_ = (Mode_ + 1) % 4",
+}
 
 
 def write(address: Place, name: str, over: Any, answers: Any) -> None:
@@ -216,7 +221,7 @@ def pipeline(settings: Settings, verify: bool) -> None:
 
 def report(phases: list[Phase], written: dict[str, list[tuple[float, float, str]]]) -> None:
     """Print the table of stalls and the slow statements, and keep them."""
-    stalls = [stall(phase, name, written[name]) for phase in phases for name in BUSY]
+    stalls = [stall(phase, name, written[name]) for phase in phases for name in (*BUSY, CONTROL)]
     print("\n| while | table | seconds | writes | median ms | 99 % ms | longest ms |\n|---|---|---|---|---|---|---|")
     for each in stalls:
         print(
@@ -227,7 +232,9 @@ def report(phases: list[Phase], written: dict[str, list[tuple[float, float, str]
         print(f"\nstatements over {SLOW_SECONDS * 1000:.0f} ms during {phase.name}: {len(phase.slow)}")
         for statement in phase.slow[:8]:
             print("   ", statement)
-    ours = [each for each in stalls if each.phase.startswith(("first", "changed", "verification"))]
+    ours = [
+        each for each in stalls if each.table != CONTROL and each.phase.startswith(("first", "changed", "verification"))
+    ]
     longest = max(each.longest for each in ours)
     print(
         f"\nthe pipeline's longest stall: {longest:.0f} ms ({'within' if longest <= LONGEST_MS else 'OVER'} {LONGEST_MS} ms)"
