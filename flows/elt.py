@@ -22,10 +22,10 @@ from flows.dbt_build import dbt_build
 from tasks import build_models, caching, report
 from tasks.build_models import BuildFailed, ModelsResult
 from tasks.report import Summary
-from tasks.survey import Outlook, look, survey
-from tasks.sync_table import sync_table
+from tasks.survey import Outlook, look, survey, with_seconds
+from tasks.sync_table import found_in, sync_table
 from transfer import history, preflight
-from transfer.errors import EltError, place_of
+from transfer.errors import EltError, class_of, place_of
 from transfer.settings import Settings, settings
 from transfer.table import TablePlan, TableResult
 
@@ -75,10 +75,22 @@ def elt(
     results = sync_tables(chosen, outlook, run_id)
     built = build(chosen, run_id) if models else None
     skipped = tuple((plan.table, plan.reason) for plan in outlook.plans if not plan.has_work)
-    summary = Summary(run_id, results, skipped, outlook.excluded, outlook.gone, built, monotonic() - started)
+    summary = Summary(
+        run_id,
+        results,
+        skipped,
+        outlook.excluded,
+        outlook.gone,
+        built,
+        monotonic() - started,
+        rotated=0 if verify else sum(result.verified for result in results),
+        overdue=outlook.overdue,
+    )
     report.remember(chosen, summary)
     report.report(summary)
     log.info("run %s: %s", run_id, summary.sentence)
+    if summary.overdue:
+        log.warning("%s", report.overdue_sentence(chosen.limits, summary.overdue))
     if not summary.good:
         raise RunFailed(summary)
     return summary
@@ -91,16 +103,24 @@ def sync_tables(chosen: Settings, outlook: Outlook, run_id: str) -> tuple[TableR
     pool: ThreadPoolTaskRunner[TableResult] = ThreadPoolTaskRunner(max_workers=chosen.limits.workers)
     with pool as runner:
         futures = [(plan, runner.submit(task, {"plan": plan, "run_id": run_id})) for plan in outlook.work]
-        return tuple(outcome(plan, future) for plan, future in futures)
+        return tuple(outcome(plan, run_id, future) for plan, future in futures)
 
 
-def outcome(plan: TablePlan, future: PrefectFuture[TableResult]) -> TableResult:
+def outcome(plan: TablePlan, run_id: str, future: PrefectFuture[TableResult]) -> TableResult:
     """Return a task's result, or the error that made the table red as its verdict."""
     found = future.result(raise_on_failure=False)
     if isinstance(found, TableResult):
         return found
     note = str(found) if isinstance(found, EltError) else f"the task ended as {type(found).__name__}"
-    failed = TableResult(plan.table, plan.method, plan.reason, "failed", note=note, error=type(found).__name__)
+    failed = TableResult(
+        plan.table,
+        plan.method,
+        plan.reason,
+        "failed",
+        found=found_in(run_id, plan.table),
+        note=note,
+        error=class_of(found),
+    )
     log.error("%s", failed.sentence, extra={"finished": plan.table})
     return failed
 
@@ -136,7 +156,10 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--plan", action="store_true", help="show what would be done and why, and change nothing")
     parser.add_argument(
-        "--status", action="store_true", help="show the last run and how fresh each table is, and change nothing"
+        "--status",
+        nargs="*",
+        metavar="NAME",
+        help="show the last run and how fresh each table is, or those named, and change nothing",
     )
     parser.add_argument("--no-dbt", action="store_true", help="leave the models as they are")
     parser.add_argument("--json", action="store_true", help="print the plan or the summary as JSON")
@@ -149,8 +172,8 @@ def main(given: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     try:
         chosen = settings()
-        if options.status:
-            return report.show_status(console, chosen, options.table, as_json=options.json)
+        if options.status is not None:
+            return report.show_status(console, chosen, [*options.status, *(options.table or ())], as_json=options.json)
         report.write_logs(chosen.limits)
         preflight.check(chosen)
         outlook = (
@@ -170,6 +193,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def show_plan(console: Console, chosen: Settings, outlook: Outlook, options: argparse.Namespace) -> None:
     """Print the plan in the form that was asked for."""
+    outlook = with_seconds(chosen, outlook)
     if options.json:
         print(report.written_as_json(outlook))
     else:

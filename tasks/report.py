@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from fnmatch import fnmatchcase
+from datetime import datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,9 +26,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from tasks.build_models import ModelsResult
-from tasks.survey import Outlook
+from tasks.survey import Outlook, hint, matching
 from transfer import history
-from transfer.errors import SettingsError
+from transfer.errors import SettingsError, UnknownTable
 from transfer.history import Freshness, LastRun, Run
 from transfer.settings import Limits, Settings
 from transfer.source import Excluded
@@ -39,7 +39,10 @@ FORMAT = "%(asctime)sZ %(levelname)s %(message)s"
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The verdict of a run: each table with work, how many had none and why, the models, and what was left out."""
+    """The verdict of a run: each table with work, how many had none and why, the models, and what was left out.
+
+    `rotated` tables were verified as it was their turn; the turn of `overdue` ones is long past.
+    """
 
     run_id: str
     tables: tuple[TableResult, ...]
@@ -48,6 +51,8 @@ class Summary:
     gone: tuple[str, ...]
     models: ModelsResult | None
     seconds: float
+    rotated: int = 0
+    overdue: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[TableResult, ...]:
@@ -63,8 +68,12 @@ class Summary:
     def sentence(self) -> str:
         """The run in one line."""
         states = Counter(result.state for result in self.tables)
+        if self.rotated:
+            del states["verified"]
         parts = [f"{count} {state}" for state, count in sorted(states.items())]
         parts.append(f"{len(self.skipped)} unchanged")
+        if self.rotated:
+            parts.append(f"{self.rotated} verified by rotation")
         if self.models:
             parts.append(f"dbt {self.models.passed} passed, {len(self.models.failed)} failed")
         red = ", ".join(
@@ -220,35 +229,65 @@ def remember(chosen: Settings, summary: Summary) -> None:
 
 
 def show_status(console: Console, chosen: Settings, patterns: Sequence[str] | None, *, as_json: bool) -> int:
-    """Print the last run and each table's freshness; 1 if one of the tables failed when it was last in work."""
+    """Print the last run and each table's freshness; 1 if one of the tables failed when it was last in work.
+
+    Raises:
+        UnknownTable: a name or pattern fits no table that a run has met.
+
+    """
     found = history.status(chosen.warehouse)
-    wanted = tuple(
-        each for each in found.tables if not patterns or any(fnmatchcase(each.table, pattern) for pattern in patterns)
-    )
+    wanted = _known(found.tables, patterns) if patterns and found.tables else found.tables
     if as_json:
         print(written_as_json(replace(found, tables=wanted)))
     else:
-        _print_status(console, found.run, wanted)
+        _print_status(console, chosen.limits, found.run, wanted)
     return 1 if any(each.state == "failed" for each in wanted) else 0
 
 
-def _print_status(console: Console, run: LastRun | None, tables: Sequence[Freshness]) -> None:
+def _known(tables: Sequence[Freshness], patterns: Sequence[str]) -> tuple[Freshness, ...]:
+    names, chosen = [each.table for each in tables], set[str]()
+    for pattern in patterns:
+        fitting = matching(pattern, names)
+        if not fitting:
+            near = hint(pattern, names) or "; --status alone lists them all."
+            raise UnknownTable(f"--status {pattern}: no run has met such a table{near}")
+        chosen |= set(fitting)
+    return tuple(each for each in tables if each.table in chosen)
+
+
+def _print_status(console: Console, limits: Limits, run: LastRun | None, tables: Sequence[Freshness]) -> None:
     grid = _grid(
-        "table", "equal to the source at (UTC)", ">rows", "last work", "method", ">seconds", ">runs", ">failed", ""
+        "table",
+        "equal at (UTC)",
+        ">rows",
+        "last work",
+        "method",
+        ">seconds",
+        ">runs",
+        ">failed",
+        "verified at (UTC)",
+        "watermark",
     )
     for each in tables:
         grid.add_row(
             Text(each.table),
-            f"{each.checked:%Y-%m-%d %H:%M:%S}" if each.checked else "never",
+            _moment(each.checked),
             f"{each.rows:,}",
             Text(each.state, style="bold red" if each.state == "failed" else ""),
             each.method,
             "–" if each.state == "failed" else "" if each.seconds is None else f"{each.seconds:.1f}",
             f"{each.runs:,}",
             f"{each.failures:,}",
-            Text(each.note),
+            _moment(each.verified),
+            Text(each.watermark),
         )
     console.print(grid)
+    for each in tables:
+        if each.note:
+            console.print(Text(f"{each.table}: {each.note}"), soft_wrap=True)
+    _show_overdue(
+        console, limits, [each.table for each in tables if (each.unverified_days or 0) > limits.verify_days > 0]
+    )
     if run is None:
         console.print("No run yet.")
     else:
@@ -256,27 +295,59 @@ def _print_status(console: Console, run: LastRun | None, tables: Sequence[Freshn
         console.print(f"last run {run.run_id}: {run.state}, began {run.started:%Y-%m-%d %H:%M:%S} UTC{took}")
 
 
+def _moment(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "never"
+
+
+def _show_overdue(console: Console, limits: Limits, tables: Sequence[str]) -> None:
+    if tables:
+        console.print(Text(overdue_sentence(limits, tables), style="yellow"), soft_wrap=True)
+
+
+def overdue_sentence(limits: Limits, tables: Sequence[str]) -> str:
+    """Name the tables whose verification is overdue, and how to mend that."""
+    return (
+        f"not verified for over {limits.verify_days} days (ELT_VERIFY_DAYS): {_list(tables)}; run more often, or give"
+        f" verification more than {limits.verify_seconds} s of a run (ELT_VERIFY_SECONDS)"
+    )
+
+
 def show_plan(console: Console, chosen: Settings, outlook: Outlook) -> None:
     """Print what a run would do and why."""
-    grid = _grid("table", "method", "hops", ">rows (est.)", ">MB (est.)", "why")
+    grid = _grid("table", "method", "hops", ">rows (est.)", ">MB (est.)", ">s (est.)", "why")
     for plan in outlook.plans:
         one_read = "" if plan.keyed or not plan.has_work else "; without a key, read in one statement"
+        verified = f"; to be verified: {plan.verify}" if plan.verify and plan.hops else ""
         grid.add_row(
             Text(plan.table),
             plan.method,
             " → ".join(plan.hops) or "–",
             f"{plan.estimated_rows:,}",
             f"{plan.estimated_bytes / 2**20:,.1f}",
-            Text(plan.reason + one_read),
+            f"{plan.estimated_seconds:,.1f}" if plan.has_work else "",
+            Text(plan.reason + verified + one_read),
         )
     for each in outlook.excluded:
-        grid.add_row(Text(each.table), "excluded", "–", "", "", Text(each.reason))
+        grid.add_row(Text(each.table), "excluded", "–", "", "", "", Text(each.reason))
     for name in outlook.gone:
-        grid.add_row(Text(name), "kept", "–", "", "", "the source no longer has it; its last version stays")
+        grid.add_row(Text(name), "kept", "–", "", "", "", "the source no longer has it; its last version stays")
     console.print(grid)
-    rows = sum(plan.estimated_rows for plan in outlook.work if "extract" in plan.hops)
-    console.print(f"{len(outlook.work)} of {len(outlook.plans)} tables have work, about {rows:,} rows to read.")
+    _show_overdue(console, chosen.limits, outlook.overdue)
+    console.print(plan_sentence(chosen.limits, outlook), soft_wrap=True)
     _show_clear_text(console, chosen)
+
+
+def plan_sentence(limits: Limits, outlook: Outlook) -> str:
+    """Say what a run would do, all in all; tables are in work at once, so its seconds are fewer than theirs."""
+    rows = sum(plan.estimated_rows for plan in outlook.work if "extract" in plan.hops)
+    verified = [plan.estimated_rows for plan in outlook.work if plan.verify]
+    compared = f" and {sum(verified):,} to compare in {len(verified)} tables" if verified else ""
+    each = [plan.estimated_seconds for plan in outlook.work]
+    seconds = max([sum(each) / limits.workers, *each])
+    return (
+        f"{len(outlook.work)} of {len(outlook.plans)} tables have work, about {rows:,} rows to read{compared};"
+        f" about {seconds:,.1f} s with {limits.workers} at once (ELT_WORKERS)."
+    )
 
 
 def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
@@ -291,7 +362,7 @@ def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
             Text(result.state, style="" if result.good else "bold red"),
             *counts,
             f"{result.seconds:.1f}" if result.state != "failed" else "–",
-            Text(", ".join(map(str, result.found)) or result.note or result.reason),
+            Text("; ".join(filter(None, [", ".join(map(str, result.found)), result.note])) or result.reason),
         )
     if summary.tables:
         console.print(grid)
@@ -300,6 +371,7 @@ def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
             f"… and {len(biggest) - SHOWN} smaller tables, all in {chosen.limits.log_dir / 'elt_pipeline.log'}"
         )
     _show_remarks(console, summary)
+    _show_overdue(console, chosen.limits, summary.overdue)
     _show_clear_text(console, chosen)
     if chosen.limits.collations:
         mapped = ", ".join(f"{ours} → {theirs}" for ours, theirs in chosen.limits.collations)

@@ -11,7 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retrying import may_help
-from transfer import evidence, positions, preflight, public, replica, source
+from transfer import estimates, evidence, history, positions, preflight, public, replica, rotation, source
 from transfer.errors import TableError, UnknownTable
 from transfer.settings import Limits, Settings, settings
 from transfer.source import Excluded
@@ -20,11 +20,15 @@ from transfer.table import SourceTable, Standing, TablePlan
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a run is to do: a plan for each table, the tables left out, and those that the source no longer has."""
+    """What a run is to do: a plan for each table, the tables left out, and those that the source no longer has.
+
+    `overdue` are tables whose verification is, and which this run does not verify either.
+    """
 
     plans: tuple[TablePlan, ...]
     excluded: tuple[Excluded, ...]
     gone: tuple[str, ...]
+    overdue: tuple[str, ...] = ()
 
     @property
     def work(self) -> tuple[TablePlan, ...]:
@@ -51,29 +55,41 @@ def look(
     wanted = set(names) if tables is None else set(_resolve(tables, names, found.excluded))
     copies = replica.state(chosen.replica, chosen.limits)
     loaded = positions.state(chosen.warehouse)
+    looked_at = [(each, loaded.get(each.table.name)) for each in found.tables if each.table.name in wanted]
+    turns = () if verify else rotation.turns(chosen.limits, looked_at)
+    due = dict.fromkeys(wanted, "asked for") if verify else {} if force_full else rotation.taken(chosen.limits, turns)
     plans = tuple(
         replace(
             _plan(
                 chosen.limits,
                 each,
-                Standing(copies.generation, copies.extracted.get(each.table.name), loaded.get(each.table.name)),
+                Standing(copies.generation, copies.extracted.get(each.table.name), standing),
                 force_full,
-                verify,
+                due.get(each.table.name, ""),
             ),
             version=found.version,
             accept_shrink=accept_shrink,
         )
-        for each in found.tables
-        if each.table.name in wanted
+        for each, standing in looked_at
     )
+    overdue = tuple(name for name in rotation.overdue(chosen.limits, turns) if name not in due)
     if tables is not None:
-        return Outlook(plans, (), ())
+        return Outlook(plans, (), (), overdue)
     unused = tuple(Excluded(file, "its name fits no table") for file in public.unused(chosen.limits, names))
     left_out = {each.table for each in found.excluded}
-    return Outlook(plans, found.excluded + unused, tuple(sorted(set(copies.extracted) - set(names) - left_out)))
+    return Outlook(
+        plans, found.excluded + unused, tuple(sorted(set(copies.extracted) - set(names) - left_out)), overdue
+    )
 
 
-def _plan(limits: Limits, each: SourceTable, standing: Standing, forced: bool, verify: bool) -> TablePlan:
+def with_seconds(chosen: Settings, outlook: Outlook) -> Outlook:
+    """Return an outlook with the seconds that each table's work is expected to take."""
+    past = history.mean_seconds(chosen.warehouse)
+    plans = tuple(replace(plan, estimated_seconds=estimates.work(plan, past)) for plan in outlook.plans)
+    return replace(outlook, plans=plans)
+
+
+def _plan(limits: Limits, each: SourceTable, standing: Standing, forced: bool, verify: str) -> TablePlan:
     try:
         return evidence.plan(limits, each, standing, forced=forced, verify=verify)
     except TableError as error:  # its own task will say so, and be red
@@ -83,22 +99,31 @@ def _plan(limits: Limits, each: SourceTable, standing: Standing, forced: bool, v
 def _resolve(wanted: Sequence[str], names: Sequence[str], excluded: Sequence[Excluded]) -> list[str]:
     chosen: list[str] = []
     for pattern in wanted:
-        fitting = [name for name in names if fnmatchcase(name, pattern)] or [
-            name for name in names if name.lower() == pattern.lower()
-        ]
+        fitting = matching(pattern, names)
         if not fitting:
             raise UnknownTable(_unknown(pattern, names, excluded))
         chosen += fitting
     return chosen
 
 
+def matching(pattern: str, names: Sequence[str]) -> list[str]:
+    """Return the names that a pattern fits, or the one that it is but for its case."""
+    return [name for name in names if fnmatchcase(name, pattern)] or [
+        name for name in names if name.lower() == pattern.lower()
+    ]
+
+
 def _unknown(pattern: str, names: Sequence[str], excluded: Sequence[Excluded]) -> str:
     left_out = next((each for each in excluded if fnmatchcase(each.table, pattern)), None)
     if left_out:
         return f"--table {pattern}: {left_out.table} is not copied: {left_out.reason}."
+    return f"--table {pattern}: the source has no such table{hint(pattern, names) or '; --plan lists them all.'}"
+
+
+def hint(pattern: str, names: Sequence[str]) -> str:
+    """Ask whether one of the names was meant that are nearly the pattern, if there is one."""
     near = get_close_matches(pattern, names, n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "; --plan lists them all."
-    return f"--table {pattern}: the source has no such table{hint}"
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 @task(name="survey", cache_policy=NO_CACHE, retry_condition_fn=may_help)

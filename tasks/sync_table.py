@@ -11,7 +11,7 @@ from prefect import task
 
 from tasks.caching import proven_key
 from tasks.retrying import may_help
-from transfer import buckets, evidence, positions, public, raw, replica, source, verification
+from transfer import buckets, evidence, history, positions, public, raw, replica, source, verification
 from transfer.buckets import Difference
 from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
 from transfer.replica import Lock, Shadow, Verdict
@@ -92,6 +92,7 @@ class _Step:
 
 
 def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableResult:
+    started = monotonic()
     replica.recover(lock)
     now, each = source.look(chosen.source, chosen.limits, plan.table, plan.version)
     before = _standing(chosen, plan.table)
@@ -102,8 +103,10 @@ def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> Tabl
     loaded = _told(work, _into_raw(work))
     standardized = _told(work, _into_public(work, loaded.scope if current else EVERYTHING))
     hops = (*extracted.hops, *loaded.hops, *standardized.hops)
-    found = _FOUND.pop((run_id, plan.table), ())
     after = work.standing.extracted
+    if plan.verify:
+        positions.note_verified(chosen.warehouse, plan.table, monotonic() - started)
+    found = found_in(run_id, plan.table)
     return TableResult(
         table=plan.table,
         method=plan.method,
@@ -114,8 +117,10 @@ def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> Tabl
         clean=after is not None and after.clean,
         altered=loaded.altered,
         found=found,
-        verified=plan.verify,
+        verified=bool(plan.verify),
         note=_engine_note(after),
+        watermark_before=before.extracted.evidence.shown if before.extracted else "",
+        watermark_after=after.evidence.shown if after else "",
     )
 
 
@@ -123,13 +128,19 @@ def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> Tabl
 _FOUND: dict[tuple[str, str], tuple[Finding, ...]] = {}
 
 
+def found_in(run_id: str, table: str) -> tuple[Finding, ...]:
+    """Return what a run's attempts at a table found and repaired, and forget it."""
+    return _FOUND.pop((run_id, table), ())
+
+
 def _told(work: _Work, step: _Step) -> _Step:
-    """Keep what a step found, and log it at once, as a later step may fail."""
+    """Keep what a step found, and write it down at once, as a later step may fail."""
     for finding in step.found:
         log.error("%s: verification found %s", work.plan.table, finding)
     if step.found:
         key = work.run_id, work.plan.table
         _FOUND[key] = (*_FOUND.get(key, ()), *step.found)
+        history.note(work.chosen.warehouse, work.run_id, work.plan, _FOUND[key])
     return step
 
 

@@ -240,6 +240,43 @@ def test_a_verification_that_found_and_repaired_something_ends_with_1(command: C
     assert "3 verified, 0 unchanged in " in again.out.splitlines()[-1]
 
 
+def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(command: Command, practice, warehouse):
+    settle(practice)
+    assert command("--no-dbt").code == 0
+    warehouse.run("UPDATE etl_transform_status SET verified_at = now() - interval '6.5 days'")
+    warehouse.run('UPDATE raw.patient SET "Note" = \'somebody\' WHERE "Id" = 2')
+    assert "0 of 3 tables have work, about 0 rows to read; about 0.0 s" in command("--plan", ELT_VERIFY_DAYS="0").out
+    told = command("--plan").out
+    assert re.search(r"^patient +verify +– +2 +0\.0 +\d\.\d +not verified for 6 days *$", told, re.MULTILINE)
+    sentence = (
+        r"^3 of 3 tables have work, about 0 rows to read and 6 to compare in 3 tables; about \d\.\d s with 4 at once"
+    )
+    assert re.search(sentence, told, re.MULTILINE)
+    ended = command("--no-dbt")
+    assert ended.code == 1
+    assert "1 repaired, 0 unchanged, 3 verified by rotation in " in ended.out.splitlines()[-1]
+    drift = "SELECT table_name, found, found_by FROM etl_drift"
+    assert warehouse.run(drift) == [("patient", "1 changed in raw, column Note", "rotation")]
+    warehouse.run("UPDATE etl_transform_status SET verified_at = now() - interval '7.5 days', verify_seconds = 100")
+    ended = command("--no-dbt")
+    assert ended.code == 0
+    assert "2 unchanged, 1 verified by rotation in " in ended.out.splitlines()[-1]
+    sentence = "not verified for over 7 days (ELT_VERIFY_DAYS): patientnote, recall; run more often, or give"
+    assert sentence in ended.out
+    told = command("--status", "recall", "--table", "PATIENT")
+    assert told.code == 0
+    assert re.search(
+        r"^recall +20\d\d-.* 20\d\d-\d\d-\d\d \S+ +written 20\d\d-\d\d-\d\d \S+, 2 rows, next key",
+        told.out,
+        re.MULTILINE,
+    )
+    assert "not verified for over 7 days (ELT_VERIFY_DAYS): recall; run" in told.out
+    assert "patientnote" not in told.out
+    assert_one_sentence(
+        command("--status", "recal"), "--status recal: no run has met such a table; did you mean recall?"
+    )
+
+
 def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
     command: Command, practice, warehouse, tmp_path: Path
 ):

@@ -202,6 +202,11 @@ def _is_ours(file: str) -> bool:
     return Path(file).is_relative_to(ROOT) and "site-packages" not in file
 
 
+def class_of(error: object) -> str:
+    """Return the kind of an error for the history, with the server's code if it is a server's."""
+    return f"{type(error).__name__} {error.code if isinstance(error, DatabaseFault) else ''}".rstrip()
+
+
 def place_of(error: BaseException) -> str:
     """Return where in our own code an unforeseen error came from; its message is not for showing, as it may quote a value."""
     frames = [frame for frame in extract_tb(error.__traceback__) if _is_ours(frame.filename)]

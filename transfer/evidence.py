@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from transfer import public
+from transfer import estimates, public
 from transfer.casts import pageable
 from transfer.layout import fit
 from transfer.settings import Limits
@@ -15,10 +15,8 @@ EXTRACT, LOAD, STANDARDIZE = "extract", "load", "standardize"
 RELOAD, INCREMENTAL, COMPARE = "reload", "incremental", "compare"
 
 
-def plan(
-    limits: Limits, each: SourceTable, standing: Standing, *, forced: bool = False, verify: bool = False
-) -> TablePlan:
-    """Return a table's method, its reason and the hops with work.
+def plan(limits: Limits, each: SourceTable, standing: Standing, *, forced: bool = False, verify: str = "") -> TablePlan:
+    """Return a table's method, its reason and the hops with work; `verify` is why it is to be verified, if it is.
 
     A table has work if its source evidence changed, or extract id > loaded id, or load id > standardized id; a target
     that is not the one which was recorded is made anew.
@@ -39,13 +37,14 @@ def plan(
         else "verify"
         if verify
         else "skip",
-        reason=read or load or standardize or ("asked for" if verify else "nothing changed since the last clean read"),
+        reason=read or load or standardize or verify or "nothing changed since the last clean read",
         hops=hops,
         estimated_rows=each.estimated_rows,
         estimated_bytes=each.estimated_bytes,
         keyed=pageable(each.table.key_columns) and not each.table.prefixed,
         forced=forced,
         verify=verify,
+        verify_seconds=estimates.verification(each, standing.loaded) if verify else 0.0,
         proof=None if forced or verify else proof(each, standing, rules),
     )
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from transfer import postgres
 from transfer.postgres import quote
 from transfer.settings import Warehouse
-from transfer.table import TableResult
+from transfer.table import Finding, TablePlan, TableResult
 
 RUNNING, GOOD, RED = "running", "good", "red"
 
@@ -55,20 +55,42 @@ def end(warehouse: Warehouse, run: Run, results: Sequence[TableResult]) -> None:
                 run.seconds,
             ),
         )
-        table = _named(warehouse, "etl_run_table")
-        connection.run("writing etl_run_table", f"DELETE FROM {table} WHERE run_id = $1", (run.run_id,))
-        connection.run(
-            "writing etl_run_table",
-            f"INSERT INTO {table} SELECT $1, made.* FROM json_populate_recordset(NULL::{table}, $2::text::json) AS record"
-            f" CROSS JOIN LATERAL (SELECT {', '.join(f'record.{name}' for name in _COLUMNS)}) AS made",
-            (run.run_id, json.dumps([_record(result) for result in results])),
-        )
+        _write(connection, warehouse, run.run_id, results)
         connection.commit()
 
 
+def note(warehouse: Warehouse, run_id: str, plan: TablePlan, found: Sequence[Finding]) -> None:
+    """Write down at once what was found and repaired in a table: a run that is killed later would not tell."""
+    with postgres.connect(warehouse) as connection:
+        repaired = TableResult(plan.table, plan.method, plan.reason, "repaired", clean=False, found=tuple(found))
+        _write(connection, warehouse, run_id, [repaired])
+        connection.commit()
+
+
+def _write(connection: postgres.Connection, warehouse: Warehouse, run_id: str, results: Sequence[TableResult]) -> None:
+    """Write the rows of a run's tables, if it is one that has begun.
+
+    A retried flow run keeps the rows of its first attempt's tables, and in the others what that one found.
+    """
+    table = _named(warehouse, "etl_run_table")
+    changed = [f"{name} = excluded.{name}" for name in _COLUMNS if name not in ("table_name", "found")]
+    connection.run(
+        "writing etl_run_table",
+        f"INSERT INTO {table} AS each (run_id, {', '.join(_COLUMNS)})"
+        f" SELECT run.run_id, {', '.join(f'record.{name}' for name in _COLUMNS)}"
+        f" FROM json_populate_recordset(NULL::{table}, $2::text::json) AS record"
+        f" JOIN {_named(warehouse, 'etl_run')} AS run ON run.run_id = $1"
+        f" ON CONFLICT (run_id, table_name) DO UPDATE SET {', '.join(changed)}, found = CASE"
+        " WHEN position(excluded.found IN each.found) > 0 THEN each.found"
+        " WHEN position(each.found IN excluded.found) > 0 THEN excluded.found"
+        " ELSE concat_ws(', ', each.found, excluded.found) END",
+        (run_id, json.dumps([_record(result) for result in results])),
+    )
+
+
 _COLUMNS = (
-    "table_name state method reason rows_total rows_read rows_inserted rows_updated rows_deleted clean verified found"
-    " extract_seconds load_seconds standardize_seconds seconds error_class note"
+    "table_name state method reason rows_total rows_read bytes_read rows_inserted rows_updated rows_deleted clean verified"
+    " found watermark_before watermark_after extract_seconds load_seconds standardize_seconds seconds error_class note"
 ).split()
 
 
@@ -83,12 +105,15 @@ def _record(result: TableResult) -> dict[str, object]:
         "reason": result.reason,
         "rows_total": result.rows,
         "rows_read": first.read if first else 0,
+        "bytes_read": first.bytes if first else 0,
         "rows_inserted": first.inserted if first else 0,
         "rows_updated": first.updated if first else 0,
         "rows_deleted": first.deleted if first else 0,
         "clean": result.clean,
         "verified": result.verified,
         "found": ", ".join(map(str, result.found)),
+        "watermark_before": result.watermark_before,
+        "watermark_after": result.watermark_after,
         "extract_seconds": spent.get("extract"),
         "load_seconds": spent.get("load"),
         "standardize_seconds": spent.get("standardize"),
@@ -115,7 +140,10 @@ class LastRun:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """When a table was last equal to the source, and how its last run with work ended; times are UTC."""
+    """When a table was last equal to the source, and how its last run with work ended; times are UTC.
+
+    `unverified_days` are those since it was last verified, or else loaded first.
+    """
 
     table: str
     checked: datetime | None
@@ -126,6 +154,9 @@ class Freshness:
     runs: int
     failures: int
     note: str
+    verified: datetime | None
+    unverified_days: float | None
+    watermark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +182,25 @@ def status(warehouse: Warehouse) -> Status:
         )
         tables = connection.rows(
             "reading etl_table_status",
-            "SELECT table_name, checked_at, rows_total, state, method, seconds, runs, failures, note"
-            f" FROM {_named(warehouse, 'etl_table_status')} ORDER BY table_name",
+            # An earlier release's view, which is left as it is, has fewer columns.
+            "SELECT table_name, checked_at, rows_total, state, method, seconds, runs, failures, note,"
+            " (it ->> 'verified_at')::timestamptz, (it ->> 'unverified_days')::double precision,"
+            " coalesce(it ->> 'watermark', '')"
+            f" FROM {_named(warehouse, 'etl_table_status')} AS status, to_jsonb(status) AS it ORDER BY table_name",
         )
     return Status(LastRun(*runs[0]) if runs else None, tuple(Freshness(*row) for row in tables))
+
+
+def mean_seconds(warehouse: Warehouse) -> dict[tuple[str, str], float]:
+    """Return the mean seconds of the good work of each table and method, that of rotation's verifications by the way left out."""
+    table = _named(warehouse, "etl_run_table")
+    with postgres.connect(warehouse) as connection:
+        present = connection.rows("looking for the history", "SELECT to_regclass($1)::text", (table,))
+        if not present[0][0]:
+            return {}
+        found = connection.rows(
+            "reading etl_run_table",
+            f"SELECT table_name, method, avg(seconds) FROM {table}"
+            " WHERE state IN ('synced', 'unchanged', 'verified') AND (NOT verified OR method = 'verify') GROUP BY 1, 2",
+        )
+    return {(str(name), str(method)): float(mean) for name, method, mean in found}

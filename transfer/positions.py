@@ -25,9 +25,11 @@ def prepare(warehouse: Warehouse) -> None:
     with postgres.connect(warehouse) as connection:
         ((present,),) = connection.rows(
             "looking for the status tables",
-            "SELECT num_nulls(to_regnamespace('raw'), to_regclass($1), to_regclass($2), to_regclass($3)) = 0 AND EXISTS"
-            " (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'names_altered')",
-            (_status(warehouse), _builds(warehouse), f"{postgres.quote(warehouse.schema_name)}.etl_table_status"),
+            "SELECT to_regnamespace('raw') IS NOT NULL AND to_regnamespace($1) IS NOT NULL AND NOT EXISTS (SELECT"
+            " FROM json_each($2::text::json) AS wanted (relation, names), json_array_elements_text(names) AS name"
+            " WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attname = name AND NOT attisdropped"
+            " AND attrelid = to_regclass(format('%I.%I', $1, relation))))",
+            (warehouse.schema_name, json.dumps(_PRESENT)),
         )
         if present:
             return
@@ -36,6 +38,18 @@ def prepare(warehouse: Warehouse) -> None:
             if statement.strip():
                 connection.run("creating the status tables", statement)
         connection.commit()
+
+
+# What of the bookkeeping an earlier release did not have, and what somebody may have dropped with another table.
+_PRESENT = {
+    "etl_transform_status": ("names_altered", "verified_at", "verify_seconds", "first_loaded_at"),
+    "etl_dbt_status": ("id",),
+    "etl_run_table": ("bytes_read", "watermark_before", "watermark_after"),
+    "etl_table_status": ("verified_at",),
+    "etl_daily_runs": ("error_rate",),
+    "etl_errors": ("error_class",),
+    "etl_drift": ("found",),
+}
 
 
 def _status(warehouse: Warehouse) -> str:
@@ -52,7 +66,8 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, 
         found = connection.rows(
             "reading etl_transform_status",
             "SELECT table_name, fence, replica_generation, extract_id, load_id, standardized_id, standardize_rules, public_id,"
-            " raw_rows, public_rows, raw_class.relname::text, coalesce(public_class.relname::text = public_name, false), public_name, raw_name, values_altered"
+            " raw_rows, public_rows, raw_class.relname::text, coalesce(public_class.relname::text = public_name, false), public_name, raw_name,"
+            f" values_altered, coalesce({_days('first_loaded_at')}, 0), {_days('verified_at')}, (to_jsonb(status) ->> 'verify_seconds')::double precision"
             f" FROM {_status(warehouse)} AS status"
             " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid AND raw_class.relnamespace = to_regnamespace('raw')"
             " LEFT JOIN pg_class AS public_class ON public_class.oid = public_oid"
@@ -76,9 +91,18 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, 
             raw_intact=row[0] in raw and held[raw[row[0]]] == row[8],
             public_intact=row[0] in public and held[public[row[0]]] == row[9],
             altered=row[14] != "{}",
+            loaded_days=row[15],
+            verified_days=row[16],
+            verify_seconds=row[17],
         )
         for row in found
     }
+
+
+def _days(column: str) -> str:
+    """Write the days since a time; a table of an earlier release, which a plan leaves as it is, may lack its column."""
+    time = f"(to_jsonb(status) ->> '{column}')::timestamptz"
+    return f"(extract(epoch FROM now() - {time}) / 86400)::double precision"
 
 
 def take(connection: postgres.Connection, warehouse: Warehouse, table: str, fence: int) -> None:
@@ -140,6 +164,18 @@ def confirm(warehouse: Warehouse, tables: Sequence[str]) -> None:
             f"UPDATE {_status(warehouse)} SET checked_at = now() WHERE table_name IN (SELECT table_name"
             f" FROM {_status(warehouse)} WHERE table_name = ANY(string_to_array($1, chr(1))) FOR UPDATE SKIP LOCKED)",
             ("\x01".join(tables),),
+        )
+        connection.commit()
+
+
+def note_verified(warehouse: Warehouse, table: str, seconds: float) -> None:
+    """Note that a table was found equal in all places just now, or was made so, and what finding out took."""
+    with postgres.connect(warehouse) as connection:
+        connection.run(
+            "writing etl_transform_status",
+            f"UPDATE {_status(warehouse)} SET verified_at = now(), verify_seconds = $2, checked_at = now()"
+            " WHERE table_name = $1",
+            (table, seconds),
         )
         connection.commit()
 

@@ -130,6 +130,8 @@ class Limits(_Group):
     overlap_seconds: int = Field(default=600, ge=2)
     methods: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
     lock_seconds: int = Field(default=900, ge=0)
+    verify_days: int = Field(default=7, ge=0)
+    verify_seconds: int = Field(default=120, ge=0)
     shrink_share: float = Field(default=0.5, gt=0, le=1)
     second_look_seconds: int = Field(default=600, ge=0)
     log_dir: Path = ROOT / "logs"

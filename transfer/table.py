@@ -93,6 +93,14 @@ class Evidence:
         )
 
     @property
+    def shown(self) -> str:
+        """What decides whether the table must be read again, for people to read."""
+        written = f"written {self.updated:%Y-%m-%d %H:%M:%S}" if self.updated else "no time of writing told"
+        rows = [] if self.rows is None else [f"{self.rows} rows"]
+        key = [] if self.auto_increment is None else [f"next key {self.auto_increment}"]
+        return ", ".join([written, *rows, *key])
+
+    @property
     def tells_of_writes(self) -> bool:
         """True when every write leaves a trace here."""
         return self.updated is not None
@@ -169,7 +177,8 @@ class Extracted:
 class Loaded:
     """A table's position in PostgreSQL as recorded there, and what `raw` and `public` hold now.
 
-    `altered` if values of it are counted that PostgreSQL cannot hold.
+    `altered` if values of it are counted that PostgreSQL cannot hold. The days are those since it was loaded first and since it was verified, None if it never was; `verify_seconds` is what
+    that took.
     """
 
     fence: int
@@ -183,6 +192,9 @@ class Loaded:
     raw_intact: bool
     public_intact: bool
     altered: bool = False
+    loaded_days: float = 0.0
+    verified_days: float | None = None
+    verify_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +208,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class TablePlan:
-    """What a run is to do with a table and why; small, frozen and free of values, so that Prefect may store it."""
+    """What a run is to do with a table and why; small, frozen and free of values, so that Prefect may store it.
+
+    `verify` is why it is to be verified, empty if it is not, and `verify_seconds` what that is expected to take;
+    `estimated_seconds`, of all its work, are known when somebody asks for them.
+    """
 
     table: str
     method: str
@@ -206,7 +222,9 @@ class TablePlan:
     estimated_bytes: int = 0
     keyed: bool = True
     forced: bool = False
-    verify: bool = False
+    verify: str = ""
+    verify_seconds: float = 0.0
+    estimated_seconds: float = 0.0
     version: str | None = None
     accept_shrink: bool = False
     proof: str | None = None
@@ -214,12 +232,12 @@ class TablePlan:
     @property
     def has_work(self) -> bool:
         """True when a hop has something to do, or the table is to be verified."""
-        return bool(self.hops) or self.verify
+        return bool(self.hops or self.verify)
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What one hop did: rows read from its origin, and changed in its target.
+    """What one hop did: rows, and bytes of Arrow, read from its origin, and rows changed in its target.
 
     `replaced` if the target was exchanged as a whole: then all its rows are inserted ones.
     """
@@ -231,6 +249,7 @@ class Hop:
     deleted: int = 0
     seconds: float = 0.0
     replaced: bool = False
+    bytes: int = 0
 
     @property
     def changed(self) -> int:
@@ -255,7 +274,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class TableResult:
-    """The verdict of one table in one run."""
+    """The verdict of one table in one run; the watermarks are the source's evidence of the reads before and after it."""
 
     table: str
     method: str
@@ -270,6 +289,8 @@ class TableResult:
     note: str = ""
     error: str = ""
     seconds: float = 0.0
+    watermark_before: str = ""
+    watermark_after: str = ""
 
     @property
     def changed(self) -> int:

@@ -25,7 +25,10 @@ CREATE TABLE IF NOT EXISTS {schema}.etl_transform_status (
 
 ALTER TABLE {schema}.etl_transform_status
 ADD COLUMN IF NOT EXISTS raw_name text UNIQUE,
-ADD COLUMN IF NOT EXISTS names_altered text NOT NULL DEFAULT '{{}}';
+ADD COLUMN IF NOT EXISTS names_altered text NOT NULL DEFAULT '{{}}',
+ADD COLUMN IF NOT EXISTS first_loaded_at timestamptz NOT NULL DEFAULT now(),
+ADD COLUMN IF NOT EXISTS verified_at timestamptz,
+ADD COLUMN IF NOT EXISTS verify_seconds double precision;
 
 CREATE TABLE IF NOT EXISTS {schema}.etl_dbt_status (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -52,6 +55,8 @@ COMMENT ON COLUMN {schema}.etl_transform_status.values_altered IS 'JSON: column,
 COMMENT ON COLUMN {schema}.etl_transform_status.names_altered IS 'JSON: columns whose names PostgreSQL cannot hold or tell apart, and theirs in raw and in public';
 
 COMMENT ON COLUMN {schema}.etl_transform_status.checked_at IS 'when the table was last found or made equal to the replica';
+
+COMMENT ON COLUMN {schema}.etl_transform_status.verified_at IS 'when the table was last compared in all places, and mended if it had to be';
 
 CREATE TABLE IF NOT EXISTS {schema}.etl_run (
     run_id text PRIMARY KEY,
@@ -90,12 +95,17 @@ CREATE TABLE IF NOT EXISTS {schema}.etl_run_table (
     PRIMARY KEY (run_id, table_name)
 );
 
+ALTER TABLE {schema}.etl_run_table
+ADD COLUMN IF NOT EXISTS bytes_read bigint NOT NULL DEFAULT 0,
+ADD COLUMN IF NOT EXISTS watermark_before text NOT NULL DEFAULT '',
+ADD COLUMN IF NOT EXISTS watermark_after text NOT NULL DEFAULT '';
+
 CREATE OR REPLACE VIEW {schema}.etl_table_status AS
 SELECT
-    status.table_name,
+    table_name,
     status.checked_at,
-    status.raw_rows AS rows_total,
-    coalesce(last.state, '') AS state,
+    coalesce(status.raw_rows, 0) AS rows_total,
+    CASE WHEN last.past THEN '' ELSE coalesce(last.state, '') END AS state,
     coalesce(last.method, '') AS method,
     last.seconds,
     coalesce(past.runs, 0) AS runs,
@@ -103,40 +113,112 @@ SELECT
     coalesce(past.failures::double precision / nullif(past.runs, 0), 0) AS error_rate,
     past.mean_seconds,
     past.rows_changed,
-    coalesce(last.note, '') AS note
+    CASE WHEN last.past THEN '' ELSE coalesce(last.note, '') END AS note,
+    status.verified_at,
+    status.verify_seconds,
+    extract(epoch FROM now() - coalesce(status.verified_at, status.first_loaded_at))::double precision / 86400 AS unverified_days,
+    coalesce(past.watermark, '') AS watermark,
+    last.started_at AS worked_at,
+    past.bytes_read
 FROM {schema}.etl_transform_status AS status
-LEFT JOIN LATERAL (
-    SELECT each.state, each.method, each.seconds, each.note
+FULL JOIN (
+    -- A failed table has work in every run until it is good, so a later run of all tables without it says that it is.
+    SELECT DISTINCT ON (each.table_name)
+        each.table_name,
+        each.state,
+        each.method,
+        each.seconds,
+        each.note,
+        run.started_at,
+        each.state = 'failed' AND run.started_at < (
+            SELECT max(started_at)
+            FROM {schema}.etl_run
+            WHERE tables_named = '' AND state IN ('good', 'red')
+        ) AS past
     FROM {schema}.etl_run_table AS each
     JOIN {schema}.etl_run AS run USING (run_id)
-    WHERE each.table_name = status.table_name
-    ORDER BY run.started_at DESC
-    LIMIT 1
-) AS last ON true
+    ORDER BY each.table_name, run.started_at DESC
+) AS last USING (table_name)
 LEFT JOIN (
     SELECT
         table_name,
         count(*) AS runs,
-        count(*) FILTER (WHERE state = 'failed') AS failures,
-        avg(seconds) AS mean_seconds,
-        sum(rows_inserted + rows_updated + rows_deleted)::bigint AS rows_changed
-    FROM {schema}.etl_run_table
+        count(*) FILTER (WHERE each.state = 'failed') AS failures,
+        avg(each.seconds) AS mean_seconds,
+        sum(rows_inserted + rows_updated + rows_deleted)::bigint AS rows_changed,
+        (array_agg(watermark_after ORDER BY run.started_at DESC) FILTER (WHERE watermark_after <> ''))[1] AS watermark,
+        sum(bytes_read)::bigint AS bytes_read
+    FROM {schema}.etl_run_table AS each
+    JOIN {schema}.etl_run AS run USING (run_id)
     GROUP BY table_name
-) AS past ON past.table_name = status.table_name;
+) AS past USING (table_name)
+WHERE status.fence IS NOT NULL OR NOT last.past;
 
 CREATE OR REPLACE VIEW {schema}.etl_daily_runs AS
 SELECT
-    (started_at AT TIME ZONE 'UTC')::date AS day,
+    (run.started_at AT TIME ZONE 'UTC')::date AS day,
     count(*) AS runs,
-    count(*) FILTER (WHERE state = 'red') AS red,
-    count(*) FILTER (WHERE state = 'running') AS unfinished,
-    avg(seconds) AS mean_seconds,
-    max(seconds) AS longest_seconds
-FROM {schema}.etl_run
+    count(*) FILTER (WHERE run.state = 'red') AS red,
+    count(*) FILTER (WHERE run.state = 'running') AS unfinished,
+    avg(run.seconds) AS mean_seconds,
+    max(run.seconds) AS longest_seconds,
+    count(*) FILTER (WHERE run.state = 'red')::double precision / nullif(count(*) FILTER (WHERE run.state <> 'running'), 0) AS error_rate,
+    coalesce(sum(made.tables), 0)::bigint AS tables,
+    coalesce(sum(made.failed), 0)::bigint AS failed,
+    coalesce(sum(made.verified), 0)::bigint AS verified,
+    coalesce(sum(made.repaired), 0)::bigint AS repaired,
+    coalesce(sum(made.rows_read), 0)::bigint AS rows_read,
+    coalesce(sum(made.bytes_read), 0)::bigint AS bytes_read,
+    coalesce(sum(made.rows_changed), 0)::bigint AS rows_changed
+FROM {schema}.etl_run AS run
+LEFT JOIN (
+    SELECT
+        run_id,
+        count(*) AS tables,
+        count(*) FILTER (WHERE state = 'failed') AS failed,
+        count(*) FILTER (WHERE verified) AS verified,
+        count(*) FILTER (WHERE found <> '') AS repaired,
+        sum(rows_read) AS rows_read,
+        sum(bytes_read) AS bytes_read,
+        sum(rows_inserted + rows_updated + rows_deleted) AS rows_changed
+    FROM {schema}.etl_run_table
+    GROUP BY run_id
+) AS made USING (run_id)
 GROUP BY 1;
+
+CREATE OR REPLACE VIEW {schema}.etl_errors AS
+SELECT
+    each.error_class,
+    count(*) AS times,
+    count(DISTINCT each.table_name) AS tables,
+    count(*)::double precision / (SELECT count(*) FROM {schema}.etl_run_table) AS error_rate,
+    min(run.started_at) AS first_at,
+    max(run.started_at) AS last_at
+FROM {schema}.etl_run_table AS each
+JOIN {schema}.etl_run AS run USING (run_id)
+WHERE each.error_class <> ''
+GROUP BY each.error_class;
+
+CREATE OR REPLACE VIEW {schema}.etl_drift AS
+SELECT
+    each.run_id,
+    each.table_name,
+    coalesce(run.finished_at, run.started_at) AS found_at,
+    each.found,
+    CASE WHEN run.verified THEN '--verify' ELSE 'rotation' END AS found_by,
+    each.reason
+FROM {schema}.etl_run_table AS each
+JOIN {schema}.etl_run AS run USING (run_id)
+WHERE each.found <> '';
 
 COMMENT ON TABLE {schema}.etl_run IS 'One row per run; one that still says running long after was killed.';
 
 COMMENT ON TABLE {schema}.etl_run_table IS 'One row per run and table with work; a table that had none is only counted in etl_run.unchanged.';
 
-COMMENT ON VIEW {schema}.etl_table_status IS 'Each table: when it was last equal to the source, its last run with work, and how often that failed.'
+COMMENT ON VIEW {schema}.etl_table_status IS 'Each table: when it was last equal to the source, its last run with work, and how often that failed.';
+
+COMMENT ON VIEW {schema}.etl_daily_runs IS 'Each day (UTC): its runs, how many were red and how long they took, and what they did to tables.';
+
+COMMENT ON VIEW {schema}.etl_errors IS 'Each class of error, with the server''s own number where it gave one: how often, in how many tables, when.';
+
+COMMENT ON VIEW {schema}.etl_drift IS 'What verifications found and repaired that the runs before had missed.'
