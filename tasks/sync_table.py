@@ -195,12 +195,15 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> Hop:
     since = evidence.since(chosen.limits, each, recorded, work.now)
     if method == evidence.INCREMENTAL and (since is None or work.plan.verify):
         method = evidence.COMPARE
-    if method != evidence.RELOAD and not replica.mergeable(work.lock, chosen.limits, each, definition):
-        method = evidence.RELOAD
-    if method == evidence.RELOAD:
-        shadow = _read_whole(work, definition)
-    else:
+    mergeable = method != evidence.RELOAD and replica.mergeable(work.lock, chosen.limits, each, definition)
+    if mergeable:
         shadow = _read_differing(work, definition, since if method == evidence.INCREMENTAL else None)
+    else:
+        seed = None
+        if method != evidence.RELOAD:
+            seed = replica.seed(chosen.replica, work.lock, chosen.limits, each, definition, work.now)
+        method = evidence.COMPARE if seed else evidence.RELOAD
+        shadow = _read_into(work, seed) if seed else _read_whole(work, definition)
     _, afterwards = source.look(chosen.source, chosen.limits, name, work.plan.version)
     held = source.count(chosen.source, chosen.limits, afterwards)
     unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.total))
@@ -235,27 +238,39 @@ def _read_whole(work: _Work, definition: str) -> Shadow:
 
 def _read_differing(work: _Work, definition: str, since: datetime | None) -> Shadow:
     """Find the rows whose hashes differ in source and replica, and read those."""
+    difference = _difference(work, since, work.each)
+    shadow = replica.patch(work.lock, work.chosen.limits, work.each, definition, work.now, difference, since)
+    return _read_scope(work, shadow, difference.scope)
+
+
+def _read_into(work: _Work, seed: Shadow) -> Shadow:
+    """Compare the source with the rows that the replica's table had under other columns, and read those that differ."""
+    difference = _difference(work, None, replace(work.each, table=replace(work.each.table, name=seed.name)))
+    shadow = replica.keep(work.lock, seed, difference)
+    return _read_scope(work, shadow, difference.scope)
+
+
+def _read_scope(work: _Work, shadow: Shadow, scope: Scope) -> Shadow:
     chosen, each = work.chosen, work.each
-    difference = _difference(work, since)
-    shadow = replica.patch(work.lock, chosen.limits, each, definition, work.now, difference, since)
-    for within in difference.scope.ranges:
+    for within in scope.ranges:
         for page, last in source.pages(chosen.source, chosen.limits, each, within):
             shadow = replica.append(work.lock, shadow, page, last)
-    for page in source.rows_of(chosen.source, chosen.limits, each, difference.scope.keys):
+    for page in source.rows_of(chosen.source, chosen.limits, each, scope.keys):
         shadow = replica.append(work.lock, shadow, page)
     return shadow
 
 
-def _difference(work: _Work, since: datetime | None) -> Difference:
-    """Compare source and replica bucket by bucket, and row by row in those that differ."""
+def _difference(work: _Work, since: datetime | None, copy: SourceTable) -> Difference:
+    """Compare source and a copy in the replica bucket by bucket, and row by row in those that differ."""
     chosen, each = work.chosen, work.each
-    cut = buckets.cut(chosen.replica, chosen.limits, each.table, each.size)
+    cut = buckets.cut(chosen.replica, chosen.limits, copy.table, each.size)
     with source.reading(chosen.source, chosen.limits) as connection:
-        compared = buckets.compare(connection, work.lock.connection, each.table, cut, since)
+        sides = (connection, each.table), (work.lock.connection, copy.table)
+        compared = buckets.compare(*sides, cut, since)
     difference = replace(compared, scope=NOTHING)
     for within in compared.scope.ranges:
         ours = source.listed(chosen.source, chosen.limits, each, within, since)
-        theirs = replica.listed(chosen.replica, chosen.limits, each, within, since)
+        theirs = replica.listed(chosen.replica, chosen.limits, copy, within, since)
         difference += buckets.sift(each.table, within, ours, theirs)
     return difference
 

@@ -19,6 +19,7 @@ from runs import limited, plan, run
 
 from deployments.databases import Databases
 from tasks import sync_table
+from transfer import buckets
 from transfer import scope as scopes
 from transfer.errors import DatabaseFault, SettingsError
 from transfer.scope import Range, Scope
@@ -159,6 +160,45 @@ def test_loads_that_were_missed_are_made_up_for(stamped, places, settings, monke
     assert oracle.unequal(places, [stamped]) == {}
 
 
+ALTERS = {
+    "added": "ADD COLUMN IsMirrored tinyint NOT NULL DEFAULT 3 AFTER Id",
+    "dropped": "DROP COLUMN Other",
+    "widened": "MODIFY Other bigint",
+    "reordered": "MODIFY Other int AFTER Id",
+    "key": "ADD KEY (Other)",
+    "renamed": "CHANGE Name FullName varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+}
+
+
+@pytest.mark.parametrize("alter", ALTERS)
+def test_an_altered_table_keeps_its_rows(alter, places, settings):
+    table = f"a{secrets.token_hex(6)}"
+    ask(
+        places.source,
+        f"CREATE TABLE {table} (Id bigint PRIMARY KEY, Name varchar(20), Other int, {STAMP}) ENGINE=MyISAM",
+    )
+    ask(places.source, f"INSERT INTO {table} SELECT seq, 'n', seq, '2001-01-01' FROM {numbers(2_500)}")
+    run(settings, table)
+    ask(places.source, f"ALTER TABLE {table} {ALTERS[alter]}")
+    ask(places.source, f"UPDATE {table} SET Stamp = NOW() WHERE Id = 1234")
+    (extract, *_) = run(settings, table)[table].hops
+    assert extract.read == (2_500 if alter == "renamed" else 1)
+    assert oracle.unequal(places, [table]) == {}
+
+
+@pytest.mark.parametrize(
+    "alter", ["DROP PRIMARY KEY", "DROP PRIMARY KEY, ADD PRIMARY KEY (Other)", "MODIFY Id varchar(20)"]
+)
+def test_a_table_with_another_key_is_read_anew(alter, places, settings):
+    table = f"a{secrets.token_hex(6)}"
+    ask(places.source, f"CREATE TABLE {table} (Id int PRIMARY KEY, Other int NOT NULL, {STAMP}) ENGINE=MyISAM")
+    ask(places.source, f"INSERT INTO {table} SELECT seq, -seq, '2001-01-01' FROM {numbers(2_500)}")
+    run(settings, table)
+    ask(places.source, f"ALTER TABLE {table} {alter}")
+    run(settings, table)
+    assert oracle.unequal(places, [table]) == {}
+
+
 def _extract_only(settings, table, monkeypatch):
     def fail(*_):
         raise DatabaseFault("warehouse", "loading", "57P01")
@@ -174,6 +214,15 @@ def test_a_load_that_was_missed_for_long_takes_everything(stamped, places, setti
     _extract_only(settings, stamped, monkeypatch)
     ask(places.replica, "DELETE FROM etl_extract_scope")
     assert run(settings, stamped)[stamped].hops[-2].read == 3_000
+    assert oracle.unequal(places, [stamped]) == {}
+
+
+def test_no_statement_goes_over_many_rows_that_the_replica_lacks(stamped, places, settings, monkeypatch):
+    monkeypatch.setattr(buckets, "ROWS", 10)
+    ask(places.replica, f"DELETE FROM {stamped} WHERE Id BETWEEN 105 AND 2900")
+    ask(places.source, f"INSERT INTO {stamped} (Id, Name) SELECT 3000 + seq, 'new' FROM {numbers(1_000)}")
+    (extract, *_) = run(settings, stamped)[stamped].hops
+    assert extract.inserted == 3_796
     assert oracle.unequal(places, [stamped]) == {}
 
 

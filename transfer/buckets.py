@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from time import monotonic
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -87,14 +87,16 @@ def _unlike(table: Table) -> str:
     return name
 
 
-def tallies(
-    connection: Connection, place: str, table: Table, buckets: Sequence[Range], since: datetime | None = None
-) -> list[Tally]:
-    """Count and hash the rows of buckets, all in one statement; `since` as in `mysql.row_hash`."""
+def tallies(side: Side, place: str, buckets: Sequence[Range], since: datetime | None) -> list[Tally]:
+    """Count and hash the rows of buckets, all in one statement; `since` as in `mysql.row_hash`.
+
+    Of a bucket that has become much larger since it was cut only as many rows as show that.
+    """
+    connection, table = side
     row = mysql.row_hash(table, since)
     statement = " UNION ALL ".join(
         f"SELECT {position}, COUNT(*), COUNT(hash), COALESCE(SUM(hash), 0) FROM (SELECT {row} AS hash"
-        f" FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {mysql.within(table, bucket)}) AS of_bucket"
+        f" FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {mysql.within(table, bucket)} LIMIT {2 * ROWS}) AS of_bucket"
         for position, bucket in enumerate(buckets)
     )
     found = {row[0]: row[1:] for row in mysql.rows(connection, place, f"comparing {table.name}", statement)}
@@ -104,17 +106,18 @@ def tallies(
     ]
 
 
-def compare(
-    source: Connection, replica: Connection, table: Table, buckets: Sequence[Range], since: datetime | None = None
-) -> Difference:
-    """Compare buckets on both servers, in statements that take the source about a tenth of a second.
+Side: TypeAlias = tuple[Connection, Table]
+
+
+def compare(source: Side, replica: Side, buckets: Sequence[Range], since: datetime | None) -> Difference:
+    """Compare buckets of a table and its copy, in statements that take the source about a tenth of a second.
 
     The scope's ranges follow each other, and are at most `LISTED` buckets long.
     """
     equal = NO_ROWS
     differing: list[Range] = []
-    for batch, ours in _batches(source, table, buckets, since):
-        theirs = tallies(replica, "replica", table, batch, since)
+    for batch, ours in _batches(source, buckets, since):
+        theirs = tallies(replica, "replica", batch, since)
         for bucket, at_source, at_replica in zip(batch, ours, theirs, strict=True):
             if at_source.whole and at_source == at_replica:
                 equal += Difference(at_source.rows, at_source.hashes)
@@ -124,13 +127,13 @@ def compare(
 
 
 def _batches(
-    source: Connection, table: Table, buckets: Sequence[Range], since: datetime | None
+    source: Side, buckets: Sequence[Range], since: datetime | None
 ) -> Iterator[tuple[Sequence[Range], list[Tally]]]:
     position, size = 0, FIRST_BATCH
     while position < len(buckets):
         batch = buckets[position : position + size]
         started = monotonic()
-        found = tallies(source, "source", table, batch, since)
+        found = tallies(source, "source", batch, since)
         seconds = monotonic() - started
         yield batch, found
         position += size
@@ -151,9 +154,12 @@ def joined(buckets: Sequence[Range], most: int = LISTED) -> Iterator[Range]:
         yield last
 
 
-def sift(table: Table, within: Range, ours: Sequence[pa.Table], theirs: Sequence[pa.Table]) -> Difference:
-    """Tell the equal rows of a range from the others, by what both servers listed of them: keys, and hashes at the end."""
-    wanted, held = _rows(ours), _rows(theirs)
+def sift(table: Table, within: Range, ours: Iterator[pa.Table], theirs: Iterator[pa.Table]) -> Difference:
+    """Tell the equal rows of a range from the others, by what both servers list of them: keys, and hashes at the end."""
+    some = _few(ours)
+    if some is None:
+        return Difference(scope=Scope((within,)))
+    wanted, held = _rows(some), _rows(theirs)
     width = len(table.key)
     equal = {row for row in wanted & held if row[width] is not None}  # a row too long to be hashed is equal to none
     if len(wanted) - len(equal) > MOST_SINGLE * len(wanted):
@@ -163,5 +169,15 @@ def sift(table: Table, within: Range, ours: Sequence[pa.Table], theirs: Sequence
     return Difference(len(equal), sum(row[width] for row in equal) % mysql.HASHES, Scope(keys=tuple(keys)))
 
 
-def _rows(pages: Sequence[pa.Table]) -> set[tuple[Any, ...]]:
+def _few(pages: Iterator[pa.Table]) -> list[pa.Table] | None:
+    """Return the pages unless they have many more rows than the range had when it was cut."""
+    found: list[pa.Table] = []
+    for page in pages:
+        found.append(page)
+        if sum(each.num_rows for each in found) > 2 * LISTED * ROWS:
+            return None
+    return found
+
+
+def _rows(pages: Iterable[pa.Table]) -> set[tuple[Any, ...]]:
     return {row for page in pages for row in zip(*(column.to_pylist() for column in page.columns), strict=True)}

@@ -54,28 +54,29 @@ def how_read(limits: Limits, each: SourceTable, extracted: Extracted | None, *, 
 
     They are hashed by their key and stamps where they have stamps that were recorded, by all columns elsewhere.
     """
-    known = extracted is not None and extracted.evidence.fingerprint == each.evidence.fingerprint
     large = each.estimated_rows > limits.reload_rows or each.estimated_bytes > limits.reload_bytes
     keyed = pageable(each.table.key_columns) and not each.table.prefixed
-    if forced or not (known and keyed):
+    if forced or extracted is None or extracted.replica_created_now is None or not keyed:
         return RELOAD
     told = limits.method(each.table.name)
     if told == RELOAD or (not told and not large):
         return RELOAD
-    return INCREMENTAL if told != COMPARE and extracted and _newer_than(limits, each, extracted) else COMPARE
+    return INCREMENTAL if told != COMPARE and _newer_than(limits, each, extracted) else COMPARE
 
 
 def since(limits: Limits, each: SourceTable, extracted: Extracted | None, now: datetime) -> datetime | None:
     """Return the moment (UTC) since which any row may have changed behind the pipeline's back, whatever its stamps say.
 
-    None if stamps cannot be relied upon: another server or copy, or a clock that was set back.
+    None if stamps cannot be relied upon: another server or copy, other columns, or a clock that was set back.
     """
-    moment = extracted and _newer_than(limits, each, extracted)
-    return moment if extracted and extracted.read_from and moment and extracted.read_from <= now else None
+    if extracted is None or extracted.read_from is None or extracted.read_from > now:
+        return None
+    return _newer_than(limits, each, extracted)
 
 
 def _newer_than(limits: Limits, each: SourceTable, extracted: Extracted) -> datetime | None:
-    trusted = extracted.intact and extracted.evidence.identity == each.evidence.identity
+    then, now = extracted.evidence, each.evidence
+    trusted = extracted.intact and (then.identity, then.fingerprint) == (now.identity, now.fingerprint)
     if not each.table.stamps or not trusted or extracted.read_from is None:
         return None
     return extracted.read_from - timedelta(seconds=limits.overlap_seconds)

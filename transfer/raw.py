@@ -68,7 +68,7 @@ def load(
             )
         side = target if first else SIDE
         postgres.create(connection, side, fields, temporary=not first)
-        read, texts = _copy(connection, side, table, pages)
+        read, size, texts = _copy(connection, side, table, pages)
         postgres.bring_keys(connection, origin.scope, raw_key(table), fields)
         if first:
             postgres.add_key(connection, limits, target, raw_key(table))
@@ -94,7 +94,8 @@ def load(
             moved=first or changes.any,
         )
         connection.commit()
-    return Hop("load", read, changes.inserted, changes.updated, changes.deleted, monotonic() - started), altered
+    seconds = monotonic() - started
+    return Hop("load", read, changes.inserted, changes.updated, changes.deleted, seconds, bytes=size), altered
 
 
 def has_its_structure(warehouse: Warehouse, table: Table) -> bool:
@@ -146,19 +147,19 @@ class Altered:
 
 def _copy(
     connection: postgres.Connection, side: Place, table: Table, pages: Iterable[pa.Table]
-) -> tuple[int, tuple[Altered, ...]]:
-    """Append the pages; return the number of rows, and what was altered in each column."""
+) -> tuple[int, int, tuple[Altered, ...]]:
+    """Append the pages; return the number of rows and of bytes, and what was altered in each column."""
     fields = raw_fields(table)
     standing = postgres.fields_of(connection, side)
     if standing != fields:  # COPY writes another type of equal width as garbage
         raise TableError(f"{table.name}: the table to be filled in PostgreSQL has other columns than the rows.")
-    rows, altered = 0, (Altered(),) * len(fields)
+    rows, size, altered = 0, 0, (Altered(),) * len(fields)
     for page in pages:
         clean, found = holdable_texts(fields, page)
         connection.copy(f"loading {table.name}", side, fields, clean)
-        rows += page.num_rows
+        rows, size = rows + page.num_rows, size + page.nbytes
         altered = tuple(map(add, altered, found))
-    return rows, altered
+    return rows, size, altered
 
 
 def holdable_texts(fields: Sequence[Field], page: pa.Table) -> tuple[pa.Table, tuple[Altered, ...]]:

@@ -14,7 +14,7 @@ from time import monotonic, sleep
 
 import pyarrow as pa
 
-from transfer import mysql
+from transfer import buckets, mysql
 from transfer import scope as scopes
 from transfer.buckets import NO_ROWS, Difference
 from transfer.casts import cast_of, numbered, summed, unmapped
@@ -60,6 +60,7 @@ class Shadow:
     read_from: datetime
     last: tuple[str, ...] | None = None
     rows: int = 0
+    bytes: int = 0
     hashes: int = 0
     kept: Difference = NO_ROWS
     since: datetime | None = None
@@ -299,7 +300,7 @@ def shadow(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: 
     progress = _progress(lock)
     if progress and _can_resume(lock, name, each, progress[0], watermark):
         _, read_from, last, count, hashes = progress[0]
-        return Shadow(name, each, definition, read_from, tuple(json.loads(last)), count, hashes)
+        return Shadow(name, each, definition, read_from, tuple(json.loads(last)), count, hashes=hashes)
     _drop(lock, name)
     with _transaction(lock) as connection:
         mysql.run(
@@ -331,6 +332,61 @@ def patch(
     if not difference.scope.empty:
         _create(lock, limits, name, definition)
     return Shadow(name, each, definition, now, kept=difference, since=since, scope=difference.scope)
+
+
+SEEDED = 50  # buckets whose rows are copied at once
+
+
+def seed(
+    replica: Replica, lock: Lock, limits: Limits, each: SourceTable, definition: str, now: datetime
+) -> Shadow | None:
+    """Start a shadow with the rows that the standing table has, as far as they fit, None if they do not.
+
+    What the server made of them under other columns is for their hashes to judge.
+    """
+    name, standing = beside(NEW, lock.table), _columns(lock)
+    if tuple(column for column, part in standing.items() if part) != each.table.key:
+        return None
+    with _transaction(lock):
+        _forget_progress(lock)
+    _drop(lock, name)
+    _create(lock, limits, name, definition)
+    columns = ", ".join(quote(column.name) for column in each.table.stored if column.name in standing)
+    copying = f"INSERT INTO {quote(name)} ({columns}) SELECT {columns} FROM {quote(lock.table)} WHERE"
+    try:
+        for within in buckets.joined(buckets.cut(replica, limits, each.table, each.size), SEEDED):
+            with _transaction(lock) as connection:
+                condition = mysql.within(each.table, within)
+                mysql.run(connection, "replica", f"copying {lock.table}", f"{copying} {condition}")
+    except DatabaseFault as fault:
+        if fault.code in GONE:
+            raise
+        _drop(lock, name)
+        return None
+    return Shadow(name, each, definition, now)
+
+
+def _columns(lock: Lock) -> dict[str, int]:
+    """Return the standing table's columns with their positions in the primary key, 0 for others, in that order."""
+    found = _ask(
+        lock.connection,
+        f"looking at {lock.table}",
+        "SELECT held.COLUMN_NAME, COALESCE(part.SEQ_IN_INDEX, 0) FROM information_schema.COLUMNS AS held"
+        " LEFT JOIN information_schema.STATISTICS AS part ON part.INDEX_NAME = 'PRIMARY'"
+        " AND part.COLUMN_NAME = held.COLUMN_NAME AND part.TABLE_SCHEMA = DATABASE() AND part.TABLE_NAME = %s"
+        " WHERE held.TABLE_SCHEMA = DATABASE() AND held.TABLE_NAME = %s ORDER BY part.SEQ_IN_INDEX",
+        (lock.table, lock.table),
+    )
+    return {str(name): int(position) for name, position in found}
+
+
+def keep(lock: Lock, seed: Shadow, difference: Difference) -> Shadow:
+    """Remove the rows that differ from the source's, which are to be read."""
+    with _transaction(lock) as connection:
+        for condition in mysql.conditions(seed.each.table, difference.scope):
+            removing = f"DELETE FROM {quote(seed.name)} WHERE {condition}"
+            mysql.run(connection, "replica", f"removing rows of {seed.name}", removing)
+    return replace(seed, kept=difference)
 
 
 def _create(lock: Lock, limits: Limits, name: str, definition: str) -> None:
@@ -396,6 +452,7 @@ def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str] = ())
         shadow,
         last=tuple(last),
         rows=shadow.rows + page.num_rows,
+        bytes=shadow.bytes + page.nbytes,
         hashes=(shadow.hashes + hashes) % mysql.HASHES,
     )
     with _transaction(lock) as connection:
@@ -414,7 +471,7 @@ def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str] = ())
 def hold(lock: Lock, shadow: Shadow, verdict: Verdict) -> None:
     """Give up a shadow for the time being, and note that it was there."""
     with _transaction(lock):
-        _note(lock, verdict, Hop("extract", shadow.rows), "held")
+        _note(lock, verdict, Hop("extract", shadow.rows, bytes=shadow.bytes), "held")
     _discard(lock, shadow)
 
 
@@ -534,7 +591,8 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
         deleted = sum(mysql.run(connection, "replica", doing, statement) for statement in deleting)
         updated, written = (mysql.run(connection, "replica", doing, statement) for statement in (updating, inserting))
         _prove(lock, lock.table, shadow)
-        hop = Hop("extract", shadow.rows, written - updated, updated, deleted, monotonic() - verdict.started)
+        seconds = monotonic() - verdict.started
+        hop = Hop("extract", shadow.rows, written - updated, updated, deleted, seconds, bytes=shadow.bytes)
         _note(lock, verdict, hop, "complete", shadow.scope if numbered(shadow.each.table.key_columns) else EVERYTHING)
         _forget_progress(lock)
     _drop(lock, shadow.name)
@@ -666,8 +724,9 @@ def _forget_progress(lock: Lock) -> None:
 
 def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, *, alike: bool) -> Hop:
     _prove(lock, shadow.name, shadow)
-    inserted, deleted = _surplus(lock, shadow) if alike else (shadow.rows, 0)
-    hop = Hop("extract", shadow.rows, inserted, 0, deleted, monotonic() - verdict.started, replaced=not alike)
+    inserted, deleted = _surplus(lock, shadow) if alike else (shadow.total, 0)
+    seconds = monotonic() - verdict.started
+    hop = Hop("extract", shadow.rows, inserted, 0, deleted, seconds, replaced=not alike, bytes=shadow.bytes)
     if alike and not hop.changed:
         _follow_counter(lock, limits, shadow.each)
         with _transaction(lock):
@@ -776,9 +835,9 @@ def pages(
 
 def listed(
     replica: Replica, limits: Limits, each: SourceTable, within: Range, since: datetime | None
-) -> list[pa.Table]:
-    """Return each row's key and hash in a range of keys, page by page."""
-    return list(pages(replica, limits, each, mysql.listing(each.table, since), Scope((within,))))
+) -> Iterator[pa.Table]:
+    """Read each row's key and hash in a range of keys in pages."""
+    return pages(replica, limits, each, mysql.listing(each.table, since), Scope((within,)))
 
 
 def differs(replica: Replica, limits: Limits, table: Table, hashes: tuple[int, int]) -> bool:

@@ -306,9 +306,12 @@ def hashes(source: Source, limits: Limits, each: SourceTable) -> tuple[int, int]
     return rows, total % mysql.HASHES
 
 
-def listed(source: Source, limits: Limits, each: SourceTable, within: Range, since: datetime | None) -> list[pa.Table]:
-    """Return each row's key and hash in a range of keys, page by page."""
-    return [page for page, _ in _pages(source, limits, each, mysql.listing(each.table, since), within)]
+def listed(
+    source: Source, limits: Limits, each: SourceTable, within: Range, since: datetime | None
+) -> Iterator[pa.Table]:
+    """Read each row's key and hash in a range of keys in pages."""
+    for page, _ in _pages(source, limits, each, mysql.listing(each.table, since), within):
+        yield page
 
 
 def pages(
