@@ -38,14 +38,16 @@ PHASES = {
     "raw": "raw load",
     "public": "public",
     "verification": "verification",
-    "positions": "bookkeeping",
 }
 SWAP = "replica swap"
+# In other phases these prepare or ask for something small, where nothing can be left half done.
+QUESTIONS = {"SELECT", "SHOW", "SET"}
+ASKING = {"extract-read", "verification"}
 
 
 @dataclass(frozen=True)
 class Blow:
-    """What happens at the n-th statement of a phase: the run is killed, or its connections to a place are."""
+    """What happens at the n-th statement that counts of a phase: the run is killed, or its connections to a place are."""
 
     phase: str
     nth: int
@@ -117,11 +119,11 @@ def _struck(do: Callable[..., Any], blow: Blow, met: Counter[str], fall: Callabl
     """Return the client's function as it is, but for the one call that is struck."""
 
     def statement(*arguments: Any, **named: Any) -> Any:
-        phase = _phase()
-        met[phase] += 1
-        hit = (phase, met[phase]) == (blow.phase, blow.nth)
+        phase, said = _phase(), _said(do.__name__, arguments)
+        told = said not in QUESTIONS or phase in ASKING
+        met[phase] += told
+        hit = told and (phase, met[phase]) == (blow.phase, blow.nth)
         moment = blow.moment if hit else ""
-        said = _said(do.__name__, arguments)
         if moment == "before":
             fall(said)
         watch = Timer(0.0005, fall, (said,))
