@@ -1,13 +1,16 @@
 """Runs the path as a flow does, without Prefect."""
 
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 from oracle import ask
 
+from deployments.servers import Servers
 from tasks.survey import look
 from tasks.sync_table import sync
 from transfer import positions, replica
@@ -52,3 +55,24 @@ def wait_for(happened: Callable[[], Any], seconds: float = 30) -> None:
     while not happened():
         assert time.monotonic() < until, "what was waited for did not happen"
         time.sleep(0.05)
+
+
+def sync_while(servers: Servers, settings: Settings, table: str, statement: str) -> TableResult:
+    """Read the whole table anew; the statement runs at the source as soon as the first pages stand in the shadow."""
+    planned = look(settings, [table], force_full=True).plans[0]
+
+    def meanwhile() -> None:
+        with (
+            closing(servers.replica.connect(settings.replica.db)) as replica,
+            closing(servers.source.connect(settings.source.db)) as source,
+        ):
+            seen = f"SELECT 1 FROM etl_extract_progress WHERE table_name = '{table}' AND rows_read > 0"
+            wait_for(lambda: ask(replica, seen))
+            ask(source, statement)
+
+    writer = threading.Thread(target=meanwhile)
+    writer.start()
+    try:
+        return sync(limited(settings, page_rows=1), planned, "run")
+    finally:
+        writer.join()

@@ -233,16 +233,6 @@ def test_case_and_blanks_of_a_text_key_arrive_though_its_collation_ignores_them(
         brought.assert_exact("renamed")
 
 
-def test_rows_may_exchange_their_unique_values(brought):
-    brought.make(
-        "exchanged", "Id int PRIMARY KEY, a varchar(9) UNIQUE, b int UNIQUE", "1, 'x', 1", "2, 'y', 2", "3, NULL, NULL"
-    )
-    ask(brought.places.source, "UPDATE exchanged SET a = IF(a = 'x', 'z', 'w'), b = b + 10 WHERE Id < 3")
-    ask(brought.places.source, "UPDATE exchanged SET a = IF(a = 'z', 'Y', 'X'), b = 13 - b WHERE Id < 3")
-    run(brought.settings, "exchanged")
-    brought.assert_exact("exchanged")
-
-
 def test_the_number_zero_stays_zero_where_the_server_counts(brought):
     brought.make("counted_from_zero", "Id int AUTO_INCREMENT PRIMARY KEY, a int", "5, 1", "6, 1")
     ask(brought.places.source, "UPDATE counted_from_zero SET Id = 0 WHERE Id = 5")

@@ -1,0 +1,102 @@
+"""A practice's tables in OpenDental's shape: a plain client writes them, the pipeline brings them everywhere."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import oracle
+import pytest
+from conftest import numbers, settings_for
+from oracle import Places, ask
+from runs import limited, run
+
+from deployments.databases import Databases
+from tasks.survey import look
+from transfer import buckets
+from transfer.settings import Settings
+from transfer.table import TableResult
+
+ENGINES = ("MyISAM", "InnoDB")
+# By these settings every table with a key is a large one, or none is.
+SIZES: dict[str, dict[str, int]] = {
+    "small": {"reload_rows": 100_000},
+    "large": {"reload_rows": 0, "reload_bytes": 0},
+}
+PAGE_ROWS, BUCKET_ROWS = 50, 7
+
+STAMP = "DateTStamp timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
+PROCEDURES = (
+    "ProcNum bigint NOT NULL AUTO_INCREMENT, PatNum bigint NOT NULL, ProcDate date NOT NULL DEFAULT '0001-01-01',"
+    " ProcFee double NOT NULL DEFAULT 0, ProcStatus tinyint unsigned NOT NULL DEFAULT 1, Note varchar(99) NOT NULL DEFAULT '',"
+    f" {STAMP}, PRIMARY KEY (ProcNum), KEY PatNum (PatNum)"
+)
+# Their stamps are so old that no overlap with the last read reaches them.
+A_PROCEDURE = (
+    "seq, 1 + seq % 9, '2025-01-01' + INTERVAL seq DAY, seq / 7, 1, CONCAT('n', seq),"
+    " '2025-01-02 03:04:05' + INTERVAL seq MINUTE"
+)
+
+
+@dataclass(frozen=True)
+class Practice:
+    """The source with tables of one engine, the copies, and the settings that make its tables large or small."""
+
+    places: Places
+    settings: Settings
+    engine: str
+
+    @property
+    def tells(self) -> bool:
+        """True if the engine tells when a table was last written, so that an unchanged one is not read."""
+        return self.engine == "MyISAM"
+
+    def create(self, columns: str, name: str = "t") -> str:
+        """A table of its own, empty."""
+        table = f"{name}_{secrets.token_hex(6)}"
+        self.write(f"CREATE TABLE {table} ({columns}) ENGINE={self.engine} DEFAULT CHARSET=utf8mb3")
+        return table
+
+    def fill(self, table: str, row: str, rows: int, columns: str = "") -> str:
+        self.write(f"INSERT INTO {table} {columns} SELECT {row} FROM {numbers(rows)}")
+        return table
+
+    def procedures(self, rows: int = 60) -> str:
+        """A table of procedures whose stamps are long past."""
+        return self.fill(self.create(PROCEDURES, "procedurelog"), A_PROCEDURE, rows)
+
+    def write(self, *statements: str) -> None:
+        for statement in statements:
+            ask(self.places.source, statement)
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        return ask(self.places.source, query)
+
+    def bring(self, *tables: str, **how: bool) -> dict[str, TableResult]:
+        """One run, after which all places are equal."""
+        results = run(self.settings, *tables, **how)
+        assert oracle.unequal(self.places, tables) == {}
+        return results
+
+    def work(self, *tables: str) -> dict[str, str]:
+        """The tables, of those named, that the next run would do something with, and why."""
+        return {plan.table: plan.reason for plan in look(self.settings, list(tables)).work}
+
+
+def opened(engine: str, size: str, places: Places, databases: Databases, patch: pytest.MonkeyPatch) -> Practice:
+    """A practice with small pages, and with key ranges so short that a few rows fill several."""
+    patch.setattr(buckets, "ROWS", BUCKET_ROWS)
+    return Practice(places, limited(settings_for(databases), page_rows=PAGE_ROWS, **SIZES[size]), engine)
+
+
+@contextmanager
+def stopped_clock(practice: Practice, moment: str) -> Iterator[None]:
+    """The writing client's statements all run at one moment, as seconds in SQL."""
+    practice.write(f"SET timestamp = {moment}")
+    try:
+        yield
+    finally:
+        practice.write("SET timestamp = DEFAULT", "SET time_zone = '+00:00'")
