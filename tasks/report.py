@@ -27,12 +27,15 @@ from rich.text import Text
 
 from tasks.build_models import ModelsResult
 from tasks.survey import Outlook, hint, matching
-from transfer import history
+from transfer import history, schemas
 from transfer.errors import SettingsError, UnknownTable
 from transfer.history import Freshness, LastRun, Run
+from transfer.schemas import SchemaChange
 from transfer.settings import Limits, Settings
 from transfer.source import Excluded
 from transfer.table import TableResult
+
+log = logging.getLogger("elt")
 
 FORMAT = "%(asctime)sZ %(levelname)s %(message)s"
 
@@ -53,6 +56,7 @@ class Summary:
     seconds: float
     rotated: int = 0
     overdue: tuple[str, ...] = ()
+    schema_changes: tuple[SchemaChange, ...] = ()
 
     @property
     def failed(self) -> tuple[TableResult, ...]:
@@ -151,7 +155,8 @@ def report(summary: Summary) -> None:
         table=[_verdict(result) for result in summary.tables]
         + [{"table": table, "state": "unchanged", "why": reason} for table, reason in summary.skipped]
         + [{"table": each.table, "state": "excluded", "why": each.reason} for each in summary.excluded]
-        + [{"table": table, "state": "kept", "why": "the source no longer has it"} for table in summary.gone],
+        + [{"table": table, "state": "kept", "why": "the source no longer has it"} for table in summary.gone]
+        + [{"table": each.table, "state": each.kind, "why": each.sentence} for each in summary.schema_changes],
     )
 
 
@@ -226,6 +231,8 @@ def remember(chosen: Settings, summary: Summary) -> None:
         seconds=summary.seconds,
     )
     history.end(chosen.warehouse, run, summary.tables)
+    for change in summary.schema_changes:
+        log.info("schema change: %s", change.sentence)
 
 
 def show_status(console: Console, chosen: Settings, patterns: Sequence[str] | None, *, as_json: bool) -> int:
@@ -237,10 +244,11 @@ def show_status(console: Console, chosen: Settings, patterns: Sequence[str] | No
     """
     found = history.status(chosen.warehouse)
     wanted = _known(found.tables, patterns) if patterns and found.tables else found.tables
+    changes = schemas.latest(chosen.warehouse, CHANGES_SHOWN)
     if as_json:
-        print(written_as_json(replace(found, tables=wanted)))
+        print(written_as_json(replace(found, tables=wanted, schema_changes=changes)))
     else:
-        _print_status(console, chosen.limits, found.run, wanted)
+        _print_status(console, chosen.limits, found.run, wanted, changes)
     return 1 if any(each.state == "failed" for each in wanted) else 0
 
 
@@ -255,7 +263,16 @@ def _known(tables: Sequence[Freshness], patterns: Sequence[str]) -> tuple[Freshn
     return tuple(each for each in tables if each.table in chosen)
 
 
-def _print_status(console: Console, limits: Limits, run: LastRun | None, tables: Sequence[Freshness]) -> None:
+CHANGES_SHOWN = 10
+
+
+def _print_status(
+    console: Console,
+    limits: Limits,
+    run: LastRun | None,
+    tables: Sequence[Freshness],
+    changes: Sequence[SchemaChange],
+) -> None:
     grid = _grid(
         "table",
         "equal at (UTC)",
@@ -288,6 +305,8 @@ def _print_status(console: Console, limits: Limits, run: LastRun | None, tables:
     _show_overdue(
         console, limits, [each.table for each in tables if (each.unverified_days or 0) > limits.verify_days > 0]
     )
+    for change in reversed(changes):
+        console.print(Text(f"{change.found:%Y-%m-%d %H:%M} schema change: {change.sentence}"))
     if run is None:
         console.print("No run yet.")
     else:
@@ -396,6 +415,8 @@ def _show_remarks(console: Console, summary: Summary) -> None:
     ]
     if unclean:
         console.print(Text(f"not proven unwritten while they were read, the next run looks again: {_list(unclean)}"))
+    for change in summary.schema_changes:
+        console.print(Text(f"schema change: {change.sentence}"))
     if summary.excluded:
         console.print(Text(f"excluded: {_list([f'{each.table} ({each.reason})' for each in summary.excluded])}"))
     if summary.gone:

@@ -330,7 +330,7 @@ def _load(work: _Work, standing: Standing, *, replays: bool) -> _Step:
     scope = _to_load(work, standing) if replays else EVERYTHING
     totals = replica.totals(chosen.replica, chosen.limits, each.table, scope)
     rows = totals.rows if scope.whole else standing.extracted.rows
-    origin = raw.Origin(standing.generation, standing.extracted.id, totals, rows, scope)
+    origin = raw.Origin(standing.generation, standing.extracted.id, work.run_id, totals, rows, scope)
     pages = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table), scope)
     hop, altered = raw.load(chosen.warehouse, chosen.limits, each.table, work.lock.fence, origin, pages)
     return _Step((hop,), altered=altered, scope=scope)

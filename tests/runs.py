@@ -13,7 +13,7 @@ from oracle import ask
 from deployments.servers import Servers
 from tasks.survey import look
 from tasks.sync_table import sync
-from transfer import positions, replica
+from transfer import positions, replica, schemas
 from transfer.settings import Settings
 from transfer.table import TablePlan, TableResult
 
@@ -30,6 +30,8 @@ def run(
     prepare(settings)
     run_id = secrets.token_hex(8)
     outlook = look(settings, tables or None, force_full=force_full, verify=verify, accept_shrink=accept_shrink)
+    present = [plan.table for plan in outlook.plans]
+    schemas.note_presence(settings.warehouse, run_id, present=present, gone=outlook.gone)
     with ThreadPoolExecutor(4) as pool:
         results = pool.map(lambda plan: sync(settings, plan, run_id), outlook.work)
         return {result.table: result for result in results}

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from transfer import postgres
 from transfer.postgres import quote
+from transfer.schemas import SchemaChange
 from transfer.settings import Warehouse
 from transfer.table import Finding, TablePlan, TableResult
 
@@ -165,6 +166,7 @@ class Status:
 
     run: LastRun | None
     tables: tuple[Freshness, ...]
+    schema_changes: tuple[SchemaChange, ...] = ()
 
 
 def status(warehouse: Warehouse) -> Status:

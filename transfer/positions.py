@@ -10,10 +10,11 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Literal
 
-from transfer import postgres
+from transfer import postgres, schemas
 from transfer.errors import TableBusy
 from transfer.layout import fit, snake_case
 from transfer.postgres import Place
+from transfer.schemas import SchemaChange
 from transfer.settings import Limits, Warehouse
 from transfer.table import Loaded, digest
 
@@ -42,7 +43,15 @@ def prepare(warehouse: Warehouse) -> None:
 
 # What of the bookkeeping an earlier release did not have, and what somebody may have dropped with another table.
 _PRESENT = {
-    "etl_transform_status": ("names_altered", "verified_at", "verify_seconds", "first_loaded_at"),
+    "etl_transform_status": (
+        "names_altered",
+        "verified_at",
+        "verify_seconds",
+        "first_loaded_at",
+        "structure",
+        "gone_at",
+    ),
+    "etl_schema_change": ("id",),
     "etl_dbt_status": ("id",),
     "etl_run_table": ("bytes_read", "watermark_before", "watermark_after"),
     "etl_table_status": ("verified_at",),
@@ -153,6 +162,32 @@ def note_loaded(
             json.dumps(names),
         ),
     )
+
+
+def forget(warehouse: Warehouse, limits: Limits, table: str, fence: int) -> None:
+    """Drop a table from `raw` and `public` together with its position, and write down that it was asked for.
+
+    Raises:
+        TableError: something else depends on it, or it was not made by the pipeline; then nothing of it is dropped.
+
+    """
+    with postgres.connect(warehouse) as connection:
+        postgres.wait_for_locks(connection, limits.lock_seconds)
+        take(connection, warehouse, table, fence)
+        ((raw, public),) = connection.rows(
+            "reading etl_transform_status",
+            f"SELECT raw_name, public_name FROM {_status(warehouse)} WHERE table_name = $1",
+            (table,),
+        )
+        for place in (Place(warehouse.schema_name, public or ""), Place("raw", raw or "")):
+            if place.name and postgres.stands(connection, place, warehouse.schema_name):
+                postgres.drop(connection, limits, place)
+        if raw or public:
+            schemas.note(connection, warehouse, "", [SchemaChange(table, schemas.DROPPED)])
+        connection.run(
+            "writing etl_transform_status", f"DELETE FROM {_status(warehouse)} WHERE table_name = $1", (table,)
+        )
+        connection.commit()
 
 
 def confirm(warehouse: Warehouse, tables: Sequence[str]) -> None:

@@ -71,6 +71,11 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """Write a text as SQL does."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def address(warehouse: Warehouse) -> str:
     """Return the libpq address, password included: never log it."""
     login = f"{percent(warehouse.user, safe='')}:{percent(warehouse.password.get_secret_value(), safe='')}"
@@ -268,89 +273,93 @@ def stands(connection: Connection, place: Place, owner: str) -> bool:
 def add_key(connection: Connection, limits: Limits, place: Place, key: Sequence[str]) -> None:
     """Add a primary key, if there is one to add."""
     if key:
-        _alter(connection, limits, place, f"ADD PRIMARY KEY ({', '.join(map(quote, key))})", "")
+        alter(connection, limits, place, f"ADD PRIMARY KEY ({', '.join(map(quote, key))})")
 
 
-def conform(connection: Connection, limits: Limits, place: Place, fields: Sequence[Field], key: Sequence[str]) -> None:
-    """Give a standing table other columns or another key without replacing it, as views may stand on it.
-
-    Raises:
-        TableError: a view or the like needs a column that is to go.
-
-    """
-    standing = fields_of(connection, place)
-    gone = [field.name for field in standing if field not in fields]
-    new = [field for field in fields if field not in standing]
-    changes = [f"DROP COLUMN {quote(name)}" for name in gone]
-    changes += [f"ADD COLUMN {quote(field.name)} {field.type}" for field in new]
-    if changes:
-        _alter(connection, limits, place, ", ".join(changes), _some(gone))
-    standing_key = key_of(connection, place)
-    if standing_key and standing_key != tuple(key):
-        constraint = connection.rows(
-            f"looking at {place}",
-            "SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'",
-            (str(place),),
-        )[0][0]
-        _alter(connection, limits, place, f"DROP CONSTRAINT {quote(constraint)}", "its primary key")
-    bound = connection.rows(
-        f"looking at {place}",
-        "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND attnotnull AND NOT attisdropped",
-        (str(place),),
-    )
-    freed = [f"ALTER COLUMN {quote(name)} DROP NOT NULL" for (name,) in bound if name not in key]
-    if freed:  # NOT NULL outlives the key that brought it
-        _alter(connection, limits, place, ", ".join(freed), "its primary key")
-
-
-def _alter(connection: Connection, limits: Limits, place: Place, change: str, gone: str) -> None:
-    """Alter a table, waiting in short turns for its readers, since a waiting ALTER blocks new ones."""
-    wait_for_locks(connection, 1)
-    until = time.monotonic() + limits.lock_seconds
-    outcome = _try(connection, f"altering {place}", f"ALTER TABLE {place} {change}")
-    while outcome in LOCKED_OUT and time.monotonic() < until:
-        time.sleep(1)
-        outcome = _try(connection, f"altering {place}", f"ALTER TABLE {place} {change}")
-    if outcome == DEPENDED_UPON:
-        raise TableError(
-            f"{place} must lose or retype {gone}, but {_dependents(connection, place)} depends on it:"
-            " drop what reads it and run again (dbt makes its own views anew)."
-        )
+def alter(connection: Connection, limits: Limits, place: Place, change: str) -> None:
+    """Alter a table that nothing else can hinder than its readers."""
+    outcome, _ = in_turns(connection, limits, f"altering {place}", [("", f"ALTER TABLE {place} {change}")])
     if outcome:
         raise DatabaseFault("warehouse", f"altering {place}", outcome)
+
+
+def drop(connection: Connection, limits: Limits, place: Place) -> None:
+    """Drop a table.
+
+    Raises:
+        TableError: something else depends on it.
+
+    """
+    outcome, _ = in_turns(connection, limits, f"dropping {place}", [("", f"DROP TABLE {place}")])
+    if outcome == DEPENDED_UPON:
+        raise TableError(
+            f"{place} cannot be dropped, as {dependents(connection, place)} depends on it: drop that first."
+        )
+    if outcome:
+        raise DatabaseFault("warehouse", f"dropping {place}", outcome)
+
+
+def in_turns(
+    connection: Connection, limits: Limits, doing: str, statements: Sequence[tuple[str, str]]
+) -> tuple[str, str]:
+    """Run statements, each with a name, all or none, waiting in short turns for a table's readers.
+
+    A statement that waits blocks new readers. Return the SQLSTATE of what failed, and the name that it has here.
+    """
+    wait_for_locks(connection, 1)
+    until = time.monotonic() + limits.lock_seconds
+    outcome = _try(connection, doing, statements)
+    while outcome[0] in LOCKED_OUT and time.monotonic() < until:
+        time.sleep(1)
+        outcome = _try(connection, doing, statements)
     wait_for_locks(connection, limits.lock_seconds)
+    return outcome
 
 
 DEPENDED_UPON = "2BP01"
 
 
-def _try(connection: Connection, doing: str, statement: str) -> str:
-    """Run a statement so that the transaction survives its failure; return the error's SQLSTATE, empty without one.
+def _try(connection: Connection, doing: str, statements: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Run statements so that the transaction survives their failure.
 
     ADBC refuses even ROLLBACK TO SAVEPOINT once a statement has failed, so the server has to catch it.
     """
-    tag = f"$elt_{digest(statement)[:8]}$"
+    tag = f"$elt_{digest(*statements)[:8]}$"
+    body = " ".join(f"elt_at := {literal(name)}; {statement};" for name, statement in statements)
     connection.run(
         doing,
-        f"DO {tag} BEGIN {statement}; PERFORM set_config('elt.outcome', '', true);"
-        f" EXCEPTION WHEN OTHERS THEN PERFORM set_config('elt.outcome', SQLSTATE, true); END {tag}",
+        f"DO {tag} DECLARE elt_at text := ''; BEGIN {body} PERFORM set_config('elt.outcome', '', true);"
+        f" EXCEPTION WHEN OTHERS THEN PERFORM set_config('elt.outcome', SQLSTATE || ' ' || elt_at, true); END {tag}",
     )
-    return str(connection.rows(doing, "SELECT current_setting('elt.outcome')")[0][0])
+    code, _, name = str(connection.rows(doing, "SELECT current_setting('elt.outcome')")[0][0]).partition(" ")
+    return code, name
 
 
-def _dependents(connection: Connection, place: Place) -> str:
-    """Name the views that read a table."""
-    found = connection.rows(
+def definitions(connection: Connection, doing: str, statement: str, values: Sequence[Any]) -> list[Row]:
+    """Run a query whose rows have objects' names and definitions in them, so that each name has its schema."""
+    connection.run(doing, "SET LOCAL search_path = ''")
+    found = connection.rows(doing, statement, values)
+    connection.run(doing, "SET LOCAL search_path TO DEFAULT")
+    return found
+
+
+def dependents(connection: Connection, place: Place) -> str:
+    """Name what PostgreSQL would drop a table for only by CASCADE."""
+    found = definitions(
+        connection,
         f"looking at {place}",
-        "SELECT DISTINCT format('%s.%s', view.relnamespace::regnamespace, view.relname) FROM pg_depend AS d"
-        " JOIN pg_rewrite AS rule ON rule.oid = d.objid AND d.classid = 'pg_rewrite'::regclass"
-        " JOIN pg_class AS view ON view.oid = rule.ev_class WHERE d.refobjid = to_regclass($1) ORDER BY 1",
+        "SELECT DISTINCT coalesce(rule.ev_class::regclass::text, pg_describe_object(d.classid, d.objid, 0)) FROM pg_depend AS d"
+        " JOIN pg_class AS base ON base.oid = to_regclass($1) AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = base.oid)"
+        " OR (d.refclassid = 'pg_type'::regclass AND d.refobjid = base.reltype))"
+        " LEFT JOIN pg_rewrite AS rule ON d.classid = 'pg_rewrite'::regclass AND rule.oid = d.objid AND rule.rulename = '_RETURN'"
+        " WHERE d.deptype = 'n' ORDER BY 1",
         (str(place),),
     )
-    return _some([str(row[0]) for row in found]) or "something"
+    return listed([str(row[0]) for row in found]) or "something"
 
 
-def _some(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """List names, the first five of many."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 

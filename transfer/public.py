@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from transfer import positions, postgres
+from transfer import positions, postgres, restructure
 from transfer.errors import DatabaseFault, TableError, meaning
 from transfer.layout import public_names, raw_fields, raw_key
 from transfer.postgres import Changes, Field, Place, quote
@@ -163,8 +163,10 @@ def _check_key(connection: postgres.Connection, place: Place, made: Recipe) -> N
 def _renew(connection: postgres.Connection, limits: Limits, target: Place, made: Recipe, scope: Scope) -> Changes:
     columns = postgres.fields_of(connection, SIDE)
     key = _key(columns, made)
-    postgres.conform(connection, limits, target, columns, key)
-    return postgres.merge(connection, limits, SIDE, target, columns, key, scope)
+    kept = restructure.conform(connection, limits, target, columns, key)
+    changes = postgres.merge(connection, limits, SIDE, target, columns, key, scope)
+    restructure.put_back(connection, target, kept)
+    return changes
 
 
 def _key(columns: tuple[Field, ...], made: Recipe) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from time import monotonic
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transfer import positions, postgres
+from transfer import positions, postgres, restructure, schemas
 from transfer.casts import cast_of, warehouse_type
 from transfer.errors import TOO_LARGE, DatabaseFault, TableError, TableUnsteady, meaning
 from transfer.layout import altered_names, raw_fields, raw_key
@@ -27,10 +27,11 @@ SIDE = Place("", "_elt_side")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is loaded: an extract of a copy with so many `rows`, those of a `scope`, and the replica's own totals of them."""
+    """What a run loads: of an extract of a copy with so many `rows` those of a `scope`, and the replica's own totals of them."""
 
     generation: str
     extract_id: int
+    run_id: str
     totals: Totals
     rows: int
     scope: Scope = EVERYTHING
@@ -76,11 +77,13 @@ def load(
             changes = Changes(read, 0, 0)
         else:
             connection.run(f"looking at {table.name}", f"ANALYZE {side}")
-            postgres.conform(connection, limits, target, fields, raw_key(table))
+            kept = restructure.conform(connection, limits, target, fields, raw_key(table))
             changes = postgres.merge(connection, limits, side, target, fields, raw_key(table), origin.scope)
+            restructure.put_back(connection, target, kept)
         moved = target if origin.scope.whole else postgres.same_keys(target, side, raw_key(table))
         altered = _proven(table, origin.totals, postgres.totals(connection, moved, fields), texts)
         _count(connection, table, target, origin)
+        schemas.note_loaded(connection, warehouse, table, origin.run_id)
         positions.note_loaded(
             connection,
             warehouse,

@@ -794,6 +794,22 @@ def _in_turns(lock: Lock, limits: Limits, doing: str, statement: str) -> None:
             return
 
 
+def forget(lock: Lock, limits: Limits) -> None:
+    """Drop a table with what is written of its extracts; its fence stays, as an older writer may still wake up."""
+    for name in (lock.table, beside(NEW, lock.table), beside(OLD, lock.table)):
+        if _engine(lock, name):
+            _in_turns(lock, limits, f"dropping {name}", f"DROP TABLE {quote(name)}")
+    with _transaction(lock):
+        _forget_progress(lock)
+        mysql.run(
+            lock.connection,
+            "replica",
+            "writing etl_extract_status",
+            "DELETE FROM etl_extract_status WHERE table_name = %s",
+            (lock.table,),
+        )
+
+
 _COPIED = (
     "table_name, run_id, method, reason, scope, source_identity, source_engine, source_fingerprint, source_created,"
     " source_updated, source_auto_increment, source_rows, read_from, clean, rows_total, rows_inserted, rows_updated, rows_deleted, seconds"

@@ -30,6 +30,23 @@ ADD COLUMN IF NOT EXISTS first_loaded_at timestamptz NOT NULL DEFAULT now(),
 ADD COLUMN IF NOT EXISTS verified_at timestamptz,
 ADD COLUMN IF NOT EXISTS verify_seconds double precision;
 
+ALTER TABLE {schema}.etl_transform_status
+ADD COLUMN IF NOT EXISTS structure text,
+ADD COLUMN IF NOT EXISTS gone_at timestamptz;
+
+CREATE TABLE IF NOT EXISTS {schema}.etl_schema_change (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    found_at timestamptz NOT NULL DEFAULT now(),
+    run_id text,
+    table_name text NOT NULL,
+    kind text NOT NULL,
+    column_name text,
+    before text,
+    after text
+);
+
+COMMENT ON TABLE {schema}.etl_schema_change IS 'Changes of the source''s tables and columns, one row each; run_id is null for what was asked for.';
+
 CREATE TABLE IF NOT EXISTS {schema}.etl_dbt_status (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     run_id text NOT NULL,
@@ -53,6 +70,10 @@ COMMENT ON COLUMN {schema}.etl_transform_status.public_id IS 'grows when rows of
 COMMENT ON COLUMN {schema}.etl_transform_status.values_altered IS 'JSON: column, kind, count of the values that PostgreSQL cannot hold';
 
 COMMENT ON COLUMN {schema}.etl_transform_status.names_altered IS 'JSON: columns whose names PostgreSQL cannot hold or tell apart, and theirs in raw and in public';
+
+COMMENT ON COLUMN {schema}.etl_transform_status.structure IS 'JSON: the columns and the key that the source''s table had when it was last loaded';
+
+COMMENT ON COLUMN {schema}.etl_transform_status.gone_at IS 'since when the source no longer has the table';
 
 COMMENT ON COLUMN {schema}.etl_transform_status.checked_at IS 'when the table was last found or made equal to the replica';
 
