@@ -19,13 +19,13 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
 from flows.dbt_build import dbt_build
-from tasks import build_models, caching, report
+from tasks import build_models, caching, drop_gone, report
 from tasks.build_models import BuildFailed, ModelsResult
 from tasks.report import Summary
 from tasks.survey import Outlook, look, survey, with_seconds
 from tasks.sync_table import found_in, sync_table
-from transfer import history, preflight
-from transfer.errors import EltError, class_of, place_of
+from transfer import history, positions, preflight, replica, schemas
+from transfer.errors import EltError, TableError, class_of, place_of
 from transfer.settings import Settings, settings
 from transfer.table import TablePlan, TableResult
 
@@ -71,6 +71,8 @@ def elt(
         tables, force_full, verify, accept_shrink
     )
     history.begin(chosen.warehouse, run_id, tables=tables, forced=force_full, verified=verify)
+    present = [*(plan.table for plan in outlook.plans), *(each.table for each in outlook.excluded)]
+    schemas.note_presence(chosen.warehouse, run_id, present=present, gone=outlook.gone)
     log.info("%s of %s tables have work", len(outlook.work), len(outlook.plans), extra={"total": len(outlook.work)})
     results = sync_tables(chosen, outlook, run_id)
     built = build(chosen, run_id) if models else None
@@ -85,6 +87,7 @@ def elt(
         monotonic() - started,
         rotated=0 if verify else sum(result.verified for result in results),
         overdue=outlook.overdue,
+        schema_changes=schemas.of_run(chosen.warehouse, run_id),
     )
     report.remember(chosen, summary)
     report.report(summary)
@@ -161,6 +164,12 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help="show the last run and how fresh each table is, or those named, and change nothing",
     )
+    parser.add_argument(
+        "--drop-gone",
+        action="append",
+        metavar="NAME",
+        help="do nothing but drop this table, which the source no longer has, everywhere; repeatable, wildcards allowed",
+    )
     parser.add_argument("--no-dbt", action="store_true", help="leave the models as they are")
     parser.add_argument("--json", action="store_true", help="print the plan or the summary as JSON")
     return parser.parse_args(given)
@@ -176,6 +185,8 @@ def main(given: Sequence[str] | None = None) -> int:
             return report.show_status(console, chosen, [*options.status, *(options.table or ())], as_json=options.json)
         report.write_logs(chosen.limits)
         preflight.check(chosen)
+        if options.drop_gone:
+            return drop(chosen, options.drop_gone)
         outlook = (
             look(chosen, options.table, force_full=options.full, verify=options.verify)
             if options.plan or options.table
@@ -198,6 +209,21 @@ def show_plan(console: Console, chosen: Settings, outlook: Outlook, options: arg
         print(report.written_as_json(outlook))
     else:
         report.show_plan(console, chosen, outlook)
+
+
+def drop(chosen: Settings, patterns: Sequence[str]) -> int:
+    """Drop tables that the source no longer has; 1 if one had to stay, all others are dropped."""
+    replica.prepare(chosen.replica, chosen.limits)
+    positions.prepare(chosen.warehouse)
+    code = 0
+    for table in drop_gone.resolve(chosen, patterns):
+        try:
+            drop_gone.drop(chosen, table)
+            print(f"{table}: dropped from replica, raw and public")
+        except TableError as error:
+            print(error, file=sys.stderr)
+            code = 1
+    return code
 
 
 def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:

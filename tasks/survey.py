@@ -77,9 +77,8 @@ def look(
         return Outlook(plans, (), (), overdue)
     unused = tuple(Excluded(file, "its name fits no table") for file in public.unused(chosen.limits, names))
     left_out = {each.table for each in found.excluded}
-    return Outlook(
-        plans, found.excluded + unused, tuple(sorted(set(copies.extracted) - set(names) - left_out)), overdue
-    )
+    copied = set(copies.extracted) | {name for name, each in loaded.items() if each.extract_id}
+    return Outlook(plans, found.excluded + unused, tuple(sorted(copied - set(names) - left_out)), overdue)
 
 
 def with_seconds(chosen: Settings, outlook: Outlook) -> Outlook:

@@ -17,6 +17,7 @@ from adbc_driver_manager import dbapi
 from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
 from pymysql.cursors import Cursor
 
+from tasks import drop_gone
 from tasks.survey import look
 from tasks.sync_table import sync
 from transfer import buckets, mysql
@@ -75,6 +76,12 @@ def run_and_be_struck(
             if "unforeseen" in str(error):
                 raise
     pipe.close()
+
+
+def drop_and_die(settings: Settings, table: str, after: int) -> None:
+    """Drop a table that is gone from the source."""
+    _die_after(after)
+    drop_gone.drop(settings, table)
 
 
 def read_for_long(settings: Settings) -> None:
