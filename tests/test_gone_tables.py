@@ -71,6 +71,7 @@ def marked(places: Places, table: str) -> bool:
 
 
 def test_a_table_that_is_gone_is_kept_marked_and_told_once_until_it_returns(gone, places, settings):
+    """Case S4."""
     run(settings)
     assert (marked(places, gone), told(places, gone)) == (True, ["table gone"])
     assert oracle.postgres_rows(places.warehouse, "public", gone).total() == 20

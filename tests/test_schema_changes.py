@@ -94,6 +94,7 @@ RETYPINGS = (
 
 
 def test_views_outlive_columns_that_are_retyped(table, reader, places, settings):
+    """Case S3."""
     warehouse, schema = places.warehouse, f"reports{table}"
     one, two, three = f"public.one{table}", f'{schema}."Two views"', f"{schema}.three"
     make(
@@ -334,13 +335,14 @@ def alteration(random: Random, columns: list[str], number: int) -> str:
     return actions[random.choice([name for name in actions if len(columns) > 2 or name != "drop"])]
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_random_alterations_arrive_and_the_history_leads_from_one_structure_to_the_next(seed, places, settings):
+@pytest.mark.parametrize(("seed", "engine"), [(0, "MyISAM"), (1, "InnoDB")])
+def test_random_alterations_arrive_and_the_history_leads_from_one_structure_to_the_next(seed, engine, places, settings):
+    """Cases S1, S2 and S5; a view stands by (S3)."""
     random, table = Random(seed), f"r{secrets.token_hex(6)}"  # noqa: S311 - to be drawn again
     ask(places.source, "SET sql_mode = ''")
     ask(
         places.source,
-        f"CREATE TABLE {table} (Id int PRIMARY KEY, a int, b varchar(9), c decimal(6,1), d double) ENGINE=MyISAM",
+        f"CREATE TABLE {table} (Id int PRIMARY KEY, a int, b varchar(9), c decimal(6,1), d double) ENGINE={engine}",
     )
     ask(places.source, f"INSERT INTO {table} SELECT seq, seq, seq % 7, seq / 2, seq / 3 FROM {numbers(30)}")
     run(settings, table)

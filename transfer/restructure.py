@@ -13,6 +13,9 @@ from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
 from transfer.postgres import DEPENDED_UPON, Connection, Field, Place, fields_of, key_of, listed, quote
 from transfer.settings import Limits
 
+# Something depends on a column that is to go, or on its type, or is not ours to drop.
+HINDERED = frozenset({DEPENDED_UPON, "0A000", "42501"})
+
 DEPENDENTS = Path(__file__).with_name("sql") / "dependents.sql"
 
 
@@ -86,9 +89,8 @@ def conform(
     dropping = [(each.name, each.dropping) for each in reversed(dependents) if each.dropping]
     altering = f"ALTER TABLE {place} {', '.join(change.actions)}"
     outcome, where = postgres.in_turns(connection, limits, f"altering {place}", [*dropping, ("", altering)])
-    if where or outcome == DEPENDED_UPON:
-        hindrance = where if where and outcome != DEPENDED_UPON else postgres.dependents(connection, place)
-        raise TableError(_sentence(place, change.moving, hindrance))
+    if outcome in HINDERED:
+        raise TableError(_sentence(place, change.moving, where or postgres.dependents(connection, place)))
     if outcome:
         raise DatabaseFault("warehouse", f"altering {place}", outcome)
     return tuple(each for each in dependents if each.making and not each.reads & set(change.gone))

@@ -120,15 +120,14 @@ def note_loaded(connection: postgres.Connection, warehouse: Warehouse, table: Ta
     A table is one that appeared if a complete earlier run did not know it. In a warehouse of a release that kept no
     structures the first load only keeps it.
     """
-    ((before, first, known),) = connection.rows(
+    ((before, first),) = connection.rows(
         "reading etl_transform_status",
-        f"SELECT coalesce(structure, ''), extract_id = 0, {_KNOWN.format(schema=_schema(warehouse))}"
-        f" FROM {_schema(warehouse)}.etl_transform_status WHERE table_name = $1",
-        (table.name, run_id),
+        f"SELECT coalesce(structure, ''), extract_id = 0 FROM {_schema(warehouse)}.etl_transform_status WHERE table_name = $1",
+        (table.name,),
     )
     if before:
         note(connection, warehouse, run_id, differences(table.name, before, written(table)))
-    elif first and not known:
+    elif first and _appeared(connection, warehouse, table.name, run_id):
         note(connection, warehouse, run_id, [SchemaChange(table.name, APPEARED)])
     connection.run(
         "writing etl_transform_status",
@@ -137,13 +136,18 @@ def note_loaded(connection: postgres.Connection, warehouse: Warehouse, table: Ta
     )
 
 
-# Before the first complete run all tables are new, and one that was red in it is not new because it comes later.
-_KNOWN = (
-    "NOT EXISTS (SELECT FROM {schema}.etl_run WHERE finished_at IS NOT NULL AND tables_named = '' AND run_id <> $2)"
-    " OR EXISTS (SELECT FROM {schema}.etl_run_table AS work JOIN {schema}.etl_run AS run USING (run_id)"
-    " WHERE work.table_name = $1 AND run_id <> $2 AND run.started_at > coalesce((SELECT max(found_at)"
-    " FROM {schema}.etl_schema_change WHERE table_name = $1 AND kind = '" + DROPPED + "'), '-infinity'))"
-)
+def _appeared(connection: postgres.Connection, warehouse: Warehouse, table: str, run_id: str) -> bool:
+    """Tell whether there was a complete run before and none knew the table: one that was red then is not new when it comes."""
+    schema = _schema(warehouse)
+    found = connection.rows(
+        "reading etl_run",
+        f"SELECT EXISTS (SELECT FROM {schema}.etl_run WHERE finished_at IS NOT NULL AND tables_named = '' AND run_id <> $2)"
+        f" AND NOT EXISTS (SELECT FROM {schema}.etl_run_table AS work JOIN {schema}.etl_run AS run USING (run_id)"
+        " WHERE work.table_name = $1 AND run_id <> $2 AND run.started_at > coalesce((SELECT max(found_at)"
+        f" FROM {schema}.etl_schema_change WHERE table_name = $1 AND kind = $3), '-infinity'))",
+        (table, run_id, DROPPED),
+    )
+    return bool(found[0][0])
 
 
 def note(connection: postgres.Connection, warehouse: Warehouse, run_id: str, changes: Sequence[SchemaChange]) -> None:
