@@ -297,7 +297,7 @@ def _repaired(place: str, hop: Hop) -> tuple[Finding, ...]:
 def _into_raw(work: _Work) -> _Step:
     """Load the replica's table into `raw` if it is behind, or, verified, not equal.
 
-    Damage that is found by the way of a load that was due anyway is mended without being told.
+    Damage that is found by the way of a load of the whole table that was due anyway is mended without being told.
     """
     standing = work.standing
     due = evidence.why_load(standing)
@@ -309,9 +309,11 @@ def _into_raw(work: _Work) -> _Step:
     wrong = _compare(work)
     if not wrong:
         return replace(step, found=found)
-    if not reason:
-        step = _load(work, standing, replays=False)
-    if reason or _compare(work):
+    replayed = bool(reason) and not step.scope.whole
+    if replayed or not reason:
+        again = _load(work, work.standing, replays=False)
+        step = replace(again, hops=(*step.hops, *again.hops))
+    if (reason and not replayed) or _compare(work):
         named = ", ".join(map(str, wrong))
         raise TableError(f"{work.each.table.name} does not come into raw as it is in the replica: {named}.")
     return replace(step, found=wrong)
@@ -349,15 +351,24 @@ def _to_load(work: _Work, standing: Standing) -> Scope:
 
 
 def _into_public(work: _Work, scope: Scope) -> _Step:
-    """Make the base table anew from `raw` if it is behind; when verified, in any case, which changes nothing in a sound one."""
+    """Make the base table's rows of a scope anew from `raw` if it is behind; when verified, then all of them in any case.
+
+    That changes nothing in a sound table.
+    """
     chosen, each, standing = work.chosen, work.each, work.standing
     recipe = public.recipe(chosen.limits, each.table, evidence.raw_name(each, standing))
     due = evidence.why_standardize(recipe.rules, standing.loaded)
     if not due and not work.forced and not work.plan.verify:
         return _Step()
+    done: tuple[Hop, ...] = ()
+    ruled = standing.loaded is not None and standing.loaded.rules == recipe.rules
+    if ruled and not scope.whole and not work.forced:
+        done = (public.standardize(chosen.warehouse, chosen.limits, each.table, work.lock.fence, scope),)
+        if not work.plan.verify:
+            return _Step(done)
+        due = ""
     damage = work.plan.verify and recipe.standard and (not due or due in evidence.DAMAGE)
     other = damage and not due and public.has_other_structure(chosen.warehouse, chosen.limits, each.table)
-    scope = EVERYTHING if work.forced or work.plan.verify else scope
-    hop = public.standardize(chosen.warehouse, chosen.limits, each.table, work.lock.fence, scope)
+    hop = public.standardize(chosen.warehouse, chosen.limits, each.table, work.lock.fence)
     found = (Finding("public", "other structure", "", 1),) if other else _repaired("public", hop) if damage else ()
-    return _Step((hop,) if due or work.forced or other or hop.changed else (), found)
+    return _Step((*done, hop) if due or work.forced or other or hop.changed else done, found)

@@ -71,6 +71,12 @@ def ended(settings: Settings, *results: TableResult, tables: tuple[str, ...] = (
     return run_id
 
 
+def place(places: Places, *tables: str) -> None:
+    """Give tables a position in the warehouse."""
+    for table in tables:
+        ask(places.warehouse, "INSERT INTO etl_transform_status (table_name, fence) VALUES (%s, 1)", table)
+
+
 def row(places: Places, run_id: str, table: str, *columns: str) -> tuple[Any, ...]:
     asked = f"SELECT {', '.join(columns)} FROM etl_run_table WHERE run_id = %s AND table_name = %s"
     return tuple(ask(places.warehouse, asked, run_id, table)[0])
@@ -122,6 +128,7 @@ def test_the_class_of_an_error_has_the_servers_own_number():
 
 
 def test_views_count_runs_durations_and_errors(places, settings):
+    place(places, "patient", "claim")
     good = synced("patient", 2.0, hops=(Hop("extract", 10, 1, 2, 3, bytes=100),))
     ended(settings, good, failed("claim"), seconds=10)
     ended(settings, synced("patient", 4.0), failed("claim"), failed("recall", "DatabaseFault 1205"), seconds=30)
@@ -139,13 +146,16 @@ def test_views_count_runs_durations_and_errors(places, settings):
 
 
 def test_a_table_that_never_came_is_shown_as_long_as_it_is_red(places, settings):
+    place(places, "patient")
     ended(settings, failed("claim"))
     shown = "SELECT table_name, state, note FROM etl_table_status"
-    assert ask(places.warehouse, shown) == [("claim", "failed", "claim is red")]
+    assert sorted(ask(places.warehouse, shown)) == [("claim", "failed", "claim is red"), ("patient", "", "")]
     ended(settings, synced("patient"), tables=("patient",))
     assert ("claim", "failed", "claim is red") in ask(places.warehouse, shown)
     ended(settings, synced("patient"))  # of all tables, and claim is not among them: it is excluded or gone
     assert ask(places.warehouse, shown) == [("patient", "synced", "")]
+    ask(places.warehouse, "DELETE FROM etl_transform_status")  # as when it is dropped on purpose
+    assert ask(places.warehouse, shown) == []
 
 
 def test_what_a_verification_found_has_a_name_in_the_history(places, settings):

@@ -24,7 +24,7 @@ def settings(module_databases: Databases) -> Settings:
 
 TABLES = [
     *("once", "soon", "working", "red", "astray_in_replica", "astray_in_raw", "astray_in_public", "new", "unproven"),
-    *("first", "second", "third", "fourth", "late", "later"),
+    *("first", "second", "third", "fourth", "late", "later", "busy_in_raw", "busy_in_public", "ruled"),
 ]
 
 
@@ -101,6 +101,38 @@ def test_a_table_with_work_is_verified_too_when_it_is_due(places, settings):
     result = run(settings)["working"]
     assert (result.state, result.verified) == ("synced", True)
     assert since_verified(places, "working") < 60
+    settle(places.source)
+    run(settings)
+
+
+@pytest.mark.parametrize("place", ["raw", "public"])
+def test_what_is_astray_beside_the_rows_that_changed_is_found_too(place, places, settings):
+    """Of a table that is written all the time only the changed rows are loaded, so others stay as somebody left them."""
+    table, compared = f"busy_in_{place}", limited(settings, reload_rows=0)
+    column, key = ('"Note"', '"Id"') if place == "raw" else ("note", "id")
+    ask(places.warehouse, f"UPDATE {place}.{table} SET {column} = 'forged' WHERE {key} = 2")
+    ask(places.source, f"UPDATE {table} SET Note = 'other' WHERE Id = 3")
+    assert run(compared, table)[table].state == "synced"
+    assert ask(places.warehouse, f"SELECT count(*) FROM {place}.{table} WHERE {column} = 'forged'") == [(1,)]
+    ask(places.source, f"UPDATE {table} SET Note = 'another' WHERE Id = 1")
+    verified_days_ago(places, table, 6.5)
+    result = run(compared, table)[table]
+    assert (result.method, result.state) == ("compare", "repaired")
+    assert [(finding.place, finding.count) for finding in result.found] == [(place, 1)]
+    assert oracle.unequal(places, [table]) == {}
+    settle(places.source)
+    run(settings)
+
+
+def test_other_rules_hold_for_all_rows_though_few_changed(places, settings, tmp_path):
+    own = limited(settings, standardize_dir=tmp_path, reload_rows=0)
+    (tmp_path / "ruled.sql").write_text('SELECT "Id" AS id, upper("Note") AS note FROM raw.ruled')
+    run(own, "ruled")
+    assert ask(places.warehouse, "SELECT note FROM public.ruled ORDER BY id") == [("ONE",), ("TWO",), ("THREE",)]
+    (tmp_path / "ruled.sql").unlink()
+    ask(places.source, "UPDATE ruled SET Note = 'other' WHERE Id = 3")
+    run(own, "ruled")
+    assert oracle.unequal(places, ["ruled"]) == {}
     settle(places.source)
     run(settings)
 

@@ -24,5 +24,5 @@ def work(plan: TablePlan, past: Mapping[tuple[str, str], float]) -> float:
     if not plan.hops:
         return plan.verify_seconds
     mean = past.get((plan.table, plan.method))
-    seconds = TABLE_SECONDS + plan.estimated_bytes / READ_BYTES if mean is None else mean
-    return seconds + plan.verify_seconds
+    speed = COMPARED_BYTES if plan.method in ("incremental", "compare") else READ_BYTES
+    return (TABLE_SECONDS + plan.estimated_bytes / speed if mean is None else mean) + plan.verify_seconds

@@ -28,9 +28,10 @@ def plan(limits: Limits, each: SourceTable, standing: Standing, *, forced: bool 
     hops = (
         (EXTRACT, LOAD, STANDARDIZE) if read else (LOAD, STANDARDIZE) if load else (STANDARDIZE,) if standardize else ()
     )
+    how = how_read(limits, each, standing.extracted, forced=forced)
     return TablePlan(
         table=each.table.name,
-        method=how_read(limits, each, standing.extracted, forced=forced)
+        method=(COMPARE if how == INCREMENTAL and verify else how)
         if read
         else "resume"
         if hops

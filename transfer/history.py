@@ -98,7 +98,9 @@ _COLUMNS = (
 def _record(result: TableResult) -> dict[str, object]:
     """Return a table's row; what was read and changed is told of the first hop, whose origin is farthest."""
     first = result.hops[0] if result.hops else None
-    spent = {hop.name: hop.seconds for hop in result.hops}
+    spent: dict[str, float] = {}
+    for hop in result.hops:
+        spent[hop.name] = spent.get(hop.name, 0) + hop.seconds
     return {
         "table_name": result.table,
         "state": result.state,

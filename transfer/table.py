@@ -177,8 +177,8 @@ class Extracted:
 class Loaded:
     """A table's position in PostgreSQL as recorded there, and what `raw` and `public` hold now.
 
-    `altered` if values of it are counted that PostgreSQL cannot hold. The days are those since it was loaded first and since it was verified, None if it never was; `verify_seconds` is what
-    that took.
+    `altered` if values of it are counted that PostgreSQL cannot hold. The days are those since it was loaded first and since
+    it was verified, None if it never was; `verify_seconds` is what that took.
     """
 
     fence: int

@@ -173,7 +173,8 @@ LEFT JOIN (
     JOIN {schema}.etl_run AS run USING (run_id)
     GROUP BY table_name
 ) AS past USING (table_name)
-WHERE status.fence IS NOT NULL OR NOT last.past;
+-- A table without a position never came, or was dropped with it.
+WHERE status.fence IS NOT NULL OR (last.state = 'failed' AND NOT last.past);
 
 CREATE OR REPLACE VIEW {schema}.etl_daily_runs AS
 SELECT
