@@ -167,10 +167,10 @@ def _into_replica(work: _Work, before: Standing) -> _Step:
     astray = not due and not work.forced and work.plan.verify and _replica_astray(work)
     if not due and not work.forced and not astray:
         return _Step()
-    hop = _extract(work, before.extracted, "forced" if work.forced else due or ASTRAY)
+    step = _extract(work, before.extracted, "forced" if work.forced else due or ASTRAY)
     if work.plan.verify and before.extracted and (not due or due in evidence.DAMAGE):
-        return _Step((hop,), _repaired_replica(work.each, before.extracted, hop))
-    return _Step((hop,))
+        return replace(step, found=_repaired_replica(work.each, before.extracted, step.hops[0]))
+    return step
 
 
 def _replica_astray(work: _Work) -> bool:
@@ -185,25 +185,13 @@ def _replica_astray(work: _Work) -> bool:
     return True
 
 
-def _extract(work: _Work, recorded: Extracted | None, reason: str) -> Hop:
+def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
     """Read the table, or what of it differs, into a shadow beside the replica's, then make the replica's equal to it at once."""
     started = monotonic()
     chosen, each, name = work.chosen, work.each, work.each.table.name
     counted = source.count(chosen.source, chosen.limits, each)
     definition = source.definition(chosen.source, chosen.limits, name)
-    method = evidence.how_read(chosen.limits, each, recorded, forced=work.forced)
-    since = evidence.since(chosen.limits, each, recorded, work.now)
-    if method == evidence.INCREMENTAL and (since is None or work.plan.verify):
-        method = evidence.COMPARE
-    mergeable = method != evidence.RELOAD and replica.mergeable(work.lock, chosen.limits, each, definition)
-    if mergeable:
-        shadow = _read_differing(work, definition, since if method == evidence.INCREMENTAL else None)
-    else:
-        seed = None
-        if method != evidence.RELOAD:
-            seed = replica.seed(chosen.replica, work.lock, chosen.limits, each, definition, work.now)
-        method = evidence.COMPARE if seed else evidence.RELOAD
-        shadow = _read_into(work, seed) if seed else _read_whole(work, definition)
+    method, shadow = _read(work, recorded, definition)
     _, afterwards = source.look(chosen.source, chosen.limits, name, work.plan.version)
     held = source.count(chosen.source, chosen.limits, afterwards)
     unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.total))
@@ -218,7 +206,40 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> Hop:
             f" were deleted on purpose, run with --table {name} --accept-shrink; a run that finds it so again after"
             f" {chosen.limits.second_look_seconds} s (ELT_SECOND_LOOK_SECONDS) takes it."
         )
-    return replica.finish(work.lock, chosen.limits, shadow, recorded, verdict)
+    missed = _missed(work, recorded, shadow)
+    hop = replica.finish(work.lock, chosen.limits, shadow, recorded, verdict)
+    return _Step((hop,), (Finding("replica", "changed", "", missed),) if missed else ())
+
+
+def _read(work: _Work, recorded: Extracted | None, definition: str) -> tuple[str, Shadow]:
+    """Read what the replica is to have; return by which method that was possible."""
+    chosen, each = work.chosen, work.each
+    method = evidence.how_read(chosen.limits, each, recorded, forced=work.forced)
+    if method == evidence.RELOAD:
+        return method, _read_whole(work, definition)
+    if not replica.mergeable(work.lock, chosen.limits, each, definition):
+        seed = replica.seed(chosen.replica, work.lock, chosen.limits, each, definition, work.now)
+        return (evidence.COMPARE, _read_into(work, seed)) if seed else (evidence.RELOAD, _read_whole(work, definition))
+    since = _since(work, recorded)
+    if since is None or work.plan.verify:
+        return evidence.COMPARE, _read_differing(work, definition, None)
+    return method, _read_differing(work, definition, since)
+
+
+def _since(work: _Work, recorded: Extracted | None) -> datetime | None:
+    """Return the moment before which stamps can be relied upon, None if they are not."""
+    chosen, each = work.chosen, work.each
+    if evidence.how_read(chosen.limits, each, recorded, forced=work.forced) != evidence.INCREMENTAL:
+        return None
+    return evidence.since(chosen.limits, each, recorded, work.now)
+
+
+def _missed(work: _Work, recorded: Extracted | None, shadow: Shadow) -> int:
+    """Count the rows that a verification found to differ where a normal run, which relies on stamps, would have missed it."""
+    since = _since(work, recorded)
+    if since is None or not work.plan.verify or shadow.scope.empty:
+        return 0
+    return replica.missed(work.lock, shadow, since)
 
 
 def _accepted(work: _Work) -> bool:

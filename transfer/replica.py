@@ -550,6 +550,20 @@ def _hashes_of_read(lock: Lock, shadow: Shadow) -> tuple[int, int]:
     return int(whole) % mysql.HASHES, int(partly) % mysql.HASHES
 
 
+def missed(lock: Lock, shadow: Shadow, since: datetime) -> int:
+    """Count the rows to be changed that have the same key and stamps as before, so that a run that verifies nothing misses them."""
+    table = shadow.each.table
+    on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
+    hashes = [(mysql.row_hash(table, moment, "s."), mysql.row_hash(table, moment, "t.")) for moment in (since, None)]
+    ((count,),) = _ask(
+        lock.connection,
+        f"comparing {table.name}",
+        f"SELECT COUNT(*) FROM {quote(shadow.name)} s JOIN {quote(table.name)} t ON {on}"
+        f" WHERE {' = '.join(hashes[0])} AND {' <> '.join(hashes[1])}",
+    )
+    return int(count)
+
+
 def _discard(lock: Lock, shadow: Shadow) -> None:
     with _transaction(lock):
         _forget_progress(lock)
