@@ -43,7 +43,8 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
 
     """
     started = monotonic()
-    floor = max((each.fence for each in positions.state(chosen.warehouse, [plan.table]).values()), default=0)
+    known = positions.state(chosen.warehouse, [plan.table], counted=False)
+    floor = max((each.fence for each in known.values()), default=0)
     try:
         with replica.locked(chosen.replica, chosen.limits, plan.table, floor) as lock:
             result = _journey(chosen, plan, run_id, lock)
@@ -73,7 +74,7 @@ class _Work:
     @property
     def standing(self) -> Standing:
         """Where the table stands at this moment."""
-        return _standing(self.chosen, self.plan.table)
+        return _standing(self.chosen, self.plan.table, counted=False)
 
     @property
     def raw_name(self) -> str:
@@ -95,7 +96,7 @@ def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> Tabl
     started = monotonic()
     replica.recover(lock)
     now, each = source.look(chosen.source, chosen.limits, plan.table, plan.version)
-    before = _standing(chosen, plan.table)
+    before = _standing(chosen, plan.table, counted=True)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
     work = _Work(chosen, plan, run_id, lock, now, each, forced=plan.forced and not done_before)
     extracted = _told(work, _into_replica(work, before))
@@ -144,9 +145,9 @@ def _told(work: _Work, step: _Step) -> _Step:
     return step
 
 
-def _standing(chosen: Settings, table: str) -> Standing:
-    copies = replica.state(chosen.replica, chosen.limits, [table])
-    loaded = positions.state(chosen.warehouse, [table])
+def _standing(chosen: Settings, table: str, *, counted: bool) -> Standing:
+    copies = replica.state(chosen.replica, chosen.limits, [table], counted=counted)
+    loaded = positions.state(chosen.warehouse, [table], counted=counted)
     return Standing(copies.generation, copies.extracted.get(table), loaded.get(table))
 
 

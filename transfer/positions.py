@@ -65,8 +65,11 @@ def _status(warehouse: Warehouse) -> str:
     return f"{postgres.quote(warehouse.schema_name)}.etl_transform_status"
 
 
-def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, Loaded]:
-    """Read the position of every table, or of those named, and count what `raw` and `public` hold of them."""
+def state(warehouse: Warehouse, only: Sequence[str] | None = None, *, counted: bool = True) -> dict[str, Loaded]:
+    """Read the position of every table, or of those named, and count what `raw` and `public` hold of them.
+
+    Who holds the lock of a table that was `counted` before need not do so again: its rows are those that are recorded.
+    """
     with postgres.connect(warehouse) as connection:
         if not connection.rows("looking for the status tables", "SELECT to_regclass($1)::text", (_status(warehouse),))[
             0
@@ -86,7 +89,15 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None) -> dict[str, 
         )
         raw = {row[0]: Place("raw", row[10]) for row in found if row[10] and row[10] == row[13]}
         public = {row[0]: Place(warehouse.schema_name, row[12]) for row in found if row[11]}
-        held = postgres.counts(connection, [*raw.values(), *public.values()])
+        if counted:
+            held = postgres.counts(connection, [*raw.values(), *public.values()])
+        else:
+            held = {
+                place: row[at]
+                for places, at in ((raw, 8), (public, 9))
+                for row in found
+                if (place := places.get(row[0]))
+            }
     return {
         row[0]: Loaded(
             fence=row[1],

@@ -99,8 +99,11 @@ def prepare(replica: Replica, limits: Limits) -> None:
                 mysql.run(connection, "replica", "creating the status tables", statement)
 
 
-def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None) -> State:
-    """Read the position of every table, or of those named, and count what the replica holds of them."""
+def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None, *, counted: bool = True) -> State:
+    """Read the position of every table, or of those named, and count what the replica holds of them.
+
+    Who holds the lock of a table that was `counted` before need not do so again: its rows are those that are recorded.
+    """
     with mysql.connect(replica, limits) as connection:
         present: dict[str, tuple[datetime, str]] = {
             name: (created, engine)
@@ -114,7 +117,11 @@ def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None) -
             return State("", {})
         generation = _ask(connection, "asking which copy it is", "SELECT generation FROM etl_replica")
         newest = _newest(connection, only)
-        counts = _counts(connection, [row[0] for row in newest if row[0] in present])
+        standing = [row for row in newest if row[0] in present]
+        if counted:
+            counts = _counts(connection, [row[0] for row in standing])
+        else:
+            counts = {row[0]: row[_RECORDED_ROWS] for row in standing}
     return State(
         generation[0][0] if generation else "",
         {row[0]: _extracted(row, present.get(row[0], (None, "")), counts.get(row[0])) for row in newest},
@@ -153,6 +160,9 @@ def _newest(connection: mysql.Connection, only: Sequence[str] | None) -> list[my
         f" WHERE state = 'complete'{named} GROUP BY table_name) AS newest USING (id)",
         only or None,
     )
+
+
+_RECORDED_ROWS = 12
 
 
 def _counts(connection: mysql.Connection, names: Sequence[str]) -> dict[str, int | None]:
