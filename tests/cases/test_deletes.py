@@ -52,6 +52,7 @@ CHILDREN = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("size", ["large"])
 def test_d02_a_deleted_procedure_changes_its_status_and_its_children_are_gone_in_the_same_run(practice):
     procedures = practice.procedures()
     children = [practice.create(columns, name) for name, columns in CHILDREN.items()]

@@ -111,8 +111,7 @@ def _play(practice: Practice) -> None:
                 f"UPDATE {table} SET Note = 'changed' WHERE {key} IN (7, 190)", f"DELETE FROM {table} WHERE {key} = 200"
             )
         practice.bring(*tables)
-        practice.bring(*tables, verify=True)
-        practice.bring(*tables, force_full=True)
+        practice.bring(*tables, verify=True, force_full=True)
 
 
 def test_l01_no_statement_reads_more_than_a_page_or_ranges_of_keys_and_each_has_a_time_limit(engine, logs, servers):

@@ -110,6 +110,7 @@ def test_s01_columns_that_were_added_arrive_filled_and_the_rows_and_tables_stay(
     practice.bring(table)
 
 
+@pytest.mark.parametrize("size", ["small"])
 def test_s02_a_column_that_only_the_replica_lacks_comes_back(practice, quiet):
     table = quiet.brought
     assert not practice.tells or practice.work(table) == {}
@@ -273,6 +274,7 @@ PREFERENCES = "PrefNum bigint NOT NULL AUTO_INCREMENT, PrefName varchar(255), Va
 A_PREFERENCE = "seq, ELT(seq, 'DataBaseVersion', 'UpdateInProgressOnComputerName', 'CorruptedDatabase'), ELT(seq, '24.3.10.0', '', '0')"
 
 
+@pytest.mark.parametrize("size", ["large"])
 def test_s07_an_upgrade_that_fills_a_large_table_anew_in_batches_is_waited_for(clinic):
     clinic = replace(clinic, settings=limited(clinic.settings, page_rows=1_000))
     clinic.write(f"CREATE TABLE preference ({PREFERENCES}) ENGINE={clinic.engine} DEFAULT CHARSET=utf8mb3")
@@ -304,6 +306,7 @@ def test_s07_an_upgrade_that_fills_a_large_table_anew_in_batches_is_waited_for(c
     clinic.bring(table, "preference")
 
 
+@pytest.mark.parametrize("size", ["small"])  # without a key no table is compared
 def test_s08_tables_without_a_key_are_exact_as_multisets_and_skipped_while_unchanged(practice, quiet):
     table = quiet.keyless
     practice.bring(table)
@@ -320,6 +323,7 @@ def test_s08_tables_without_a_key_are_exact_as_multisets_and_skipped_while_uncha
 ODD_CASES = f"PATFIELDDEFNUM bigint NOT NULL AUTO_INCREMENT, fieldNAME varchar(50), isHidden tinyint NOT NULL, {STAMP}, PRIMARY KEY (PATFIELDDEFNUM), KEY (fieldNAME)"
 
 
+@pytest.mark.parametrize("size", ["large"])
 def test_s09_names_in_any_case_arrive_and_a_change_of_case_follows(practice):
     lower, odd = practice.create(ODD_CASES, "patfielddef"), practice.create(ODD_CASES, "PatFieldDEF")
     for table in (lower, odd):

@@ -197,6 +197,7 @@ def test_w06_a_run_that_is_killed_leaves_the_watermark_or_has_made_it_true(pract
 WRONG = ({"port": 1}, {"password": "wrong"}, {"db": "nowhere"})
 
 
+@pytest.mark.parametrize("size", ["small"])  # it never comes to a read
 def test_w07_a_question_about_a_table_that_fails_is_an_error_and_changes_nothing(practice):
     table = practice.procedures()
     practice.bring(table)
@@ -251,6 +252,7 @@ def _program_far_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_program_far_away")
+@pytest.mark.parametrize("size", ["large"])
 def test_w08_the_watermark_is_a_time_of_the_servers_clock_in_utc_whatever_the_zones(practice):
     local = "SET time_zone = '-06:00'"
     table = practice.create(PROCEDURES)
@@ -389,6 +391,7 @@ def test_w15_a_change_behind_an_old_stamp_is_found_by_a_verification_at_the_late
     assert found.state == "repaired" if missed else found.found == ()
 
 
+@pytest.mark.parametrize("size", ["small"])  # after an ALTER a table is read as a whole
 def test_w15_a_column_added_with_a_default_arrives_though_no_stamp_moves(practice):
     table = practice.procedures()
     practice.bring(table)
