@@ -302,9 +302,7 @@ def _print_status(
     for each in tables:
         if each.note:
             console.print(Text(f"{each.table}: {each.note}"), soft_wrap=True)
-    _show_overdue(
-        console, limits, [each.table for each in tables if (each.unverified_days or 0) > limits.verify_days > 0]
-    )
+    _show_overdue(console, limits, [each.table for each in tables if each.overdue(limits.verify_days)])
     for change in reversed(changes):
         console.print(Text(f"{change.found:%Y-%m-%d %H:%M} schema change: {change.sentence}"))
     if run is None:

@@ -209,6 +209,25 @@ def test_a_retried_run_keeps_what_its_first_attempt_did_and_found(places, settin
     )  # fmt: skip
 
 
+def test_a_table_is_overdue_as_long_as_runs_meet_it(places, settings):
+    create(places, "patient", "claim")
+    settle(places.source)
+    recorded(settings)
+
+    def overdue(days: int = 7) -> list[str]:
+        return [each.table for each in history.status(settings.warehouse).tables if each.overdue(days)]
+
+    assert overdue() == []
+    ask(places.warehouse, "UPDATE etl_transform_status SET verified_at = now() - interval '8 days'")
+    assert overdue() == ["claim", "patient"]
+    assert overdue(9) == []
+    assert overdue(0) == []
+    ask(places.warehouse, "UPDATE etl_transform_status SET gone_at = now() WHERE table_name = 'claim'")
+    assert overdue() == ["patient"]
+    ask(places.warehouse, "UPDATE etl_transform_status SET checked_at = now() - interval '8 days'")
+    assert overdue() == []
+
+
 def test_estimated_seconds_are_those_of_the_tables_past_work_by_the_same_method(places, settings):
     create(places, "patient", "claim")
     settle(places.source)

@@ -145,7 +145,8 @@ class LastRun:
 class Freshness:
     """When a table was last equal to the source, and how its last run with work ended; times are UTC.
 
-    `unverified_days` are those since it was last verified, or else loaded first.
+    `unverified_days` are those since it was last verified, or else loaded first, None if the source no longer has it;
+    `unchecked_days` are those since a run last met it.
     """
 
     table: str
@@ -160,6 +161,15 @@ class Freshness:
     verified: datetime | None
     unverified_days: float | None
     watermark: str
+    unchecked_days: float | None
+
+    def overdue(self, days: int) -> bool:
+        """Tell whether it was not verified for more days, though runs go on meeting it: one that is excluded they do not."""
+        return (
+            self.unchecked_days is not None
+            and self.unverified_days is not None
+            and self.unchecked_days < days < self.unverified_days
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +199,7 @@ def status(warehouse: Warehouse) -> Status:
             # An earlier release's view, which is left as it is, has fewer columns.
             "SELECT table_name, checked_at, rows_total, state, method, seconds, runs, failures, note,"
             " (it ->> 'verified_at')::timestamptz, (it ->> 'unverified_days')::double precision,"
-            " coalesce(it ->> 'watermark', '')"
+            " coalesce(it ->> 'watermark', ''), (extract(epoch FROM now() - checked_at) / 86400)::double precision"
             f" FROM {_named(warehouse, 'etl_table_status')} AS status, to_jsonb(status) AS it ORDER BY table_name",
         )
     return Status(LastRun(*runs[0]) if runs else None, tuple(Freshness(*row) for row in tables))

@@ -39,7 +39,7 @@ TRANSIENT = re.compile(
 
 RESERVED = re.compile(
     r"_elt_(new|old)_|etl_(extract_(status|lock|progress|scope)|replica|transform_status|dbt_status|run|run_table|table_status"
-    r"|daily_runs|errors|drift)$",
+    r"|daily_runs|errors|drift|schema_change)$",
     re.IGNORECASE,
 )
 

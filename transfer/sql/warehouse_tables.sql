@@ -137,7 +137,9 @@ SELECT
     CASE WHEN last.past THEN '' ELSE coalesce(last.note, '') END AS note,
     status.verified_at,
     status.verify_seconds,
-    extract(epoch FROM now() - coalesce(status.verified_at, status.first_loaded_at))::double precision / 86400 AS unverified_days,
+    CASE WHEN status.gone_at IS NULL
+        THEN extract(epoch FROM now() - coalesce(status.verified_at, status.first_loaded_at))::double precision / 86400
+    END AS unverified_days,
     coalesce(past.watermark, '') AS watermark,
     last.started_at AS worked_at,
     past.bytes_read
