@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from random import Random
@@ -13,7 +14,7 @@ import pymysql
 import pytest
 from conftest import numbers, settings_for
 from oracle import Places, ask
-from runs import run
+from runs import limited, run, wait_for
 
 from deployments.databases import Databases
 from transfer.errors import TableError
@@ -234,6 +235,26 @@ def test_a_snapshot_from_before_a_new_type_still_sees_the_rows(table, places, se
         asked = "SELECT count(*), sum(fee), count(code) FROM public."
         assert ask(reader, asked + table) == [(20, Decimal("52.50"), 0)]
     assert ask(places.warehouse, asked + table) == [(20, Decimal("52.50"), 20)]
+
+
+def test_a_view_that_is_made_anew_while_the_change_waits_for_readers_is_put_back_as_it_is_then(
+    table, places, settings, servers, module_databases
+):
+    make(places, settings, f"CREATE VIEW public.v{table} AS SELECT code FROM public.{table}")
+    ask(places.source, f"ALTER TABLE {table} MODIFY Code bigint")
+    with closing(servers.postgres.connect(module_databases.warehouse.name)) as reader, ThreadPoolExecutor(1) as pool:
+        ask(reader, "BEGIN")
+        ask(reader, f"SELECT count(*) FROM public.{table}")
+        running = pool.submit(run, limited(settings, lock_seconds=20), table)
+        waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+        wait_for(lambda: ask(reader, waiting, f"public.{table}"))
+        newer = f"CREATE VIEW public.v{table} AS SELECT code, fee FROM public.{table}"
+        make(places, settings, f"DROP VIEW public.v{table}", newer)
+        assert ask(reader, f"SELECT count(*) FROM public.v{table}") == [(20,)]
+        ask(reader, "COMMIT")
+        running.result(timeout=30)
+    assert ask(places.warehouse, f"SELECT max(code), max(fee) FROM public.v{table}") == [(20, Decimal(5))]
+    assert oracle.unequal(places, [table]) == {}
 
 
 def told(places: Places, table: str) -> list[tuple[Any, ...]]:

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -278,7 +278,7 @@ def add_key(connection: Connection, limits: Limits, place: Place, key: Sequence[
 
 def alter(connection: Connection, limits: Limits, place: Place, change: str) -> None:
     """Alter a table that nothing else can hinder than its readers."""
-    outcome, _ = in_turns(connection, limits, f"altering {place}", [("", f"ALTER TABLE {place} {change}")])
+    outcome, _ = in_turns(connection, limits, f"altering {place}", lambda: [("", f"ALTER TABLE {place} {change}")])
     if outcome:
         raise DatabaseFault("warehouse", f"altering {place}", outcome)
 
@@ -290,7 +290,7 @@ def drop(connection: Connection, limits: Limits, place: Place) -> None:
         TableError: something else depends on it.
 
     """
-    outcome, _ = in_turns(connection, limits, f"dropping {place}", [("", f"DROP TABLE {place}")])
+    outcome, _ = in_turns(connection, limits, f"dropping {place}", lambda: [("", f"DROP TABLE {place}")])
     if outcome == DEPENDED_UPON:
         raise TableError(
             f"{place} cannot be dropped, as {dependents(connection, place)} depends on it: drop that first."
@@ -300,22 +300,25 @@ def drop(connection: Connection, limits: Limits, place: Place) -> None:
 
 
 def in_turns(
-    connection: Connection, limits: Limits, doing: str, statements: Sequence[tuple[str, str]]
+    connection: Connection, limits: Limits, doing: str, statements: Callable[[], Sequence[tuple[str, str]]]
 ) -> tuple[str, str]:
-    """Run statements, each with a name, all or none, waiting in short turns for a table's readers.
+    """Run statements, each with a name, all or none, waiting in short turns for a table's readers; each turn asks for them anew.
 
     A statement that waits blocks new readers. Return the SQLSTATE of what failed, and the name that it has here.
     """
-    wait_for_locks(connection, 1)
     until = time.monotonic() + limits.lock_seconds
-    outcome = _try(connection, doing, statements)
-    while outcome[0] in LOCKED_OUT and time.monotonic() < until:
+    while True:
+        turn = statements()
+        connection.run("preparing a transaction", f"SET LOCAL lock_timeout = '{TURN_MILLISECONDS}ms'")
+        outcome = _try(connection, doing, turn)
+        wait_for_locks(connection, limits.lock_seconds)
+        if outcome[0] not in LOCKED_OUT or time.monotonic() > until:
+            return outcome
         time.sleep(1)
-        outcome = _try(connection, doing, statements)
-    wait_for_locks(connection, limits.lock_seconds)
-    return outcome
 
 
+# Less than the second after which PostgreSQL looks for deadlocks, and might end a reader's statement for one.
+TURN_MILLISECONDS = 900
 DEPENDED_UPON = "2BP01"
 
 
@@ -336,10 +339,15 @@ def _try(connection: Connection, doing: str, statements: Sequence[tuple[str, str
 
 
 def definitions(connection: Connection, doing: str, statement: str, values: Sequence[Any]) -> list[Row]:
-    """Run a query whose rows have objects' names and definitions in them, so that each name has its schema."""
+    """Run a query whose rows have objects' names and definitions in them, so that each name has its schema.
+
+    PostgreSQL locks the views whose definitions it shows, which would keep dbt from making them anew: not longer than the query.
+    """
+    connection.run(doing, "SAVEPOINT elt_definitions")
     connection.run(doing, "SET LOCAL search_path = ''")
     found = connection.rows(doing, statement, values)
-    connection.run(doing, "SET LOCAL search_path TO DEFAULT")
+    connection.run(doing, "ROLLBACK TO SAVEPOINT elt_definitions")
+    connection.run(doing, "RELEASE SAVEPOINT elt_definitions")
     return found
 
 

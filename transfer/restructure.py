@@ -84,11 +84,16 @@ def conform(
     change = _change(connection, place, fields, key)
     if not change.actions:
         return ()
-    dependents = _dependents(connection, place, change)
-    _refuse_losses(place, change, dependents)
-    dropping = [(each.name, each.dropping) for each in reversed(dependents) if each.dropping]
-    altering = f"ALTER TABLE {place} {', '.join(change.actions)}"
-    outcome, where = postgres.in_turns(connection, limits, f"altering {place}", [*dropping, ("", altering)])
+    dependents: tuple[Dependent, ...] = ()
+
+    def statements() -> list[tuple[str, str]]:
+        nonlocal dependents
+        dependents = _dependents(connection, place, change)  # dbt may have made a view anew since the turn before
+        _refuse_losses(place, change, dependents)
+        dropping = [(each.name, each.dropping) for each in reversed(dependents) if each.dropping]
+        return [*dropping, ("", f"ALTER TABLE {place} {', '.join(change.actions)}")]
+
+    outcome, where = postgres.in_turns(connection, limits, f"altering {place}", statements)
     if outcome in HINDERED:
         raise TableError(_sentence(place, change.moving, where or postgres.dependents(connection, place)))
     if outcome:
