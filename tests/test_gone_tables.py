@@ -13,9 +13,10 @@ from conftest import numbers, settings_for
 from killing import drop_and_die
 from oracle import Places, ask
 from runs import run
-from test_command_line import Command, assert_one_sentence
+from test_command_line import Command
 
 from deployments.databases import Databases
+from flows.elt import main
 from tasks import drop_gone
 from tasks.survey import look
 from transfer.errors import TableError, UnknownTable
@@ -169,7 +170,7 @@ def test_a_drop_that_is_killed_is_done_by_repeating_it(places, settings):
 
 
 def test_the_command_line_tells_schema_changes_and_drops_what_is_gone(
-    command: Command, source: Any, warehouse: Any, tmp_path: Path
+    command: Command, in_environment: Any, capsys: Any, source: Any, warehouse: Any, tmp_path: Path
 ):
     for name in ("patient", "recall", "etlold"):
         source.run(f"CREATE TABLE {name} ({COLUMNS}) ENGINE=MyISAM")
@@ -191,11 +192,13 @@ def test_the_command_line_tells_schema_changes_and_drops_what_is_gone(
     assert "no longer in the source, kept as they are: etlold, recall" in out
     log = (tmp_path / "logs/elt_pipeline.log").read_text().replace("(smallint)", "(smallint(6))")
     assert all(f"INFO {line}" in log for line in lines)
-    status = command("--status", PREFECT_API_URL="http://127.0.0.1:1/api").out
-    assert len(re.findall(r"^20\d\d-\d\d-\d\d \d\d:\d\d schema change: ", status, re.MULTILINE)) == 4
-    assert_one_sentence(command("--drop-gone", "recall", "--drop-gone", "patient"), "patient: the source still has it")
+    assert main(["--status"]) == 0
+    assert len(re.findall(r"^20\d\d-\d\d-\d\d \d\d:\d\d schema change: ", capsys.readouterr().out, re.MULTILINE)) == 4
+    assert main(["--drop-gone", "recall", "--drop-gone", "patient"]) == 2
+    assert capsys.readouterr() == ("", "--drop-gone patient: the source still has it; nothing was dropped.\n")
     warehouse.run("CREATE VIEW public.mine AS SELECT name FROM public.recall")
-    dropped = command("--drop-gone", "*")
-    assert (dropped.code, dropped.out) == (1, "etlold: dropped from replica, raw and public\n")
+    assert main(["--drop-gone", "*"]) == 1
+    dropped = capsys.readouterr()
+    assert dropped.out == "etlold: dropped from replica, raw and public\n"
     assert "public.mine depends on it" in dropped.err
     assert warehouse.run("SELECT to_regclass('public.etlold'), to_regclass('raw.etlold')") == [(None, None)]
