@@ -61,7 +61,7 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A table in work: what is known of it at the source since `now`, and the lock that is held on it."""
+    """A table in work: what is known of it at the source since `now`, how it stood, and the lock that is held on it."""
 
     chosen: Settings
     plan: TablePlan
@@ -69,12 +69,18 @@ class _Work:
     lock: Lock
     now: datetime
     each: SourceTable
+    before: Standing
     forced: bool
 
     @property
     def standing(self) -> Standing:
-        """Where the table stands at this moment."""
-        return _standing(self.chosen, self.plan.table, counted=False)
+        """Where the table stands at this moment; `raw` and `public` are as intact as they were before."""
+        now = _standing(self.chosen, self.plan.table, counted=False)
+        if now.loaded is None or self.before.loaded is None:
+            return now
+        was = self.before.loaded
+        loaded = replace(now.loaded, raw_intact=was.raw_intact, public_intact=was.public_intact)
+        return replace(now, loaded=loaded)
 
     @property
     def raw_name(self) -> str:
@@ -98,8 +104,8 @@ def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> Tabl
     now, each = source.look(chosen.source, chosen.limits, plan.table, plan.version)
     before = _standing(chosen, plan.table, counted=True)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
-    work = _Work(chosen, plan, run_id, lock, now, each, forced=plan.forced and not done_before)
-    extracted = _told(work, _into_replica(work, before))
+    work = _Work(chosen, plan, run_id, lock, now, each, before, forced=plan.forced and not done_before)
+    extracted = _told(work, _into_replica(work))
     current = before.loaded is not None and not evidence.why_standardize(before.loaded.rules, before.loaded)
     loaded = _told(work, _into_raw(work))
     standardized = _told(work, _into_public(work, loaded.scope if current else EVERYTHING))
@@ -162,8 +168,9 @@ def _engine_note(extracted: Extracted | None) -> str:
 ASTRAY = "verification: not the source's rows, though nobody wrote there"
 
 
-def _into_replica(work: _Work, before: Standing) -> _Step:
+def _into_replica(work: _Work) -> _Step:
     """Read the source if the evidence calls for it, or if the replica, verified, has other rows."""
+    before = work.before
     due = evidence.why_read(work.each, before.extracted)
     astray = not due and not work.forced and work.plan.verify and _replica_astray(work)
     if not due and not work.forced and not astray:

@@ -317,7 +317,7 @@ def test_each_change_of_a_structure_is_told_once(places, settings):
 
 
 def test_a_warehouse_of_an_older_release_keeps_the_structure_and_tells_nothing(table, places, settings):
-    ask(places.warehouse, "ALTER TABLE etl_transform_status DROP COLUMN structure, DROP COLUMN gone_at")
+    ask(places.warehouse, "ALTER TABLE etl_transform_status DROP COLUMN structure, DROP COLUMN gone_at CASCADE")
     ask(places.warehouse, "DROP TABLE etl_schema_change")
     change(places, settings, table, "ADD COLUMN More int")
     assert told(places, table) == []

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from transfer import mysql
+from transfer.errors import vanishing
 from transfer.mysql import Connection, quote
 from transfer.scope import NOTHING, Key, Range, Scope
 from transfer.settings import Limits, MySQLServer
@@ -133,7 +134,8 @@ def _batches(
     while position < len(buckets):
         batch = buckets[position : position + size]
         started = monotonic()
-        found = tallies(source, "source", batch, since)
+        with vanishing(source[1].name):
+            found = tallies(source, "source", batch, since)
         seconds = monotonic() - started
         yield batch, found
         position += size

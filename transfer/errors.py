@@ -225,3 +225,14 @@ def faults(place: str, doing: str) -> Iterator[None]:
         if code is None:
             raise
         raise DatabaseFault(place, doing, code) from None
+
+
+@contextmanager
+def vanishing(name: str) -> Iterator[None]:
+    """Tell a table that is gone from the source from a server that fails."""
+    try:
+        yield
+    except DatabaseFault as fault:
+        if fault.code not in MISSING_TABLE:
+            raise
+        raise TableVanished(f"{name} vanished from the source while it was read.") from None

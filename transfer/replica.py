@@ -705,6 +705,8 @@ def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str, scope: Scope = EVE
 
 def _note_scope(lock: Lock, extract: int, scope: Scope) -> None:
     doing = "writing etl_extract_scope"
+    # A status table that was lost counts from 1 again.
+    mysql.run(lock.connection, "replica", doing, "DELETE FROM etl_extract_scope WHERE extract_id = %s", (extract,))
     for part, rows in enumerate(scopes.parts(scope)):
         statement = "INSERT INTO etl_extract_scope (extract_id, part, rows_changed) VALUES (%s, %s, %s)"
         mysql.run(lock.connection, "replica", doing, statement, (extract, part, rows))
@@ -829,7 +831,8 @@ def forget(lock: Lock, limits: Limits) -> None:
             lock.connection,
             "replica",
             "writing etl_extract_status",
-            "DELETE FROM etl_extract_status WHERE table_name = %s",
+            "DELETE status, scope FROM etl_extract_status AS status"
+            " LEFT JOIN etl_extract_scope AS scope ON scope.extract_id = status.id WHERE status.table_name = %s",
             (lock.table,),
         )
 

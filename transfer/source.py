@@ -22,6 +22,7 @@ from transfer.errors import (
     DatabaseFault,
     PracticeUpgrading,
     TableVanished,
+    vanishing,
 )
 from transfer.scope import EVERYWHERE, Key, Range
 from transfer.settings import Limits, Source
@@ -278,17 +279,6 @@ def look(source: Source, limits: Limits, name: str, version: str | None = None) 
         if each.table.name == name:
             return found.now, each
     raise TableVanished(f"{name} vanished from the source between the survey and the read.")
-
-
-@contextmanager
-def vanishing(name: str) -> Iterator[None]:
-    """Tell a table that is gone from a server that fails."""
-    try:
-        yield
-    except DatabaseFault as fault:
-        if fault.code not in MISSING_TABLE:
-            raise
-        raise TableVanished(f"{name} vanished from the source while it was read.") from None
 
 
 def definition(source: Source, limits: Limits, name: str) -> str:

@@ -350,3 +350,15 @@ def _bring_oddly_named(practice: Practice, table: str) -> None:
     rows = oracle.standard(oracle.mysql_rows(practice.places.source, table))
     names = [oracle.snake(name) for name, _ in oracle.mysql_columns(practice.places.source, table)]
     assert oracle.postgres_rows(practice.places.warehouse, "public", oracle.snake(table), names) == rows
+
+
+@pytest.mark.parametrize("size", ["large"])
+def test_s06_a_table_that_vanishes_before_it_is_compared_is_noted_and_kept(practice, monkeypatch):
+    table = practice.procedures()
+    practice.bring(table)
+    practice.write(f"UPDATE {table} SET ProcFee = 1 WHERE ProcNum = 1")
+    rows = oracle.mysql_rows(practice.places.replica, table)
+    _before_comparing(monkeypatch, practice, f"DROP TABLE {table}")
+    result = run(practice.settings, table)[table]
+    assert (result.state, result.good) == ("vanished", True)
+    assert oracle.mysql_rows(practice.places.replica, table) == rows
