@@ -342,7 +342,7 @@ def show_plan(console: Console, chosen: Settings, outlook: Outlook) -> None:
             f"{plan.estimated_rows:,}",
             f"{plan.estimated_bytes / 2**20:,.1f}",
             f"{plan.estimated_seconds:,.1f}" if plan.has_work else "",
-            Text(plan.reason + verified + one_read),
+            Text("; ".join(filter(None, [plan.reason, plan.because])) + verified + one_read),
         )
     for each in outlook.excluded:
         grid.add_row(Text(each.table), "excluded", "–", "", "", "", Text(each.reason))

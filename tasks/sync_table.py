@@ -222,22 +222,23 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
 def _read(work: _Work, recorded: Extracted | None, definition: str) -> tuple[str, Shadow]:
     """Read what the replica is to have; return by which method that was possible."""
     chosen, each = work.chosen, work.each
-    method = evidence.how_read(chosen.limits, each, recorded, forced=work.forced)
-    if method == evidence.RELOAD:
-        return method, _read_whole(work, definition)
+    how = evidence.how_read(chosen.limits, each, recorded, forced=work.forced)
+    if how.method == evidence.RELOAD:
+        return how.method, _read_whole(work, definition)
     if not replica.mergeable(work.lock, chosen.limits, each, definition):
         seed = replica.seed(chosen.replica, work.lock, chosen.limits, each, definition, work.now)
         return (evidence.COMPARE, _read_into(work, seed)) if seed else (evidence.RELOAD, _read_whole(work, definition))
     since = _since(work, recorded)
     if since is None or work.plan.verify:
         return evidence.COMPARE, _read_differing(work, definition, None)
-    return method, _read_differing(work, definition, since)
+    return evidence.INCREMENTAL, _read_differing(work, definition, since)
 
 
 def _since(work: _Work, recorded: Extracted | None) -> datetime | None:
     """Return the moment before which stamps can be relied upon, None if they are not."""
     chosen, each = work.chosen, work.each
-    if evidence.how_read(chosen.limits, each, recorded, forced=work.forced) != evidence.INCREMENTAL:
+    how = evidence.how_read(chosen.limits, each, recorded, forced=work.forced)
+    if how.method != evidence.INCREMENTAL:
         return None
     return evidence.since(chosen.limits, each, recorded, work.now)
 

@@ -21,7 +21,7 @@ from transfer.table import Size, Table
 ROWS = 1_000
 FIRST_BATCH = 1
 MOST_IN_BATCH = 200
-BATCH_SECONDS = 0.1
+BATCH_SECONDS = 0.05
 LISTED = 20  # buckets whose rows are listed at once
 MOST_SINGLE = 0.5  # of the rows of a range; where more differ, it is read as a whole
 
@@ -111,7 +111,7 @@ Side: TypeAlias = tuple[Connection, Table]
 
 
 def compare(source: Side, replica: Side, buckets: Sequence[Range], since: datetime | None) -> Difference:
-    """Compare buckets of a table and its copy, in statements that take the source about a tenth of a second.
+    """Compare buckets of a table and its copy, in statements that take the source some hundredths of a second.
 
     The scope's ranges follow each other, and are at most `LISTED` buckets long.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from transfer import estimates, public
@@ -28,16 +28,11 @@ def plan(limits: Limits, each: SourceTable, standing: Standing, *, forced: bool 
     hops = (
         (EXTRACT, LOAD, STANDARDIZE) if read else (LOAD, STANDARDIZE) if load else (STANDARDIZE,) if standardize else ()
     )
-    how = how_read(limits, each, standing.extracted, forced=forced)
+    how = how_read(limits, each, standing.extracted, forced=forced, verified=bool(verify))
     return TablePlan(
         table=each.table.name,
-        method=(COMPARE if how == INCREMENTAL and verify else how)
-        if read
-        else "resume"
-        if hops
-        else "verify"
-        if verify
-        else "skip",
+        method=how.method if read else "resume" if hops else "verify" if verify else "skip",
+        because=how.because if read else "",
         reason=read or load or standardize or verify or "nothing changed since the last clean read",
         hops=hops,
         estimated_rows=each.estimated_rows,
@@ -50,7 +45,17 @@ def plan(limits: Limits, each: SourceTable, standing: Standing, *, forced: bool 
     )
 
 
-def how_read(limits: Limits, each: SourceTable, extracted: Extracted | None, *, forced: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a table is to be read, and why so unless that goes without saying."""
+
+    method: str
+    because: str = ""
+
+
+def how_read(
+    limits: Limits, each: SourceTable, extracted: Extracted | None, *, forced: bool = False, verified: bool = False
+) -> How:
     """Return how a table is read that must be: as a whole, or, a large one, only rows whose hashes differ.
 
     They are hashed by their key and stamps where they have stamps that were recorded, by all columns elsewhere.
@@ -58,11 +63,21 @@ def how_read(limits: Limits, each: SourceTable, extracted: Extracted | None, *, 
     large = each.estimated_rows > limits.reload_rows or each.estimated_bytes > limits.reload_bytes
     keyed = pageable(each.table.key_columns) and not each.table.prefixed
     if forced or extracted is None or extracted.replica_created_now is None or not keyed:
-        return RELOAD
+        return How(RELOAD)
     told = limits.method(each.table.name)
     if told == RELOAD or (not told and not large):
-        return RELOAD
-    return INCREMENTAL if told != COMPARE and _newer_than(limits, each, extracted) else COMPARE
+        return How(RELOAD, AS_TOLD if told else "small")
+    hindrances = {
+        AS_TOLD: told == COMPARE,
+        "no automatic timestamp": not each.table.stamps,
+        "its timestamps cannot be relied upon now": _newer_than(limits, each, extracted) is None,
+        "to be verified": verified,
+    }
+    hindrance = next((why for why, holds in hindrances.items() if holds), "")
+    return How(COMPARE, hindrance) if hindrance else How(INCREMENTAL, f"stamped by {', '.join(each.table.stamps)}")
+
+
+AS_TOLD = "as ELT_METHODS says"
 
 
 def since(limits: Limits, each: SourceTable, extracted: Extracted | None, now: datetime) -> datetime | None:

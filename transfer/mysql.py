@@ -375,7 +375,7 @@ FEWEST_KEYS = 50
 MOST_KEYS = 1_000
 FIRST_PAGE_ROWS = 2_000
 SLOW_PAGE_ROWS = 1_000
-PAGE_SECONDS = 0.1
+PAGE_SECONDS = 0.05
 LONG = 2**16  # TEXT and BLOB end here; what is longer is measured before it is read
 WORST_PAGES = 16
 
@@ -408,7 +408,7 @@ def next_count(limits: Limits, count: int, size: int, seconds: float) -> int:
     """
     by_bytes = int(count * limits.page_bytes / max(size, 1))
     by_seconds = max(SLOW_PAGE_ROWS, int(count * PAGE_SECONDS / max(seconds, 1e-4)))
-    return max(1, min(limits.page_rows, count * 4, by_bytes, by_seconds))
+    return max(1, min(limits.page_rows, count * 2, by_bytes, by_seconds))
 
 
 def row_hash(table: Table, since: datetime | None = None, alias: str = "") -> str:

@@ -210,14 +210,16 @@ class Standing:
 class TablePlan:
     """What a run is to do with a table and why; small, frozen and free of values, so that Prefect may store it.
 
-    `verify` is why it is to be verified, empty if it is not, and `verify_seconds` what that is expected to take;
-    `estimated_seconds`, of all its work, are known when somebody asks for them.
+    `reason` is why there is work, `because` why its source is read so. `verify` is why it is to be verified, empty if it is
+    not, and `verify_seconds` what that is expected to take; `estimated_seconds`, of all its work, are known when somebody
+    asks for them.
     """
 
     table: str
     method: str
     reason: str
     hops: tuple[str, ...]
+    because: str = ""
     estimated_rows: int = 0
     estimated_bytes: int = 0
     keyed: bool = True
