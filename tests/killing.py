@@ -4,8 +4,7 @@ import os
 import re
 import signal
 import sys
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -26,7 +25,7 @@ from transfer.reader import Reader
 from transfer.settings import Settings
 
 CHANGES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|LOAD|CREATE|DROP|ALTER|RENAME|TRUNCATE)\b", re.IGNORECASE)
-STATEMENT = re.compile(
+FIRST_WORD = re.compile(
     r"\b(INSERT|UPDATE|DELETE|REPLACE|LOAD|CREATE|DROP|ALTER|RENAME|ANALYZE|COMMENT|SELECT|SHOW|SET|DO)\b",
     re.IGNORECASE,
 )
@@ -41,16 +40,23 @@ PHASES = {
     "verification": "verification",
 }
 SWAP = "replica swap"
-# In other phases these prepare or ask for something small, where nothing can be left half done.
-QUESTIONS = {"SELECT", "SHOW", "SET"}
-ASKING = {"extract-read", "verification"}
+# The statements of each that may be struck; what only prepares a session or asks for something small leaves nothing half done.
+STATEMENTS = {
+    "extract-read": ("SELECT", "PAGE"),
+    "replica write": ("CREATE", "LOAD", "UPDATE", "DELETE", "INSERT", "COMMIT", "DROP"),
+    SWAP: ("INSERT", "ALTER", "RENAME", "COMMIT", "DROP"),
+    "raw load": ("PAGE", "COPY", "DO", "DELETE", "UPDATE", "INSERT", "COMMIT"),
+    "public": ("CREATE", "DO", "DELETE", "UPDATE", "INSERT", "COMMIT"),
+    "verification": ("SELECT", "PAGE"),
+}
 
 
 @dataclass(frozen=True)
 class Blow:
-    """What happens at the n-th statement that counts of a phase: the run is killed, or its connections to a place are."""
+    """What happens at the n-th statement of its kind in a phase: the run is killed, or its connections to a place are."""
 
     phase: str
+    statement: str
     nth: int
     moment: str  # before, during or after the statement
     kind: str = "kill"  # or a place: source, replica, warehouse
@@ -104,13 +110,13 @@ def _phase() -> str:
 
 
 def _strike(blow: Blow, pipe: Any) -> None:
-    def fall(statement: str) -> None:
-        pipe.send((blow.kind, statement))
+    def fall() -> None:
+        pipe.send(blow.kind)
         if blow.kind == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         pipe.recv()  # by then the connections are cut
 
-    met: Counter[str] = Counter()
+    met = count(1)
     for owner, name in (
         (Cursor, "execute"),
         (pymysql.connections.Connection, "commit"),
@@ -122,18 +128,15 @@ def _strike(blow: Blow, pipe: Any) -> None:
         setattr(owner, name, _struck(getattr(owner, name), blow, met, fall))
 
 
-def _struck(do: Callable[..., Any], blow: Blow, met: Counter[str], fall: Callable[[], None]) -> Callable[..., Any]:
+def _struck(do: Callable[..., Any], blow: Blow, met: Iterator[int], fall: Callable[[], None]) -> Callable[..., Any]:
     """Return the client's function as it is, but for the one call that is struck."""
 
     def statement(*arguments: Any, **named: Any) -> Any:
-        phase, said = _phase(), _said(do.__name__, arguments)
-        told = said not in QUESTIONS or phase in ASKING
-        met[phase] += told
-        hit = told and (phase, met[phase]) == (blow.phase, blow.nth)
-        moment = blow.moment if hit else ""
+        alike = _statement(do.__name__, arguments) == blow.statement and _phase() == blow.phase
+        moment = blow.moment if alike and next(met) == blow.nth else ""
         if moment == "before":
-            fall(said)
-        watch = Timer(0.0005, fall, (said,))
+            fall()
+        watch = Timer(0.0005, fall)
         if moment == "during":
             watch.start()
         try:
@@ -142,18 +145,18 @@ def _struck(do: Callable[..., Any], blow: Blow, met: Counter[str], fall: Callabl
             if moment == "during":
                 watch.join()
         if moment == "after":
-            fall(said)
+            fall()
         return done
 
     return statement
 
 
-def _said(name: str, arguments: Sequence[Any]) -> str:
+def _statement(name: str, arguments: Sequence[Any]) -> str:
     """Return a statement's first word of consequence."""
     if name == "execute":
-        found = STATEMENT.search(arguments[1])
-        return found[0].upper() if found else "another statement"
-    return {"adbc_ingest": "COPY", "read": "SELECT of a page", "commit": "COMMIT"}[name]
+        found = FIRST_WORD.search(arguments[1])
+        return found[0].upper() if found else ""
+    return {"adbc_ingest": "COPY", "read": "PAGE", "commit": "COMMIT"}[name]
 
 
 def _die_after(last: int) -> None:

@@ -110,7 +110,7 @@ def change(connection: Any, share: float, seed: int) -> int:
 
 def _change(connection: Any, table: Table, share: float, seed: int) -> int:
     name, key = f"`{table.name}`", f"`{table.primary_key}`"
-    ((rows,),) = ask(connection, f"SELECT COUNT(*) FROM {name}")
+    ((rows, last),) = ask(connection, f"SELECT COUNT(*), MAX({key}) FROM {name}")
     if rows < LARGER:
         return 0
     count = max(1, round(rows * share))
@@ -119,7 +119,10 @@ def _change(connection: Any, table: Table, share: float, seed: int) -> int:
     free = _free(table)
     others = ", ".join(f"`{column.name}`" for column in free)
     statements = (
-        (f"INSERT INTO {name} ({others}) SELECT {others} FROM {name} WHERE {key} IN ", keys[:inserted]),
+        (
+            f"INSERT INTO {name} ({key}, {others}) SELECT {last} + ROW_NUMBER() OVER (), {others} FROM {name} WHERE {key} IN ",
+            keys[:inserted],
+        ),
         (f"DELETE FROM {name} WHERE {key} IN ", keys[inserted : inserted + deleted]),
         (f"UPDATE {name} SET {_otherwise(free)} WHERE {key} IN ", keys[inserted + deleted :]),
     )
