@@ -323,14 +323,13 @@ class History(RuleBasedStateMachine):
             self._source(f"INSERT INTO {made.name}_backup SELECT * FROM {made.name}")
         made.backup = replace(made, backup=None, unseen=False)
 
-    @precondition(lambda self: any(each.present and each.backup for each in self.tables.values()))
+    @precondition(lambda self: self._restorable(False))
     @rule(second=SECOND)
     def restore(self, second: bool) -> None:
         """Put the backup back, MyISAM's files with their times."""
         self._step("restore")
-        made = next(
-            each for each in (self.tables.get(second), *self.tables.values()) if each and each.present and each.backup
-        )
+        made = self._restorable(second)
+        assert made
         old = made.backup
         assert old
         if self._has_files(old):
@@ -345,6 +344,11 @@ class History(RuleBasedStateMachine):
             self._source(f"RENAME TABLE {made.name} TO {made.name}_gone, {made.name}_restored TO {made.name}")
             self._source(f"DROP TABLE {made.name}_gone")
         self.tables[made is self.tables.get(True)] = replace(old, backup=replace(old), unseen=made.unseen or old.unseen)
+
+    def _restorable(self, second: bool) -> Made | None:
+        """Return the second table if it is wanted and has a backup, else any that has."""
+        candidates = (self.tables.get(second), *self.tables.values())
+        return next((each for each in candidates if each and each.present and each.backup), None)
 
     def _has_files(self, made: Made) -> bool:
         return made.engine == "MyISAM" and self.stage.folder is not None
@@ -393,14 +397,21 @@ class History(RuleBasedStateMachine):
         self._do(self._table(second), EDITS[edit], keys, "run")
         self.run()
 
-    @rule()
-    def settle_and_run(self) -> None:
-        """Run when nobody writes, so that what stands in a MyISAM table is known and a run without a change has no work."""
+    @rule(second=SECOND, edit=st.sampled_from(["", "restore", "raise", *sorted(EDITS)]), keys=RANGES)
+    def edit_a_table_that_is_known(self, second: bool, edit: str, keys: tuple[int, int]) -> None:
+        """Run when nobody writes, so that what stands in a MyISAM table is known, and an edit's evidence alone tells of it."""
         settle(self.places.source)
-        self.run()
+        self.verify()
         for made in self.tables.values():
             if made.present and made.engine == "MyISAM":
                 assert plan(self.settings, made.name).method == "skip"
+        if edit == "restore" and self._restorable(second):
+            self.restore(second)
+        elif edit == "raise":
+            self.edit_behind_the_stamp(second, edit, keys)
+        elif edit in EDITS:
+            self.edit(second, edit, keys, "known")
+        self.run()
 
     @rule(blow=BLOWS, verify=st.booleans())
     def run_struck(self, blow: Blow, verify: bool) -> None:

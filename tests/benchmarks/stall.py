@@ -78,11 +78,12 @@ def main() -> None:
             writer.start()
         try:
             phases = list(_phases(processes, found, settings, address, options.rounds))
-        finally:
+            assert all(writer.is_alive() for writer in writers)
             over.set()
             written = dict(answers.get() for _ in writers)
+        finally:
             for writer in writers:
-                writer.join()
+                writer.terminate()
         report(phases, written)
 
 
@@ -176,7 +177,7 @@ def grow(connection: Any, table: Table, rows: int) -> int:
 CHANGES = {
     "procedurelog": "ProcFee = ProcFee + 1",
     "securitylog": "FKey = FKey + 1",
-    "commlog": "Mode_ = (Mode_ + 1) % 4",
+    "commlog": "Mode_ = MOD(Mode_ + 1, 4)",
 }
 
 
