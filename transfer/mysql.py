@@ -10,6 +10,7 @@ import re
 import secrets
 import ssl
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -64,9 +65,68 @@ def time_limit(server: MySQLServer, limits: Limits) -> int | None:
     return limits.statement_seconds if isinstance(server, Source) else None
 
 
+_IDLE: dict[tuple[object, ...], list[Connection]] = defaultdict(list)
+
+
 @contextmanager
-def connect(server: MySQLServer, limits: Limits, *, writes: bool = False) -> Iterator[Connection]:
-    """Open a connection for statements, in autocommit; `writes` allows LOAD DATA LOCAL and lifts the checks that alter rows."""
+def connect(server: MySQLServer, limits: Limits, *, writes: bool = False, kept: bool = True) -> Iterator[Connection]:
+    """Hold a connection for statements, in autocommit; `writes` allows LOAD DATA LOCAL and lifts the checks that alter rows.
+
+    If all went well it is `kept` for the next block; whoever locks something by name has to let it go.
+    """
+    idle = _IDLE[os.getpid(), address(server), session(server, limits, READ_MODE), writes]
+    connection = (_living(idle) if kept else None) or _open(server, limits, writes=writes)
+    try:
+        yield connection
+    except BaseException:  # an interrupt too: a connection in an unknown state is not kept
+        _close(connection)
+        raise
+    if kept:
+        idle.append(connection)
+    else:
+        _close(connection)
+
+
+def _living(idle: list[Connection]) -> Connection | None:
+    """Return a connection that an earlier block left and that still answers, None if there is none."""
+    while True:
+        try:
+            connection = idle.pop()
+        except IndexError:
+            return None
+        try:
+            with _answering_soon(connection):
+                connection.ping(reconnect=False)
+        except (pymysql.Error, OSError):
+            _close(connection)
+        else:
+            return connection
+
+
+@contextmanager
+def _answering_soon(connection: Connection) -> Iterator[None]:
+    """Wait no longer for an answer than for a new connection."""
+    usual = connection._read_timeout  # type: ignore[attr-defined]  # noqa: SLF001
+    connection._read_timeout = CONNECT_SECONDS  # type: ignore[attr-defined]  # noqa: SLF001
+    yield
+    connection._read_timeout = usual  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _close(connection: Connection) -> None:
+    if connection.open:
+        with suppress(pymysql.Error, OSError):
+            connection.close()
+
+
+@atexit.register
+def close_connections() -> None:
+    """Close this process's connections that are idle."""
+    for (process, *_), idle in _IDLE.items():
+        while idle and process == os.getpid():
+            _close(idle.pop())
+
+
+def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:
     started = time.monotonic()
     try:
         with faults(server.place, f"connecting to {server.host}:{server.port}"):
@@ -107,10 +167,10 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False) -> Ite
             )
         else:
             run(connection, server.place, "preparing the session", session(server, limits, READ_MODE))
-        yield connection
-    finally:
-        if connection.open:
-            connection.close()
+    except BaseException:
+        _close(connection)
+        raise
+    return connection
 
 
 def run(connection: Connection, place: str, doing: str, statement: str, values: Sequence[Any] | None = None) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -254,6 +254,7 @@ def locked(replica: Replica, limits: Limits, table: str, floor: int) -> Iterator
             connection, f"locking {table}", "SELECT fence FROM etl_extract_lock WHERE table_name = %s", (table,)
         )
         yield Lock(table, found[0][0], connection)
+        _ask(connection, f"letting go of {table}", "SELECT RELEASE_LOCK(%s)", (name,))
 
 
 @contextmanager
@@ -907,7 +908,7 @@ def totals(replica: Replica, limits: Limits, table: Table, scope: Scope = EVERYT
             _ask(connection, f"counting {table.name}", f"{statement} WHERE {condition}")[0]
             for condition in mysql.conditions(table, scope)
         ]
-    rows, *counted = (sum((Decimal(each or 0) for each in column), Decimal(0)) for column in zip(*found, strict=True))
+    rows, *counted = (_sum(column) for column in zip(*found, strict=True))
     width = len(table.columns)
     return Totals(
         int(rows),
@@ -915,3 +916,9 @@ def totals(replica: Replica, limits: Limits, table: Table, scope: Scope = EVERYT
         tuple(None if each is None else total for each, total in zip(sums, counted[width:], strict=False)),
         tuple(map(int, counted[2 * width :])),
     )
+
+
+def _sum(values: Sequence[object]) -> Decimal:
+    """Sum exactly: a DECIMAL's sum has up to 65 digits, more than Python's own context keeps."""
+    with localcontext(prec=100):
+        return sum((Decimal(str(value or 0)) for value in values), Decimal(0))

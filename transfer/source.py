@@ -327,7 +327,7 @@ def _with_hash(table: Table) -> str:
 @contextmanager
 def reading(source: Source, limits: Limits) -> Iterator[mysql.Connection]:
     """Open one of the reading connections for statements."""
-    with READERS, mysql.connect(source, limits) as connection:
+    with READERS, mysql.connect(source, limits, kept=False) as connection:
         yield connection
 
 

@@ -65,6 +65,7 @@ KEYED = re.compile(r" WHERE `\w+` IN \([-\d, ]+\)$")
 @contextmanager
 def _logged(connection: Any) -> Iterator[None]:
     """The server writes all statements down, also how many rows each of them looked at."""
+    mysql.close_connections()  # what they said when they were opened is to be written down too
     before = {name: ask(connection, f"SELECT @@GLOBAL.{name}")[0][0] for name in LOGGING}
     ask(connection, "SET GLOBAL log_output = 'TABLE', long_query_time = 0, slow_query_log = ON, general_log = ON")
     try:
