@@ -44,9 +44,9 @@ SWAP = "replica swap"
 STATEMENTS = {
     "extract-read": ("SELECT", "PAGE"),
     "replica write": ("CREATE", "LOAD", "UPDATE", "DELETE", "INSERT", "COMMIT", "DROP"),
-    SWAP: ("INSERT", "ALTER", "RENAME", "COMMIT", "DROP"),
-    "raw load": ("PAGE", "COPY", "DO", "DELETE", "UPDATE", "INSERT", "COMMIT"),
-    "public": ("CREATE", "DO", "DELETE", "UPDATE", "INSERT", "COMMIT"),
+    SWAP: ("INSERT", "RENAME", "COMMIT", "DROP"),
+    "raw load": ("PAGE", "COPY", "DELETE", "UPDATE", "INSERT", "COMMIT"),
+    "public": ("CREATE", "DELETE", "UPDATE", "INSERT", "COMMIT"),
     "verification": ("SELECT", "PAGE"),
 }
 

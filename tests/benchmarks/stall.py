@@ -16,7 +16,7 @@ from typing import Any
 import pymysql
 from lab import servers, targets, write_result
 from oracle import ask
-from runs import run
+from runs import limited, run
 
 from deployments.clinic.create import create
 from deployments.clinic.schema import Table, tables
@@ -64,9 +64,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=500_000, help="of each table, at least (%(default)s)")
     parser.add_argument("--rounds", type=int, default=1, help="changed runs and verifications (%(default)s)")
+    parser.add_argument("--page-rows", type=int, default=20_000, help="ELT_PAGE_ROWS (%(default)s)")
     options = parser.parse_args()
     processes = multiprocessing.get_context("spawn")
-    with servers() as found, targets(found) as settings:
+    with servers() as found, targets(found) as made:
+        settings = limited(made, page_rows=options.page_rows)
         address = _address(found.source, settings.source.db)
         with closing(found.source.connect(settings.source.db)) as connection:
             create(connection, 300, 1, None)
