@@ -45,7 +45,7 @@ from transfer.settings import Settings
 IN_THE_SUITE = 6
 HISTORIES = int(os.environ.get("ELT_TEST_HISTORIES", IN_THE_SUITE))
 FEW = HISTORIES <= IN_THE_SUITE
-STEPS = 13 if FEW else 34
+STEPS = 10 if FEW else 34
 WHOLE = 30
 BUCKET_ROWS = 7
 ENOUGH = 50  # histories of which it can be asked how many contain a kill
