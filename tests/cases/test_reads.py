@@ -14,6 +14,7 @@ from oracle import Places, ask
 from practice import A_PROCEDURE, ENGINES, PAGE_ROWS, PROCEDURES, SIZES, Practice, opened
 
 from deployments.databases import Databases
+from transfer import mysql
 
 
 @pytest.fixture(params=ENGINES)
