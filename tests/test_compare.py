@@ -160,6 +160,33 @@ def test_loads_that_were_missed_are_made_up_for(stamped, places, settings, monke
     assert oracle.unequal(places, [stamped]) == {}
 
 
+def test_tables_are_merged_at_once_without_deadlocks(places, settings):
+    tables = [f"d{secrets.token_hex(6)}" for _ in range(6)]
+    for table in tables:
+        ask(places.source, f"CREATE TABLE {table} (Id bigint PRIMARY KEY, Name varchar(20)) ENGINE=MyISAM")
+        ask(places.source, f"INSERT INTO {table} SELECT seq, 'n' FROM {numbers(1_200)}")
+    run(settings, *tables)
+    for number in range(3):
+        for table in tables:
+            ask(places.source, f"UPDATE {table} SET Name = 'x{number}' WHERE Id % 100 = {number}")
+        run(settings, *tables)
+    assert oracle.unequal(places, tables) == {}
+
+
+def test_scopes_are_kept_for_a_week(stamped, places, settings):
+    ask(places.source, f"UPDATE {stamped} SET Name = 'old' WHERE Id = 3")
+    run(settings, stamped)
+    kept = f"SELECT COUNT(*) FROM etl_extract_scope JOIN etl_extract_status ON id = extract_id WHERE table_name = '{stamped}'"
+    ((before,),) = ask(places.replica, kept)
+    ask(
+        places.replica,
+        f"UPDATE etl_extract_status SET finished_at = finished_at - INTERVAL 8 DAY WHERE table_name = '{stamped}'",
+    )
+    ask(places.source, f"UPDATE {stamped} SET Name = 'new' WHERE Id = 3")
+    run(settings, stamped)
+    assert ask(places.replica, kept) == [(before,)]
+
+
 ALTERS = {
     "added": "ADD COLUMN IsMirrored tinyint NOT NULL DEFAULT 3 AFTER Id",
     "dropped": "DROP COLUMN Other",

@@ -606,7 +606,13 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
         f"DELETE t FROM {target} t WHERE {condition} AND NOT EXISTS (SELECT 1 FROM {new} s WHERE {on})"
         for condition in mysql.conditions(shadow.each.table, shadow.scope, "t.")
     ]
-    updating = f"DELETE t FROM {target} t JOIN {new} s ON {on} WHERE {differs}"
+    setting = ", ".join(f"t.{quote(column.name)} = {_copied(column, 's.')}" for column in stored)
+    apart = _has_unique_keys(lock)  # of which one row may have to give a value up before another takes it
+    updating = (
+        f"DELETE t FROM {target} t JOIN {new} s ON {on} WHERE {differs}"
+        if apart
+        else f"UPDATE {target} t JOIN {new} s ON {on} SET {setting} WHERE {differs}"
+    )
     inserting = (
         f"INSERT INTO {target} ({columns}) SELECT {', '.join(map(_copied, stored))} FROM {new} s"
         f" WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {on})"
@@ -617,9 +623,11 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
         updated, written = (mysql.run(connection, "replica", doing, statement) for statement in (updating, inserting))
         _prove(lock, lock.table, shadow)
         seconds = monotonic() - verdict.started
-        hop = Hop("extract", shadow.rows, written - updated, updated, deleted, seconds, bytes=shadow.bytes)
+        inserted = written - updated if apart else written
+        hop = Hop("extract", shadow.rows, inserted, updated, deleted, seconds, bytes=shadow.bytes)
         _note(lock, verdict, hop, "complete", shadow.scope if numbered(shadow.each.table.key_columns) else EVERYTHING)
         _forget_progress(lock)
+    _forget_old_scopes(lock)
     _drop(lock, shadow.name)
     return hop
 
@@ -644,13 +652,19 @@ def _follow_counter(lock: Lock, limits: Limits, each: SourceTable) -> None:
         _in_turns(lock, limits, f"setting the counter of {lock.table}", setting)
 
 
-def _copied(column: Column) -> str:
-    """Return what to select so that an INSERT stores the same: a label is looked up again, and '' is found as no label."""
-    return (
-        cast_of(column).for_replica.format(c=quote(column.name))
-        if column.kind in ("enum", "set")
-        else quote(column.name)
+def _has_unique_keys(lock: Lock) -> bool:
+    """Tell whether the standing table has unique keys besides its primary one."""
+    asking = (
+        "SELECT COUNT(*) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s"
+        " AND NON_UNIQUE = 0 AND INDEX_NAME <> 'PRIMARY'"
     )
+    return bool(_ask(lock.connection, f"listing the keys of {lock.table}", asking, (lock.table,))[0][0])
+
+
+def _copied(column: Column, alias: str = "") -> str:
+    """Return what to select so that the server stores the same: a label is looked up again, and '' is found as no label."""
+    name = alias + quote(column.name)
+    return cast_of(column).for_replica.format(c=name) if column.kind in ("enum", "set") else name
 
 
 def _bytes(side: str, column: Column) -> str:
@@ -705,20 +719,31 @@ def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str, scope: Scope = EVE
 
 
 def _note_scope(lock: Lock, extract: int, scope: Scope) -> None:
-    doing = "writing etl_extract_scope"
-    # A status table that was lost counts from 1 again.
-    mysql.run(lock.connection, "replica", doing, "DELETE FROM etl_extract_scope WHERE extract_id = %s", (extract,))
     for part, rows in enumerate(scopes.parts(scope)):
-        statement = "INSERT INTO etl_extract_scope (extract_id, part, rows_changed) VALUES (%s, %s, %s)"
-        mysql.run(lock.connection, "replica", doing, statement, (extract, part, rows))
-    mysql.run(
+        mysql.run(
+            lock.connection,
+            "replica",
+            "writing etl_extract_scope",
+            # A status table that was lost counts from 1 again.
+            "INSERT INTO etl_extract_scope (extract_id, part, rows_changed) VALUES (%s, %s, %s)"
+            " ON DUPLICATE KEY UPDATE rows_changed = VALUES(rows_changed)",
+            (extract, part, rows),
+        )
+
+
+def _forget_old_scopes(lock: Lock) -> None:
+    """Remove what nobody will replay any more; looked for without locks, in which the merges of other tables could be caught."""
+    old = _ask(
         lock.connection,
-        "replica",
-        doing,
-        "DELETE scope FROM etl_extract_scope AS scope JOIN etl_extract_status AS status ON status.id = scope.extract_id"
+        "reading etl_extract_scope",
+        "SELECT DISTINCT scope.extract_id FROM etl_extract_scope AS scope"
+        " JOIN etl_extract_status AS status ON status.id = scope.extract_id"
         f" WHERE status.table_name = %s AND status.finished_at < UTC_TIMESTAMP() - INTERVAL {SCOPES_KEPT} DAY",
         (lock.table,),
     )
+    for (extract,) in old:
+        removing = "DELETE FROM etl_extract_scope WHERE extract_id = %s"
+        mysql.run(lock.connection, "replica", "writing etl_extract_scope", removing, (extract,))
 
 
 def changed_since(replica: Replica, limits: Limits, table: str, extract_id: int) -> Scope:
