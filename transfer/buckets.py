@@ -28,16 +28,25 @@ MOST_SINGLE = 0.5  # of the rows of a range; where more differ, it is read as a 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The rows that are equal in two places, with the sum of their hashes modulo 2^64, and the scope of the others."""
+    """The rows that are equal in two places, with the sum of their hashes modulo 2^64, and the scope of the others.
+
+    `gone` are keys that only the copy has. One may be the same to the server as a key of the scope, in another case say.
+    """
 
     rows: int = 0
     hashes: int = 0
     scope: Scope = NOTHING
+    gone: tuple[Key, ...] = ()
+
+    @property
+    def whole(self) -> Scope:
+        """All rows that are not equal."""
+        return self.scope + Scope(keys=self.gone)
 
     def __add__(self, other: Difference) -> Difference:
         """Add what was found of other rows."""
         hashes = (self.hashes + other.hashes) % mysql.HASHES
-        return Difference(self.rows + other.rows, hashes, self.scope + other.scope)
+        return Difference(self.rows + other.rows, hashes, self.scope + other.scope, self.gone + other.gone)
 
 
 NO_ROWS = Difference()
@@ -166,9 +175,14 @@ def sift(table: Table, within: Range, ours: Iterator[pa.Table], theirs: Iterator
     equal = {row for row in wanted & held if row[width] is not None}  # a row too long to be hashed is equal to none
     if len(wanted) - len(equal) > MOST_SINGLE * len(wanted):
         return Difference(scope=Scope((within,)))
-    others = {row[:width] for row in (wanted | held) - equal}
-    keys = [tuple(map(mysql.literal, table.key_columns, key)) for key in sorted(others)]
-    return Difference(len(equal), sum(row[width] for row in equal) % mysql.HASHES, Scope(keys=tuple(keys)))
+    read = {row[:width] for row in wanted - equal}
+    gone = {row[:width] for row in held - equal} - read
+    hashes = sum(row[width] for row in equal) % mysql.HASHES
+    return Difference(len(equal), hashes, Scope(keys=_literals(table, read)), _literals(table, gone))
+
+
+def _literals(table: Table, keys: Iterable[tuple[Any, ...]]) -> tuple[Key, ...]:
+    return tuple(tuple(map(mysql.literal, table.key_columns, key)) for key in sorted(keys))
 
 
 def _few(pages: Iterator[pa.Table]) -> list[pa.Table] | None:

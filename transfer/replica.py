@@ -340,9 +340,9 @@ def patch(
     with _transaction(lock):
         _forget_progress(lock)
     _drop(lock, name)
-    if not difference.scope.empty:
+    if not difference.whole.empty:
         _create(lock, limits, name, definition)
-    return Shadow(name, each, definition, now, kept=difference, since=since, scope=difference.scope)
+    return Shadow(name, each, definition, now, kept=difference, since=since, scope=difference.whole)
 
 
 SEEDED = 50  # buckets whose rows are copied at once
@@ -394,7 +394,7 @@ def _columns(lock: Lock) -> dict[str, int]:
 def keep(lock: Lock, seed: Shadow, difference: Difference) -> Shadow:
     """Remove the rows that differ from the source's, which are to be read."""
     with _transaction(lock) as connection:
-        for condition in mysql.conditions(seed.each.table, difference.scope):
+        for condition in mysql.conditions(seed.each.table, difference.whole):
             removing = f"DELETE FROM {quote(seed.name)} WHERE {condition}"
             mysql.run(connection, "replica", f"removing rows of {seed.name}", removing)
     return replace(seed, kept=difference)
