@@ -206,7 +206,10 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
     if unsteady:
         raise TableUnsteady(f"{name} {unsteady}; nothing was changed, the next run reads it anew.")
     clean = source.is_clean(each.evidence, afterwards.evidence, shadow.read_from)
-    verdict = Verdict(work.run_id, method, reason, each.evidence, clean, shadow.total, shadow.read_from, started)
+    damaged = recorded is None or not recorded.intact
+    verdict = Verdict(
+        work.run_id, method, reason, each.evidence, clean, shadow.total, shadow.read_from, started, damaged
+    )
     if recorded and evidence.shrunk(chosen.limits, recorded.rows, shadow.total) and not _accepted(work):
         replica.hold(work.lock, shadow, verdict)
         raise TableShrunk(
@@ -356,13 +359,23 @@ def _compare(work: _Work) -> tuple[Finding, ...]:
 
 def _load(work: _Work, standing: Standing, *, replays: bool) -> _Step:
     """Load the replica's table into `raw`: what the extracts since the last load changed, or everything."""
-    chosen, each = work.chosen, work.each
     if standing.extracted is None:
-        raise TableError(f"{each.table.name} is not in the replica, so raw cannot be loaded.")
+        raise TableError(f"{work.each.table.name} is not in the replica, so raw cannot be loaded.")
     scope = _to_load(work, standing) if replays else EVERYTHING
+    if not scope.whole:
+        try:
+            return _carry(work, standing.generation, standing.extracted, scope)
+        except TableError as error:  # raw is not what it is recorded to be
+            log.warning("%s Loading all of it.", error)
+    return _carry(work, standing.generation, standing.extracted, EVERYTHING)
+
+
+def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> _Step:
+    """Load the rows of a scope."""
+    chosen, each = work.chosen, work.each
     totals = replica.totals(chosen.replica, chosen.limits, each.table, scope)
-    rows = totals.rows if scope.whole else standing.extracted.rows
-    origin = raw.Origin(standing.generation, standing.extracted.id, work.run_id, totals, rows, scope)
+    rows = totals.rows if scope.whole else extracted.rows
+    origin = raw.Origin(generation, extracted.id, work.run_id, totals, rows, scope)
     pages = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table), scope)
     hop, altered = raw.load(chosen.warehouse, chosen.limits, each.table, work.lock.fence, origin, pages)
     return _Step((hop,), altered=altered, scope=scope)
@@ -372,7 +385,7 @@ def _to_load(work: _Work, standing: Standing) -> Scope:
     """Return the rows that the extracts since the last load changed, everything where that is not known to be enough."""
     chosen, table, loaded = work.chosen, work.each.table, standing.loaded
     # How many values PostgreSQL cannot hold is counted anew where there are some.
-    if loaded is None or loaded.altered:
+    if loaded is None or loaded.altered or not loaded.raw_intact:
         return EVERYTHING
     scope = replica.changed_since(chosen.replica, chosen.limits, table.name, loaded.extract_id)
     if scope.whole or scope.empty or not raw.has_its_structure(chosen.warehouse, table):

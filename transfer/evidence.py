@@ -92,7 +92,10 @@ def since(limits: Limits, each: SourceTable, extracted: Extracted | None, now: d
 
 def _newer_than(limits: Limits, each: SourceTable, extracted: Extracted) -> datetime | None:
     then, now = extracted.evidence, each.evidence
-    trusted = extracted.intact and (then.identity, then.fingerprint) == (now.identity, now.fingerprint)
+    # A table that was rebuilt or put in another's place may have other values under the same stamps.
+    trusted = extracted.intact and replace(then, updated=None, auto_increment=None, rows=None) == replace(
+        now, updated=None, auto_increment=None, rows=None
+    )
     if not each.table.stamps or not trusted or extracted.read_from is None:
         return None
     return extracted.read_from - timedelta(seconds=limits.overlap_seconds)
@@ -171,6 +174,7 @@ def why_load(standing: Standing) -> str:
         "another replica than the one raw was loaded from": loaded.generation != standing.generation,
         "raw was loaded from a later extract than the replica has": loaded.extract_id > extracted.id,
         BEHIND: loaded.extract_id < extracted.changed_id,
+        "raw has another number of rows than the replica": loaded.rows != extracted.rows,
         "raw was lost, replaced or lacks rows": not loaded.raw_intact,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")

@@ -110,6 +110,7 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None, *, counted: b
             raw_name=row[13] or fit(row[0]),
             raw_intact=row[0] in raw and held[raw[row[0]]] == row[8],
             public_intact=row[0] in public and held[public[row[0]]] == row[9],
+            rows=row[8],
             altered=row[14] != "{}",
             loaded_days=row[15],
             verified_days=row[16],

@@ -74,7 +74,7 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is written down of an extract."""
+    """What is written down of an extract; `damaged` if the replica's table was not as recorded, so that other rows may change."""
 
     run_id: str
     method: str
@@ -84,6 +84,7 @@ class Verdict:
     rows: int
     read_from: datetime
     started: float
+    damaged: bool = False
 
 
 def prepare(replica: Replica, limits: Limits) -> None:
@@ -242,19 +243,30 @@ def locked(replica: Replica, limits: Limits, table: str, floor: int) -> Iterator
         while not _ask(connection, f"locking {table}", "SELECT GET_LOCK(%s, 2)", (name,))[0][0]:
             if monotonic() > until:
                 raise TableBusy(f"{table} is held by another run for over {limits.lock_seconds} s (ELT_LOCK_SECONDS).")
+        yield Lock(table, _take_fence(connection, table, floor), connection)
+        _ask(connection, f"letting go of {table}", "SELECT RELEASE_LOCK(%s)", (name,))
+
+
+def _take_fence(connection: mysql.Connection, table: str, floor: int) -> int:
+    """Return a fence above all others of a table.
+
+    A replica that knows lower ones only than were seen elsewhere was set back to an older copy: it gets another name, as
+    what it holds and the numbers of its extracts are no longer those from which `raw` was loaded.
+    """
+    doing, asking = f"locking {table}", "SELECT fence FROM etl_extract_lock WHERE table_name = %s"
+    before = _ask(connection, doing, asking, (table,))
+    with mysql.transaction(connection, "replica"):
+        if (before[0][0] if before else 0) < floor:
+            mysql.run(connection, "replica", doing, "UPDATE etl_replica SET generation = UUID()")
         mysql.run(
             connection,
             "replica",
-            f"locking {table}",
+            doing,
             "INSERT INTO etl_extract_lock (table_name, fence) VALUES (%s, %s)"
             " ON DUPLICATE KEY UPDATE fence = GREATEST(fence + 1, VALUES(fence))",
             (table, floor + 1),
         )
-        found = _ask(
-            connection, f"locking {table}", "SELECT fence FROM etl_extract_lock WHERE table_name = %s", (table,)
-        )
-        yield Lock(table, found[0][0], connection)
-        _ask(connection, f"letting go of {table}", "SELECT RELEASE_LOCK(%s)", (name,))
+    return int(_ask(connection, doing, asking, (table,))[0][0])
 
 
 @contextmanager
@@ -681,7 +693,8 @@ SCOPES_KEPT = 7  # days, after which a load that has not replayed them takes the
 def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str, scope: Scope = EVERYTHING) -> int:
     """Write an extract down, with the rows that it may have changed."""
     evidence = verdict.evidence
-    changes = hop.changed or state == "intent"  # a swap may bring other columns
+    changes = hop.changed or state == "intent" or verdict.damaged  # a swap may bring other columns
+    scope = EVERYTHING if verdict.damaged else scope
     values = {
         "table_name": lock.table,
         "run_id": verdict.run_id,

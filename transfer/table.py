@@ -177,8 +177,8 @@ class Extracted:
 class Loaded:
     """A table's position in PostgreSQL as recorded there, and what `raw` and `public` hold now.
 
-    `altered` if values of it are counted that PostgreSQL cannot hold. The days are those since it was loaded first and since
-    it was verified, None if it never was; `verify_seconds` is what that took.
+    `rows` are those that `raw` was given, `altered` if values are counted that PostgreSQL cannot hold. The days are those
+    since it was loaded first and since it was verified, None if it never was; `verify_seconds` is what that took.
     """
 
     fence: int
@@ -191,6 +191,7 @@ class Loaded:
     raw_name: str
     raw_intact: bool
     public_intact: bool
+    rows: int = 0
     altered: bool = False
     loaded_days: float = 0.0
     verified_days: float | None = None
