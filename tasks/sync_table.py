@@ -229,7 +229,7 @@ def _read(work: _Work, recorded: Extracted | None, definition: str) -> tuple[str
     if how.method == evidence.RELOAD:
         return how.method, _read_whole(work, definition)
     if not replica.mergeable(work.lock, chosen.limits, each, definition):
-        seed = replica.seed(chosen.replica, work.lock, chosen.limits, each, definition, work.now)
+        seed = replica.seed(work.lock, chosen.limits, each, definition, work.now)
         return (evidence.COMPARE, _read_into(work, seed)) if seed else (evidence.RELOAD, _read_whole(work, definition))
     since = _since(work, recorded)
     if since is None or work.plan.verify:
@@ -296,7 +296,7 @@ def _read_scope(work: _Work, shadow: Shadow, scope: Scope) -> Shadow:
 def _difference(work: _Work, since: datetime | None, copy: SourceTable) -> Difference:
     """Compare source and a copy in the replica bucket by bucket, and row by row in those that differ."""
     chosen, each = work.chosen, work.each
-    cut = buckets.cut(chosen.replica, chosen.limits, copy.table, each.size)
+    cut = buckets.cut(work.lock.connection, chosen.limits, copy.table, each.size)
     with source.reading(chosen.source, chosen.limits) as connection:
         sides = (connection, each.table), (work.lock.connection, copy.table)
         compared = buckets.compare(*sides, cut, since)

@@ -209,6 +209,20 @@ def test_a_table_rebuilt_under_the_same_stamps_is_compared_by_all_columns(stampe
     assert oracle.unequal(places, [stamped]) == {}
 
 
+def test_a_text_key_that_the_replica_sorts_otherwise_is_not_compared_by_ranges(places, settings):
+    mapped = limited(settings, collations=(("utf8mb4_unicode_ci", "utf8mb4_bin"),))
+    table = f"k{secrets.token_hex(6)}"
+    key = "varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
+    ask(places.source, f"CREATE TABLE {table} (Id {key} PRIMARY KEY, Number int) ENGINE=MyISAM")
+    letter = "CHAR(IF(seq % 2, 97, 65) + seq % 26)"
+    ask(places.source, f"INSERT INTO {table} SELECT CONCAT({letter}, LPAD(seq, 6, '0')), seq FROM {numbers(2_000)}")
+    run(mapped, table)
+    ask(places.source, f"UPDATE {table} SET Number = 0 WHERE Number = 77")
+    run(mapped, table)
+    names = f"SELECT Id, Number FROM {table}"
+    assert sorted(ask(places.source, names)) == sorted(ask(places.replica, names))
+
+
 def test_many_changes_are_read_by_ranges(stamped, places, settings):
     ask(places.source, f"UPDATE {stamped} SET Name = 'flipped' WHERE Id > 900")
     ask(places.source, f"DELETE FROM {stamped} WHERE Id BETWEEN 950 AND 960")

@@ -15,7 +15,7 @@ from transfer import mysql
 from transfer.errors import vanishing
 from transfer.mysql import Connection, quote
 from transfer.scope import NOTHING, Key, Range, Scope
-from transfer.settings import Limits, MySQLServer
+from transfer.settings import Limits
 from transfer.table import Size, Table
 
 ROWS = 1_000
@@ -66,8 +66,8 @@ class Tally:
         return self.rows == self.hashed
 
 
-def cut(server: MySQLServer, limits: Limits, table: Table, size: Size) -> list[Range]:
-    """Cut a table into buckets of `ROWS` rows of this server, fewer if they are long, so that each is hashed in a moment.
+def cut(replica: Connection, limits: Limits, table: Table, size: Size) -> list[Range]:
+    """Cut a table into buckets of `ROWS` rows of the replica, fewer if they are long, so that each is hashed in a moment.
 
     The last one is open, for rows that the server does not have yet.
     """
@@ -76,17 +76,8 @@ def cut(server: MySQLServer, limits: Limits, table: Table, size: Size) -> list[R
     position = quote(_unlike(table))
     every = f"SELECT {names}, ROW_NUMBER() OVER (ORDER BY {names}) AS {position} FROM {quote(table.name)}"
     query = f"SELECT {mysql.key_select(table)} FROM ({every}) AS numbered WHERE MOD({position}, {rows}) = 0 ORDER BY {position}"
-    found = mysql.read(server, limits, f"cutting {table.name}", query)
-    return [Range(after, until) for after, until in pairwise([None, *_keys(table, found), None])]
-
-
-def _keys(table: Table, found: pa.Table) -> list[Key]:
-    """Return the keys in the first columns of what was read as literals."""
-    columns = [
-        [mysql.literal(column, value) for value in found.column(position).to_pylist()]
-        for position, column in enumerate(table.key_columns)
-    ]
-    return list(zip(*columns, strict=True))
+    bounds = _literals(table, mysql.rows(replica, "replica", f"cutting {table.name}", query))
+    return [Range(after, until) for after, until in pairwise([None, *bounds, None])]
 
 
 def _unlike(table: Table) -> str:
@@ -178,11 +169,11 @@ def sift(table: Table, within: Range, ours: Iterator[pa.Table], theirs: Iterator
     read = {row[:width] for row in wanted - equal}
     gone = {row[:width] for row in held - equal} - read
     hashes = sum(row[width] for row in equal) % mysql.HASHES
-    return Difference(len(equal), hashes, Scope(keys=_literals(table, read)), _literals(table, gone))
+    return Difference(len(equal), hashes, Scope(keys=_literals(table, sorted(read))), _literals(table, sorted(gone)))
 
 
 def _literals(table: Table, keys: Iterable[tuple[Any, ...]]) -> tuple[Key, ...]:
-    return tuple(tuple(map(mysql.literal, table.key_columns, key)) for key in sorted(keys))
+    return tuple(tuple(map(mysql.literal, table.key_columns, key)) for key in keys)
 
 
 def _few(pages: Iterator[pa.Table]) -> list[pa.Table] | None:

@@ -62,6 +62,8 @@ def how_read(
     """
     large = each.estimated_rows > limits.reload_rows or each.estimated_bytes > limits.reload_bytes
     keyed = pageable(each.table.key_columns) and not each.table.prefixed
+    # By another collation the replica sorts texts otherwise, and its ranges of keys are none of the source.
+    keyed = keyed and not (limits.collations and any(column.charset for column in each.table.key_columns))
     if forced or extracted is None or extracted.replica_created_now is None or not keyed:
         return How(RELOAD)
     told = limits.method(each.table.name)

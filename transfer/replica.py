@@ -360,9 +360,7 @@ def patch(
 SEEDED = 50  # buckets whose rows are copied at once
 
 
-def seed(
-    replica: Replica, lock: Lock, limits: Limits, each: SourceTable, definition: str, now: datetime
-) -> Shadow | None:
+def seed(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: datetime) -> Shadow | None:
     """Start a shadow with the rows that the standing table has, as far as they fit, None if they do not.
 
     What the server made of them under other columns is for their hashes to judge.
@@ -377,7 +375,7 @@ def seed(
     columns = ", ".join(quote(column.name) for column in each.table.stored if column.name in standing)
     copying = f"INSERT INTO {quote(name)} ({columns}) SELECT {columns} FROM {quote(lock.table)} WHERE"
     try:
-        for within in buckets.joined(buckets.cut(replica, limits, each.table, each.size), SEEDED):
+        for within in buckets.joined(buckets.cut(lock.connection, limits, each.table, each.size), SEEDED):
             with _transaction(lock) as connection:
                 condition = mysql.within(each.table, within)
                 mysql.run(connection, "replica", f"copying {lock.table}", f"{copying} {condition}")
