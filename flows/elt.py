@@ -25,7 +25,7 @@ from tasks.report import Summary
 from tasks.survey import Outlook, look, survey, with_seconds
 from tasks.sync_table import found_in, sync_table
 from transfer import history, positions, preflight, replica, schemas
-from transfer.errors import EltError, TableError, class_of, place_of
+from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
 from transfer.settings import Settings, settings
 from transfer.table import TablePlan, TableResult
 
@@ -186,6 +186,7 @@ def main(given: Sequence[str] | None = None) -> int:
         report.write_logs(chosen.limits)
         preflight.check(chosen)
         if options.drop_gone:
+            check_alone(options)
             return drop(chosen, options.drop_gone)
         outlook = (
             look(chosen, options.table, force_full=options.full, verify=options.verify)
@@ -200,6 +201,20 @@ def main(given: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     return run(console, chosen, options)
+
+
+def check_alone(options: argparse.Namespace) -> None:
+    """Refuse what would be left out of a call that drops tables.
+
+    Raises:
+        SettingsError: an option stands beside --drop-gone.
+
+    """
+    others = {"--plan": options.plan, "--table": options.table, "--full": options.full, "--verify": options.verify}
+    others |= {"--accept-shrink": options.accept_shrink, "--no-dbt": options.no_dbt, "--json": options.json}
+    beside = [name for name, given in others.items() if given]
+    if beside:
+        raise SettingsError(f"--drop-gone does nothing else: leave {', '.join(beside)} out. Nothing was dropped.")
 
 
 def show_plan(console: Console, chosen: Settings, outlook: Outlook, options: argparse.Namespace) -> None:

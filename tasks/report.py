@@ -29,6 +29,7 @@ from tasks.build_models import ModelsResult
 from tasks.survey import Outlook, hint, matching
 from transfer import history, schemas
 from transfer.errors import SettingsError, UnknownTable
+from transfer.evidence import COMPARE, INCREMENTAL, RELOAD
 from transfer.history import Freshness, LastRun, Run
 from transfer.schemas import SchemaChange
 from transfer.settings import Limits, Settings
@@ -79,7 +80,8 @@ class Summary:
         if self.rotated:
             parts.append(f"{self.rotated} verified by rotation")
         if self.models:
-            parts.append(f"dbt {self.models.passed} passed, {len(self.models.failed)} failed")
+            warned = f"{self.models.warned} warned, " if self.models.warned else ""
+            parts.append(f"dbt {self.models.passed} passed, {warned}{len(self.models.failed)} failed")
         red = ", ".join(
             [
                 *(result.table for result in self.failed),
@@ -244,7 +246,7 @@ def show_status(console: Console, chosen: Settings, patterns: Sequence[str] | No
     """
     found = history.status(chosen.warehouse)
     wanted = _known(found.tables, patterns) if patterns and found.tables else found.tables
-    changes = schemas.latest(chosen.warehouse, CHANGES_SHOWN)
+    changes = schemas.latest(chosen.warehouse, CHANGES_SHOWN, [each.table for each in wanted])
     if as_json:
         print(written_as_json(replace(found, tables=wanted, schema_changes=changes)))
     else:
@@ -303,6 +305,9 @@ def _print_status(
         if each.note:
             console.print(Text(f"{each.table}: {each.note}"), soft_wrap=True)
     _show_overdue(console, limits, [each.table for each in tables if each.overdue(limits.verify_days)])
+    gone = [each.table for each in tables if each.checked and each.unverified_days is None]
+    if gone:
+        console.print(Text(f"no longer in the source, kept as they are: {_list(gone)}"), soft_wrap=True)
     for change in reversed(changes):
         console.print(Text(f"{change.found:%Y-%m-%d %H:%M} schema change: {change.sentence}"))
     if run is None:
@@ -356,9 +361,9 @@ def show_plan(console: Console, chosen: Settings, outlook: Outlook) -> None:
 
 def plan_sentence(limits: Limits, outlook: Outlook) -> str:
     """Say what a run would do, all in all; tables are in work at once, so its seconds are fewer than theirs."""
-    rows = sum(plan.estimated_rows for plan in outlook.work if "extract" in plan.hops)
-    verified = [plan.estimated_rows for plan in outlook.work if plan.verify]
-    compared = f" and {sum(verified):,} to compare in {len(verified)} tables" if verified else ""
+    read = [plan.estimated_rows for plan in outlook.work if plan.method == RELOAD]
+    others = [plan.estimated_rows for plan in outlook.work if plan.verify or plan.method in (COMPARE, INCREMENTAL)]
+    rows, compared = sum(read), f" and {sum(others):,} to compare in {len(others)} tables" if others else ""
     each = [plan.estimated_seconds for plan in outlook.work]
     seconds = max([sum(each) / limits.workers, *each])
     return (

@@ -279,7 +279,7 @@ def _read_differing(work: _Work, definition: str, since: datetime | None) -> Sha
 def _read_into(work: _Work, seed: Shadow) -> Shadow:
     """Compare the source with the rows that the replica's table had under other columns, and read those that differ."""
     difference = _difference(work, None, replace(work.each, table=replace(work.each.table, name=seed.name)))
-    shadow = replica.keep(work.lock, seed, difference)
+    shadow = replica.keep(work.lock, work.chosen.limits, seed, difference)
     return _read_scope(work, shadow, difference.scope)
 
 
@@ -375,7 +375,7 @@ def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> 
     chosen, each = work.chosen, work.each
     totals = replica.totals(chosen.replica, chosen.limits, each.table, scope)
     rows = totals.rows if scope.whole else extracted.rows
-    origin = raw.Origin(generation, extracted.id, work.run_id, totals, rows, scope)
+    origin = raw.Origin(generation, extracted.id, extracted.run_id, work.run_id, totals, rows, scope)
     pages = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table), scope)
     hop, altered = raw.load(chosen.warehouse, chosen.limits, each.table, work.lock.fence, origin, pages)
     return _Step((hop,), altered=altered, scope=scope)

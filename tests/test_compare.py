@@ -77,7 +77,7 @@ def test_only_rows_that_changed_are_moved(kind, engine, stamped, places, setting
         assert plan(settings, table).method == ("incremental" if stamped else "compare")
         extract, load, standardize = run(settings, table)[table].hops
         assert extract.changed == 1
-        assert extract.read <= 1
+        assert extract.read <= (1_500 if kind == "dates" else 1)
         if kind in NUMBERED:
             assert load.changed == standardize.changed == 1
             assert load.read == standardize.read == extract.read
@@ -171,6 +171,28 @@ def test_rows_lost_in_the_warehouse_come_back_with_a_change_of_others(damage, st
 def test_a_row_that_is_gone_at_the_source_and_lost_in_the_replica_goes_everywhere(stamped, places, settings):
     for place in (places.source, places.replica):
         ask(place, f"DELETE FROM {stamped} WHERE Id = 9")
+    run(settings, stamped)
+    assert oracle.unequal(places, [stamped]) == {}
+
+
+def test_extracts_whose_numbers_come_again_are_loaded(stamped, places, settings):
+    ask(places.replica, f"DELETE FROM etl_extract_status WHERE table_name = '{stamped}'")
+    _replace(places, stamped, 9, "NOW()")
+    ((extract,),) = ask(places.warehouse, "SELECT extract_id FROM etl_transform_status WHERE table_name = %s", stamped)
+    ask(places.replica, f"UPDATE etl_extract_status SET id = -id WHERE id >= {extract - 1}")
+    ask(
+        places.replica, f"ALTER TABLE etl_extract_status AUTO_INCREMENT = {extract - 1}"
+    )  # the first one announces a swap
+    run(settings, stamped)
+    newest = f"SELECT MAX(id) FROM etl_extract_status WHERE table_name = '{stamped}'"
+    assert ask(places.replica, newest) == [(extract,)]
+    assert oracle.unequal(places, [stamped]) == {}
+
+
+def test_a_scope_that_somebody_has_spoilt_is_everything(stamped, places, settings, monkeypatch):
+    ask(places.source, f"UPDATE {stamped} SET Name = 'missed' WHERE Id = 3")
+    _extract_only(settings, stamped, monkeypatch)
+    ask(places.replica, "UPDATE etl_extract_scope SET rows_changed = '{]'")
     run(settings, stamped)
     assert oracle.unequal(places, [stamped]) == {}
 

@@ -73,7 +73,7 @@ def how_read(
         AS_TOLD: told == COMPARE,
         "no automatic timestamp": not each.table.stamps,
         "its timestamps cannot be relied upon now": _newer_than(limits, each, extracted) is None,
-        "to be verified": verified,
+        "by all columns": verified,
     }
     hindrance = next((why for why, holds in hindrances.items() if holds), "")
     return How(COMPARE, hindrance) if hindrance else How(INCREMENTAL, f"stamped by {', '.join(each.table.stamps)}")
@@ -175,6 +175,9 @@ def why_load(standing: Standing) -> str:
     reasons = {
         "another replica than the one raw was loaded from": loaded.generation != standing.generation,
         "raw was loaded from a later extract than the replica has": loaded.extract_id > extracted.id,
+        # The numbers of a status table that was emptied come again.
+        "raw was loaded from another extract than the replica has": loaded.extract_id == extracted.id
+        and loaded.extract_run not in ("", extracted.run_id),
         BEHIND: loaded.extract_id < extracted.changed_id,
         "raw has another number of rows than the replica": loaded.rows != extracted.rows,
         "raw was lost, replaced or lacks rows": not loaded.raw_intact,

@@ -79,12 +79,12 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False, kept: 
     try:
         yield connection
     except BaseException:  # an interrupt too: a connection in an unknown state is not kept
-        _close(connection)
+        close(connection)
         raise
     if kept:
         idle.append(connection)
     else:
-        _close(connection)
+        close(connection)
 
 
 def _living(idle: list[Connection]) -> Connection | None:
@@ -98,7 +98,7 @@ def _living(idle: list[Connection]) -> Connection | None:
             with _answering_soon(connection):
                 connection.ping(reconnect=False)
         except (pymysql.Error, OSError):
-            _close(connection)
+            close(connection)
         else:
             return connection
 
@@ -112,7 +112,8 @@ def _answering_soon(connection: Connection) -> Iterator[None]:
     connection._read_timeout = usual  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def _close(connection: Connection) -> None:
+def close(connection: Connection) -> None:
+    """Close a connection, whatever state it is in."""
     if connection.open:
         with suppress(pymysql.Error, OSError):
             connection.close()
@@ -123,7 +124,7 @@ def close_connections() -> None:
     """Close this process's connections that are idle."""
     for (process, *_), idle in _IDLE.items():
         while idle and process == os.getpid():
-            _close(idle.pop())
+            close(idle.pop())
 
 
 def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:
@@ -168,7 +169,7 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:
         else:
             run(connection, server.place, "preparing the session", session(server, limits, READ_MODE))
     except BaseException:
-        _close(connection)
+        close(connection)
         raise
     return connection
 

@@ -50,6 +50,7 @@ _PRESENT = {
         "first_loaded_at",
         "structure",
         "gone_at",
+        "extract_run",
     ),
     "etl_schema_change": ("id",),
     "etl_dbt_status": ("id",),
@@ -79,7 +80,8 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None, *, counted: b
             "reading etl_transform_status",
             "SELECT table_name, fence, replica_generation, extract_id, load_id, standardized_id, standardize_rules, public_id,"
             " raw_rows, public_rows, raw_class.relname::text, coalesce(public_class.relname::text = public_name, false), public_name, raw_name,"
-            f" values_altered, coalesce({_days('first_loaded_at')}, 0), {_days('verified_at')}, (to_jsonb(status) ->> 'verify_seconds')::double precision"
+            f" values_altered, coalesce({_days('first_loaded_at')}, 0), {_days('verified_at')}, (to_jsonb(status) ->> 'verify_seconds')::double precision,"
+            " to_jsonb(status) ->> 'extract_run'"
             f" FROM {_status(warehouse)} AS status"
             " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid AND raw_class.relnamespace = to_regnamespace('raw')"
             " LEFT JOIN pg_class AS public_class ON public_class.oid = public_oid"
@@ -110,6 +112,7 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None, *, counted: b
             raw_name=row[13] or fit(row[0]),
             raw_intact=row[0] in raw and held[raw[row[0]]] == row[8],
             public_intact=row[0] in public and held[public[row[0]]] == row[9],
+            extract_run=row[18] or "",
             rows=row[8],
             altered=row[14] != "{}",
             loaded_days=row[15],
@@ -151,6 +154,7 @@ def note_loaded(
     *,
     generation: str,
     extract_id: int,
+    extract_run: str,
     rows: int,
     names: dict[str, dict[str, str]],
     altered: dict[str, dict[str, int]],
@@ -161,7 +165,7 @@ def note_loaded(
         "writing etl_transform_status",
         f"UPDATE {_status(warehouse)} SET replica_generation = $2, extract_id = $3, load_id = load_id + $4,"
         " raw_oid = to_regclass($5)::oid::bigint, raw_rows = $6, values_altered = $7, raw_name = $8, names_altered = $9,"
-        " loaded_at = now(), checked_at = now() WHERE table_name = $1",
+        " extract_run = $10, loaded_at = now(), checked_at = now() WHERE table_name = $1",
         (
             table,
             generation,
@@ -172,6 +176,7 @@ def note_loaded(
             json.dumps(altered),
             target.name,
             json.dumps(names),
+            extract_run,
         ),
     )
 

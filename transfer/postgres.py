@@ -433,7 +433,7 @@ def merge(
         )
         for some in conditions(scope, key)
     )
-    updated = _update(connection, side, target, [field.name for field in fields if field.name not in key], on)
+    updated = _update(connection, side, target, [field for field in fields if field.name not in key], on)
     inserted = connection.count(
         doing,
         f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {side} AS s"
@@ -442,11 +442,18 @@ def merge(
     return Changes(inserted, updated, deleted)
 
 
-def _update(connection: Connection, side: Place, target: Place, names: Sequence[str], on: str) -> int:
-    if not names:
+# PostgreSQL takes -0 for 0.
+COMPARED = {"real": "float4send({c})", "double precision": "float8send({c})"}
+
+
+def _update(connection: Connection, side: Place, target: Place, fields: Sequence[Field], on: str) -> int:
+    if not fields:
         return 0
-    ours, theirs = (", ".join(f"{alias}.{quote(name)}" for name in names) for alias in "ts")
-    setting = ", ".join(f"{quote(name)} = s.{quote(name)}" for name in names)
+    ours, theirs = (
+        ", ".join(COMPARED.get(field.type, "{c}").format(c=f"{alias}.{quote(field.name)}") for field in fields)
+        for alias in "ts"
+    )
+    setting = ", ".join(f"{quote(field.name)} = s.{quote(field.name)}" for field in fields)
     return connection.count(
         f"bringing {target} up to date",
         f"UPDATE {target} AS t SET {setting} FROM {side} AS s WHERE {on} AND ROW({ours}) IS DISTINCT FROM ROW({theirs})",

@@ -31,6 +31,7 @@ class Origin:
 
     generation: str
     extract_id: int
+    extract_run: str
     run_id: str
     totals: Totals
     rows: int
@@ -91,6 +92,7 @@ def load(
             target,
             generation=origin.generation,
             extract_id=origin.extract_id,
+            extract_run=origin.extract_run,
             rows=origin.rows,
             names=altered_names(table),
             altered=altered,

@@ -244,7 +244,10 @@ def locked(replica: Replica, limits: Limits, table: str, floor: int) -> Iterator
             if monotonic() > until:
                 raise TableBusy(f"{table} is held by another run for over {limits.lock_seconds} s (ELT_LOCK_SECONDS).")
         yield Lock(table, _take_fence(connection, table, floor), connection)
-        _ask(connection, f"letting go of {table}", "SELECT RELEASE_LOCK(%s)", (name,))
+        try:
+            _ask(connection, f"letting go of {table}", "SELECT RELEASE_LOCK(%s)", (name,))
+        except DatabaseFault:  # the work is done, and with the connection goes the lock
+            mysql.close(connection)
 
 
 def _take_fence(connection: mysql.Connection, table: str, floor: int) -> int:
@@ -401,12 +404,13 @@ def _columns(lock: Lock) -> dict[str, int]:
     return {str(name): int(position) for name, position in found}
 
 
-def keep(lock: Lock, seed: Shadow, difference: Difference) -> Shadow:
+def keep(lock: Lock, limits: Limits, seed: Shadow, difference: Difference) -> Shadow:
     """Remove the rows that differ from the source's, which are to be read."""
     with _transaction(lock) as connection:
         for condition in mysql.conditions(seed.each.table, difference.whole):
             removing = f"DELETE FROM {quote(seed.name)} WHERE {condition}"
             mysql.run(connection, "replica", f"removing rows of {seed.name}", removing)
+    _follow_counter(lock, limits, seed.each, seed.name)  # which rows that are gone again may have moved
     return replace(seed, kept=difference)
 
 
@@ -531,7 +535,7 @@ def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | Non
 
 def _confirm(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
     """Note that the table holds the source's rows already."""
-    _follow_counter(lock, limits, shadow.each)
+    _follow_counter(lock, limits, shadow.each, lock.table)
     hop = Hop("extract", seconds=monotonic() - verdict.started)
     with _transaction(lock):
         _note(lock, verdict, hop, "complete")
@@ -606,14 +610,14 @@ def mergeable(lock: Lock, limits: Limits, each: SourceTable, definition: str) ->
 
 
 def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
-    _follow_counter(lock, limits, shadow.each)  # as an ALTER it commits, so it comes before the rows
+    _follow_counter(lock, limits, shadow.each, lock.table)  # as an ALTER it commits, so it comes before the rows
     target, new, stored = quote(lock.table), quote(shadow.name), shadow.each.table.stored
     on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in shadow.each.table.key)
     differs = " OR ".join(f"NOT ({_bytes('t', column)} <=> {_bytes('s', column)})" for column in stored)
     columns = ", ".join(quote(column.name) for column in stored)
     # Not by LEFT JOIN ... IS NULL: for a date that is NOT NULL, the server takes 0000-00-00 for NULL.
     deleting = [
-        f"DELETE t FROM {target} t WHERE {condition} AND NOT EXISTS (SELECT 1 FROM {new} s WHERE {on})"
+        f"DELETE t FROM {target} t FORCE INDEX (PRIMARY) WHERE {condition} AND NOT EXISTS (SELECT 1 FROM {new} s WHERE {on})"
         for condition in mysql.conditions(shadow.each.table, shadow.scope, "t.")
     ]
     setting = ", ".join(f"t.{quote(column.name)} = {_copied(column, 's.')}" for column in stored)
@@ -642,24 +646,24 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
     return hop
 
 
-def _counter(lock: Lock) -> int:
-    """Return the standing table's AUTO_INCREMENT, 0 without one."""
+def _counter(lock: Lock, name: str) -> int:
+    """Return a table's AUTO_INCREMENT, 0 without one."""
     asking = f"SELECT AUTO_INCREMENT {_FROM_TABLES} AND TABLE_NAME = %s"
-    found = _ask(lock.connection, f"asking for the counter of {lock.table}", asking, (lock.table,))
+    found = _ask(lock.connection, f"asking for the counter of {name}", asking, (name,))
     return int(found[0][0] or 0) if found else 0
 
 
 def _counter_falls(lock: Lock, each: SourceTable) -> bool:
     """Tell whether AUTO_INCREMENT is to be lower than it is, as InnoDB allows only once the rows below it are gone."""
-    return 0 < (each.evidence.auto_increment or 0) < _counter(lock)
+    return 0 < (each.evidence.auto_increment or 0) < _counter(lock, lock.table)
 
 
-def _follow_counter(lock: Lock, limits: Limits, each: SourceTable) -> None:
+def _follow_counter(lock: Lock, limits: Limits, each: SourceTable, name: str) -> None:
     """Give the table the source's AUTO_INCREMENT, which rows that are gone again may have moved."""
     wanted = each.evidence.auto_increment
-    if wanted and _counter(lock) != wanted:
-        setting = f"ALTER TABLE {quote(lock.table)} AUTO_INCREMENT = {wanted}"
-        _in_turns(lock, limits, f"setting the counter of {lock.table}", setting)
+    if wanted and _counter(lock, name) != wanted:
+        setting = f"ALTER TABLE {quote(name)} AUTO_INCREMENT = {wanted}"
+        _in_turns(lock, limits, f"setting the counter of {name}", setting)
 
 
 def _has_unique_keys(lock: Lock) -> bool:
@@ -679,6 +683,8 @@ def _copied(column: Column, alias: str = "") -> str:
 
 def _bytes(side: str, column: Column) -> str:
     """Return the expression whose equality is that of the stored bytes, not of the column's collation."""
+    if column.kind in ("float", "double"):  # MySQL has a -0, which equals 0
+        return f"CAST({side}.{quote(column.name)}*1e0 AS BINARY)"
     expression = cast_of(column).for_replica.format(c=f"{side}.{quote(column.name)}")
     # MySQL's JSON comes as a text in the session's collation, which takes A for a.
     return f"CAST({expression} AS BINARY)" if column.kind == "json" else expression
@@ -768,8 +774,12 @@ def changed_since(replica: Replica, limits: Limits, table: str, extract_id: int)
             " WHERE status.table_name = %s AND status.state = 'complete' AND status.id > %s AND status.scope <> %s",
             (table, extract_id, UNCHANGED),
         )
-    known = all(told == SOME and rows is not None for told, rows in found)
-    return scopes.read(rows for _, rows in found) if known else EVERYTHING
+    if not all(told == SOME and rows is not None for told, rows in found):
+        return EVERYTHING
+    try:
+        return scopes.read(rows for _, rows in found)
+    except (ValueError, TypeError, AttributeError):  # somebody has edited it
+        return EVERYTHING
 
 
 _CREATED = f"SELECT CREATE_TIME {_FROM_TABLES} AND TABLE_NAME = %s"
@@ -787,11 +797,11 @@ def _forget_progress(lock: Lock) -> None:
 
 def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, *, alike: bool) -> Hop:
     _prove(lock, shadow.name, shadow)
-    inserted, deleted = _surplus(lock, shadow) if alike else (shadow.total, 0)
+    inserted, deleted = _surplus(lock, shadow) if alike else (shadow.rows, 0)
     seconds = monotonic() - verdict.started
     hop = Hop("extract", shadow.rows, inserted, 0, deleted, seconds, replaced=not alike, bytes=shadow.bytes)
     if alike and not hop.changed:
-        _follow_counter(lock, limits, shadow.each)
+        _follow_counter(lock, limits, shadow.each, lock.table)
         with _transaction(lock):
             _note(lock, verdict, hop, "complete")
             _forget_progress(lock)
@@ -938,7 +948,7 @@ def totals(replica: Replica, limits: Limits, table: Table, scope: Scope = EVERYT
     sums = [summed(column, quote(column.name)) for column in table.columns]
     lost = [unmapped(column, quote(column.name)) for column in table.columns]
     asked = ["COUNT(*)", *values, *(f"SUM({each})" if each else "NULL" for each in (*sums, *lost))]
-    statement = f"SELECT {', '.join(asked)} FROM {quote(table.name)}"
+    statement = f"SELECT {', '.join(asked)} FROM {quote(table.name)}{'' if scope.whole else ' FORCE INDEX (PRIMARY)'}"
     with mysql.connect(replica, limits) as connection:
         found = [
             _ask(connection, f"counting {table.name}", f"{statement} WHERE {condition}")[0]

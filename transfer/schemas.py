@@ -187,12 +187,13 @@ def of_run(warehouse: Warehouse, run_id: str) -> tuple[SchemaChange, ...]:
     return _changes(warehouse, "WHERE run_id = $1 ORDER BY table_name, id", run_id)
 
 
-def latest(warehouse: Warehouse, count: int) -> tuple[SchemaChange, ...]:
-    """Return the newest changes, the newest first; none of a warehouse that has no such history."""
-    return _changes(warehouse, "ORDER BY id DESC LIMIT $1", count)
+def latest(warehouse: Warehouse, count: int, tables: Sequence[str]) -> tuple[SchemaChange, ...]:
+    """Return the newest changes of tables, the newest first; none of a warehouse that has no such history."""
+    of_tables = "WHERE table_name = ANY(string_to_array($1, chr(1)))"
+    return _changes(warehouse, f"{of_tables} ORDER BY id DESC LIMIT $2", "\x01".join(tables), count)
 
 
-def _changes(warehouse: Warehouse, which: str, value: str | int) -> tuple[SchemaChange, ...]:
+def _changes(warehouse: Warehouse, which: str, *values: str | int) -> tuple[SchemaChange, ...]:
     table = f"{_schema(warehouse)}.etl_schema_change"
     with postgres.connect(warehouse) as connection:
         if not connection.rows("looking for the history", "SELECT to_regclass($1)::text", (table,))[0][0]:
@@ -201,7 +202,7 @@ def _changes(warehouse: Warehouse, which: str, value: str | int) -> tuple[Schema
             "reading etl_schema_change",
             "SELECT table_name, kind, coalesce(column_name, ''), coalesce(before, ''), coalesce(after, ''), found_at"
             f" FROM {table} {which}",
-            (value,),
+            values,
         )
     return tuple(SchemaChange(*row) for row in found)
 

@@ -191,6 +191,7 @@ class Loaded:
     raw_name: str
     raw_intact: bool
     public_intact: bool
+    extract_run: str = ""
     rows: int = 0
     altered: bool = False
     loaded_days: float = 0.0
@@ -242,7 +243,7 @@ class TablePlan:
 class Hop:
     """What one hop did: rows, and bytes of Arrow, read from its origin, and rows changed in its target.
 
-    `replaced` if the target was exchanged as a whole: then all its rows are inserted ones.
+    `replaced` if the target was exchanged as a whole: then all rows that were read are inserted ones.
     """
 
     name: str

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS {schema}.etl_transform_status (
 
 ALTER TABLE {schema}.etl_transform_status
 ADD COLUMN IF NOT EXISTS raw_name text UNIQUE,
+ADD COLUMN IF NOT EXISTS extract_run text,
 ADD COLUMN IF NOT EXISTS names_altered text NOT NULL DEFAULT '{{}}',
 ADD COLUMN IF NOT EXISTS first_loaded_at timestamptz NOT NULL DEFAULT now(),
 ADD COLUMN IF NOT EXISTS verified_at timestamptz,
