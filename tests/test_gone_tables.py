@@ -192,6 +192,12 @@ def test_the_command_line_tells_schema_changes_and_drops_what_is_gone(
     assert "no longer in the source, kept as they are: etlold, recall" in out
     log = (tmp_path / "logs/elt_pipeline.log").read_text().replace("(smallint)", "(smallint(6))")
     assert all(f"INFO {line}" in log for line in lines)
+    assert main(["--drop-gone", "recall", "--plan", "--json"]) == 2
+    assert capsys.readouterr() == ("", "--drop-gone does nothing else: leave --plan, --json out. Nothing was dropped.\n")
+    assert main(["--status", "recall"]) == 0
+    status = capsys.readouterr().out
+    assert "no longer in the source, kept as they are: recall" in status
+    assert len(re.findall(r"schema change: ", status)) == 1
     assert main(["--status"]) == 0
     assert len(re.findall(r"^20\d\d-\d\d-\d\d \d\d:\d\d schema change: ", capsys.readouterr().out, re.MULTILINE)) == 4
     assert main(["--drop-gone", "recall", "--drop-gone", "patient"]) == 2
