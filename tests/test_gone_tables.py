@@ -193,7 +193,10 @@ def test_the_command_line_tells_schema_changes_and_drops_what_is_gone(
     log = (tmp_path / "logs/elt_pipeline.log").read_text().replace("(smallint)", "(smallint(6))")
     assert all(f"INFO {line}" in log for line in lines)
     assert main(["--drop-gone", "recall", "--plan", "--json"]) == 2
-    assert capsys.readouterr() == ("", "--drop-gone does nothing else: leave --plan, --json out. Nothing was dropped.\n")
+    assert capsys.readouterr() == (
+        "",
+        "--drop-gone does nothing else: leave --plan, --json out. Nothing was dropped.\n",
+    )
     assert main(["--status", "recall"]) == 0
     status = capsys.readouterr().out
     assert "no longer in the source, kept as they are: recall" in status

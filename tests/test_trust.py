@@ -13,7 +13,7 @@ from runs import limited, plan, run, settle
 from deployments.databases import Databases
 from tasks.survey import look
 from tasks.sync_table import sync
-from transfer import preflight
+from transfer import mysql, preflight
 from transfer.errors import DatabaseFault, PreflightError, TableError
 from transfer.mysql import next_count
 from transfer.settings import Limits, Settings, Warehouse
@@ -202,3 +202,11 @@ def test_a_server_that_cannot_be_verified_is_refused_by_the_setting_that_asks_fo
     asked = getattr(settings, server).model_copy(update={"tls": "verify", "tls_ca": ca})
     with pytest.raises(PreflightError, match=f"^{prefix}_TLS: no verified TLS connection"):
         preflight.check(settings.model_copy(update={server: asked}))
+
+
+def test_few_idle_connections_are_kept(settings, monkeypatch):
+    monkeypatch.setattr(mysql, "MOST_IDLE", 3)
+    for seconds in range(100, 110):
+        with mysql.connect(settings.source, limited(settings, statement_seconds=seconds).limits):
+            pass
+    assert sum(map(len, mysql._IDLE.values())) == 3

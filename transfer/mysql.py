@@ -82,9 +82,20 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False, kept: 
         close(connection)
         raise
     if kept:
-        idle.append(connection)
+        _keep(idle, connection)
     else:
         close(connection)
+
+
+MOST_IDLE = 40
+
+
+def _keep(idle: list[Connection], connection: Connection) -> None:
+    """Keep a connection, and close those of databases that were in use before others if there are many."""
+    idle.append(connection)
+    with suppress(IndexError, StopIteration):  # another thread may have been quicker
+        while sum(map(len, list(_IDLE.values()))) > MOST_IDLE:
+            close(next(each for each in list(_IDLE.values()) if each).pop(0))
 
 
 def _living(idle: list[Connection]) -> Connection | None:
