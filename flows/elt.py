@@ -22,9 +22,9 @@ from flows.dbt_build import dbt_build
 from tasks import build_models, caching, drop_gone, report
 from tasks.build_models import BuildFailed, ModelsResult
 from tasks.report import Summary
-from tasks.survey import Outlook, look, survey, with_seconds
+from tasks.survey import Outlook, look, note_presence, survey, with_seconds
 from tasks.sync_table import found_in, sync_table
-from transfer import history, positions, preflight, replica, schemas
+from transfer import extracts, history, positions, preflight, schemas
 from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
 from transfer.settings import Settings, settings
 from transfer.table import TablePlan, TableResult
@@ -71,8 +71,7 @@ def elt(
         tables, force_full, verify, accept_shrink
     )
     history.begin(chosen.warehouse, run_id, tables=tables, forced=force_full, verified=verify)
-    present = [*(plan.table for plan in outlook.plans), *(each.table for each in outlook.excluded)]
-    schemas.note_presence(chosen.warehouse, run_id, present=present, gone=outlook.gone)
+    note_presence(chosen, run_id, outlook)
     log.info("%s of %s tables have work", len(outlook.work), len(outlook.plans), extra={"total": len(outlook.work)})
     results = sync_tables(chosen, outlook, run_id)
     built = build(chosen, run_id) if models else None
@@ -228,7 +227,7 @@ def show_plan(console: Console, chosen: Settings, outlook: Outlook, options: arg
 
 def drop(chosen: Settings, patterns: Sequence[str]) -> int:
     """Drop tables that the source no longer has; 1 if one had to stay, all others are dropped."""
-    replica.prepare(chosen.replica, chosen.limits)
+    extracts.prepare(chosen.replica, chosen.limits)
     positions.prepare(chosen.warehouse)
     code = 0
     for table in drop_gone.resolve(chosen, patterns):

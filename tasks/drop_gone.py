@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from tasks.survey import look
-from transfer import positions, replica, source
+from transfer import extracts, positions, replica, source
 from transfer.errors import TableError, UnknownTable
 from transfer.settings import Settings
 
@@ -30,7 +30,7 @@ def resolve(chosen: Settings, patterns: Sequence[str]) -> tuple[str, ...]:
             raise UnknownTable(f"--drop-gone {pattern}: {why}; nothing was dropped.")
     identity = source.survey(chosen.source, chosen.limits, []).identity
     if all(
-        each.evidence.identity != identity for each in replica.state(chosen.replica, chosen.limits).extracted.values()
+        each.evidence.identity != identity for each in extracts.state(chosen.replica, chosen.limits).extracted.values()
     ):
         raise UnknownTable(
             "--drop-gone: nothing in the replica was read from this source (SOURCE_MYSQL_HOST, SOURCE_MYSQL_DB), so all its tables"
@@ -47,7 +47,7 @@ def drop(chosen: Settings, table: str) -> None:
 
     """
     floor = max((each.fence for each in positions.state(chosen.warehouse, [table]).values()), default=0)
-    with replica.locked(chosen.replica, chosen.limits, table, floor) as lock:
+    with extracts.locked(chosen.replica, chosen.limits, table, floor) as lock:
         if source.survey(chosen.source, chosen.limits, [table]).tables:
             raise TableError(f"{table} is in the source again, so nothing of it was dropped.")
         positions.forget(chosen.warehouse, chosen.limits, table, lock.fence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -11,7 +12,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retrying import may_help
-from transfer import estimates, evidence, history, positions, preflight, public, replica, rotation, source
+from transfer import estimates, evidence, extracts, history, positions, preflight, public, rotation, schemas, source
 from transfer.errors import TableError, UnknownTable
 from transfer.settings import Limits, Settings, settings
 from transfer.source import Excluded
@@ -53,7 +54,7 @@ def look(
     found = source.survey(chosen.source, chosen.limits)
     names = [each.table.name for each in found.tables]
     wanted = set(names) if tables is None else set(_resolve(tables, names, found.excluded))
-    copies = replica.state(chosen.replica, chosen.limits)
+    copies = extracts.state(chosen.replica, chosen.limits)
     loaded = positions.state(chosen.warehouse)
     looked_at = [(each, loaded.get(each.table.name)) for each in found.tables if each.table.name in wanted]
     turns = () if verify else rotation.turns(chosen.limits, looked_at)
@@ -64,6 +65,7 @@ def look(
                 chosen.limits,
                 each,
                 Standing(copies.generation, copies.extracted.get(each.table.name), standing),
+                found.now,
                 force_full,
                 due.get(each.table.name, ""),
             ),
@@ -81,6 +83,12 @@ def look(
     return Outlook(plans, found.excluded + unused, tuple(sorted(copied - set(names) - left_out)), overdue)
 
 
+def note_presence(chosen: Settings, run_id: str, outlook: Outlook) -> None:
+    """Write down which tables the source no longer has, and which it has again."""
+    present = [*(plan.table for plan in outlook.plans), *(each.table for each in outlook.excluded)]
+    schemas.note_presence(chosen.warehouse, run_id, present=present, gone=outlook.gone)
+
+
 def with_seconds(chosen: Settings, outlook: Outlook) -> Outlook:
     """Return an outlook with the seconds that each table's work is expected to take."""
     past = history.mean_seconds(chosen.warehouse)
@@ -88,9 +96,9 @@ def with_seconds(chosen: Settings, outlook: Outlook) -> Outlook:
     return replace(outlook, plans=plans)
 
 
-def _plan(limits: Limits, each: SourceTable, standing: Standing, forced: bool, verify: str) -> TablePlan:
+def _plan(limits: Limits, each: SourceTable, standing: Standing, now: datetime, forced: bool, verify: str) -> TablePlan:
     try:
-        return evidence.plan(limits, each, standing, forced=forced, verify=verify)
+        return evidence.plan(limits, each, standing, now, forced=forced, verify=verify)
     except TableError as error:  # its own task will say so, and be red
         return TablePlan(each.table.name, "reload", str(error), (evidence.EXTRACT, evidence.LOAD, evidence.STANDARDIZE))
 
@@ -130,7 +138,7 @@ def survey(tables: list[str] | None, force_full: bool, verify: bool, accept_shri
     """Check the servers, create missing bookkeeping, and plan the run."""
     chosen = settings()
     preflight.check(chosen)
-    replica.prepare(chosen.replica, chosen.limits)
+    extracts.prepare(chosen.replica, chosen.limits)
     positions.prepare(chosen.warehouse)
     outlook = look(chosen, tables, force_full=force_full, verify=verify, accept_shrink=accept_shrink)
     positions.confirm(chosen.warehouse, [plan.table for plan in outlook.plans if not plan.has_work])

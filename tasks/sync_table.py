@@ -11,10 +11,12 @@ from prefect import task
 
 from tasks.caching import proven_key
 from tasks.retrying import may_help
-from transfer import buckets, evidence, history, positions, public, raw, replica, source, verification
+from transfer import buckets, evidence, extracts, history, positions, public, raw, replica, source, verification
 from transfer.buckets import Difference
 from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
-from transfer.replica import Lock, Shadow, Verdict
+from transfer.evidence import How
+from transfer.extracts import Lock, Verdict
+from transfer.replica import Shadow
 from transfer.scope import EVERYTHING, NOTHING, Range, Scope
 from transfer.settings import Settings, settings
 from transfer.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult
@@ -46,7 +48,7 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
     known = positions.state(chosen.warehouse, [plan.table], counted=False)
     floor = max((each.fence for each in known.values()), default=0)
     try:
-        with replica.locked(chosen.replica, chosen.limits, plan.table, floor) as lock:
+        with extracts.locked(chosen.replica, chosen.limits, plan.table, floor) as lock:
             result = _journey(chosen, plan, run_id, lock)
     except TableVanished as vanished:
         result = TableResult(plan.table, plan.method, plan.reason, "vanished", note=str(vanished))
@@ -152,7 +154,7 @@ def _told(work: _Work, step: _Step) -> _Step:
 
 
 def _standing(chosen: Settings, table: str, *, counted: bool) -> Standing:
-    copies = replica.state(chosen.replica, chosen.limits, [table], counted=counted)
+    copies = extracts.state(chosen.replica, chosen.limits, [table], counted=counted)
     loaded = positions.state(chosen.warehouse, [table], counted=counted)
     return Standing(copies.generation, copies.extracted.get(table), loaded.get(table))
 
@@ -199,7 +201,10 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
     chosen, each, name = work.chosen, work.each, work.each.table.name
     counted = source.count(chosen.source, chosen.limits, each)
     definition = source.definition(chosen.source, chosen.limits, name)
-    method, shadow = _read(work, recorded, definition)
+    how = evidence.how_read(
+        chosen.limits, each, recorded, work.now, forced=work.forced, verified=bool(work.plan.verify)
+    )
+    method, shadow = _read(work, how, definition)
     _, afterwards = source.look(chosen.source, chosen.limits, name, work.plan.version)
     held = source.count(chosen.source, chosen.limits, afterwards)
     unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.total))
@@ -217,46 +222,26 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
             f" were deleted on purpose, run with --table {name} --accept-shrink; a run that finds it so again after"
             f" {chosen.limits.second_look_seconds} s (ELT_SECOND_LOOK_SECONDS) takes it."
         )
-    missed = _missed(work, recorded, shadow)
+    # What a normal run, which relies on stamps, would not have seen.
+    missed = replica.missed(work.lock, shadow, how.since) if work.plan.verify and how.since else 0
     hop = replica.finish(work.lock, chosen.limits, shadow, recorded, verdict)
     return _Step((hop,), (Finding("replica", "changed", "", missed),) if missed else ())
 
 
-def _read(work: _Work, recorded: Extracted | None, definition: str) -> tuple[str, Shadow]:
+def _read(work: _Work, how: How, definition: str) -> tuple[str, Shadow]:
     """Read what the replica is to have; return by which method that was possible."""
     chosen, each = work.chosen, work.each
-    how = evidence.how_read(chosen.limits, each, recorded, forced=work.forced)
     if how.method == evidence.RELOAD:
         return how.method, _read_whole(work, definition)
-    if not replica.mergeable(work.lock, chosen.limits, each, definition):
-        seed = replica.seed(work.lock, chosen.limits, each, definition, work.now)
-        return (evidence.COMPARE, _read_into(work, seed)) if seed else (evidence.RELOAD, _read_whole(work, definition))
-    since = _since(work, recorded)
-    if since is None or work.plan.verify:
-        return evidence.COMPARE, _read_differing(work, definition, None)
-    return evidence.INCREMENTAL, _read_differing(work, definition, since)
-
-
-def _since(work: _Work, recorded: Extracted | None) -> datetime | None:
-    """Return the moment before which stamps can be relied upon, None if they are not."""
-    chosen, each = work.chosen, work.each
-    how = evidence.how_read(chosen.limits, each, recorded, forced=work.forced)
-    if how.method != evidence.INCREMENTAL:
-        return None
-    return evidence.since(chosen.limits, each, recorded, work.now)
-
-
-def _missed(work: _Work, recorded: Extracted | None, shadow: Shadow) -> int:
-    """Count the rows that a verification found to differ where a normal run, which relies on stamps, would have missed it."""
-    since = _since(work, recorded)
-    if since is None or not work.plan.verify or shadow.scope.empty:
-        return 0
-    return replica.missed(work.lock, shadow, since)
+    if replica.mergeable(work.lock, chosen.limits, each, definition):
+        return how.method, _read_differing(work, definition, how.since if how.method == evidence.INCREMENTAL else None)
+    seed = replica.seed(work.lock, chosen.limits, each, definition, work.now)
+    return (evidence.COMPARE, _read_into(work, seed)) if seed else (evidence.RELOAD, _read_whole(work, definition))
 
 
 def _accepted(work: _Work) -> bool:
     """Tell whether the user, or a look long enough after the first one, says that the rows are really gone."""
-    held = replica.held_seconds(work.lock)
+    held = extracts.held_seconds(work.lock)
     return work.plan.accept_shrink or (held is not None and held >= work.chosen.limits.second_look_seconds)
 
 
@@ -387,7 +372,7 @@ def _to_load(work: _Work, standing: Standing) -> Scope:
     # How many values PostgreSQL cannot hold is counted anew where there are some.
     if loaded is None or loaded.altered or not loaded.raw_intact:
         return EVERYTHING
-    scope = replica.changed_since(chosen.replica, chosen.limits, table.name, loaded.extract_id)
+    scope = extracts.changed_since(chosen.replica, chosen.limits, table.name, loaded.extract_id)
     if scope.whole or scope.empty or not raw.has_its_structure(chosen.warehouse, table):
         return EVERYTHING
     return scope

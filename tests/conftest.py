@@ -16,6 +16,8 @@ from deployments.installation import LOCAL
 from deployments.servers import Servers, given, start
 from transfer.settings import Limits, Replica, Settings, Source, Warehouse
 
+pytest_plugins = ["practice"]
+
 # "mysql" or "mariadb" of another version in a run of `make matrix`, which has servers of its own.
 KIND = os.environ.get(sid.VARIABLE, "")
 # Each of the processes that share the tests has servers of its own.

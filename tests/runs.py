@@ -11,15 +11,15 @@ from typing import Any
 from oracle import ask
 
 from deployments.servers import Servers
-from tasks.survey import look
+from tasks.survey import look, note_presence
 from tasks.sync_table import sync
-from transfer import positions, replica, schemas
+from transfer import extracts, positions
 from transfer.settings import Settings
 from transfer.table import TablePlan, TableResult
 
 
 def prepare(settings: Settings) -> None:
-    replica.prepare(settings.replica, settings.limits)
+    extracts.prepare(settings.replica, settings.limits)
     positions.prepare(settings.warehouse)
 
 
@@ -30,8 +30,7 @@ def run(
     prepare(settings)
     run_id = secrets.token_hex(8)
     outlook = look(settings, tables or None, force_full=force_full, verify=verify, accept_shrink=accept_shrink)
-    present = [plan.table for plan in outlook.plans]
-    schemas.note_presence(settings.warehouse, run_id, present=present, gone=outlook.gone)
+    note_presence(settings, run_id, outlook)
     with ThreadPoolExecutor(4) as pool:
         results = pool.map(lambda plan: sync(settings, plan, run_id), outlook.work)
         return {result.table: result for result in results}

@@ -18,7 +18,6 @@ from oracle import ask
 from runs import limited, plan, run, wait_for
 
 from deployments.databases import Databases
-from tasks import sync_table
 from transfer import buckets
 from transfer import scope as scopes
 from transfer.errors import DatabaseFault, SettingsError
@@ -189,9 +188,9 @@ def test_extracts_whose_numbers_come_again_are_loaded(stamped, places, settings)
     assert oracle.unequal(places, [stamped]) == {}
 
 
-def test_a_scope_that_somebody_has_spoilt_is_everything(stamped, places, settings, monkeypatch):
+def test_a_scope_that_somebody_has_spoilt_is_everything(stamped, places, settings):
     ask(places.source, f"UPDATE {stamped} SET Name = 'missed' WHERE Id = 3")
-    _extract_only(settings, stamped, monkeypatch)
+    _extract_only(places, settings, stamped)
     ask(places.replica, "UPDATE etl_extract_scope SET rows_changed = '{]'")
     run(settings, stamped)
     assert oracle.unequal(places, [stamped]) == {}
@@ -254,10 +253,10 @@ def test_many_changes_are_read_by_ranges(stamped, places, settings):
     assert oracle.unequal(places, [stamped]) == {}
 
 
-def test_loads_that_were_missed_are_made_up_for(stamped, places, settings, monkeypatch):
+def test_loads_that_were_missed_are_made_up_for(stamped, places, settings):
     for key in (3, 1_500, 2_999):
         ask(places.source, f"UPDATE {stamped} SET Name = 'missed' WHERE Id = {key}")
-        _extract_only(settings, stamped, monkeypatch)
+        _extract_only(places, settings, stamped)
     ask(places.source, f"DELETE FROM {stamped} WHERE Id = 3")
     extract, load, _ = run(settings, stamped)[stamped].hops
     assert (extract.read, load.read) == (0, 2)
@@ -331,19 +330,22 @@ def test_a_table_with_another_key_is_read_anew(alter, places, settings):
     assert oracle.unequal(places, [table]) == {}
 
 
-def _extract_only(settings, table, monkeypatch):
-    def fail(*_):
-        raise DatabaseFault("warehouse", "loading", "57P01")
+def _extract_only(places, settings, table):
+    """A run whose load PostgreSQL refuses."""
+    refuse = "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$"
+    ask(places.warehouse, refuse)
+    ask(
+        places.warehouse,
+        f"CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON raw.{table} EXECUTE FUNCTION refuse()",
+    )
+    with pytest.raises(DatabaseFault, match="P0001"):
+        run(settings, table)
+    ask(places.warehouse, f"DROP TRIGGER refuse ON raw.{table}")
 
-    with monkeypatch.context() as broken:
-        broken.setattr(sync_table, "_into_raw", fail)
-        with pytest.raises(DatabaseFault):
-            run(settings, table)
 
-
-def test_a_load_that_was_missed_for_long_takes_everything(stamped, places, settings, monkeypatch):
+def test_a_load_that_was_missed_for_long_takes_everything(stamped, places, settings):
     ask(places.source, f"UPDATE {stamped} SET Name = 'missed' WHERE Id = 3")
-    _extract_only(settings, stamped, monkeypatch)
+    _extract_only(places, settings, stamped)
     ask(places.replica, "DELETE FROM etl_extract_scope")
     assert run(settings, stamped)[stamped].hops[-2].read == 3_000
     assert oracle.unequal(places, [stamped]) == {}

@@ -15,7 +15,9 @@ EXTRACT, LOAD, STANDARDIZE = "extract", "load", "standardize"
 RELOAD, INCREMENTAL, COMPARE = "reload", "incremental", "compare"
 
 
-def plan(limits: Limits, each: SourceTable, standing: Standing, *, forced: bool = False, verify: str = "") -> TablePlan:
+def plan(
+    limits: Limits, each: SourceTable, standing: Standing, now: datetime, *, forced: bool = False, verify: str = ""
+) -> TablePlan:
     """Return a table's method, its reason and the hops with work; `verify` is why it is to be verified, if it is.
 
     A table has work if its source evidence changed, or extract id > loaded id, or load id > standardized id; a target
@@ -28,7 +30,7 @@ def plan(limits: Limits, each: SourceTable, standing: Standing, *, forced: bool 
     hops = (
         (EXTRACT, LOAD, STANDARDIZE) if read else (LOAD, STANDARDIZE) if load else (STANDARDIZE,) if standardize else ()
     )
-    how = how_read(limits, each, standing.extracted, forced=forced, verified=bool(verify))
+    how = how_read(limits, each, standing.extracted, now, forced=forced, verified=bool(verify))
     return TablePlan(
         table=each.table.name,
         method=how.method if read else "resume" if hops else "verify" if verify else "skip",
@@ -47,18 +49,23 @@ def plan(limits: Limits, each: SourceTable, standing: Standing, *, forced: bool 
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How a table is to be read, and why so unless that goes without saying."""
+    """How a table is to be read, and why so unless that goes without saying.
+
+    From `since` (UTC) on any row may have changed whatever its stamps say; None if no stamps can be relied upon.
+    """
 
     method: str
     because: str = ""
+    since: datetime | None = None
 
 
 def how_read(
-    limits: Limits, each: SourceTable, extracted: Extracted | None, *, forced: bool = False, verified: bool = False
+    limits: Limits, each: SourceTable, extracted: Extracted | None, now: datetime, *, forced: bool, verified: bool
 ) -> How:
     """Return how a table is read that must be: as a whole, or, a large one, only rows whose hashes differ.
 
-    They are hashed by their key and stamps where they have stamps that were recorded, by all columns elsewhere.
+    They are hashed by their key and stamps where they have stamps that were recorded, by all columns elsewhere. `now` is
+    the source's clock.
     """
     large = each.estimated_rows > limits.reload_rows or each.estimated_bytes > limits.reload_bytes
     keyed = pageable(each.table.key_columns) and not each.table.prefixed
@@ -69,36 +76,33 @@ def how_read(
     told = limits.method(each.table.name)
     if told == RELOAD or (not told and not large):
         return How(RELOAD, AS_TOLD if told else "small")
+    since = _since(limits, each, extracted, now) if told != COMPARE else None
     hindrances = {
         AS_TOLD: told == COMPARE,
         "no automatic timestamp": not each.table.stamps,
-        "its timestamps cannot be relied upon now": _newer_than(limits, each, extracted) is None,
+        "its timestamps cannot be relied upon now": since is None,
         "by all columns": verified,
     }
     hindrance = next((why for why, holds in hindrances.items() if holds), "")
-    return How(COMPARE, hindrance) if hindrance else How(INCREMENTAL, f"stamped by {', '.join(each.table.stamps)}")
+    if hindrance:
+        return How(COMPARE, hindrance, since)
+    return How(INCREMENTAL, f"stamped by {', '.join(each.table.stamps)}", since)
 
 
 AS_TOLD = "as ELT_METHODS says"
 
 
-def since(limits: Limits, each: SourceTable, extracted: Extracted | None, now: datetime) -> datetime | None:
-    """Return the moment (UTC) since which any row may have changed behind the pipeline's back, whatever its stamps say.
+def _since(limits: Limits, each: SourceTable, extracted: Extracted, now: datetime) -> datetime | None:
+    """Return the moment before which stamps can be relied upon.
 
-    None if stamps cannot be relied upon: another server or copy, other columns, or a clock that was set back.
+    None for another server or copy, other columns, a rebuilt table, which may have other values under the same stamps, and
+    a clock that was set back.
     """
-    if extracted is None or extracted.read_from is None or extracted.read_from > now:
-        return None
-    return _newer_than(limits, each, extracted)
-
-
-def _newer_than(limits: Limits, each: SourceTable, extracted: Extracted) -> datetime | None:
-    then, now = extracted.evidence, each.evidence
-    # A table that was rebuilt or put in another's place may have other values under the same stamps.
-    trusted = extracted.intact and replace(then, updated=None, auto_increment=None, rows=None) == replace(
-        now, updated=None, auto_increment=None, rows=None
+    then, seen = (
+        replace(each, updated=None, auto_increment=None, rows=None) for each in (extracted.evidence, each.evidence)
     )
-    if not each.table.stamps or not trusted or extracted.read_from is None:
+    trusted = extracted.intact and then == seen
+    if not each.table.stamps or not trusted or extracted.read_from is None or extracted.read_from > now:
         return None
     return extracted.read_from - timedelta(seconds=limits.overlap_seconds)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from transfer import postgres, schemas
 from transfer.errors import TableBusy
@@ -66,67 +66,101 @@ def _status(warehouse: Warehouse) -> str:
     return f"{postgres.quote(warehouse.schema_name)}.etl_transform_status"
 
 
+class _Row(NamedTuple):
+    """A table's row of etl_transform_status, and which tables stand now under the numbers that it names."""
+
+    table_name: str
+    fence: int
+    generation: str
+    extract_id: int
+    extract_run: str | None
+    load_id: int
+    standardized_id: int
+    rules: str
+    public_id: int
+    raw_name: str | None
+    raw_rows: int
+    raw_stands_as: str | None
+    public_name: str | None
+    public_rows: int
+    public_stands: bool
+    altered: str
+    loaded_days: float
+    verified_days: float | None
+    verify_seconds: float | None
+
+
 def state(warehouse: Warehouse, only: Sequence[str] | None = None, *, counted: bool = True) -> dict[str, Loaded]:
     """Read the position of every table, or of those named, and count what `raw` and `public` hold of them.
 
     Who holds the lock of a table that was `counted` before need not do so again: its rows are those that are recorded.
     """
     with postgres.connect(warehouse) as connection:
-        if not connection.rows("looking for the status tables", "SELECT to_regclass($1)::text", (_status(warehouse),))[
-            0
-        ][0]:
+        status = connection.rows("looking for the status tables", "SELECT to_regclass($1)::text", (_status(warehouse),))
+        if not status[0][0]:
             return {}
-        found = connection.rows(
-            "reading etl_transform_status",
-            "SELECT table_name, fence, replica_generation, extract_id, load_id, standardized_id, standardize_rules, public_id,"
-            " raw_rows, public_rows, raw_class.relname::text, coalesce(public_class.relname::text = public_name, false), public_name, raw_name,"
-            f" values_altered, coalesce({_days('first_loaded_at')}, 0), {_days('verified_at')}, (to_jsonb(status) ->> 'verify_seconds')::double precision,"
-            " to_jsonb(status) ->> 'extract_run'"
-            f" FROM {_status(warehouse)} AS status"
-            " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid AND raw_class.relnamespace = to_regnamespace('raw')"
-            " LEFT JOIN pg_class AS public_class ON public_class.oid = public_oid"
-            " AND public_class.relnamespace = to_regnamespace($1)"
-            + (" WHERE table_name = ANY(string_to_array($2, chr(1)))" if only else ""),
-            (warehouse.schema_name, *(["\x01".join(only)] if only else [])),
-        )
-        raw = {row[0]: Place("raw", row[10]) for row in found if row[10] and row[10] == row[13]}
-        public = {row[0]: Place(warehouse.schema_name, row[12]) for row in found if row[11]}
-        if counted:
-            held = postgres.counts(connection, [*raw.values(), *public.values()])
-        else:
-            held = {
-                place: row[at]
-                for places, at in ((raw, 8), (public, 9))
-                for row in found
-                if (place := places.get(row[0]))
-            }
-    return {
-        row[0]: Loaded(
-            fence=row[1],
-            generation=row[2],
-            extract_id=row[3],
-            load_id=row[4],
-            standardized_id=row[5],
-            rules=row[6],
-            public_id=row[7],
-            raw_name=row[13] or fit(row[0]),
-            raw_intact=row[0] in raw and held[raw[row[0]]] == row[8],
-            public_intact=row[0] in public and held[public[row[0]]] == row[9],
-            extract_run=row[18] or "",
-            rows=row[8],
-            altered=row[14] != "{}",
-            loaded_days=row[15],
-            verified_days=row[16],
-            verify_seconds=row[17],
-        )
-        for row in found
-    }
+        found = _rows(connection, warehouse, only)
+        recorded: dict[Place, int | None] = {}
+        for row in found:
+            recorded |= {place: rows for place, rows in _standing(warehouse, row) if place}
+        held = postgres.counts(connection, recorded) if counted else recorded
+    return {row.table_name: _loaded(warehouse, row, held) for row in found}
+
+
+def _rows(connection: postgres.Connection, warehouse: Warehouse, only: Sequence[str] | None) -> list[_Row]:
+    found = connection.rows(
+        "reading etl_transform_status",
+        f"SELECT table_name, fence, replica_generation, extract_id, {_held('extract_run')}, load_id, standardized_id,"
+        " standardize_rules, public_id, raw_name, raw_rows, raw_class.relname::text, public_name, public_rows,"
+        " coalesce(public_class.relname::text = public_name, false), values_altered,"
+        f" coalesce({_days('first_loaded_at')}, 0), {_days('verified_at')}, {_held('verify_seconds')}::double precision"
+        f" FROM {_status(warehouse)} AS status"
+        " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid AND raw_class.relnamespace = to_regnamespace('raw')"
+        " LEFT JOIN pg_class AS public_class ON public_class.oid = public_oid"
+        " AND public_class.relnamespace = to_regnamespace($1)"
+        + (" WHERE table_name = ANY(string_to_array($2, chr(1)))" if only else ""),
+        (warehouse.schema_name, *(["\x01".join(only)] if only else [])),
+    )
+    return [_Row(*row) for row in found]
+
+
+def _standing(warehouse: Warehouse, row: _Row) -> tuple[tuple[Place | None, int], tuple[Place | None, int]]:
+    """Return where the table stands in `raw` and in `public`, with the rows that are recorded of each."""
+    raw = Place("raw", row.raw_name) if row.raw_name and row.raw_name == row.raw_stands_as else None
+    public = Place(warehouse.schema_name, row.public_name) if row.public_name and row.public_stands else None
+    return (raw, row.raw_rows), (public, row.public_rows)
+
+
+def _loaded(warehouse: Warehouse, row: _Row, held: Mapping[Place, int | None]) -> Loaded:
+    raw_intact, public_intact = (place is not None and held[place] == rows for place, rows in _standing(warehouse, row))
+    return Loaded(
+        fence=row.fence,
+        generation=row.generation,
+        extract_id=row.extract_id,
+        load_id=row.load_id,
+        standardized_id=row.standardized_id,
+        rules=row.rules,
+        public_id=row.public_id,
+        raw_name=row.raw_name or fit(row.table_name),
+        raw_intact=raw_intact,
+        public_intact=public_intact,
+        extract_run=row.extract_run or "",
+        rows=row.raw_rows,
+        altered=row.altered != "{}",
+        loaded_days=row.loaded_days,
+        verified_days=row.verified_days,
+        verify_seconds=row.verify_seconds,
+    )
+
+
+def _held(column: str) -> str:
+    """Read a column of the status table; that of an earlier release, which a plan leaves as it is, may lack it."""
+    return f"(to_jsonb(status) ->> '{column}')"
 
 
 def _days(column: str) -> str:
-    """Write the days since a time; a table of an earlier release, which a plan leaves as it is, may lack its column."""
-    time = f"(to_jsonb(status) ->> '{column}')::timestamptz"
-    return f"(extract(epoch FROM now() - {time}) / 86400)::double precision"
+    """Write the days since a time."""
+    return f"(extract(epoch FROM now() - {_held(column)}::timestamptz) / 86400)::double precision"
 
 
 def take(connection: postgres.Connection, warehouse: Warehouse, table: str, fence: int) -> None:

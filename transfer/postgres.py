@@ -234,6 +234,11 @@ def key_of(connection: Connection, place: Place) -> tuple[str, ...]:
     return tuple(row[0] for row in found)
 
 
+def has_structure(connection: Connection, place: Place, fields: Iterable[Field], key: Sequence[str]) -> bool:
+    """Tell whether a table stands with these columns, in whatever order, and this primary key."""
+    return set(fields_of(connection, place)) == set(fields) and key_of(connection, place) == tuple(key)
+
+
 def create(connection: Connection, place: Place, fields: Sequence[Field], *, temporary: bool = False) -> None:
     """Create a table; a temporary one goes with the transaction."""
     columns = ", ".join(f"{quote(field.name)} {field.type}" for field in fields)

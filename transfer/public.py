@@ -92,8 +92,8 @@ def has_other_structure(warehouse: Warehouse, limits: Limits, table: Table) -> b
 def _fits(connection: postgres.Connection, target: Place, table: Table, made: Recipe) -> bool:
     """Tell whether a table has the columns and the key that the standard rules give it."""
     types = [field.type for field in raw_fields(table)]
-    wanted = {Field(name, held) for name, held in zip(public_names(table), types, strict=True)}
-    return (set(postgres.fields_of(connection, target)), postgres.key_of(connection, target)) == (wanted, made.key)
+    wanted = [Field(name, held) for name, held in zip(public_names(table), types, strict=True)]
+    return postgres.has_structure(connection, target, wanted, made.key)
 
 
 def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int, scope: Scope = EVERYTHING) -> Hop:

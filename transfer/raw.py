@@ -53,35 +53,26 @@ def load(
 
     """
     started = monotonic()
-    fields = raw_fields(table)
-    if len(fields) > MOST_COLUMNS:
-        raise TableError(
-            f"{table.name} has {len(fields):,} columns, PostgreSQL's tables {MOST_COLUMNS:,} at most; it stands in the replica only."
-            f" ELT_EXCLUDE={table.name} leaves it out."
-        )
+    fields, key = _checked_fields(table), raw_key(table)
     with postgres.connect(warehouse) as connection, holdable(table):
         postgres.wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
         target = Place("raw", positions.name_of(connection, warehouse, table.name, "raw"))
         first = not postgres.stands(connection, target, warehouse.schema_name)
-        if not origin.scope.whole and (first or not _fits(connection, target, table)):
+        if not origin.scope.whole and not postgres.has_structure(connection, target, fields, key):
             raise TableUnsteady(
                 f"raw's table of {table.name} was altered while it was loaded; trying again loads it anew."
             )
         side = target if first else SIDE
         postgres.create(connection, side, fields, temporary=not first)
         read, size, texts = _copy(connection, side, table, pages)
-        postgres.bring_keys(connection, origin.scope, raw_key(table), fields)
         if first:
-            postgres.add_key(connection, limits, target, raw_key(table))
+            postgres.add_key(connection, limits, target, key)
             postgres.claim(connection, target, warehouse.schema_name)
             changes = Changes(read, 0, 0)
         else:
-            connection.run(f"looking at {table.name}", f"ANALYZE {side}")
-            kept = restructure.conform(connection, limits, target, fields, raw_key(table))
-            changes = postgres.merge(connection, limits, side, target, fields, raw_key(table), origin.scope)
-            restructure.put_back(connection, target, kept)
-        moved = target if origin.scope.whole else postgres.same_keys(target, side, raw_key(table))
+            changes = _merge(connection, limits, target, table, origin.scope)
+        moved = target if origin.scope.whole else postgres.same_keys(target, side, key)
         altered = _proven(table, origin.totals, postgres.totals(connection, moved, fields), texts)
         _count(connection, table, target, origin)
         schemas.note_loaded(connection, warehouse, table, origin.run_id)
@@ -103,25 +94,41 @@ def load(
     return Hop("load", read, changes.inserted, changes.updated, changes.deleted, seconds, bytes=size), altered
 
 
+MOST_COLUMNS = 1_600
+
+
+def _checked_fields(table: Table) -> tuple[Field, ...]:
+    fields = raw_fields(table)
+    if len(fields) > MOST_COLUMNS:
+        raise TableError(
+            f"{table.name} has {len(fields):,} columns, PostgreSQL's tables {MOST_COLUMNS:,} at most; it stands in the replica only."
+            f" ELT_EXCLUDE={table.name} leaves it out."
+        )
+    return fields
+
+
+def _merge(connection: postgres.Connection, limits: Limits, target: Place, table: Table, scope: Scope) -> Changes:
+    """Make the standing table's rows of a scope equal to those beside it."""
+    fields, key = raw_fields(table), raw_key(table)
+    connection.run(f"looking at {table.name}", f"ANALYZE {SIDE}")
+    postgres.bring_keys(connection, scope, key, fields)
+    kept = restructure.conform(connection, limits, target, fields, key)
+    changes = postgres.merge(connection, limits, SIDE, target, fields, key, scope)
+    restructure.put_back(connection, target, kept)
+    return changes
+
+
 def has_its_structure(warehouse: Warehouse, table: Table) -> bool:
     """Tell whether `raw` has the table with the columns and the key that it is to have."""
     with postgres.connect(warehouse) as connection:
         target = Place("raw", positions.name_of(connection, warehouse, table.name, "raw"))
-        return _fits(connection, target, table)
-
-
-def _fits(connection: postgres.Connection, target: Place, table: Table) -> bool:
-    standing = postgres.fields_of(connection, target), postgres.key_of(connection, target)
-    return (set(standing[0]), standing[1]) == (set(raw_fields(table)), raw_key(table)) and bool(raw_key(table))
+        return postgres.has_structure(connection, target, raw_fields(table), raw_key(table))
 
 
 def _count(connection: postgres.Connection, table: Table, target: Place, origin: Origin) -> None:
     rows = connection.rows(f"proving {target}", f"SELECT count(*) FROM {target}")[0][0]
     if rows != origin.rows:
         raise TableError(f"{table.name}: the replica holds {origin.rows} rows but raw would hold {rows}.")
-
-
-MOST_COLUMNS = 1_600
 
 
 @contextmanager

@@ -1,50 +1,29 @@
-"""The exact copy in the local MySQL: its bookkeeping, its locks, and how a table gets there without ever being half there."""
+"""The exact copy in the local MySQL: how a table gets there without ever being half there, and what is read of it."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
-from pathlib import Path
 from time import monotonic, sleep
 
 import pyarrow as pa
 
-from transfer import buckets, mysql
-from transfer import scope as scopes
+from transfer import buckets, extracts, mysql
 from transfer.buckets import NO_ROWS, Difference
 from transfer.casts import cast_of, numbered, summed, unmapped
 from transfer.definition import ENGINES, REFUSED, as_replica, structure
-from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableBusy, TableError, meaning
+from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
+from transfer.extracts import FROM_TABLES, Lock, Progress, Verdict, ask
 from transfer.mysql import quote
 from transfer.scope import EVERYTHING, Range, Scope
 from transfer.settings import Limits, Replica
 from transfer.shown import shown
-from transfer.table import Column, Evidence, Extracted, Hop, SourceTable, Table, Totals, digest
+from transfer.table import Column, Extracted, Hop, SourceTable, Table, Totals, digest
 
-TABLES = Path(__file__).with_name("sql") / "replica_tables.sql"
 NEW, OLD = "_elt_new_", "_elt_old_"
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What the replica says of itself: which copy it is and each table's newest complete extract."""
-
-    generation: str
-    extracted: dict[str, Extracted]
-
-
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """A table held for writing; `fence` grows with each holder, and every data transaction checks it."""
-
-    table: str
-    fence: int
-    connection: mysql.Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,221 +51,6 @@ class Shadow:
         return self.rows + self.kept.rows
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is written down of an extract; `damaged` if the replica's table was not as recorded, so that other rows may change."""
-
-    run_id: str
-    method: str
-    reason: str
-    evidence: Evidence
-    clean: bool
-    rows: int
-    read_from: datetime
-    started: float
-    damaged: bool = False
-
-
-def prepare(replica: Replica, limits: Limits) -> None:
-    """Create the bookkeeping tables that are missing."""
-    with mysql.connect(replica, limits, writes=True) as connection:
-        if _lacks(connection, "etl_extract_progress", "hash_sum"):  # what a killed run had read is read again
-            mysql.run(connection, "replica", "renewing the status tables", "DROP TABLE etl_extract_progress")
-        if _lacks(connection, "etl_extract_status", "read_from"):
-            adding = "ALTER TABLE etl_extract_status ADD COLUMN read_from DATETIME(6) NULL AFTER source_rows"
-            mysql.run(connection, "replica", "renewing the status tables", adding)
-        for statement in TABLES.read_text().split(";\n"):
-            if statement.strip():
-                mysql.run(connection, "replica", "creating the status tables", statement)
-
-
-def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None, *, counted: bool = True) -> State:
-    """Read the position of every table, or of those named, and count what the replica holds of them.
-
-    Who holds the lock of a table that was `counted` before need not do so again: its rows are those that are recorded.
-    """
-    with mysql.connect(replica, limits) as connection:
-        present: dict[str, tuple[datetime, str]] = {
-            name: (created, engine)
-            for name, created, engine in _ask(
-                connection, "listing its tables", f"SELECT TABLE_NAME, CREATE_TIME, COALESCE(ENGINE, '') {_FROM_TABLES}"
-            )
-        }
-        if "etl_extract_status" not in present or "etl_replica" not in present:
-            return State("", {})
-        if _lacks(connection, "etl_extract_status", "read_from"):
-            return State("", {})
-        generation = _ask(connection, "asking which copy it is", "SELECT generation FROM etl_replica")
-        newest = _newest(connection, only)
-        standing = [row for row in newest if row[0] in present]
-        if counted:
-            counts = _counts(connection, [row[0] for row in standing])
-        else:
-            counts = {row[0]: row[_RECORDED_ROWS] for row in standing}
-    return State(
-        generation[0][0] if generation else "",
-        {row[0]: _extracted(row, present.get(row[0], (None, "")), counts.get(row[0])) for row in newest},
-    )
-
-
-def _lacks(connection: mysql.Connection, table: str, column: str) -> bool:
-    """Tell whether a status table is there but of a release that did not have a column of it."""
-    ((there, has),) = _ask(
-        connection,
-        "looking for the status tables",
-        "SELECT COUNT(*), COALESCE(SUM(COLUMN_NAME = %s), 0) FROM information_schema.COLUMNS"
-        " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s",
-        (column, table),
-    )
-    return bool(there) and not has
-
-
-_FROM_TABLES = "FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'"
-
-
-def _ask(
-    connection: mysql.Connection, doing: str, statement: str, values: Sequence[object] | None = None
-) -> list[mysql.Row]:
-    return mysql.rows(connection, "replica", doing, statement, values)
-
-
-def _newest(connection: mysql.Connection, only: Sequence[str] | None) -> list[mysql.Row]:
-    named = f" AND table_name IN ({', '.join(['%s'] * len(only))})" if only else ""
-    return _ask(
-        connection,
-        "reading etl_extract_status",
-        "SELECT table_name, id, changed_id, run_id, source_identity, source_engine, source_fingerprint, source_created, source_updated,"
-        " source_auto_increment, source_rows, clean, rows_total, replica_created, read_from FROM etl_extract_status JOIN"
-        " (SELECT MAX(id) AS id, COALESCE(MAX(IF(scope = 'nothing', NULL, id)), 0) AS changed_id FROM etl_extract_status"
-        f" WHERE state = 'complete'{named} GROUP BY table_name) AS newest USING (id)",
-        only or None,
-    )
-
-
-_RECORDED_ROWS = 12
-
-
-def _counts(connection: mysql.Connection, names: Sequence[str]) -> dict[str, int | None]:
-    """Count the rows of tables, all at once; None for one that cannot be counted, as somebody holds it or it is broken."""
-    found: dict[str, int | None] = {}
-    for start in range(0, len(names), 100):
-        part = names[start : start + 100]
-        try:
-            found |= _count(connection, part)
-        except DatabaseFault as fault:
-            if fault.code in GONE:
-                raise
-            found |= {name: _count_or_none(connection, name) for name in part}
-    return found
-
-
-def _count(connection: mysql.Connection, names: Sequence[str]) -> dict[str, int]:
-    counting = " UNION ALL ".join(
-        f"SELECT {position}, COUNT(*) FROM {quote(name)}" for position, name in enumerate(names)
-    )
-    return {names[position]: count for position, count in _ask(connection, "counting rows", counting)}
-
-
-def _count_or_none(connection: mysql.Connection, name: str) -> int | None:
-    try:
-        return _count(connection, [name])[name]
-    except DatabaseFault as fault:
-        if fault.code in GONE:
-            raise
-        return None
-
-
-def _extracted(row: mysql.Row, now: tuple[datetime | None, str], rows_now: int | None) -> Extracted:
-    (
-        _,
-        id_,
-        changed_id,
-        run_id,
-        identity,
-        engine,
-        fingerprint,
-        created,
-        updated,
-        auto_increment,
-        count,
-        clean,
-        total,
-        replica_created,
-        read_from,
-    ) = row
-    return Extracted(
-        id=id_,
-        changed_id=changed_id,
-        run_id=run_id,
-        evidence=Evidence(identity, engine, fingerprint, created, updated, auto_increment, count),
-        clean=bool(clean),
-        rows=total,
-        replica_created=replica_created,
-        replica_created_now=now[0],
-        replica_engine=now[1],
-        replica_rows_now=rows_now,
-        read_from=read_from,
-    )
-
-
-@contextmanager
-def locked(replica: Replica, limits: Limits, table: str, floor: int) -> Iterator[Lock]:
-    """Hold a table for writing, waiting for another run that has it; `floor` is the highest fence seen elsewhere.
-
-    Raises:
-        TableBusy: the other run did not let go within `ELT_LOCK_SECONDS`.
-
-    """
-    name = f"elt:{digest(replica.db, table)}"
-    with mysql.connect(replica, limits, writes=True) as connection:
-        until = monotonic() + limits.lock_seconds
-        while not _ask(connection, f"locking {table}", "SELECT GET_LOCK(%s, 2)", (name,))[0][0]:
-            if monotonic() > until:
-                raise TableBusy(f"{table} is held by another run for over {limits.lock_seconds} s (ELT_LOCK_SECONDS).")
-        yield Lock(table, _take_fence(connection, table, floor), connection)
-        try:
-            _ask(connection, f"letting go of {table}", "SELECT RELEASE_LOCK(%s)", (name,))
-        except DatabaseFault:  # the work is done, and with the connection goes the lock
-            mysql.close(connection)
-
-
-def _take_fence(connection: mysql.Connection, table: str, floor: int) -> int:
-    """Return a fence above all others of a table.
-
-    A replica that knows lower ones only than were seen elsewhere was set back to an older copy: it gets another name, as
-    what it holds and the numbers of its extracts are no longer those from which `raw` was loaded.
-    """
-    doing, asking = f"locking {table}", "SELECT fence FROM etl_extract_lock WHERE table_name = %s"
-    before = _ask(connection, doing, asking, (table,))
-    with mysql.transaction(connection, "replica"):
-        if (before[0][0] if before else 0) < floor:
-            mysql.run(connection, "replica", doing, "UPDATE etl_replica SET generation = UUID()")
-        mysql.run(
-            connection,
-            "replica",
-            doing,
-            "INSERT INTO etl_extract_lock (table_name, fence) VALUES (%s, %s)"
-            " ON DUPLICATE KEY UPDATE fence = GREATEST(fence + 1, VALUES(fence))",
-            (table, floor + 1),
-        )
-    return int(_ask(connection, doing, asking, (table,))[0][0])
-
-
-@contextmanager
-def _transaction(lock: Lock) -> Iterator[mysql.Connection]:
-    """Commit rows and their status as one, if the table is still ours."""
-    with mysql.transaction(lock.connection, "replica"):
-        found = _ask(
-            lock.connection,
-            f"checking the lock of {lock.table}",
-            "SELECT fence FROM etl_extract_lock WHERE table_name = %s FOR UPDATE",
-            (lock.table,),
-        )
-        if not found or found[0][0] != lock.fence:
-            raise TableBusy(f"{lock.table} was taken over by another run; this one stops writing it.")
-        yield lock.connection
-
-
 def beside(prefix: str, table: str) -> str:
     """Return the name of a table's shadow; a digest replaces long names (64 characters at most) and those that are not
     plain, as each of their characters takes five bytes of the 255 that a file's name has.
@@ -297,13 +61,13 @@ def beside(prefix: str, table: str) -> str:
 
 def recover(lock: Lock) -> None:
     """Complete a swap that a killed run had announced and made, call off one it had not made, remove what is left over."""
-    newest = _ask(
+    newest = ask(
         lock.connection,
         "reading etl_extract_status",
         "SELECT id, state FROM etl_extract_status WHERE table_name = %s ORDER BY id DESC LIMIT 1",
         (lock.table,),
     )
-    present = {row[0] for row in _ask(lock.connection, "listing its tables", f"SELECT TABLE_NAME {_FROM_TABLES}")}
+    present = {row[0] for row in ask(lock.connection, "listing its tables", f"SELECT TABLE_NAME {FROM_TABLES}")}
     if newest and newest[0][1] == "intent":
         if beside(NEW, lock.table) not in present and lock.table in present:
             _complete_swap(lock, newest[0][0])
@@ -311,7 +75,7 @@ def recover(lock: Lock) -> None:
             _call_off_swap(lock, newest[0][0])
     if beside(OLD, lock.table) in present:
         _drop(lock, beside(OLD, lock.table))
-    if beside(NEW, lock.table) in present and not _progress(lock):
+    if beside(NEW, lock.table) in present and not extracts.progress(lock):
         _drop(lock, beside(NEW, lock.table))
 
 
@@ -323,20 +87,13 @@ def shadow(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: 
     """Start a shadow table, or go on with the one of a killed run if the source has not changed since it began."""
     name = beside(NEW, lock.table)
     watermark = digest(each.evidence.watermark, definition, limits.collations)
-    progress = _progress(lock)
-    if progress and _can_resume(lock, name, each, progress[0], watermark):
-        _, read_from, last, count, hashes = progress[0]
-        return Shadow(name, each, definition, read_from, tuple(json.loads(last)), count, hashes=hashes)
+    progress = extracts.progress(lock)
+    if progress and _can_resume(lock, name, each, progress, watermark):
+        _, read_from, last, rows, hashes = progress
+        return Shadow(name, each, definition, read_from, last, rows, hashes=hashes)
     _drop(lock, name)
-    with _transaction(lock) as connection:
-        mysql.run(
-            connection,
-            "replica",
-            "noting the progress",
-            "REPLACE INTO etl_extract_progress (table_name, watermark, read_from, last_key, rows_read, hash_sum)"
-            " VALUES (%s, %s, %s, '[]', 0, 0)",
-            (lock.table, watermark, now),
-        )
+    with extracts.transaction(lock):
+        extracts.begin_progress(lock, watermark, now)
     _create(lock, limits, name, definition)
     return Shadow(name, each, definition, now)
 
@@ -352,9 +109,7 @@ def patch(
 ) -> Shadow:
     """Start a shadow, if one is needed, for the rows that differ; it cannot be gone on with by another run."""
     name = beside(NEW, lock.table)
-    with _transaction(lock):
-        _forget_progress(lock)
-    _drop(lock, name)
+    _discard(lock)
     if not difference.whole.empty:
         _create(lock, limits, name, definition)
     return Shadow(name, each, definition, now, kept=difference, since=since, scope=difference.whole)
@@ -371,15 +126,13 @@ def seed(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: da
     name, standing = beside(NEW, lock.table), _columns(lock)
     if tuple(column for column, part in standing.items() if part) != each.table.key:
         return None
-    with _transaction(lock):
-        _forget_progress(lock)
-    _drop(lock, name)
+    _discard(lock)
     _create(lock, limits, name, definition)
     columns = ", ".join(quote(column.name) for column in each.table.stored if column.name in standing)
     copying = f"INSERT INTO {quote(name)} ({columns}) SELECT {columns} FROM {quote(lock.table)} WHERE"
     try:
         for within in buckets.joined(buckets.cut(lock.connection, limits, each.table, each.size), SEEDED):
-            with _transaction(lock) as connection:
+            with extracts.transaction(lock) as connection:
                 condition = mysql.within(each.table, within)
                 mysql.run(connection, "replica", f"copying {lock.table}", f"{copying} {condition}")
     except DatabaseFault as fault:
@@ -392,7 +145,7 @@ def seed(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: da
 
 def _columns(lock: Lock) -> dict[str, int]:
     """Return the standing table's columns with their positions in the primary key, 0 for others, in that order."""
-    found = _ask(
+    found = ask(
         lock.connection,
         f"looking at {lock.table}",
         "SELECT held.COLUMN_NAME, COALESCE(part.SEQ_IN_INDEX, 0) FROM information_schema.COLUMNS AS held"
@@ -406,7 +159,7 @@ def _columns(lock: Lock) -> dict[str, int]:
 
 def keep(lock: Lock, limits: Limits, seed: Shadow, difference: Difference) -> Shadow:
     """Remove the rows that differ from the source's, which are to be read."""
-    with _transaction(lock) as connection:
+    with extracts.transaction(lock) as connection:
         for condition in mysql.conditions(seed.each.table, difference.whole):
             removing = f"DELETE FROM {quote(seed.name)} WHERE {condition}"
             mysql.run(connection, "replica", f"removing rows of {seed.name}", removing)
@@ -442,27 +195,17 @@ def _first_that_takes_it(lock: Lock, doing: str, statements: Sequence[str]) -> N
 
 def _engine(lock: Lock, name: str) -> str:
     """Return a table's engine, empty if it is not there."""
-    found = _ask(lock.connection, "listing its tables", f"SELECT ENGINE {_FROM_TABLES} AND TABLE_NAME = %s", (name,))
+    found = ask(lock.connection, "listing its tables", f"SELECT ENGINE {FROM_TABLES} AND TABLE_NAME = %s", (name,))
     return str(found[0][0]) if found else ""
 
 
-def _progress(lock: Lock) -> list[mysql.Row]:
-    return _ask(
-        lock.connection,
-        "reading etl_extract_progress",
-        "SELECT watermark, read_from, last_key, rows_read, hash_sum FROM etl_extract_progress WHERE table_name = %s",
-        (lock.table,),
-    )
-
-
-def _can_resume(lock: Lock, name: str, each: SourceTable, progress: mysql.Row, watermark: str) -> bool:
-    recorded, read_from, last, count, _ = progress
+def _can_resume(lock: Lock, name: str, each: SourceTable, progress: Progress, watermark: str) -> bool:
     updated = each.evidence.updated
     # A write within 2 s before the read, or after it began, may stand on either side of the last page.
-    quiet = updated is not None and (read_from - updated).total_seconds() > 2
-    if recorded != watermark or not quiet or last == "[]":
+    quiet = updated is not None and (progress.read_from - updated).total_seconds() > 2
+    if progress.watermark != watermark or not quiet or not progress.last:
         return False
-    return _engine(lock, name) != "" and _count(lock.connection, [name])[name] == count
+    return _engine(lock, name) != "" and extracts.count(lock.connection, [name])[name] == progress.rows
 
 
 def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str] = ()) -> Shadow:
@@ -480,37 +223,18 @@ def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str] = ())
         bytes=shadow.bytes + page.nbytes,
         hashes=(shadow.hashes + hashes) % mysql.HASHES,
     )
-    with _transaction(lock) as connection:
+    with extracts.transaction(lock) as connection:
         rows = page.select(range(page.num_columns - 1))
         mysql.load(connection, "replica", shadow.name, shadow.each.table.stored, rows)
-        mysql.run(
-            connection,
-            "replica",
-            "noting the progress",
-            "UPDATE etl_extract_progress SET last_key = %s, rows_read = %s, hash_sum = %s WHERE table_name = %s",
-            (json.dumps(list(last)), grown.rows, grown.hashes, lock.table),
-        )
+        extracts.note_progress(lock, grown.last or (), grown.rows, grown.hashes)
     return grown
 
 
 def hold(lock: Lock, shadow: Shadow, verdict: Verdict) -> None:
     """Give up a shadow for the time being, and note that it was there."""
-    with _transaction(lock):
-        _note(lock, verdict, Hop("extract", shadow.rows, bytes=shadow.bytes), "held")
-    _discard(lock, shadow)
-
-
-def held_seconds(lock: Lock) -> int | None:
-    """Return how long ago the table's shadow was first held since its last complete extract, None if it was not."""
-    ((seconds,),) = _ask(
-        lock.connection,
-        "reading etl_extract_status",
-        "SELECT TIMESTAMPDIFF(SECOND, MIN(finished_at), UTC_TIMESTAMP(6)) FROM etl_extract_status"
-        " WHERE table_name = %s AND state = 'held' AND id > (SELECT COALESCE(MAX(id), 0) FROM etl_extract_status AS done"
-        " WHERE done.table_name = %s AND done.state = 'complete')",
-        (lock.table, lock.table),
-    )
-    return None if seconds is None else int(seconds)
+    with extracts.transaction(lock):
+        extracts.note(lock, verdict, Hop("extract", shadow.rows, bytes=shadow.bytes), "held")
+    _discard(lock)
 
 
 def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | None, verdict: Verdict) -> Hop:
@@ -529,7 +253,7 @@ def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | Non
             return _merge(lock, limits, shadow, verdict)
         return _swap(lock, limits, shadow, verdict, alike=alike)
     except TableError:
-        _discard(lock, shadow)  # going on with it would fail again
+        _discard(lock)  # going on with it would fail again
         raise
 
 
@@ -537,8 +261,8 @@ def _confirm(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Ho
     """Note that the table holds the source's rows already."""
     _follow_counter(lock, limits, shadow.each, lock.table)
     hop = Hop("extract", seconds=monotonic() - verdict.started)
-    with _transaction(lock):
-        _note(lock, verdict, hop, "complete")
+    with extracts.transaction(lock):
+        extracts.note(lock, verdict, hop, "complete")
     return hop
 
 
@@ -566,7 +290,7 @@ def _hashes_of_read(lock: Lock, shadow: Shadow) -> tuple[int, int]:
     """Return the sum of the hashes of those rows of the table that were read: over all columns, and as kept ones are hashed."""
     table = shadow.each.table
     on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
-    ((whole, partly),) = _ask(
+    ((whole, partly),) = ask(
         lock.connection,
         f"proving {table.name}",
         f"SELECT COALESCE(SUM({mysql.row_hash(table, alias='t.')}), 0), COALESCE(SUM({mysql.row_hash(table, shadow.since, 't.')}), 0)"
@@ -577,10 +301,12 @@ def _hashes_of_read(lock: Lock, shadow: Shadow) -> tuple[int, int]:
 
 def missed(lock: Lock, shadow: Shadow, since: datetime) -> int:
     """Count the rows to be changed that have the same key and stamps as before, so that a run that verifies nothing misses them."""
+    if shadow.scope.empty:
+        return 0
     table = shadow.each.table
     on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
     hashes = [(mysql.row_hash(table, moment, "s."), mysql.row_hash(table, moment, "t.")) for moment in (since, None)]
-    ((count,),) = _ask(
+    ((count,),) = ask(
         lock.connection,
         f"comparing {table.name}",
         f"SELECT COUNT(*) FROM {quote(shadow.name)} s JOIN {quote(table.name)} t ON {on}"
@@ -589,10 +315,11 @@ def missed(lock: Lock, shadow: Shadow, since: datetime) -> int:
     return int(count)
 
 
-def _discard(lock: Lock, shadow: Shadow) -> None:
-    with _transaction(lock):
-        _forget_progress(lock)
-    _drop(lock, shadow.name)
+def _discard(lock: Lock) -> None:
+    """Remove the shadow, and the note of how far it had come."""
+    with extracts.transaction(lock):
+        extracts.forget_progress(lock)
+    _drop(lock, beside(NEW, lock.table))
 
 
 def _same_structure(lock: Lock, limits: Limits, definition: str) -> bool:
@@ -631,7 +358,7 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
         f"INSERT INTO {target} ({columns}) SELECT {', '.join(map(_copied, stored))} FROM {new} s"
         f" WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {on})"
     )
-    with _transaction(lock) as connection:
+    with extracts.transaction(lock) as connection:
         doing = f"bringing {lock.table} up to date"
         deleted = sum(mysql.run(connection, "replica", doing, statement) for statement in deleting)
         updated, written = (mysql.run(connection, "replica", doing, statement) for statement in (updating, inserting))
@@ -639,17 +366,19 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
         seconds = monotonic() - verdict.started
         inserted = written - updated if apart else written
         hop = Hop("extract", shadow.rows, inserted, updated, deleted, seconds, bytes=shadow.bytes)
-        _note(lock, verdict, hop, "complete", shadow.scope if numbered(shadow.each.table.key_columns) else EVERYTHING)
-        _forget_progress(lock)
-    _forget_old_scopes(lock)
+        extracts.note(
+            lock, verdict, hop, "complete", shadow.scope if numbered(shadow.each.table.key_columns) else EVERYTHING
+        )
+        extracts.forget_progress(lock)
+    extracts.forget_old_scopes(lock)
     _drop(lock, shadow.name)
     return hop
 
 
 def _counter(lock: Lock, name: str) -> int:
     """Return a table's AUTO_INCREMENT, 0 without one."""
-    asking = f"SELECT AUTO_INCREMENT {_FROM_TABLES} AND TABLE_NAME = %s"
-    found = _ask(lock.connection, f"asking for the counter of {name}", asking, (name,))
+    asking = f"SELECT AUTO_INCREMENT {FROM_TABLES} AND TABLE_NAME = %s"
+    found = ask(lock.connection, f"asking for the counter of {name}", asking, (name,))
     return int(found[0][0] or 0) if found else 0
 
 
@@ -672,7 +401,7 @@ def _has_unique_keys(lock: Lock) -> bool:
         "SELECT COUNT(*) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s"
         " AND NON_UNIQUE = 0 AND INDEX_NAME <> 'PRIMARY'"
     )
-    return bool(_ask(lock.connection, f"listing the keys of {lock.table}", asking, (lock.table,))[0][0])
+    return bool(ask(lock.connection, f"listing the keys of {lock.table}", asking, (lock.table,))[0][0])
 
 
 def _copied(column: Column, alias: str = "") -> str:
@@ -690,111 +419,6 @@ def _bytes(side: str, column: Column) -> str:
     return f"CAST({expression} AS BINARY)" if column.kind == "json" else expression
 
 
-UNCHANGED, SOME, ALL = "nothing", "some rows", "everything"
-SCOPES_KEPT = 7  # days, after which a load that has not replayed them takes the whole table
-
-
-def _note(lock: Lock, verdict: Verdict, hop: Hop, state: str, scope: Scope = EVERYTHING) -> int:
-    """Write an extract down, with the rows that it may have changed."""
-    evidence = verdict.evidence
-    changes = hop.changed or state == "intent" or verdict.damaged  # a swap may bring other columns
-    scope = EVERYTHING if verdict.damaged else scope
-    values = {
-        "table_name": lock.table,
-        "run_id": verdict.run_id,
-        "state": state,
-        "method": verdict.method,
-        "reason": verdict.reason[:255],
-        "scope": UNCHANGED if not changes else ALL if scope.whole else SOME,
-        "source_identity": evidence.identity,
-        "source_engine": evidence.engine,
-        "source_fingerprint": evidence.fingerprint,
-        "source_created": evidence.created,
-        "source_updated": evidence.updated,
-        "source_auto_increment": evidence.auto_increment,
-        "source_rows": evidence.rows,
-        "read_from": verdict.read_from,
-        "clean": verdict.clean,
-        "rows_total": verdict.rows,
-        "rows_inserted": hop.inserted,
-        "rows_updated": hop.updated,
-        "rows_deleted": hop.deleted,
-        "seconds": hop.seconds,
-    }
-    mysql.run(
-        lock.connection,
-        "replica",
-        "writing etl_extract_status",
-        f"INSERT INTO etl_extract_status ({', '.join(values)}, replica_created, finished_at)"
-        f" VALUES ({', '.join(['%s'] * len(values))}, ({_CREATED}), UTC_TIMESTAMP(6))",
-        (*values.values(), lock.table),
-    )
-    extract = int(_ask(lock.connection, "writing etl_extract_status", "SELECT LAST_INSERT_ID()")[0][0])
-    if changes and not scope.whole:
-        _note_scope(lock, extract, scope)
-    return extract
-
-
-def _note_scope(lock: Lock, extract: int, scope: Scope) -> None:
-    for part, rows in enumerate(scopes.parts(scope)):
-        mysql.run(
-            lock.connection,
-            "replica",
-            "writing etl_extract_scope",
-            # A status table that was lost counts from 1 again.
-            "INSERT INTO etl_extract_scope (extract_id, part, rows_changed) VALUES (%s, %s, %s)"
-            " ON DUPLICATE KEY UPDATE rows_changed = VALUES(rows_changed)",
-            (extract, part, rows),
-        )
-
-
-def _forget_old_scopes(lock: Lock) -> None:
-    """Remove what nobody will replay any more; looked for without locks, in which the merges of other tables could be caught."""
-    old = _ask(
-        lock.connection,
-        "reading etl_extract_scope",
-        "SELECT DISTINCT scope.extract_id FROM etl_extract_scope AS scope"
-        " JOIN etl_extract_status AS status ON status.id = scope.extract_id"
-        f" WHERE status.table_name = %s AND status.finished_at < UTC_TIMESTAMP() - INTERVAL {SCOPES_KEPT} DAY",
-        (lock.table,),
-    )
-    for (extract,) in old:
-        removing = "DELETE FROM etl_extract_scope WHERE extract_id = %s"
-        mysql.run(lock.connection, "replica", "writing etl_extract_scope", removing, (extract,))
-
-
-def changed_since(replica: Replica, limits: Limits, table: str, extract_id: int) -> Scope:
-    """Return the rows that the extracts after one may have changed, everything if that is not known of one of them."""
-    with mysql.connect(replica, limits) as connection:
-        found = _ask(
-            connection,
-            "reading etl_extract_scope",
-            "SELECT status.scope, scope.rows_changed FROM etl_extract_status AS status"
-            " LEFT JOIN etl_extract_scope AS scope ON scope.extract_id = status.id"
-            " WHERE status.table_name = %s AND status.state = 'complete' AND status.id > %s AND status.scope <> %s",
-            (table, extract_id, UNCHANGED),
-        )
-    if not all(told == SOME and rows is not None for told, rows in found):
-        return EVERYTHING
-    try:
-        return scopes.read(rows for _, rows in found)
-    except (ValueError, TypeError, AttributeError):  # somebody has edited it
-        return EVERYTHING
-
-
-_CREATED = f"SELECT CREATE_TIME {_FROM_TABLES} AND TABLE_NAME = %s"
-
-
-def _forget_progress(lock: Lock) -> None:
-    mysql.run(
-        lock.connection,
-        "replica",
-        "noting the progress",
-        "DELETE FROM etl_extract_progress WHERE table_name = %s",
-        (lock.table,),
-    )
-
-
 def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, *, alike: bool) -> Hop:
     _prove(lock, shadow.name, shadow)
     inserted, deleted = _surplus(lock, shadow) if alike else (shadow.rows, 0)
@@ -802,14 +426,14 @@ def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, *, alike
     hop = Hop("extract", shadow.rows, inserted, 0, deleted, seconds, replaced=not alike, bytes=shadow.bytes)
     if alike and not hop.changed:
         _follow_counter(lock, limits, shadow.each, lock.table)
-        with _transaction(lock):
-            _note(lock, verdict, hop, "complete")
-            _forget_progress(lock)
+        with extracts.transaction(lock):
+            extracts.note(lock, verdict, hop, "complete")
+            extracts.forget_progress(lock)
         _drop(lock, shadow.name)
         return hop
     _build_keys(lock, limits, shadow)
-    with _transaction(lock):
-        intent = _note(lock, verdict, hop, "intent")
+    with extracts.transaction(lock):
+        intent = extracts.note(lock, verdict, hop, "intent")
     _rename(lock, limits, shadow)
     _complete_swap(lock, intent)
     _drop(lock, beside(OLD, lock.table))
@@ -819,7 +443,7 @@ def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, *, alike
 def _surplus(lock: Lock, shadow: Shadow) -> tuple[int, int]:
     """Count the rows that only the shadow has, and those that only the standing table has, doubled ones as often."""
     row = mysql.row_hash(shadow.each.table)
-    ((inserted, deleted),) = _ask(
+    ((inserted, deleted),) = ask(
         lock.connection,
         f"comparing {lock.table}",
         "SELECT COALESCE(SUM(GREATEST(surplus, 0)), 0), COALESCE(SUM(GREATEST(-surplus, 0)), 0) FROM"
@@ -832,7 +456,7 @@ def _surplus(lock: Lock, shadow: Shadow) -> tuple[int, int]:
 
 def _build_keys(lock: Lock, limits: Limits, shadow: Shadow) -> None:
     keys = as_replica(shadow.definition, shadow.name, "InnoDB", limits.collations).keys
-    standing = _ask(
+    standing = ask(
         lock.connection,
         f"listing the keys of {shadow.name}",
         "SELECT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s",
@@ -872,8 +496,8 @@ def forget(lock: Lock, limits: Limits) -> None:
     for name in (lock.table, beside(NEW, lock.table), beside(OLD, lock.table)):
         if _engine(lock, name):
             _in_turns(lock, limits, f"dropping {name}", f"DROP TABLE {quote(name)}")
-    with _transaction(lock):
-        _forget_progress(lock)
+    with extracts.transaction(lock):
+        extracts.forget_progress(lock)
         mysql.run(
             lock.connection,
             "replica",
@@ -884,33 +508,16 @@ def forget(lock: Lock, limits: Limits) -> None:
         )
 
 
-_COPIED = (
-    "table_name, run_id, method, reason, scope, source_identity, source_engine, source_fingerprint, source_created,"
-    " source_updated, source_auto_increment, source_rows, read_from, clean, rows_total, rows_inserted, rows_updated, rows_deleted, seconds"
-)
-
-
 def _complete_swap(lock: Lock, intent: int) -> None:
-    with _transaction(lock):
-        _conclude(lock, intent, "complete")
-        _forget_progress(lock)
+    with extracts.transaction(lock):
+        extracts.conclude(lock, intent, "complete")
+        extracts.forget_progress(lock)
 
 
 def _call_off_swap(lock: Lock, intent: int) -> None:
     """Note that an announced swap was not made, before its shadow may go: a missing shadow means that it was."""
-    with _transaction(lock):
-        _conclude(lock, intent, "called off")
-
-
-def _conclude(lock: Lock, intent: int, state: str) -> None:
-    mysql.run(
-        lock.connection,
-        "replica",
-        "writing etl_extract_status",
-        f"INSERT INTO etl_extract_status (state, replica_created, finished_at, {_COPIED})"
-        f" SELECT %s, ({_CREATED}), UTC_TIMESTAMP(6), {_COPIED} FROM etl_extract_status WHERE id = %s",
-        (state, lock.table, intent),
-    )
+    with extracts.transaction(lock):
+        extracts.conclude(lock, intent, "called off")
 
 
 def pages(
@@ -938,7 +545,7 @@ def differs(replica: Replica, limits: Limits, table: Table, hashes: tuple[int, i
 
 def _hashes(connection: mysql.Connection, table: Table, name: str, since: datetime | None = None) -> tuple[int, int]:
     statement = f"SELECT COUNT(*), COALESCE(SUM({mysql.row_hash(table, since)}), 0) FROM {quote(name)}"
-    ((rows, total),) = _ask(connection, f"proving {table.name}", statement)
+    ((rows, total),) = ask(connection, f"proving {table.name}", statement)
     return int(rows), int(total) % mysql.HASHES
 
 
@@ -951,7 +558,7 @@ def totals(replica: Replica, limits: Limits, table: Table, scope: Scope = EVERYT
     statement = f"SELECT {', '.join(asked)} FROM {quote(table.name)}{'' if scope.whole else ' FORCE INDEX (PRIMARY)'}"
     with mysql.connect(replica, limits) as connection:
         found = [
-            _ask(connection, f"counting {table.name}", f"{statement} WHERE {condition}")[0]
+            ask(connection, f"counting {table.name}", f"{statement} WHERE {condition}")[0]
             for condition in mysql.conditions(table, scope)
         ]
     rows, *counted = (_sum(column) for column in zip(*found, strict=True))

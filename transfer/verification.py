@@ -38,8 +38,7 @@ def compare(
     pages = (_as_held(each.table, page) for page in _pages(replica, limits, each))
     place, found = Place("raw", name), Counter[tuple[str, str]]()
     with postgres.connect(warehouse) as connection:
-        standing = postgres.fields_of(connection, place), postgres.key_of(connection, place)
-        if (set(standing[0]), standing[1]) != (set(raw_fields(each.table)), raw_key(each.table)):
+        if not postgres.has_structure(connection, place, raw_fields(each.table), raw_key(each.table)):
             return (Finding(PLACE, "other structure", "", 1),)
         paged = raw_key(each.table) and not each.table.prefixed
         by = _compare_by_key if paged else _compare_multisets

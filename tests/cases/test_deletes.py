@@ -3,28 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from oracle import Places, ask
-from practice import ENGINES, SIZES, STAMP, Practice, opened
-
-from deployments.databases import Databases
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(params=SIZES)
-def size(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def practice(
-    engine: str, size: str, places: Places, module_databases: Databases, monkeypatch: pytest.MonkeyPatch
-) -> Practice:
-    return opened(engine, size, places, module_databases, monkeypatch)
-
+from oracle import ask
+from practice import STAMP
 
 PROCEDURE_NOTES = (
     "ProcNoteNum bigint NOT NULL AUTO_INCREMENT, PatNum bigint NOT NULL, ProcNum bigint NOT NULL, EntryDateTime datetime NOT NULL"

@@ -16,24 +16,6 @@ from practice import A_PROCEDURE, ENGINES, PAGE_ROWS, PROCEDURES, SIZES, Practic
 from deployments.databases import Databases
 from transfer import mysql
 
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(params=SIZES)
-def size(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def practice(
-    engine: str, size: str, places: Places, module_databases: Databases, monkeypatch: pytest.MonkeyPatch
-) -> Practice:
-    return opened(engine, size, places, module_databases, monkeypatch)
-
-
 ROWS = 240
 COMPOSITE = "PatNum bigint NOT NULL, Ordinal int NOT NULL, Note varchar(20), PRIMARY KEY (PatNum, Ordinal)"
 

@@ -21,23 +21,6 @@ from transfer import buckets
 from transfer.errors import PracticeUpgrading, TableError, TableShrunk
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(params=SIZES)
-def size(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def practice(
-    engine: str, size: str, places: Places, module_databases: Databases, monkeypatch: pytest.MonkeyPatch
-) -> Practice:
-    return opened(engine, size, places, module_databases, monkeypatch)
-
-
 @pytest.fixture
 def clinic(
     engine: str, size: str, servers: Servers, databases: Databases, monkeypatch: pytest.MonkeyPatch

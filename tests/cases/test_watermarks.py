@@ -15,31 +15,13 @@ import pytest
 from conftest import numbers, settings_for
 from killing import run_and_die
 from oracle import Places, ask, connected
-from practice import ENGINES, PROCEDURES, SIZES, STAMP, Practice, opened, stopped_clock
+from practice import ENGINES, PROCEDURES, SIZES, STAMP, Practice, stopped_clock
 from runs import plan, run, settle
 
 from deployments.databases import Databases
 from deployments.servers import Servers
 from tasks.sync_table import sync
 from transfer.errors import DatabaseFault, EltError
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(params=SIZES)
-def size(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def practice(
-    engine: str, size: str, places: Places, module_databases: Databases, monkeypatch: pytest.MonkeyPatch
-) -> Practice:
-    return opened(engine, size, places, module_databases, monkeypatch)
-
 
 DATES_AS_KEYS = "ItemNum bigint NOT NULL, Note varchar(20) NOT NULL, PRIMARY KEY (ItemNum)"
 TWO_STAMPS = f"ClaimNum bigint NOT NULL AUTO_INCREMENT, ClaimFee double NOT NULL, SecDateTEdit {STAMP.partition(' ')[2]}, {STAMP}, PRIMARY KEY (ClaimNum)"

@@ -100,3 +100,20 @@ def stopped_clock(practice: Practice, moment: str) -> Iterator[None]:
         yield
     finally:
         practice.write("SET timestamp = DEFAULT", "SET time_zone = '+00:00'")
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=SIZES)
+def size(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def practice(
+    engine: str, size: str, places: Places, module_databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> Practice:
+    return opened(engine, size, places, module_databases, monkeypatch)
