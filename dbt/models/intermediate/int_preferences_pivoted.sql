@@ -6,18 +6,41 @@ preferences as (
 
 ),
 
+pivoted as (
+
+    select
+        max(preference_value) filter (where preference_name = 'ReportsPPOwriteoffDefaultToProcDate') as write_off_dating,
+        max(preference_value) filter (where preference_name = 'ReportPandIschedProdSubtractsWO') as scheduled_less_write_offs,
+        max(preference_value) filter (where preference_name = 'AgingProcLifo') as aging_by_procedure,
+        max(preference_value) filter (where preference_name = 'PayPlansVersion') as payment_plans,
+        max(preference_value) filter (where preference_name = 'PayPlansBillInAdvanceDays') as payment_plan_days,
+        max(preference_value) filter (where preference_name = 'DateLastAging') as last_aging,
+        max(preference_value) filter (where preference_name = 'BrokenApptProcedure') as broken_appointment_codes,
+        max(preference_value) filter (where preference_name = 'BrokenAppointmentAdjustmentType') as broken_appointment_adjustment,
+        max(preference_value) filter (where preference_name = 'RecallTypesShowingInList') as recall_types,
+        max(preference_value) filter (where preference_name = 'RecallExcludeIfAnyFutureAppt') as recall_exclusion,
+        max(preference_value) filter (where preference_name = 'PracticeTitle') as title
+    from preferences
+
+),
+
 final as (
 
     select
         1 as settings_id,
-        cast(coalesce(
-            max(preference_value) filter (
-                where preference_name = 'ReportsPPOwriteoffDefaultToProcDate'
-                    and preference_value in ('0', '1', '2')
-            ),
-            '0'
-        ) as integer) as write_off_dating_mode
-    from preferences
+        cast(case when write_off_dating in ('0', '1', '2') then write_off_dating else '0' end as integer) as write_off_dating_mode,
+        coalesce(scheduled_less_write_offs = '1', false) as is_scheduled_production_less_write_offs,
+        -- OpenDental's yes, no and unknown are 1, 2 and 0
+        coalesce(aging_by_procedure <> '2', true) as is_aging_by_procedure,
+        cast(case when payment_plans in ('1', '2', '3', '4') then payment_plans else '2' end as integer) as payment_plans_version,
+        cast(case when payment_plan_days ~ '^\d{1,4}$' then payment_plan_days else '0' end as integer) as payment_plan_bill_in_advance_days,
+        cast(case when last_aging ~ '^\d{4}-\d{2}-\d{2}' then left(last_aging, 10) end as date) as last_aging_date,
+        cast(case when broken_appointment_codes in ('0', '1', '2', '3') then broken_appointment_codes else '0' end as integer) as broken_appointment_procedure_mode,
+        nullif(cast(case when broken_appointment_adjustment ~ '^\d{1,18}$' then broken_appointment_adjustment else '0' end as bigint), 0) as broken_appointment_adjustment_type_id,
+        case when recall_types ~ '^\d+(,\d+)*$' then recall_types end as recall_types_showing,
+        coalesce(recall_exclusion = '1', false) as is_recall_excluded_by_any_future_appointment,
+        title as practice_title
+    from pivoted
 
 )
 
