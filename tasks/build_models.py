@@ -62,12 +62,14 @@ REASONS = (
 class ModelsPlan:
     """Which base tables' descendants are to be built (all models when `whole`), why, and the state this leads to.
 
-    What reads a base table that is `missing`, as after a first run with --table, waits for it.
+    On a new day so are those of the day's date. What reads a base table that is `missing`, as after a first run with
+    --table, waits for it.
     """
 
     reason: str
     whole: bool
     changed: tuple[str, ...]
+    new_day: bool
     project: str
     numbers: dict[str, int]
     proof: str | None
@@ -142,18 +144,29 @@ def sources() -> frozenset[str]:
 def plan(chosen: Settings) -> ModelsPlan:
     """Decide what to build: the descendants of what changed since the last good build, or everything."""
     numbers, project = positions.base_tables(chosen.warehouse), project_hash()
-    built = positions.last_build(chosen.warehouse)
+    built = positions.last_build(chosen.warehouse, chosen.limits.time_zone)
     declared = sources()
     numbers = {name: number for name, number in numbers.items() if name in declared}
     if not numbers:
-        return ModelsPlan("", False, (), project, numbers, None)
+        return ModelsPlan("", False, (), False, project, numbers, None)
     whole = why_whole(project, built)
     changed = tuple(
         sorted(name for name, number in numbers.items() if built is None or built.positions.get(name) != number)
     )
-    reason = whole or (f"{len(changed)} base tables changed" if changed else "")
-    proof = digest(project, sorted(numbers.items())) if built is None or built.complete else None
-    return ModelsPlan(reason, bool(whole), changed, project, numbers, proof, tuple(sorted(declared - set(numbers))))
+    new_day = built is not None and built.before_today
+    told = [f"{len(changed)} base tables changed"] * bool(changed) + ["a new day"] * new_day
+    # The proof is of an unchanged day: what a day's build made is no answer for the next day's.
+    proof = digest(project, sorted(numbers.items())) if built is None or (built.complete and not new_day) else None
+    return ModelsPlan(
+        reason=whole or ", ".join(told),
+        whole=bool(whole),
+        changed=changed,
+        new_day=new_day,
+        project=project,
+        numbers=numbers,
+        proof=proof,
+        missing=tuple(sorted(declared - set(numbers))),
+    )
 
 
 def why_whole(project: str, built: Built | None) -> str:
@@ -206,14 +219,18 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
     from dbt.artifacts.schemas.run import RunExecutionResult  # 3 s, only where there is something to build
     from dbt.cli.main import dbtRunner
 
-    selection = [] if planned.whole else ["--select", *_descendants(planned.changed)]
+    chosen_nodes = [*_descendants(planned.changed), *(["int_as_of_date+"] if planned.new_day else [])]
+    selection = [] if planned.whole else ["--select", *chosen_nodes]
     selection += ["--exclude", *_descendants(planned.missing)] if planned.missing else []
     # A database's message, which dbt would print and write to run_results.json and dbt.log, may quote a row.
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors"]
-    with environment(chosen.warehouse, chosen.limits.dbt_threads):
+    with environment(chosen.warehouse, chosen.limits):
         outcome = dbtRunner().invoke(
             [
                 "build",
+                # They test the models' SQL on given rows, which `make test` does.
+                "--exclude-resource-type",
+                "unit_test",
                 "--project-dir",
                 str(PROJECT),
                 "--profiles-dir",
@@ -237,7 +254,7 @@ def _descendants(names: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def environment(warehouse: Warehouse, threads: int, **more: str) -> Iterator[None]:
+def environment(warehouse: Warehouse, limits: Limits, **more: str) -> Iterator[None]:
     """Give dbt's profiles.yml the warehouse's address for the time of a build, and dbt what else is set."""
     values = {
         "HOST": warehouse.host,
@@ -246,12 +263,13 @@ def environment(warehouse: Warehouse, threads: int, **more: str) -> Iterator[Non
         "SCHEMA": warehouse.schema_name,
         "USER": warehouse.user,
         "PASSWORD": warehouse.password.get_secret_value(),
-        "THREADS": str(threads),
+        "THREADS": str(limits.dbt_threads),
         "SSLMODE": "verify-full" if warehouse.verified_tls else "disable",
         "SSLROOTCERT": warehouse.tls_ca or "",
     }
     names = {f"ANALYTICS_POSTGRES_{name}": value for name, value in values.items()} | {
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "ELT_TIME_ZONE": limits.time_zone,
         **more,
     }
     before = {name: os.environ.get(name) for name in names}
@@ -289,7 +307,7 @@ def reason_of(message: str) -> str:
 def main(given: Sequence[str]) -> int:
     """Run dbt by hand with the pipeline's own settings; its own words go to the user's terminal, and no further."""
     try:
-        warehouse, threads = Warehouse.read(), Limits.read().dbt_threads
+        warehouse, limits = Warehouse.read(), Limits.read()
     except EltError as error:
         print(error, file=sys.stderr)
         return 2
@@ -298,7 +316,7 @@ def main(given: Sequence[str]) -> int:
     # Variables, as an option of that name in `given` wins over them, and not every command of dbt knows each option.
     with environment(
         warehouse,
-        threads,
+        limits,
         DBT_PROJECT_DIR=str(PROJECT),
         DBT_PROFILES_DIR=str(PROJECT),
         DBT_TARGET_PATH=str(TARGET),

@@ -59,9 +59,10 @@ def test_a_missing_variable(command: Command):
     assert_one_sentence(ended, "REPLICATION_MYSQL_PASSWORD is not set", ".env")
 
 
-def test_an_unusable_variable(command: Command):
-    ended = command(SOURCE_MYSQL_PORT="many")
-    assert_one_sentence(ended, "SOURCE_MYSQL_PORT is unusable")
+@pytest.mark.parametrize(("name", "value"), [("SOURCE_MYSQL_PORT", "many"), ("ELT_TIME_ZONE", "Lunar/Tranquility")])
+def test_an_unusable_variable(name, value, command: Command):
+    ended = command(**{name: value})
+    assert_one_sentence(ended, f"{name} is unusable")
 
 
 @pytest.mark.parametrize("listening", [False, True], ids=["refusing", "silent"])

@@ -275,6 +275,20 @@ def test_dbt_builds_what_descends_from_what_changed(source, warehouse, small_dbt
     assert set(built()) == {"people", "visits", "both"}
 
 
+def test_a_new_day_is_built_without_any_change(source, warehouse, small_dbt):
+    (small_dbt / "models/int_as_of_date.sql").write_text("select current_date as day")
+    clinic(source)
+    settle(source)
+    elt()
+    assert elt().models is None
+    warehouse.run("UPDATE etl_dbt_status SET built_at = built_at - interval '1 day'")
+    (last,) = warehouse.run("SELECT oid FROM pg_class WHERE relname = 'people'")
+    models = elt().models
+    assert (models.reason, models.passed) == ("a new day", 1)
+    assert warehouse.run("SELECT oid FROM pg_class WHERE relname = 'people'") == [last]
+    assert elt().models is None
+
+
 def test_a_failed_build_leaves_its_work_to_the_next_run(prefect, source, warehouse, small_dbt):
     clinic(source)
     elt()

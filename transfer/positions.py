@@ -310,10 +310,11 @@ def note_standardized(
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The last good build of the models: of which project, from which base tables, and whether its relations stand."""
+    """The last good build of the models: of which project, from which base tables, when, and whether its relations stand."""
 
     project: str
     positions: dict[str, int]
+    before_today: bool
     complete: bool
 
 
@@ -327,22 +328,24 @@ def base_tables(warehouse: Warehouse) -> dict[str, int]:
     return {str(name): int(number) for name, number in found}
 
 
-def last_build(warehouse: Warehouse) -> Built | None:
-    """Return the last good build, None before the first."""
+def last_build(warehouse: Warehouse, time_zone: str) -> Built | None:
+    """Return the last good build, None before the first; the time zone tells when a day begins."""
     with postgres.connect(warehouse) as connection:
         found = connection.rows(
             "reading etl_dbt_status",
-            f"SELECT project_hash, positions, relations FROM {_builds(warehouse)} WHERE good ORDER BY id DESC LIMIT 1",
+            "SELECT project_hash, positions, relations, (built_at AT TIME ZONE $1)::date < (now() AT TIME ZONE $1)::date"
+            f" FROM {_builds(warehouse)} WHERE good ORDER BY id DESC LIMIT 1",
+            (time_zone,),
         )
         if not found:
             return None
-        project, numbers, relations = found[0]
+        project, numbers, relations, before_today = found[0]
         ((missing,),) = connection.rows(
             "looking for the models",
             "SELECT count(*) FROM json_array_elements_text($1::text::json) AS relation WHERE to_regclass(relation) IS NULL",
             (relations,),
         )
-    return Built(str(project), json.loads(numbers), not missing)
+    return Built(str(project), json.loads(numbers), bool(before_today), not missing)
 
 
 def note_built(

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -137,6 +138,7 @@ class Limits(_Group):
     log_dir: Path = ROOT / "logs"
     standardize_dir: Path = ROOT / "transfer" / "standardize"
     dbt_threads: int = Field(default=4, ge=1)
+    time_zone: str = "UTC"
 
     @field_validator("exclude", "retry_seconds", mode="before")
     @classmethod
@@ -152,6 +154,15 @@ class Limits(_Group):
     @classmethod
     def _pair_methods(cls, value: object) -> object:
         return _pairs(value, "it is a list of tables and their methods, as in fee=reload,securitylog=compare")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("it is the name of the practice's time zone, as in America/Chicago") from None
+        return name
 
     @field_validator("methods")
     @classmethod
