@@ -35,6 +35,7 @@ final as (
         -- amounts
         {{ money('claim_procedures.fee_billed') }} as fee_billed,
         {{ money('claim_procedures.ins_pay_est') }} as estimated_payment,
+        nullif({{ money('claim_procedures.ins_est_total_override') }}, -1) as estimated_payment_override,
         {{ money('claim_procedures.ins_pay_amt') }} as insurance_payment,
         {{ money('claim_procedures.ded_applied') }} as deductible_applied,
         {{ money('claim_procedures.write_off') }} as write_off,

@@ -12,6 +12,7 @@ final as (
         nullif(pay_splits.proc_num, 0) as procedure_id,
         nullif(pay_splits.adj_num, 0) as adjustment_id,
         nullif(pay_splits.pay_plan_num, 0) as payment_plan_id,
+        nullif(pay_splits.pay_plan_charge_num, 0) as payment_plan_charge_id,
         nullif(pay_splits.unearned_type, 0) as unearned_type_id,
 
         -- names, codes and flags
