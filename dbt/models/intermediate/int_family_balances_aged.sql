@@ -1,0 +1,285 @@
+{#
+    A table, as four marts read it and it takes a scan of every transaction.
+
+    All days are aged at once. A transaction's day matters only by which day of the list it is the first to be at least 0, 31,
+    61 or 91 days old on. So the days are first put into the few classes that differ in that (`aged_by`: the last day of the
+    class), the transactions are summed by family and class, each sum becomes at most four steps up on the way through the
+    list, and the steps are added up along it.
+#}
+{{ config(materialized='table', indexes=[{'columns': ['family_balance_id'], 'unique': True}]) }}
+
+with
+
+entries as (
+
+    select * from {{ ref('int_account_transactions_netted') }}
+
+),
+
+insurance_estimates as (
+
+    select * from {{ ref('int_insurance_estimates_dated') }}
+
+),
+
+patients as (
+
+    select * from {{ ref('stg_opendental__patients') }}
+
+),
+
+aging_dates as (
+
+    select * from {{ ref('int_aging_dates_listed') }}
+
+),
+
+days as (
+
+    select
+        array_agg(distinct as_of_date order by as_of_date) as days,
+        count(distinct as_of_date) as number_of_days
+    from aging_dates
+
+),
+
+numbered_days as (
+
+    select
+        listed.as_of_date,
+        listed.day_number
+    from days
+    cross join unnest(days.days) with ordinality as listed (as_of_date, day_number)
+
+),
+
+ages as (
+
+    select *
+    from (values (0, 0), (1, 31), (2, 61), (3, 91)) as listed (age, age_in_days)
+
+),
+
+classes as (
+
+    select array_agg(distinct numbered_days.as_of_date - ages.age_in_days + 1 order by numbered_days.as_of_date - ages.age_in_days + 1) as ends
+    from numbered_days
+    cross join ages
+
+),
+
+families as (
+
+    select
+        patient_id,
+        coalesce(guarantor_id, patient_id) as guarantor_id
+    from patients
+
+),
+
+-- What has no day is older than everything; what is younger than the last day of the list has no class.
+summed as (
+
+    select
+        families.guarantor_id,
+        classes.ends[width_bucket(coalesce(entries.aging_date, '-infinity'), classes.ends) + 1] - 1 as aged_by,
+        width_bucket(coalesce(entries.counted_from_date, '-infinity') - 1, days.days) + 1 as counted_day,
+        sum(entries.charge) as charge,
+        sum(entries.credit) as credit
+    from entries
+    cross join classes
+    cross join days
+    inner join families
+        on families.patient_id = entries.patient_id
+    group by 1, 2, 3
+
+),
+
+aged as (
+
+    select
+        summed.guarantor_id,
+        ages.age,
+        greatest(width_bucket(summed.aged_by + ages.age_in_days - 1, days.days) + 1, summed.counted_day) as day_number,
+        summed.charge,
+        case ages.age when 0 then summed.credit else 0 end as credit
+    from summed
+    cross join ages
+    cross join days
+    where summed.aged_by is not null
+
+),
+
+estimated as (
+
+    select
+        families.guarantor_id,
+        width_bucket(coalesce(insurance_estimates.expected_from_date, '-infinity') - 1, days.days) + 1 as first_day,
+        width_bucket(coalesce(insurance_estimates.received_date, 'infinity') - 1, days.days) + 1 as end_day,
+        insurance_estimates.is_pending,
+        sum(insurance_estimates.amount) as amount
+    from insurance_estimates
+    cross join days
+    inner join families
+        on families.patient_id = insurance_estimates.patient_id
+    group by 1, 2, 3, 4
+
+),
+
+steps as (
+
+    select
+        guarantor_id,
+        day_number,
+        case age when 0 then charge else 0 end as charges,
+        case age when 1 then charge else 0 end as charges_31,
+        case age when 2 then charge else 0 end as charges_61,
+        case age when 3 then charge else 0 end as charges_91,
+        credit as credits,
+        0 as entered,
+        0 as estimate,
+        0 as pending_estimate
+    from aged
+
+    union all
+
+    select guarantor_id, counted_day, 0, 0, 0, 0, 0, charge + credit, 0, 0
+    from summed
+
+    union all
+
+    select guarantor_id, first_day, 0, 0, 0, 0, 0, 0, amount, 0
+    from estimated
+    where first_day < end_day
+
+    union all
+
+    select guarantor_id, end_day, 0, 0, 0, 0, 0, 0, - amount, 0
+    from estimated
+    where first_day < end_day
+
+    union all
+
+    select guarantor_id, 1, 0, 0, 0, 0, 0, 0, 0, amount
+    from estimated
+    where is_pending
+
+),
+
+daily_steps as (
+
+    select
+        steps.guarantor_id,
+        steps.day_number,
+        sum(steps.charges) as charges,
+        sum(steps.charges_31) as charges_31,
+        sum(steps.charges_61) as charges_61,
+        sum(steps.charges_91) as charges_91,
+        sum(steps.credits) as credits,
+        sum(steps.entered) as entered,
+        sum(steps.estimate) as estimate,
+        sum(steps.pending_estimate) as pending_estimate
+    from steps
+    cross join days
+    where steps.day_number <= days.number_of_days
+    group by steps.guarantor_id, steps.day_number
+
+),
+
+running as (
+
+    select
+        guarantor_id,
+        day_number,
+        lead(day_number) over in_order as next_day_number,
+        sum(charges) over in_order as charges,
+        sum(charges_31) over in_order as charges_31,
+        sum(charges_61) over in_order as charges_61,
+        sum(charges_91) over in_order as charges_91,
+        sum(credits) over in_order as credits,
+        sum(entered) over in_order as entered,
+        sum(estimate) over in_order as estimate,
+        sum(pending_estimate) over in_order as pending_estimate
+    from daily_steps
+    window in_order as (partition by guarantor_id order by day_number)
+
+),
+
+-- A bucket that netting brings below zero is emptied into the pool of credits.
+pooled as (
+
+    select
+        guarantor_id,
+        day_number,
+        next_day_number,
+        charges + credits as balance_to_date,
+        entered,
+        estimate,
+        pending_estimate,
+        greatest(charges - charges_31, 0) as charges_0_to_30,
+        greatest(charges_31 - charges_61, 0) as charges_31_to_60,
+        greatest(charges_61 - charges_91, 0) as charges_61_to_90,
+        greatest(charges_91, 0) as charges_over_90,
+        - credits - least(charges - charges_31, 0) - least(charges_31 - charges_61, 0)
+            - least(charges_61 - charges_91, 0) - least(charges_91, 0) as pool
+    from running
+    where charges <> 0 or charges_31 <> 0 or charges_61 <> 0 or charges_91 <> 0 or credits <> 0
+        or entered <> 0 or estimate <> 0 or pending_estimate <> 0
+
+),
+
+-- The pool pays the oldest bucket first.
+paid as (
+
+    select
+        guarantor_id,
+        day_number,
+        next_day_number,
+        balance_to_date,
+        entered,
+        estimate,
+        pending_estimate,
+        greatest(least(charges_0_to_30, charges_over_90 + charges_61_to_90 + charges_31_to_60 + charges_0_to_30 - pool), 0) as balance_0_to_30,
+        greatest(least(charges_31_to_60, charges_over_90 + charges_61_to_90 + charges_31_to_60 - pool), 0) as balance_31_to_60,
+        greatest(least(charges_61_to_90, charges_over_90 + charges_61_to_90 - pool), 0) as balance_61_to_90,
+        greatest(charges_over_90 - pool, 0) as balance_over_90,
+        least(charges_over_90 + charges_61_to_90 + charges_31_to_60 + charges_0_to_30 - pool, 0) as credit_balance
+    from pooled
+
+),
+
+final as (
+
+    select
+        aging_dates.aging_date_id || ' ' || paid.guarantor_id as family_balance_id,
+        aging_dates.aging_date_id,
+        aging_dates.as_of_date,
+        aging_dates.is_historic,
+        paid.guarantor_id,
+        paid.balance_0_to_30,
+        paid.balance_31_to_60,
+        paid.balance_61_to_90,
+        paid.balance_over_90,
+        paid.balance_0_to_30 + paid.balance_31_to_60 + paid.balance_61_to_90 + paid.balance_over_90 as ar_total,
+        paid.credit_balance,
+        case when aging_dates.is_historic then 0 else paid.entered - paid.balance_to_date end as future_entries,
+        case when aging_dates.is_historic then paid.balance_to_date else paid.entered end as balance_total,
+        case when aging_dates.is_historic then paid.estimate else paid.pending_estimate end as insurance_estimate
+    from paid
+    cross join days
+    inner join numbered_days
+        on numbered_days.day_number >= paid.day_number
+            and numbered_days.day_number < coalesce(paid.next_day_number, days.number_of_days + 1)
+    inner join aging_dates
+        on aging_dates.as_of_date = numbered_days.as_of_date
+    where paid.balance_to_date <> 0
+        or paid.balance_0_to_30 <> 0
+        or paid.balance_31_to_60 <> 0
+        or paid.balance_61_to_90 <> 0
+        or paid.balance_over_90 <> 0
+        or (paid.estimate <> 0 and aging_dates.is_historic)
+        or (not aging_dates.is_historic and (paid.entered <> 0 or paid.pending_estimate <> 0))
+
+)
+
+select * from final
