@@ -28,13 +28,16 @@ final as (
         nullif(appointment_changes.apt_num, 0) as appointment_id,
         nullif(appointment_changes.pat_num, 0) as patient_id,
         nullif(appointment_changes.prov_num, 0) as provider_id,
+        nullif(appointment_changes.prov_hyg, 0) as hygienist_id,
         nullif(appointment_changes.clinic_num, 0) as clinic_id,
+        nullif(appointment_changes.op, 0) as operatory_id,
 
         -- names, codes and flags
         appointment_changes.hist_appt_action as appointment_action_code,
         appointment_action_labels.label as appointment_action,
         appointment_changes.apt_status as appointment_status_code,
         appointment_status_labels.label as appointment_status,
+        5 * length(appointment_changes.pattern) as length_minutes,
 
         -- dates and times, the practice's local time
         appointment_changes.apt_date_time as appointment_at,
