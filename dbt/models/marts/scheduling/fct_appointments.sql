@@ -18,9 +18,28 @@ procedures as (
 
 ),
 
+appointment_breaks as (
+
+    select * from {{ ref('int_appointment_breaks_matched') }}
+    where is_current
+
+),
+
 definitions as (
 
     select * from {{ ref('stg_opendental__definitions') }}
+
+),
+
+providers as (
+
+    select * from {{ ref('stg_opendental__providers') }}
+
+),
+
+as_of as (
+
+    select * from {{ ref('int_as_of_date') }}
 
 ),
 
@@ -31,6 +50,7 @@ final as (
         appointments.patient_id,
         appointments.provider_id,
         appointments.hygienist_id,
+        coalesce(appointments.hygienist_id, appointments.provider_id) as performing_provider_id,
         appointments.clinic_id,
         appointments.operatory_id,
         appointments.planned_appointment_id,
@@ -40,14 +60,16 @@ final as (
         appointments.appointment_status,
         case
             when appointments.appointment_status = 'Complete' then 'Kept'
+            when appointments.appointment_status = 'Broken' then coalesce(appointment_breaks.break_outcome, 'Broken')
+            when appointments.appointment_status in ('Scheduled', 'ASAP') and cast(appointments.appointment_at as date) < as_of.as_of_date then 'Unresolved'
             when appointments.appointment_status in ('Scheduled', 'ASAP') then 'Scheduled'
-            when appointments.appointment_status = 'Broken' then 'Broken'
             else 'Not a visit'
         end as appointment_outcome,
         definitions.item_name as confirmation_status,
         appointments.appointment_priority,
         appointments.is_new_patient,
         appointments.hygienist_id is not null as has_hygienist,
+        appointments.hygienist_id is not null or coalesce(providers.is_hygienist, false) as is_hygiene,
         appointments.arrived_at,
         appointments.seated_at,
         appointments.dismissed_at,
@@ -60,6 +82,11 @@ final as (
         coalesce(procedures.planned_production, 0) as planned_production,
         appointments.updated_at
     from appointments
+    cross join as_of
+    left join appointment_breaks
+        on appointment_breaks.appointment_id = appointments.appointment_id
+    left join providers
+        on providers.provider_id = appointments.provider_id
     left join appointment_changes
         on appointment_changes.appointment_id = appointments.appointment_id
     left join procedures
