@@ -20,6 +20,7 @@ pivoted as (
         max(preference_value) filter (where preference_name = 'BrokenAppointmentAdjustmentType') as broken_appointment_adjustment,
         max(preference_value) filter (where preference_name = 'RecallTypesShowingInList') as recall_types,
         max(preference_value) filter (where preference_name = 'RecallExcludeIfAnyFutureAppt') as recall_exclusion,
+        max(preference_value) filter (where preference_name = 'BalancesDontSubtractIns') as balances_with_insurance,
         max(preference_value) filter (where preference_name = 'PracticeTitle') as title
     from preferences
 
@@ -41,6 +42,7 @@ final as (
         nullif(cast(case when broken_appointment_adjustment ~ '^\d{1,18}$' then broken_appointment_adjustment else '0' end as bigint), 0) as broken_appointment_adjustment_type_id,
         case when recall_types ~ '^\d+(,\d+)*$' then recall_types end as recall_types_showing,
         coalesce(recall_exclusion = '1', false) as is_recall_excluded_by_any_future_appointment,
+        coalesce(balances_with_insurance <> '1', true) as is_balance_less_insurance_estimate,
         title as practice_title
     from pivoted
 

@@ -25,6 +25,17 @@ primary_coverage as (
 
 ),
 
+merges as (
+
+    select distinct on (from_patient_id)
+        from_patient_id,
+        to_patient_id
+    from {{ ref('stg_opendental__patient_links') }}
+    where patient_link_type = 'Merge'
+    order by from_patient_id, linked_at desc nulls last, patient_link_id desc
+
+),
+
 final as (
 
     select
@@ -39,6 +50,7 @@ final as (
         patients.preferred_name,
         patients.chart_number,
         patients.patient_status,
+        merges.to_patient_id as merged_into_patient_id,
         patients.gender,
         patients.marital_status,
         patients.birth_date,
@@ -67,6 +79,8 @@ final as (
         on definitions.definition_id = patients.billing_type_id
     left join primary_coverage
         on primary_coverage.patient_id = patients.patient_id
+    left join merges
+        on merges.from_patient_id = patients.patient_id
     left join procedures
         on procedures.patient_id = patients.patient_id
 
