@@ -24,6 +24,11 @@ counted as (
         (select count(*) from {{ ref('stg_opendental__appointments') }})
     union all
     select
+        'recalls',
+        (select count(*) from {{ ref('recalls') }}),
+        (select count(*) from {{ ref('stg_opendental__recalls') }})
+    union all
+    select
         'payments',
         (select count(*) from {{ ref('fct_payments') }}),
         (select count(*) from {{ ref('stg_opendental__pay_splits') }})
