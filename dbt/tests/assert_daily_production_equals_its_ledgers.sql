@@ -8,7 +8,9 @@ production as (
         sum(adjustments) as adjustments,
         sum(write_offs_by_payment_date) as write_offs_by_payment_date,
         sum(write_offs_by_procedure_date) as write_offs_by_procedure_date,
-        sum(write_offs_by_claim_date) as write_offs_by_claim_date
+        sum(write_offs_by_claim_date) as write_offs_by_claim_date,
+        sum(scheduled_production) as scheduled_production,
+        sum(scheduled_discounts) as scheduled_discounts
     from {{ ref('daily_production') }}
 
 ),
@@ -68,6 +70,40 @@ expected_snapshots as (
 
 ),
 
+scheduled_procedures as (
+
+    select * from {{ ref('stg_opendental__procedures') }}
+    where procedure_status_code = 1
+        and appointment_id in (
+            select appointment_id
+            from {{ ref('stg_opendental__appointments') }}
+            where appointment_status_code = 1
+        )
+
+),
+
+scheduled as (
+
+    select
+        sum(procedure_fee * (unit_quantity + base_units)) as fees,
+        sum(discount + discount_plan_amount) as discounts
+    from scheduled_procedures
+
+),
+
+scheduled_write_offs as (
+
+    select sum(coalesce(estimated_write_off_override, estimated_write_off)) as amount
+    from {{ ref('stg_opendental__claim_procedures') }}
+    where procedure_id in (select procedure_id from scheduled_procedures)
+        and (
+            claim_procedure_status_code = 8
+            or claim_procedure_status_code = 6
+            and (select is_scheduled_production_less_write_offs from {{ ref('int_preferences_pivoted') }})
+        )
+
+),
+
 compared as (
 
     select 'gross production' as what, production.gross_production as mart, coalesce(completed_procedures.amount, 0) - coalesce(capitation.amount, 0) as ledger
@@ -84,6 +120,12 @@ compared as (
     union all
     select 'write-offs by claim date', production.write_offs_by_claim_date, coalesce(write_offs.received, 0) + coalesce(expected_snapshots.amount, 0)
     from production cross join write_offs cross join expected_snapshots
+    union all
+    select 'scheduled production', production.scheduled_production, coalesce(scheduled.fees, 0) - coalesce(scheduled_write_offs.amount, 0)
+    from production cross join scheduled cross join scheduled_write_offs
+    union all
+    select 'scheduled discounts', production.scheduled_discounts, -scheduled.discounts
+    from production cross join scheduled
 
 ),
 

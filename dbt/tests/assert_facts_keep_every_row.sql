@@ -29,10 +29,44 @@ counted as (
         (select count(*) from {{ ref('stg_opendental__recalls') }})
     union all
     select
-        'payments',
-        (select count(*) from {{ ref('fct_payments') }}),
+        'adjustments',
+        (select count(*) from {{ ref('fct_adjustments') }}),
+        (select count(*) from {{ ref('stg_opendental__adjustments') }})
+    union all
+    select
+        'pay splits',
+        (select count(*) from {{ ref('fct_pay_splits') }}),
         (select count(*) from {{ ref('stg_opendental__pay_splits') }})
-        + (select count(*) from {{ ref('stg_opendental__claim_procedures') }} where claim_payment_id is not null)
+    union all
+    select
+        'claim procedures',
+        (select count(*) from {{ ref('fct_claim_procedures') }}),
+        (select count(*) from {{ ref('stg_opendental__claim_procedures') }})
+    union all
+    select
+        'claims',
+        (select count(*) from {{ ref('claims') }}),
+        (select count(*) from {{ ref('stg_opendental__claims') }})
+    union all
+    select
+        'procedure codes',
+        (select count(*) from {{ ref('dim_procedure_codes') }}),
+        (select count(*) from {{ ref('stg_opendental__procedure_codes') }})
+    union all
+    select
+        'clinics',
+        (select count(*) from {{ ref('dim_clinics') }}),
+        (select count(*) from {{ ref('stg_opendental__clinics') }})
+    union all
+    select
+        'carriers',
+        (select count(*) from {{ ref('dim_carriers') }}),
+        (select count(*) from {{ ref('stg_opendental__carriers') }})
+    union all
+    select
+        'insurance plans',
+        (select count(*) from {{ ref('dim_insurance_plans') }}),
+        (select count(*) from {{ ref('stg_opendental__insurance_plans') }})
 
 ),
 

@@ -21,7 +21,13 @@ final as (
         ), 0) as insurance_paid,
         coalesce(sum(estimated_payment) filter (
             where claim_procedure_status = 'Not received'
-        ), 0) as insurance_pending
+        ), 0) as insurance_pending,
+        coalesce(sum(coalesce(estimated_write_off_override, estimated_write_off)) filter (
+            where claim_procedure_status = 'Estimate'
+        ), 0) as estimated_write_off,
+        coalesce(sum(coalesce(estimated_write_off_override, estimated_write_off)) filter (
+            where claim_procedure_status = 'Capitation estimate'
+        ), 0) as estimated_capitation_write_off
     from claim_procedures
     where procedure_id is not null
     group by procedure_id

@@ -22,6 +22,8 @@ priced as (
         coalesce(claim_procedures.insurance_write_off, 0) as insurance_write_off,
         coalesce(claim_procedures.insurance_paid, 0) as insurance_paid,
         coalesce(claim_procedures.insurance_pending, 0) as insurance_pending,
+        coalesce(claim_procedures.estimated_write_off, 0) as estimated_write_off,
+        coalesce(claim_procedures.estimated_capitation_write_off, 0) as estimated_capitation_write_off,
         coalesce(procedures.procedure_status = 'Complete', false) as is_completed
     from procedures
     left join claim_procedures

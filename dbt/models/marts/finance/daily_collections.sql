@@ -1,8 +1,15 @@
 with
 
-payments as (
+pay_splits as (
 
-    select * from {{ ref('fct_payments') }}
+    select * from {{ ref('fct_pay_splits') }}
+
+),
+
+insurance_payments as (
+
+    select * from {{ ref('fct_claim_procedures') }}
+    where is_on_payment
 
 ),
 
@@ -18,33 +25,88 @@ clinics as (
 
 ),
 
+-- the splits have two dates: summed once by both, and the sums by each
+split_sums as (
+
+    select
+        payment_date,
+        payment_header_date,
+        provider_id,
+        clinic_id,
+        sum(patient_income) as patient_income,
+        coalesce(sum(patient_income) filter (where is_unearned), 0) as patient_income_unearned,
+        coalesce(sum(split_amount) filter (where is_hidden_unearned), 0) as hidden_unearned,
+        count(*) as payment_lines
+    from pay_splits
+    group by payment_date, payment_header_date, provider_id, clinic_id
+
+),
+
 amounts as (
 
     select
-        payments.*,
-        case when payment_kind = 'Patient' and is_income then amount else 0 end as patient_income,
-        case when payment_kind = 'Insurance' and is_income then amount else 0 end as insurance_income,
-        coalesce(claim_procedure_status in ('Received', 'Supplemental'), false) as is_received
-    from payments
+        payment_date as collection_date,
+        provider_id,
+        clinic_id,
+        patient_income,
+        patient_income_unearned,
+        0 as patient_income_by_payment,
+        0 as insurance_income,
+        0 as insurance_income_received,
+        hidden_unearned,
+        payment_lines
+    from split_sums
+
+    union all
+
+    select
+        payment_header_date,
+        provider_id,
+        clinic_id,
+        0,
+        0,
+        patient_income,
+        0,
+        0,
+        0,
+        0
+    from split_sums
+    where patient_income <> 0
+
+    union all
+
+    select
+        check_date,
+        provider_id,
+        clinic_id,
+        0,
+        0,
+        0,
+        insurance_income,
+        case when is_received then insurance_income else 0 end,
+        0,
+        1
+    from insurance_payments
 
 ),
 
 summed as (
 
     select
-        payment_date as collection_date,
+        collection_date,
         provider_id,
         clinic_id,
         sum(patient_income) as patient_income,
-        coalesce(sum(patient_income) filter (where not is_unearned), 0) as patient_income_earned,
-        coalesce(sum(patient_income) filter (where is_unearned), 0) as patient_income_unearned,
+        sum(patient_income) - sum(patient_income_unearned) as patient_income_earned,
+        sum(patient_income_unearned) as patient_income_unearned,
+        sum(patient_income_by_payment) as patient_income_by_payment,
         sum(insurance_income) as insurance_income,
-        coalesce(sum(insurance_income) filter (where is_received), 0) as insurance_income_received,
+        sum(insurance_income_received) as insurance_income_received,
         sum(patient_income) + sum(insurance_income) as total_income,
-        coalesce(sum(amount) filter (where is_hidden_unearned), 0) as hidden_unearned,
-        count(*) as payment_lines
+        sum(hidden_unearned) as hidden_unearned,
+        cast(sum(payment_lines) as bigint) as payment_lines
     from amounts
-    group by payment_date, provider_id, clinic_id
+    group by collection_date, provider_id, clinic_id
 
 ),
 
@@ -69,6 +131,7 @@ final as (
         keyed.patient_income,
         keyed.patient_income_earned,
         keyed.patient_income_unearned,
+        keyed.patient_income_by_payment,
         keyed.insurance_income,
         keyed.insurance_income_received,
         keyed.total_income,

@@ -7,9 +7,15 @@ procedures as (
 
 ),
 
+scheduled as (
+
+    select * from {{ ref('int_procedures_scheduled') }}
+
+),
+
 adjustments as (
 
-    select * from {{ ref('stg_opendental__adjustments') }}
+    select * from {{ ref('fct_adjustments') }}
 
 ),
 
@@ -43,26 +49,21 @@ amounts as (
         procedure_date as production_date,
         provider_id,
         clinic_id,
-        1 as procedures_completed,
-        gross_production,
+        count(*) as procedures_completed,
+        sum(gross_production) as gross_production,
         0 as adjustments,
         0 as write_offs_by_payment_date,
         0 as write_offs_by_procedure_date,
-        0 as write_offs_by_claim_date
+        0 as write_offs_by_claim_date,
+        0 as procedures_scheduled,
+        0 as scheduled_production,
+        0 as scheduled_discounts
     from procedures
+    group by procedure_date, provider_id, clinic_id
 
     union all
 
-    select
-        adjustment_date,
-        provider_id,
-        clinic_id,
-        0,
-        0,
-        adjustment_amount,
-        0,
-        0,
-        0
+    select adjustment_date, provider_id, clinic_id, 0, 0, adjustment_amount, 0, 0, 0, 0, 0, 0
     from adjustments
 
     union all
@@ -76,8 +77,22 @@ amounts as (
         0,
         case when write_off_dating_mode = 0 then amount else 0 end,
         case when write_off_dating_mode = 1 then amount else 0 end,
-        case when write_off_dating_mode = 2 then amount else 0 end
+        case when write_off_dating_mode = 2 then amount else 0 end,
+        0,
+        0,
+        0
     from write_offs
+
+    union all
+
+    select scheduled_date, provider_id, appointment_clinic_id, 0, 0, 0, 0, 0, 0, 1, scheduled_production, 0
+    from scheduled
+
+    union all
+
+    select scheduled_date, provider_id, clinic_id, 0, 0, 0, 0, 0, 0, 0, 0, scheduled_discount
+    from scheduled
+    where scheduled_discount <> 0
 
 ),
 
@@ -87,12 +102,15 @@ summed as (
         production_date,
         provider_id,
         clinic_id,
-        sum(procedures_completed) as procedures_completed,
+        cast(sum(procedures_completed) as bigint) as procedures_completed,
         sum(gross_production) as gross_production,
         sum(adjustments) as adjustments,
         sum(write_offs_by_payment_date) as write_offs_by_payment_date,
         sum(write_offs_by_procedure_date) as write_offs_by_procedure_date,
-        sum(write_offs_by_claim_date) as write_offs_by_claim_date
+        sum(write_offs_by_claim_date) as write_offs_by_claim_date,
+        cast(sum(procedures_scheduled) as bigint) as procedures_scheduled,
+        sum(scheduled_production) as scheduled_production,
+        sum(scheduled_discounts) as scheduled_discounts
     from amounts
     group by production_date, provider_id, clinic_id
 
@@ -110,24 +128,10 @@ keyed as (
 
 ),
 
-final as (
+chosen as (
 
     select
-        keyed.daily_production_id,
-        keyed.production_date,
-        keyed.provider_id,
-        providers.abbreviation as provider_abbreviation,
-        keyed.clinic_id,
-        clinics.abbreviation as clinic_abbreviation,
-        keyed.procedures_completed,
-        keyed.gross_production,
-        keyed.adjustments,
-        keyed.write_offs_by_payment_date,
-        keyed.write_offs_by_procedure_date,
-        keyed.write_offs_by_claim_date,
-        keyed.net_production_by_payment_date,
-        keyed.net_production_by_procedure_date,
-        keyed.net_production_by_claim_date,
+        keyed.*,
         settings.write_off_dating_mode,
         case settings.write_off_dating_mode
             when 0 then keyed.net_production_by_payment_date
@@ -136,10 +140,38 @@ final as (
         end as net_production
     from keyed
     cross join settings
+
+),
+
+final as (
+
+    select
+        chosen.daily_production_id,
+        chosen.production_date,
+        chosen.provider_id,
+        providers.abbreviation as provider_abbreviation,
+        chosen.clinic_id,
+        clinics.abbreviation as clinic_abbreviation,
+        chosen.procedures_completed,
+        chosen.gross_production,
+        chosen.adjustments,
+        chosen.write_offs_by_payment_date,
+        chosen.write_offs_by_procedure_date,
+        chosen.write_offs_by_claim_date,
+        chosen.net_production_by_payment_date,
+        chosen.net_production_by_procedure_date,
+        chosen.net_production_by_claim_date,
+        chosen.write_off_dating_mode,
+        chosen.net_production,
+        chosen.procedures_scheduled,
+        chosen.scheduled_production,
+        chosen.scheduled_discounts,
+        chosen.net_production + chosen.scheduled_production + chosen.scheduled_discounts as net_production_with_scheduled
+    from chosen
     left join providers
-        on providers.provider_id = keyed.provider_id
+        on providers.provider_id = chosen.provider_id
     left join clinics
-        on clinics.clinic_id = keyed.clinic_id
+        on clinics.clinic_id = chosen.clinic_id
 
 )
 

@@ -31,6 +31,7 @@ final as (
         nullif(claims.prov_treat, 0) as provider_id,
         nullif(claims.prov_bill, 0) as billing_provider_id,
         nullif(claims.clinic_num, 0) as clinic_id,
+        nullif(claims.custom_tracking, 0) as custom_tracking_id,
 
         -- names, codes and flags
         claims.claim_status as claim_status_code,
