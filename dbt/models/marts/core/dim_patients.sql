@@ -12,9 +12,27 @@ definitions as (
 
 ),
 
-procedures as (
+visits as (
 
-    select * from {{ ref('int_procedures_aggregated_to_patients') }}
+    select
+        patient_id,
+        min(visit_date) as first_visit_date,
+        max(visit_date) as last_visit_date,
+        count(*) as visit_days
+    from {{ ref('fct_visits') }}
+    group by patient_id
+
+),
+
+-- what was charged for a broken appointment is production, though no visit
+production as (
+
+    select
+        patient_id,
+        sum(gross_production) as gross_production
+    from {{ ref('fct_procedures') }}
+    where is_completed
+    group by patient_id
 
 ),
 
@@ -60,10 +78,10 @@ final as (
         definitions.item_name as billing_type,
         primary_coverage.insurance_plan_id as primary_insurance_plan_id,
         primary_coverage.carrier_name as primary_carrier_name,
-        procedures.first_visit_date,
-        procedures.last_visit_date,
-        coalesce(procedures.visit_days, 0) as visit_days,
-        coalesce(procedures.gross_production, 0) as gross_production,
+        visits.first_visit_date,
+        visits.last_visit_date,
+        coalesce(visits.visit_days, 0) as visit_days,
+        coalesce(production.gross_production, 0) as gross_production,
         patients.estimated_balance,
         patients.balance_0_to_30,
         patients.balance_31_to_60,
@@ -81,8 +99,10 @@ final as (
         on primary_coverage.patient_id = patients.patient_id
     left join merges
         on merges.from_patient_id = patients.patient_id
-    left join procedures
-        on procedures.patient_id = patients.patient_id
+    left join visits
+        on visits.patient_id = patients.patient_id
+    left join production
+        on production.patient_id = patients.patient_id
 
 )
 

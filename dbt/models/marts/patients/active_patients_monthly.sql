@@ -1,9 +1,12 @@
-{% set months = var('active_history_months') %}
+{%- set months = var('active_history_months') %}
 with
 
 as_of_date as (
 
-    select * from {{ ref('int_as_of_date') }}
+    select
+        as_of_date,
+        cast(12 * extract(year from as_of_date) + extract(month from as_of_date) as integer) as current_month
+    from {{ ref('int_as_of_date') }}
 
 ),
 
@@ -33,103 +36,87 @@ clinics as (
 
 ),
 
--- 18 months more than are shown, for who was active then; the current month is reckoned as of the day
-months as (
+month_ends as (
 
     select
         months.month_number,
-        cast(date_trunc('month', as_of_date.as_of_date) + (months.month_number + 1) * interval '1 month' - interval '1 day' as date) as month_end_date,
-        least(
-            as_of_date.as_of_date,
-            cast(date_trunc('month', as_of_date.as_of_date) + (months.month_number + 1) * interval '1 month' - interval '1 day' as date)
-        ) as reckoned_date
+        as_of_date.as_of_date,
+        cast(date_trunc('month', as_of_date.as_of_date) + (months.month_number + 1) * interval '1 month' - interval '1 day' as date) as month_end_date
     from as_of_date
-    cross join generate_series(-({{ months }} + 18), 0) as months (month_number)
+    cross join generate_series(1 - {{ months }}, 0) as months (month_number)
 
 ),
 
--- a visit makes active until a day before 18 (or 24) months later; visits that follow within that time make one period of it
-windows as (
-
-    select
-        window_months,
-        window_months * interval '1 month' as window_length
-    from (values (18), (24)) as lengths (window_months)
-
-),
-
-dated_visits as (
+-- a visit makes active until the day before it is 18 (or 24) months old; visits that follow within that time make one period
+period_starts as (
 
     select
         windows.window_months,
         visits.patient_id,
         patients.clinic_id,
-        visits.visit_date,
-        cast(visits.visit_date + windows.window_length as date) as inactive_date,
-        coalesce(visits.visit_date > visits.previous_visit_date + windows.window_length, true) as is_period_start,
-        min(visits.visit_date) over (partition by visits.patient_id, windows.window_months) as first_visit_date
+        visits.visit_date as active_date,
+        visits.previous_visit_date is null as is_first_period,
+        lead(visits.previous_visit_date) over (
+            partition by windows.window_months, visits.patient_id order by visits.visit_date
+        ) as last_visit_date
     from visits
     inner join patients
         on patients.patient_id = visits.patient_id
-    cross join windows
+    cross join (values (18), (24)) as windows (window_months)
+    where visits.previous_visit_date is null
+        or visits.visit_date > visits.previous_visit_date + windows.window_months * interval '1 month'
 
 ),
 
-numbered_visits as (
+last_visits as (
 
     select
-        dated_visits.*,
-        count(*) filter (where is_period_start) over (partition by window_months, patient_id order by visit_date) as period_number
-    from dated_visits
+        patient_id,
+        max(visit_date) as visit_date
+    from visits
+    group by patient_id
 
 ),
 
 periods as (
 
     select
-        window_months,
-        patient_id,
-        clinic_id,
-        first_visit_date,
-        min(visit_date) as active_date,
-        max(inactive_date) as inactive_date
-    from numbered_visits
-    group by window_months, patient_id, clinic_id, first_visit_date, period_number
+        period_starts.*,
+        as_of_date.as_of_date,
+        as_of_date.current_month,
+        cast(
+            coalesce(period_starts.last_visit_date, last_visits.visit_date) + period_starts.window_months * interval '1 month' as date
+        ) as inactive_date
+    from period_starts
+    cross join as_of_date
+    inner join last_visits
+        on last_visits.patient_id = period_starts.patient_id
 
 ),
 
--- one row per patient and month in which the patient is active
+-- the months, counted from the current one, at whose ends the patient is active; the current month is reckoned as of the day
 active_months as (
 
     select
-        periods.window_months,
-        periods.patient_id,
-        periods.clinic_id,
-        periods.first_visit_date,
-        months.month_number,
-        months.reckoned_date
+        window_months,
+        patient_id,
+        clinic_id,
+        is_first_period,
+        case when active_date > as_of_date then 1 else cast(12 * extract(year from active_date) + extract(month from active_date) as integer) - current_month end as first_month,
+        case when inactive_date > as_of_date then 0 else cast(12 * extract(year from inactive_date) + extract(month from inactive_date) as integer) - current_month - 1 end as last_month
     from periods
-    inner join months
-        on months.reckoned_date >= periods.active_date
-        and months.reckoned_date < periods.inactive_date
 
 ),
 
-compared_months as (
+ordered_months as (
 
     select
         active_months.*,
-        previous_months.reckoned_date as previous_date,
-        lag(active_months.month_number) over patient_months as previous_active_month,
-        lead(active_months.month_number) over patient_months as next_active_month,
-        count(*) over (
-            partition by active_months.patient_id order by active_months.month_number range between 18 preceding and 18 preceding
-        ) as months_active_before_window
+        lag(last_month) over patient_periods as previous_last_month,
+        lead(first_month) over patient_periods as next_first_month
     from active_months
-    left join months as previous_months
-        on previous_months.month_number = active_months.month_number - 1
-    where active_months.window_months = 18
-    window patient_months as (partition by active_months.patient_id order by active_months.month_number)
+    where window_months = 18
+    window patient_periods as (partition by patient_id order by first_month)
 
 ),
 
@@ -142,103 +129,144 @@ pre_appointed as (
 
 ),
 
-counts as (
+-- what is counted, from month to month
+spans as (
 
     select
-        compared_months.month_number,
-        compared_months.clinic_id,
-        1 as active_patients,
-        0 as active_patients_24_months,
-        case when previous_active_month = month_number - 1 then 1 else 0 end as active_at_start,
-        case when first_visit_date > previous_date then 1 else 0 end as new_patients,
-        case when first_visit_date <= previous_date and coalesce(previous_active_month < month_number - 1, true) then 1 else 0 end as recaptured_patients,
-        0 as lost_patients,
-        0 as active_at_window_start,
-        cast(months_active_before_window as integer) as retained_patients,
-        case when month_number = 0 and pre_appointed.patient_id is not null then 1 else 0 end as pre_appointed_patients
-    from compared_months
-    left join pre_appointed
-        on pre_appointed.patient_id = compared_months.patient_id
-
-    union all
-
-    -- active in one month and not in the next
-    select
-        month_number + 1,
+        'active' as what,
         clinic_id,
-        0,
-        0,
-        1,
-        0,
-        0,
-        1,
-        0,
-        0,
-        0
-    from compared_months
-    where coalesce(next_active_month > month_number + 1, true)
+        first_month as from_month,
+        last_month as to_month
+    from ordered_months
 
     union all
 
     select
-        month_number + 18,
+        'active in 24 months',
         clinic_id,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        1,
-        0,
-        0
-    from compared_months
-
-    union all
-
-    select
-        month_number,
-        clinic_id,
-        0,
-        1,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0
+        first_month,
+        last_month
     from active_months
     where window_months = 24
+
+    union all
+
+    select
+        'active at start',
+        clinic_id,
+        first_month + 1,
+        last_month + 1
+    from ordered_months
+
+    union all
+
+    select
+        'new',
+        clinic_id,
+        first_month,
+        first_month
+    from ordered_months
+    where is_first_period
+
+    union all
+
+    select
+        'recaptured',
+        clinic_id,
+        first_month,
+        first_month
+    from ordered_months
+    where previous_last_month < first_month - 1
+
+    union all
+
+    select
+        'lost',
+        clinic_id,
+        last_month + 1,
+        last_month + 1
+    from ordered_months
+    where coalesce(next_first_month > last_month + 1, true)
+
+    union all
+
+    select
+        'active at window start',
+        clinic_id,
+        first_month + 18,
+        last_month + 18
+    from ordered_months
+
+    union all
+
+    select
+        'retained',
+        then_active.clinic_id,
+        greatest(then_active.first_month + 18, now_active.first_month),
+        least(then_active.last_month + 18, now_active.last_month)
+    from ordered_months as then_active
+    inner join ordered_months as now_active
+        on now_active.patient_id = then_active.patient_id
+
+    union all
+
+    select
+        'pre-appointed',
+        ordered_months.clinic_id,
+        0,
+        0
+    from ordered_months
+    inner join pre_appointed
+        on pre_appointed.patient_id = ordered_months.patient_id
+    where ordered_months.first_month <= 0
+        and ordered_months.last_month = 0
+
+),
+
+-- many spans are alike: counted before they are spread over the months
+counted_spans as (
+
+    select
+        what,
+        clinic_id,
+        greatest(from_month, 1 - {{ months }}) as from_month,
+        least(to_month, 0) as to_month,
+        count(*) as patients
+    from spans
+    group by 1, 2, 3, 4
 
 ),
 
 summed as (
 
     select
-        month_number,
-        clinic_id,
-        sum(active_patients) as active_patients,
-        sum(active_patients_24_months) as active_patients_24_months,
-        sum(active_at_start) as active_at_start,
-        sum(new_patients) as new_patients,
-        sum(recaptured_patients) as recaptured_patients,
-        sum(lost_patients) as lost_patients,
-        sum(active_at_window_start) as active_at_window_start,
-        sum(retained_patients) as retained_patients,
-        sum(pre_appointed_patients) as pre_appointed_patients
-    from counts
-    group by month_number, clinic_id
+        month_ends.month_number,
+        month_ends.month_end_date,
+        month_ends.as_of_date,
+        counted_spans.clinic_id,
+        cast(coalesce(sum(patients) filter (where what = 'active'), 0) as bigint) as active_patients,
+        cast(coalesce(sum(patients) filter (where what = 'active in 24 months'), 0) as bigint) as active_patients_24_months,
+        cast(coalesce(sum(patients) filter (where what = 'active at start'), 0) as bigint) as active_at_start,
+        cast(coalesce(sum(patients) filter (where what = 'new'), 0) as bigint) as new_patients,
+        cast(coalesce(sum(patients) filter (where what = 'recaptured'), 0) as bigint) as recaptured_patients,
+        cast(coalesce(sum(patients) filter (where what = 'lost'), 0) as bigint) as lost_patients,
+        cast(coalesce(sum(patients) filter (where what = 'active at window start'), 0) as bigint) as active_at_window_start,
+        cast(coalesce(sum(patients) filter (where what = 'retained'), 0) as bigint) as retained_patients,
+        cast(coalesce(sum(patients) filter (where what = 'pre-appointed'), 0) as bigint) as pre_appointed_patients
+    from month_ends
+    inner join counted_spans
+        on month_ends.month_number between counted_spans.from_month and counted_spans.to_month
+    group by month_ends.month_number, month_ends.month_end_date, month_ends.as_of_date, counted_spans.clinic_id
 
 ),
 
 final as (
 
     select
-        months.month_end_date || '|' || coalesce(cast(summed.clinic_id as text), 'no clinic') as active_patients_monthly_id,
-        months.month_end_date,
-        months.reckoned_date,
-        months.month_number = 0 as is_current_month,
+        summed.month_end_date || '|' || coalesce(cast(summed.clinic_id as text), 'no clinic') as active_patients_monthly_id,
+        summed.month_end_date,
+        least(summed.month_end_date, summed.as_of_date) as reckoned_date,
+        summed.month_number = 0 as is_current_month,
         summed.clinic_id,
         clinics.abbreviation as clinic_abbreviation,
         summed.active_patients,
@@ -249,13 +277,10 @@ final as (
         summed.lost_patients,
         summed.active_at_window_start,
         summed.retained_patients,
-        case when months.month_number = 0 then summed.pre_appointed_patients end as pre_appointed_patients
+        case when summed.month_number = 0 then summed.pre_appointed_patients end as pre_appointed_patients
     from summed
-    inner join months
-        on months.month_number = summed.month_number
     left join clinics
         on clinics.clinic_id = summed.clinic_id
-    where months.month_number > -{{ months }}
 
 )
 
