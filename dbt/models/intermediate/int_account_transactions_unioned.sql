@@ -7,7 +7,22 @@ settings as (
 
 ),
 
+-- One by one for each use, as what is named twice is written to disk with every column.
 procedures as (
+
+    select * from {{ ref('stg_opendental__procedures') }}
+    where procedure_status_code = 2
+
+),
+
+claimed_procedures as (
+
+    select * from {{ ref('stg_opendental__procedures') }}
+    where procedure_status_code = 2
+
+),
+
+credited_procedures as (
 
     select * from {{ ref('stg_opendental__procedures') }}
 
@@ -73,8 +88,7 @@ final as (
         cast(null as date) as counted_from_date,
         procedure_fee * (unit_quantity + base_units) as amount
     from procedures
-    where procedure_status_code = 2
-        and procedure_fee <> 0
+    where procedure_fee <> 0
 
     union all
 
@@ -94,10 +108,10 @@ final as (
         - claim_procedures.write_off
             - case when claim_procedures.payment_plan_id is null then claim_procedures.insurance_payment else 0 end
     from claim_procedures
-    left join procedures
-        on procedures.procedure_id = claim_procedures.procedure_id
+    left join claimed_procedures
+        on claimed_procedures.procedure_id = claim_procedures.procedure_id
     where claim_procedures.claim_procedure_status_code in (1, 4, 5, 7)
-        and (claim_procedures.procedure_id is null or procedures.procedure_status_code = 2)
+        and (claim_procedures.procedure_id is null or claimed_procedures.procedure_id is not null)
         and (claim_procedures.write_off <> 0 or claim_procedures.insurance_payment <> 0)
 
     union all
@@ -199,7 +213,7 @@ final as (
         payment_plan_charges.clinic_id,
         payment_plan_charges.procedure_id,
         payment_plan_charges.procedure_id,
-        procedures.procedure_date,
+        credited_procedures.procedure_date,
         payment_plan_charges.charge_date,
         payment_plan_charges.charge_date,
         - payment_plan_charges.principal
@@ -207,8 +221,8 @@ final as (
     cross join settings
     left join payment_plans
         on payment_plans.payment_plan_id = payment_plan_charges.payment_plan_id
-    left join procedures
-        on procedures.procedure_id = payment_plan_charges.procedure_id
+    left join credited_procedures
+        on credited_procedures.procedure_id = payment_plan_charges.procedure_id
     where settings.payment_plans_version in (2, 3)
         and payment_plan_charges.charge_type_code = 1
         and payment_plan_charges.principal <> 0

@@ -84,8 +84,8 @@ summed as (
         families.guarantor_id,
         classes.ends[width_bucket(coalesce(entries.aging_date, '-infinity'), classes.ends) + 1] - 1 as aged_by,
         width_bucket(coalesce(entries.counted_from_date, '-infinity') - 1, days.days) + 1 as counted_day,
-        sum(entries.charge) as charge,
-        sum(entries.credit) as credit
+        coalesce(sum(entries.amount) filter (where entries.is_netted or entries.amount > 0), 0) as charge,
+        coalesce(sum(entries.amount) filter (where not entries.is_netted and entries.amount < 0), 0) as credit
     from entries
     cross join classes
     cross join days
@@ -267,9 +267,9 @@ final as (
         case when aging_dates.is_historic then paid.estimate else paid.pending_estimate end as insurance_estimate
     from paid
     cross join days
+    cross join lateral generate_series(paid.day_number, coalesce(paid.next_day_number - 1, days.number_of_days)) as until_next (day_number)
     inner join numbered_days
-        on numbered_days.day_number >= paid.day_number
-            and numbered_days.day_number < coalesce(paid.next_day_number, days.number_of_days + 1)
+        on numbered_days.day_number = until_next.day_number
     inner join aging_dates
         on aging_dates.as_of_date = numbered_days.as_of_date
     where paid.balance_to_date <> 0

@@ -9,6 +9,7 @@ claim_procedures as (
 procedures as (
 
     select * from {{ ref('stg_opendental__procedures') }}
+    where procedure_status_code = 2
 
 ),
 
@@ -27,7 +28,7 @@ final as (
     left join procedures
         on procedures.procedure_id = claim_procedures.procedure_id
     where claim_procedures.claim_procedure_status_code in (0, 1)
-        and (claim_procedures.procedure_id is null or procedures.procedure_status_code = 2)
+        and (claim_procedures.procedure_id is null or procedures.procedure_id is not null)
         and (claim_procedures.estimated_payment <> 0 or claim_procedures.write_off <> 0)
 
 )

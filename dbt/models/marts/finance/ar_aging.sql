@@ -102,14 +102,14 @@ charged_days as (
         oldest_buckets.guarantor_id,
         oldest_buckets.balance,
         coalesce(entries.aging_date, '-infinity') as charge_date,
-        sum(entries.charge) as charge
+        sum(entries.amount) as charge
     from entries
     inner join members
         on members.patient_id = entries.patient_id
     inner join oldest_buckets
         on oldest_buckets.guarantor_id = members.guarantor_id
             and coalesce(entries.aging_date, '-infinity') between oldest_buckets.first_date and oldest_buckets.last_date
-    where entries.charge <> 0
+    where (entries.is_netted or entries.amount > 0)
         and coalesce(entries.counted_from_date, '-infinity') <= oldest_buckets.as_of_date
     group by 1, 2, 3
 
