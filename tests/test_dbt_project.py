@@ -27,7 +27,15 @@ NAMES = {
     "intermediate": r"int_as_of_date|int_\w+_(\w+ed|joined|split)(_to_\w+)?",
     "marts": r"\w+",
 }
-DEFAULTS = {"text": "''", "date": "NULL", "timestamp": "NULL", "timestamptz": "now()"}
+DEFAULTS = {
+    "text": "''",
+    "date": "NULL",
+    "timestamp": "NULL",
+    "timestamp without time zone": "NULL",
+    "interval": "'0'",
+    "timestamptz": "now()",
+    "timestamp with time zone": "now()",
+}
 
 # OpenDental's codes, as the base tables hold them.
 PLANNED, COMPLETE, EXISTING_OTHER, DELETED = 1, 2, 4, 6
@@ -119,7 +127,7 @@ def _cents(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 def _practice() -> dict[str, list[dict[str, object]]]:
     """Providers 1 (dentist) and 2 (hygienist), clinic 1, patients 1 and 2 of one family, Monday to Wednesday."""
-    mon, tue, wed = "2026-03-02", "2026-03-03", "2026-03-04"
+    mon, tue, wed, next_mon = "2026-03-02", "2026-03-03", "2026-03-04", "2026-03-09"
     doctor, hygienist = {"prov_num": 1, "clinic_num": 1}, {"prov_num": 2, "clinic_num": 1}
     rows: dict[str, list[dict[str, object]]] = {
         "provider": [{"prov_num": 1, "abbr": "DOC"}, {"prov_num": 2, "abbr": "HYG", "is_secondary": 1}],
@@ -140,6 +148,7 @@ def _practice() -> dict[str, list[dict[str, object]]]:
         "appointment": [
             {"apt_num": 1, "pat_num": 1, "apt_status": 2, "apt_date_time": f"{mon} 09:00", "pattern": "//XXXXXXXX//"} | doctor,
             {"apt_num": 2, "pat_num": 2, "apt_status": 6, "pattern": "//"} | doctor,
+            {"apt_num": 3, "pat_num": 1, "apt_status": 1, "apt_date_time": f"{next_mon} 09:00", "pattern": "//"} | doctor,
         ],
         "procedurelog": [
             {"proc_num": 1, "pat_num": 1, "code_num": 2, "apt_num": 1, "proc_fee": 1000, "unit_qty": 1} | doctor,
@@ -148,7 +157,7 @@ def _practice() -> dict[str, list[dict[str, object]]]:
             {"proc_num": 3, "pat_num": 2, "code_num": 1, "proc_fee": 33.33, "unit_qty": 1, "base_units": 2, "prov_num": 1},
             # capitation
             {"proc_num": 4, "pat_num": 2, "code_num": 2, "proc_fee": 200, "unit_qty": 1} | doctor,
-            {"proc_num": 5, "pat_num": 1, "code_num": 2, "proc_fee": 500, "unit_qty": 1, "proc_status": PLANNED} | doctor,
+            {"proc_num": 5, "pat_num": 1, "code_num": 2, "apt_num": 3, "proc_fee": 500, "unit_qty": 1, "discount": 20, "proc_status": PLANNED} | doctor,
             {"proc_num": 6, "pat_num": 1, "code_num": 2, "proc_fee": 300, "unit_qty": 1, "proc_status": DELETED} | doctor,
             {"proc_num": 7, "pat_num": 1, "code_num": 2, "proc_fee": 250, "unit_qty": 1, "proc_status": EXISTING_OTHER} | doctor,
             # a missed appointment that is charged for
@@ -159,14 +168,19 @@ def _practice() -> dict[str, list[dict[str, object]]]:
             {"adj_num": 2, "pat_num": 1, "adj_date": tue, "adj_amt": 12.05} | hygienist,
         ],
         "claimproc": [
-            {"claim_proc_num": 1, "proc_num": 1, "status": RECEIVED, "write_off": 150, "ins_pay_amt": 600, "date_cp": tue, "claim_payment_num": 1} | doctor,
-            {"claim_proc_num": 2, "proc_num": 2, "status": NOT_RECEIVED, "write_off": 20.5, "date_cp": mon} | hygienist,
+            {"claim_proc_num": 1, "proc_num": 1, "claim_num": 1, "fee_billed": 1000, "status": RECEIVED, "write_off": 150, "ins_pay_amt": 600, "date_cp": tue, "claim_payment_num": 1} | doctor,
+            {"claim_proc_num": 2, "proc_num": 2, "claim_num": 2, "fee_billed": 191, "status": NOT_RECEIVED, "write_off": 20.5, "date_cp": mon} | hygienist,
             {"claim_proc_num": 3, "proc_num": 4, "status": CAP_COMPLETE, "write_off": 100.25} | doctor,
             {"claim_proc_num": 4, "proc_num": 4, "status": CAP_COMPLETE, "write_off": 20} | doctor,
-            {"claim_proc_num": 5, "proc_num": 1, "status": SUPPLEMENTAL, "write_off": -10, "ins_pay_amt": 25.25, "date_cp": wed, "claim_payment_num": 2} | doctor,
+            {"claim_proc_num": 5, "proc_num": 1, "claim_num": 1, "status": SUPPLEMENTAL, "write_off": -10, "ins_pay_amt": 25.25, "date_cp": wed, "claim_payment_num": 2} | doctor,
             {"claim_proc_num": 6, "proc_num": 5, "status": ESTIMATE, "write_off": 99, "write_off_est": 99} | doctor,
             {"claim_proc_num": 7, "proc_num": 0, "status": BENEFIT_ADJUSTMENT, "write_off": 99, "ins_pay_amt": 500} | doctor,
             {"claim_proc_num": 8, "proc_num": 4, "status": CAP_CLAIM, "ins_pay_amt": 5, "date_cp": wed, "claim_payment_num": 2} | doctor,
+        ],
+        "claim": [
+            {"claim_num": 1, "claim_type": "P", "claim_status": "R", "claim_fee": 1000, "ins_pay_amt": 625.25, "write_off": 140, "date_sent": mon, "date_sent_orig": mon, "date_received": tue},
+            {"claim_num": 2, "claim_type": "P", "claim_status": "S", "claim_fee": 191, "write_off": 20.5, "date_sent": tue, "date_sent_orig": tue},
+            {"claim_num": 3, "claim_type": "PreAuth", "claim_status": "S", "date_sent": tue, "date_sent_orig": tue},
         ],
         "claimsnapshot": [
             {"claim_snapshot_num": 1, "claim_proc_num": 1, "writeoff": 140, "date_t_entry": f"{mon} 17:00"},
@@ -290,9 +304,13 @@ def test_models_on_empty_base_tables_are_empty(empty: Any):
         "dim_patients",
         "fct_procedures",
         "fct_appointments",
-        "fct_payments",
+        "fct_pay_splits",
+        "fct_adjustments",
+        "fct_claim_procedures",
+        "claims",
         "daily_production",
         "daily_collections",
+        "production_by_procedure_code",
     ):
         assert _run(empty, f"SELECT count(*) FROM public_marts.{table}") == [(0,)]
 
@@ -317,6 +335,8 @@ def test_daily_production_to_the_cent(practice: Any):
         (3, "HYG", "MAIN", 0, "0.00", "12.05", "0.00", "0.00", "20.50"),
         # a supplemental payment took 10 of the write-off back; it had no snapshot
         (4, "DOC", "MAIN", 0, "0.00", "0.00", "-10.00", "0.00", "-10.00"),
+        # only scheduled production
+        (9, "DOC", "MAIN", 0, "0.00", "0.00", "0.00", "0.00", "0.00"),
     ]
 
 
@@ -333,7 +353,77 @@ def test_net_production_in_each_dating_mode_and_in_the_practices_own(practice: A
         ("2026-03-03|1|1", "-125.00", "25.00", "15.00", "15.00"),
         ("2026-03-03|2|1", "12.05", "12.05", "-8.45", "-8.45"),
         ("2026-03-04|1|1", "10.00", "0.00", "10.00", "10.00"),
+        ("2026-03-09|1|1", "0.00", "0.00", "0.00", "0.00"),
     ]
+
+
+def test_scheduled_production_and_its_discounts_are_no_net_production(practice: Any):
+    rows = _run(
+        practice,
+        "SELECT daily_production_id, procedures_scheduled::int, net_production, scheduled_production,"
+        " scheduled_discounts, net_production_with_scheduled"
+        " FROM public_marts.daily_production WHERE procedures_scheduled <> 0",
+    )
+    # the estimate of 99 stays in: the preference is not set
+    assert _cents(rows) == [("2026-03-09|1|1", 1, "0.00", "500.00", "-20.00", "480.00")]
+
+
+def test_production_by_code_to_the_cent(practice: Any):
+    rows = _run(
+        practice,
+        "SELECT procedure_code, provider_abbreviation, clinic_abbreviation, procedures_completed::int, units::int,"
+        " fee_total, capitation_write_offs, gross_production, insurance_write_offs"
+        " FROM public_marts.production_by_procedure_code ORDER BY 1, 2, 3",
+    )
+    assert _cents(rows) == [
+        ("D1110", "DOC", None, 1, 3, "99.99", "0.00", "99.99", "0.00"),
+        ("D1110", "HYG", "MAIN", 1, 2, "191.00", "0.00", "191.00", "0.00"),
+        ("D2740", "DOC", "MAIN", 2, 2, "1200.00", "120.25", "1079.75", "140.00"),
+        ("D9986", "DOC", "MAIN", 1, 1, "25.00", "0.00", "25.00", "0.00"),
+    ]
+
+
+def test_a_claim_with_a_supplemental_payment_is_one_row(practice: Any):
+    rows = _run(
+        practice,
+        "SELECT claim_id, is_outstanding, turnaround_days, insurance_payment, claim_procedures::int, has_supplemental,"
+        " is_denied, (last_check_date - first_check_date) FROM public_marts.claims ORDER BY 1",
+    )
+    assert _cents(rows) == [
+        (1, False, 1, "625.25", 2, True, False, 1),
+        (2, True, None, "0.00", 1, False, False, None),
+        (3, False, None, "0.00", 0, False, False, None),
+    ]
+
+
+def test_a_planted_error_shows_up_in_its_reconciliation_row(practice: Any, dbt: Callable[..., Path]):
+    different = (
+        "SELECT reconciliation_id, difference FROM public_marts.reconciliation_claims WHERE is_different"
+        " UNION ALL SELECT reconciliation_id, difference FROM public_marts.reconciliation_payments WHERE is_different"
+        " UNION ALL SELECT reconciliation_id, difference FROM public_marts.reconciliation_insurance_payments"
+        " WHERE is_different ORDER BY 1"
+    )
+    models = ["reconciliation_claims", "reconciliation_payments", "reconciliation_insurance_payments"]
+    plants = (
+        ("UPDATE claim SET claim_fee = claim_fee + %s WHERE claim_num = 1", 10),
+        ("UPDATE payment SET pay_amt = pay_amt + %s WHERE pay_num = 4", 3),
+        ("UPDATE paysplit SET split_amt = split_amt + %s WHERE split_num = 7", 0.01),
+        ("UPDATE claimpayment SET check_amt = check_amt + %s WHERE claim_payment_num = 2", 0.25),
+    )
+    assert _run(practice, different) == []
+    for statement, amount in plants:
+        _run(practice, statement, amount)
+    dbt("run", "--select", *models)
+    assert _cents(_run(practice, different)) == [
+        ("claim fee|1", "-10.00"),
+        ("income transfer|4", "0.01"),
+        ("insurance payment|2", "-0.25"),
+        ("payment|4", "-2.99"),
+    ]
+    for statement, amount in plants:
+        _run(practice, statement, -amount)
+    dbt("run", "--select", *models)
+    assert _run(practice, different) == []
 
 
 def test_daily_collections_to_the_cent(practice: Any):
@@ -362,7 +452,11 @@ def test_an_appointment_with_many_procedures_is_one_row(practice: Any):
         "SELECT appointment_id, appointment_outcome, length_minutes, procedures_completed::int, gross_production"
         " FROM public_marts.fct_appointments ORDER BY 1",
     )
-    assert _cents(rows) == [(1, "Kept", 60, 2, "1191.00"), (2, "Not a visit", 10, 0, "0.00")]
+    assert _cents(rows) == [
+        (1, "Kept", 60, 2, "1191.00"),
+        (2, "Not a visit", 10, 0, "0.00"),
+        (3, "Unresolved", 10, 0, "0.00"),
+    ]
 
 
 def test_a_missed_appointment_is_not_the_first_visit(practice: Any):
