@@ -1,28 +1,14 @@
 -- What changes patients' accounts, as OpenDental's ledger counts it; the practice's payment plan version decides about payment plans.
 with
 
-settings as (
+-- Not materialized: what is named more than once would be written to disk with every column.
+settings as not materialized (
 
     select * from {{ ref('int_preferences_pivoted') }}
 
 ),
 
--- One by one for each use, as what is named twice is written to disk with every column.
-procedures as (
-
-    select * from {{ ref('stg_opendental__procedures') }}
-    where procedure_status_code = 2
-
-),
-
-claimed_procedures as (
-
-    select * from {{ ref('stg_opendental__procedures') }}
-    where procedure_status_code = 2
-
-),
-
-credited_procedures as (
+procedures as not materialized (
 
     select * from {{ ref('stg_opendental__procedures') }}
 
@@ -54,13 +40,13 @@ hidden_unearned_types as (
 
 ),
 
-payment_plans as (
+payment_plans as not materialized (
 
     select * from {{ ref('stg_opendental__payment_plans') }}
 
 ),
 
-payment_plan_charges as (
+payment_plan_charges as not materialized (
 
     select * from {{ ref('stg_opendental__payment_plan_charges') }}
 
@@ -88,7 +74,7 @@ final as (
         cast(null as date) as counted_from_date,
         procedure_fee * (unit_quantity + base_units) as amount
     from procedures
-    where procedure_fee <> 0
+    where procedure_status_code = 2
 
     union all
 
@@ -108,11 +94,10 @@ final as (
         - claim_procedures.write_off
             - case when claim_procedures.payment_plan_id is null then claim_procedures.insurance_payment else 0 end
     from claim_procedures
-    left join claimed_procedures
-        on claimed_procedures.procedure_id = claim_procedures.procedure_id
+    left join procedures
+        on procedures.procedure_id = claim_procedures.procedure_id
     where claim_procedures.claim_procedure_status_code in (1, 4, 5, 7)
-        and (claim_procedures.procedure_id is null or claimed_procedures.procedure_id is not null)
-        and (claim_procedures.write_off <> 0 or claim_procedures.insurance_payment <> 0)
+        and (claim_procedures.procedure_id is null or procedures.procedure_status_code = 2)
 
     union all
 
@@ -130,7 +115,6 @@ final as (
         cast(null as date),
         adjustment_amount
     from adjustments
-    where adjustment_amount <> 0
 
     union all
 
@@ -151,8 +135,7 @@ final as (
     cross join settings
     left join hidden_unearned_types
         on hidden_unearned_types.definition_id = pay_splits.unearned_type_id
-    where pay_splits.split_amount <> 0
-        and hidden_unearned_types.definition_id is null
+    where hidden_unearned_types.definition_id is null
         and (settings.payment_plans_version in (2, 4) or pay_splits.payment_plan_id is null)
 
     union all
@@ -173,8 +156,8 @@ final as (
         - payment_plans.completed_amount
     from payment_plans
     cross join settings
-    where payment_plans.completed_amount <> 0
-        and (settings.payment_plans_version = 1 or (settings.payment_plans_version = 4 and payment_plans.insurance_plan_id is not null))
+    where settings.payment_plans_version = 1
+        or (settings.payment_plans_version = 4 and payment_plans.insurance_plan_id is not null)
 
     union all
 
@@ -199,7 +182,6 @@ final as (
     where settings.payment_plans_version = 2
         and payment_plan_charges.charge_type_code = 0
         and payment_plans.insurance_plan_id is null
-        and payment_plan_charges.principal + payment_plan_charges.interest <> 0
 
     union all
 
@@ -213,7 +195,7 @@ final as (
         payment_plan_charges.clinic_id,
         payment_plan_charges.procedure_id,
         payment_plan_charges.procedure_id,
-        credited_procedures.procedure_date,
+        procedures.procedure_date,
         payment_plan_charges.charge_date,
         payment_plan_charges.charge_date,
         - payment_plan_charges.principal
@@ -221,11 +203,10 @@ final as (
     cross join settings
     left join payment_plans
         on payment_plans.payment_plan_id = payment_plan_charges.payment_plan_id
-    left join credited_procedures
-        on credited_procedures.procedure_id = payment_plan_charges.procedure_id
+    left join procedures
+        on procedures.procedure_id = payment_plan_charges.procedure_id
     where settings.payment_plans_version in (2, 3)
         and payment_plan_charges.charge_type_code = 1
-        and payment_plan_charges.principal <> 0
 
     union all
 
@@ -249,7 +230,6 @@ final as (
     from payment_plan_credits
     cross join settings
     where settings.payment_plans_version in (2, 3)
-        and payment_plan_credits.linked_amount <> 0
 
 )
 

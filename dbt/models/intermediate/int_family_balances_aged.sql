@@ -6,7 +6,7 @@
     class), the transactions are summed by family and class, each sum becomes at most four steps up on the way through the
     list, and the steps are added up along it.
 #}
-{{ config(materialized='table', indexes=[{'columns': ['family_balance_id'], 'unique': True}]) }}
+{{ config(materialized='table', indexes=[{'columns': ['family_balance_id'], 'unique': True}], pre_hook="set local work_mem = '64MB'") }}
 
 with
 
@@ -22,7 +22,7 @@ insurance_estimates as (
 
 ),
 
-patients as (
+patients as not materialized (
 
     select * from {{ ref('stg_opendental__patients') }}
 
@@ -68,30 +68,20 @@ classes as (
 
 ),
 
-families as (
-
-    select
-        patient_id,
-        coalesce(guarantor_id, patient_id) as guarantor_id
-    from patients
-
-),
-
 -- What has no day is older than everything; what is younger than the last day of the list has no class.
 summed as (
 
     select
-        families.guarantor_id,
-        classes.ends[width_bucket(coalesce(entries.aging_date, '-infinity'), classes.ends) + 1] - 1 as aged_by,
-        width_bucket(coalesce(entries.counted_from_date, '-infinity') - 1, days.days) + 1 as counted_day,
+        coalesce(patients.guarantor_id, patients.patient_id) as guarantor_id,
+        (select ends from classes)[width_bucket(coalesce(entries.aging_date, '-infinity'), (select ends from classes)) + 1] - 1 as aged_by,
+        width_bucket(coalesce(entries.effective_date, '-infinity') - 1, (select days from days)) + 1 as effective_day,
+        width_bucket(coalesce(entries.counted_from_date, '-infinity') - 1, (select days from days)) + 1 as counted_day,
         coalesce(sum(entries.amount) filter (where entries.is_netted or entries.amount > 0), 0) as charge,
         coalesce(sum(entries.amount) filter (where not entries.is_netted and entries.amount < 0), 0) as credit
     from entries
-    cross join classes
-    cross join days
-    inner join families
-        on families.patient_id = entries.patient_id
-    group by 1, 2, 3
+    inner join patients
+        on patients.patient_id = entries.patient_id
+    group by 1, 2, 3, 4
 
 ),
 
@@ -100,7 +90,7 @@ aged as (
     select
         summed.guarantor_id,
         ages.age,
-        greatest(width_bucket(summed.aged_by + ages.age_in_days - 1, days.days) + 1, summed.counted_day) as day_number,
+        greatest(width_bucket(summed.aged_by + ages.age_in_days - 1, days.days) + 1, summed.effective_day) as day_number,
         summed.charge,
         case ages.age when 0 then summed.credit else 0 end as credit
     from summed
@@ -113,15 +103,14 @@ aged as (
 estimated as (
 
     select
-        families.guarantor_id,
-        width_bucket(coalesce(insurance_estimates.expected_from_date, '-infinity') - 1, days.days) + 1 as first_day,
-        width_bucket(coalesce(insurance_estimates.received_date, 'infinity') - 1, days.days) + 1 as end_day,
+        coalesce(patients.guarantor_id, patients.patient_id) as guarantor_id,
+        width_bucket(coalesce(insurance_estimates.expected_from_date, '-infinity') - 1, (select days from days)) + 1 as first_day,
+        width_bucket(coalesce(insurance_estimates.received_date, 'infinity') - 1, (select days from days)) + 1 as end_day,
         insurance_estimates.is_pending,
         sum(insurance_estimates.amount) as amount
     from insurance_estimates
-    cross join days
-    inner join families
-        on families.patient_id = insurance_estimates.patient_id
+    inner join patients
+        on patients.patient_id = insurance_estimates.patient_id
     group by 1, 2, 3, 4
 
 ),

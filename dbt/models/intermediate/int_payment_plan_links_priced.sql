@@ -12,14 +12,8 @@ procedures as (
 
 ),
 
-adjustments as (
-
-    select * from {{ ref('stg_opendental__adjustments') }}
-
-),
-
--- Named apart for each use, as what is named twice is written to disk with every row.
-attached_adjustments as (
+-- Not materialized: what is named twice would be written to disk with every row.
+adjustments as not materialized (
 
     select * from {{ ref('stg_opendental__adjustments') }}
 
@@ -31,14 +25,7 @@ claim_procedures as (
 
 ),
 
-pay_splits as (
-
-    select * from {{ ref('stg_opendental__pay_splits') }}
-    where payment_plan_id is null
-
-),
-
-adjustment_pay_splits as (
+pay_splits as not materialized (
 
     select * from {{ ref('stg_opendental__pay_splits') }}
     where payment_plan_id is null
@@ -80,13 +67,13 @@ procedure_adjustments as (
 
     select
         linked_procedures.payment_plan_link_id,
-        sum(attached_adjustments.adjustment_amount) as amount
+        sum(adjustments.adjustment_amount) as amount
     from linked_procedures
-    inner join attached_adjustments
-        on attached_adjustments.procedure_id = linked_procedures.procedure_id
-            and attached_adjustments.patient_id = linked_procedures.patient_id
-            and attached_adjustments.provider_id is not distinct from linked_procedures.provider_id
-            and attached_adjustments.clinic_id is not distinct from linked_procedures.clinic_id
+    inner join adjustments
+        on adjustments.procedure_id = linked_procedures.procedure_id
+            and adjustments.patient_id = linked_procedures.patient_id
+            and adjustments.provider_id is not distinct from linked_procedures.provider_id
+            and adjustments.clinic_id is not distinct from linked_procedures.clinic_id
     group by linked_procedures.payment_plan_link_id
 
 ),
@@ -127,10 +114,10 @@ adjustment_payments as (
 
     select
         linked_adjustments.payment_plan_link_id,
-        sum(adjustment_pay_splits.split_amount) as amount
+        sum(pay_splits.split_amount) as amount
     from linked_adjustments
-    inner join adjustment_pay_splits
-        on adjustment_pay_splits.adjustment_id = linked_adjustments.adjustment_id
+    inner join pay_splits
+        on pay_splits.adjustment_id = linked_adjustments.adjustment_id
     group by linked_adjustments.payment_plan_link_id
 
 ),

@@ -110,7 +110,7 @@ charged_days as (
         on oldest_buckets.guarantor_id = members.guarantor_id
             and coalesce(entries.aging_date, '-infinity') between oldest_buckets.first_date and oldest_buckets.last_date
     where (entries.is_netted or entries.amount > 0)
-        and coalesce(entries.counted_from_date, '-infinity') <= oldest_buckets.as_of_date
+        and coalesce(entries.effective_date, '-infinity') <= oldest_buckets.as_of_date
     group by 1, 2, 3
 
 ),
