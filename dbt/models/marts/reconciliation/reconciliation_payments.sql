@@ -26,31 +26,24 @@ split_sums as (
 compared as (
 
     select
-        payments.*,
-        coalesce(split_sums.split_amount, 0) as split_amount
+        payments.payment_id,
+        payments.patient_id,
+        payments.clinic_id,
+        payments.payment_date,
+        payments.updated_at,
+        checks.check_name,
+        coalesce(split_sums.split_amount, 0) as ours,
+        checks.opendentals
     from payments
     left join split_sums
         on split_sums.payment_id = payments.payment_id
-
-),
-
-checked as (
-
-    select
-        'payment' as check_name,
-        compared.*,
-        payment_amount as opendentals
-    from compared
-
-    union all
-
-    -- a transfer takes from one provider what it gives to another
-    select
-        'income transfer' as check_name,
-        compared.*,
-        0 as opendentals
-    from compared
-    where payment_type_id is null
+    cross join lateral (
+        values
+            ('payment', payments.payment_amount, true),
+            -- a transfer takes from one provider what it gives to another
+            ('income transfer', 0, payments.payment_type_id is null)
+    ) as checks (check_name, opendentals, is_due)
+    where checks.is_due
 
 ),
 
@@ -61,14 +54,14 @@ final as (
         check_name,
         payment_id as record_id,
         payment_date as record_date,
-        split_amount as ours,
+        ours,
         opendentals,
-        split_amount - opendentals as difference,
-        abs(split_amount - opendentals) >= 0.005 as is_different,
+        ours - opendentals as difference,
+        abs(ours - opendentals) >= 0.005 as is_different,
         patient_id,
         clinic_id,
         updated_at
-    from checked
+    from compared
 
 )
 
