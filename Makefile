@@ -1,6 +1,6 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test properties histories bench matrix types dbt deploy lint stop clean
+.PHONY: help install demo test properties histories bench matrix types dbt metrics docs deploy lint stop clean
 
 # For Prefect's own commands; the project's programs see to it themselves.
 export DO_NOT_TRACK := 1
@@ -45,6 +45,12 @@ matrix: install ## run it on MySQL 9.7 and MariaDB 11.8 too, fetched as root: ma
 
 dbt: install ## run dbt by hand with the settings of .env: make dbt ARGS='build -s dim_patients'
 	@$(BIN)/python -m tasks.build_models $(ARGS)
+
+metrics: install ## write the catalogue of metrics, dbt/METRICS.md, from the models
+	@$(BIN)/python -m tasks.catalogue dbt/METRICS.md
+
+docs: install ## write the models' documentation with their lineage as a page, reports/dbt.html: make docs FILE=/tmp/dbt.html
+	@$(BIN)/python -m tasks.documentation $(FILE)
 
 deploy: install ## bring the deployments to the Prefect server that PREFECT_API_URL names
 	@$(BIN)/prefect config view | grep -q PREFECT_API_URL || { echo "PREFECT_API_URL is not set: start a server (.venv/bin/prefect server start) and name its address in .env or the environment." >&2; exit 1; }

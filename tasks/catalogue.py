@@ -1,0 +1,141 @@
+"""The metrics that the marts' own descriptions define: what the report draws and says, and the catalogue lists."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from transfer.errors import EltError
+from transfer.settings import ROOT
+
+MARTS = ROOT / "dbt" / "models" / "marts"
+UNITS = {
+    "count": "a number",
+    "days": "days",
+    "hours": "hours",
+    "money": "the practice's currency, exact",
+    "percent": "a share: 0.25 is 25 %",
+}
+HEAD = """\
+# Metrics
+
+Written by `make metrics` from the marts' own descriptions (`config.meta.metrics` in `dbt/models/marts`): edit those.
+
+A metric is an SQL expression over its mart. It carries its numerator and denominator, so that any rows may be taken
+together, by month, provider or clinic, without averaging averages:
+
+```sql
+SELECT date_trunc('month', production_date), sum(net_production) FROM public_marts.daily_production GROUP BY 1;
+```
+
+The last column names what OpenDental shows the same number in. Where it is empty OpenDental has no such report.
+"""
+
+
+class CatalogueError(EltError):
+    """A mart's description of its metrics is incomplete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number of a mart: `expression` is SQL over it, `report` what OpenDental shows it in, empty if it does not.
+
+    `subject` is the mart's folder.
+    """
+
+    subject: str
+    mart: str
+    name: str
+    label: str
+    unit: str
+    definition: str
+    expression: str
+    report: str
+
+
+def metrics(folder: Path = MARTS) -> dict[str, Metric]:
+    """Return the metrics of all marts, each by `mart.name`.
+
+    Raises:
+        CatalogueError: one lacks a field, has an unknown unit, or comes twice.
+
+    """
+    found = [
+        _metric(str(path.parent.relative_to(folder)), str(model["name"]), entry)
+        for path in sorted(folder.rglob("*.yml"))
+        for model in _models(path)
+        for entry in model.get("config", {}).get("meta", {}).get("metrics", [])
+    ]
+    named = {f"{metric.mart}.{metric.name}": metric for metric in found}
+    if len(named) < len(found):
+        twice = sorted({name for name in named if [f"{each.mart}.{each.name}" for each in found].count(name) > 1})
+        raise CatalogueError(f"defined twice: {', '.join(twice)}.")
+    return named
+
+
+def page(folder: Path = MARTS) -> str:
+    """Return the catalogue as Markdown: a table for each mart, which says first what a row of it is."""
+    grains = {
+        str(model["name"]): " ".join(str(model.get("description", "")).split()).partition(". ")[0].rstrip(".") + "."
+        for path in folder.rglob("*.yml")
+        for model in _models(path)
+    }
+    found = sorted(metrics(folder).values(), key=lambda metric: (metric.subject, metric.mart))
+    lines = [HEAD, "| unit | means |", "|---|---|", *(f"| {unit} | {means} |" for unit, means in UNITS.items())]
+    for subject, of_subject in groupby(found, key=lambda metric: metric.subject):
+        lines += ["", f"## {subject.capitalize()}"]
+        for mart, of_mart in groupby(of_subject, key=lambda metric: metric.mart):
+            lines += ["", f"### {mart}", "", grains[mart], "", *_table(of_mart)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(of_mart: Iterator[Metric]) -> Iterator[str]:
+    yield "| metric | unit | definition | expression | in OpenDental |"
+    yield "|---|---|---|---|---|"
+    for each in of_mart:
+        cells = (
+            f"**{each.label}** `{each.name}`",
+            each.unit,
+            each.definition,
+            f"`{each.expression}`",
+            _place(each.report),
+        )
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace("|  |", "| |")
+
+
+def _place(report: str) -> str:
+    return report.removeprefix("OpenDental: ")
+
+
+def _models(path: Path) -> list[dict[str, Any]]:
+    return list((yaml.safe_load(path.read_bytes()) or {}).get("models", []))
+
+
+def _metric(subject: str, mart: str, entry: dict[str, Any]) -> Metric:
+    unknown = set(entry) - {*FIELDS, "report"}
+    if unknown:
+        raise CatalogueError(f"a metric of {mart} has {', '.join(sorted(unknown))}, which is no field.")
+    try:
+        fields = {name: " ".join(str(entry[name]).split()) for name in FIELDS}
+    except KeyError as error:
+        raise CatalogueError(f"a metric of {mart} has no {error.args[0]}.") from None
+    if fields["unit"] not in UNITS:
+        raise CatalogueError(f"{mart}.{fields['name']} has the unit {fields['unit']}, not {', '.join(UNITS)}.")
+    report = " ".join(str(entry.get("report") or "none").split())
+    return Metric(subject=subject, mart=mart, **fields, report="" if report.lower() == "none" else report)
+
+
+FIELDS = ("name", "label", "unit", "definition", "expression")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        Path(name).write_text(page(), encoding="utf-8")
+    if not sys.argv[1:]:
+        print(page(), end="")
