@@ -187,19 +187,25 @@ def test_every_key_leads_to_a_row(clinic: Any) -> None:
     assert orphans == []
 
 
-def test_the_ledger_and_the_aging_in_sql_agree_in_another_clinic(clinic: Any, empty: Any) -> None:
+def test_the_accounts_read_from_the_database_age_as_those_that_were_made(clinic: Any, empty: Any) -> None:
     create(empty, 40, seed=3, as_of=AS_OF)
     names = "select LName, FName from patient where PatNum between 20 and 40"
     assert _rows(empty, names) != _rows(clinic, names)
     stored = (
         "select PatNum, round(EstBalance * 100), round(Bal_0_30 * 100), round(Bal_31_60 * 100), round(Bal_61_90 * 100), "
-        "round(BalOver90 * 100), round(InsEst * 100), round(BalTotal * 100) from patient order by PatNum"
+        "round(BalOver90 * 100), round(InsEst * 100), round(BalTotal * 100), round(PayPlanDue * 100) "
+        "from patient order by PatNum"
     )
-    reckoned = _rows(empty, stored)
+    remembered = "select * from dashboardar order by DateCalc"
+    reckoned, months = _rows(empty, stored), _rows(empty, remembered)
     with empty.cursor() as cursor:
-        cursor.execute("update patient set EstBalance = 0, BalTotal = 0, Bal_0_30 = 0, BalOver90 = 0, InsEst = 0")
+        cursor.execute(
+            "update patient set EstBalance = 1, BalTotal = 0, Bal_0_30 = 0, BalOver90 = 0, InsEst = 0, PayPlanDue = 7"
+        )
+        cursor.execute("delete from dashboardar order by DateCalc desc limit 1")
     age_accounts(empty, AS_OF)
     assert _rows(empty, stored) == reckoned
+    assert [row[1:] for row in _rows(empty, remembered)] == [row[1:] for row in months]
     assert sum(row[2] for row in reckoned) > 0
 
 

@@ -177,11 +177,13 @@ def code_number(code: str) -> int:
     return next(number for number, known in enumerate(MAIN_CODES, 1) if known.code == code)
 
 
+# Days before its date that a pay plan's debit is due.
+DUE_AHEAD = 10
 PREFERENCES: Mapping[str, str] = {
     "ProgramVersion": "24.3.10.0", "DataBaseVersion": "24.3.10.0", "MySqlVersion": "10.11",
     "UpdateInProgressOnComputerName": "", "CorruptedDatabase": "0", "AgingProcLifo": "1", "PayPlansVersion": "2",
     "ReportsPPOwriteoffDefaultToProcDate": "0", "ReportPandIschedProdSubtractsWO": "0", "BrokenApptProcedure": "3",
-    "RecallTypesShowingInList": "1,3", "RecallExcludeIfAnyFutureAppt": "0", "PayPlansBillInAdvanceDays": "10",
+    "RecallTypesShowingInList": "1,3", "RecallExcludeIfAnyFutureAppt": "0", "PayPlansBillInAdvanceDays": str(DUE_AHEAD),
     "AgingCalculatedMonthlyInsteadOfDaily": "0", "BalancesDontSubtractIns": "0", "EasyNoClinics": "0",
     "DefaultClinic": "1", "PracticeTitle": "Marrowford Dental «Collective»", "PracticePhone": "5555550100",
     "PracticeAddress": "12 Alder Street", "PracticeCity": "Marrowford", "PracticeST": "OR", "PracticeZip": "00000",

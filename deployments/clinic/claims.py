@@ -16,6 +16,8 @@ from deployments.clinic.treatment import DONE, TP
 
 RECEIVED, PREAUTH, ADJUSTMENT, SUPPLEMENTAL, CAP_CLAIM, ESTIMATE, CAP_COMPLETE, CAP_ESTIMATE = 1, 2, 3, 4, 5, 6, 7, 8
 _BENEFITS = 18
+_CLAIMS_DAYS = 1_460
+_UNSENT = ["U", "H", "W"]
 
 
 def plan_rows(practice: Practice) -> pl.DataFrame:
@@ -129,21 +131,35 @@ class Claims:
 
 
 def claims(practice: Practice, procs: pl.DataFrame, cover: pl.DataFrame, first_claim: int) -> Claims:
-    """Claims for some covered visits; estimates for the rest of the covered procedures."""
-    primary = cover.filter(pl.col("Ordinal") == 1).select("PatNum", "InsSubNum", "PlanNum", "PlanType", "CarrierNum")
-    billed = _priced(practice, procs.filter(pl.col("ProcStatus").is_in([TP, DONE])).join(primary, on="PatNum"))
-    number = pl.col("visit_key")
-    not_yet_done = pl.col("ProcStatus") == TP
-    claimed = (
-        (number > 0)
-        & practice.chance.chosen("claimed", 255, number)
-        & (~not_yet_done | ((pl.col("PlanType") != "c") & practice.chance.chosen("preauth", 150, number)))
+    """Claims for some covered visits, to a second carrier too where there is one; estimates for the rest."""
+    billed = _priced(practice, procs.filter(pl.col("ProcStatus").is_in([TP, DONE])).join(_cover(cover, 1), on="PatNum"))
+    billed = billed.with_columns(on_claim=_claimed(practice) & (pl.col("amount") > 0))
+    heads = _heads(practice, billed.filter("on_claim"))
+    lines = _lines(practice, billed, heads)
+    second_heads, second_lines = _second_claims(practice, heads, lines, _cover(cover, 2))
+    heads = pl.concat([heads, second_heads], how="diagonal_relaxed").sort("service", "visit_key", "kind")
+    heads = heads.with_columns(ClaimNum=pl.int_range(first_claim, first_claim + pl.len(), dtype=pl.Int64))
+    lines = pl.concat([lines, second_lines, _supplements(practice, lines)], how="diagonal_relaxed")
+    on_claim = pl.col("ClaimStatus").is_not_null() & (pl.col("Status") != ADJUSTMENT)
+    lines = (
+        lines.join(heads.select("visit_key", "kind", "ClaimNum"), on=["visit_key", "kind"], how="left")
+        .with_columns(ClaimNum=pl.when(on_claim).then("ClaimNum").otherwise(0).fill_null(0))
+        .sort("day", "key", "kind", "Status")
     )
-    billed = billed.with_columns(on_claim=claimed & (pl.col("amount") > 0))
-    claim = _heads(practice, billed.filter("on_claim"), first_claim)
-    lines = _lines(practice, billed, claim)
-    lines = pl.concat([lines, _supplements(practice, lines)], how="diagonal_relaxed").sort("day", "key", "Status")
-    return Claims(claim, lines)
+    return Claims(heads, lines)
+
+
+def _cover(cover: pl.DataFrame, ordinal: int) -> pl.DataFrame:
+    return cover.filter(pl.col("Ordinal") == ordinal).select("PatNum", "InsSubNum", "PlanNum", "PlanType", "CarrierNum")
+
+
+def _claimed(practice: Practice) -> pl.Expr:
+    """Half of the visits of the last years; older claims were left behind when the practice came to this software."""
+    chance, visit, day = practice.chance, pl.col("visit_key"), pl.col("day")
+    recent = day >= practice.as_of - timedelta(days=_CLAIMS_DAYS)
+    share = pl.when(recent).then(560).otherwise(20)
+    preauth = (pl.col("PlanType") != "c") & chance.chosen("preauth", 400, visit)
+    return (visit > 0) & (chance.below("claimed", 1000, visit) < share) & ((pl.col("ProcStatus") != TP) | preauth)
 
 
 def _priced(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
@@ -157,11 +173,12 @@ def _priced(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
         estimate=pl.col("allowed") * pl.col("percent") // 100,
         off=fee - pl.col("allowed"),
         denied=chance.chosen("denied", 60, pl.col("visit_key")),
+        zeroed=chance.chosen("zeroed", 25, pl.col("visit_key")),
         ded=chance.weighted("ded", {0: 95, 5000: 5}, key),
     )
 
 
-def _heads(practice: Practice, billed: pl.DataFrame, first_claim: int) -> pl.DataFrame:
+def _heads(practice: Practice, billed: pl.DataFrame) -> pl.DataFrame:
     """One claim for each visit with billed procedures; the status follows from how long ago it was."""
     chance, number = practice.chance, pl.col("visit_key")
     heads = (
@@ -169,21 +186,19 @@ def _heads(practice: Practice, billed: pl.DataFrame, first_claim: int) -> pl.Dat
         .agg(
             pl.col("PatNum", "ClinicNum", "InsSubNum", "PlanNum", "PlanType", "CarrierNum", "ProvNum", "day").first(),
             preauth=(pl.col("ProcStatus") == TP).all(),
+            denied=pl.col("denied").first(),
         )
         .sort("day", "visit_key")
     )
-    today = pl.lit(practice.as_of)
-    service = pl.min_horizontal("day", today - timedelta(days=1))
-    sent = service + pl.duration(days=chance.below("sent", 4, number))
-    received = sent + pl.duration(days=chance.between("turnaround", 7, 55, number))
-    slow = chance.weighted("slow", {"S": 6, "W": 2, "H": 1, "U": 2}, number)
-    waiting = (received >= today) | chance.chosen("waiting", 60, number)
+    asked = pl.lit(practice.as_of) - pl.duration(days=chance.between("preauth.asked", 4, 90, number))
+    service = pl.when("preauth").then(asked.cast(pl.Date)).otherwise("day")
+    heads = heads.with_columns(service=pl.min_horizontal(service, pl.lit(practice.as_of - timedelta(days=1))))
+    sent = pl.col("service") + pl.duration(days=chance.below("sent", 4, number))
+    heads = heads.with_columns(
+        sent=sent, received=sent + pl.duration(days=chance.between("turnaround", 7, 55, number)), kind=pl.lit("P")
+    )
     return heads.with_columns(
-        ClaimNum=pl.int_range(first_claim, first_claim + pl.len(), dtype=pl.Int64),
-        service=service,
-        sent=sent,
-        received=received,
-        ClaimStatus=pl.when(waiting).then(slow).otherwise(pl.lit("R")),
+        ClaimStatus=_claim_status(practice),
         ClaimType=pl.when("preauth")
         .then(pl.lit("PreAuth"))
         .when(pl.col("PlanType") == "c")
@@ -192,11 +207,29 @@ def _heads(practice: Practice, billed: pl.DataFrame, first_claim: int) -> pl.Dat
     )
 
 
+def _claim_status(practice: Practice) -> pl.Expr:
+    """Received, or in turn one of the states of waiting; some are slow for months."""
+    today, number = pl.lit(practice.as_of), pl.col("visit_key")
+    slow = (pl.col("service") > today - timedelta(days=150)) & practice.chance.chosen("slow", 110, number)
+    late = pl.col("received") >= today
+    waiting = late | slow
+    turn = waiting.cum_sum().cast(pl.Int64)
+    return (
+        pl.when(~waiting)
+        .then(pl.lit("R"))
+        .when(pl.col("sent") >= today)
+        .then(look_up(["W", "U"], turn % 2))
+        .when(late)
+        .then(look_up(["S", "W", "S", "U", "S", "H", "S", "S", "S", "I", "S", "S"], turn % 12))
+        .otherwise(pl.lit("S"))
+    )
+
+
 def _lines(practice: Practice, billed: pl.DataFrame, heads: pl.DataFrame) -> pl.DataFrame:
-    heads = heads.select("visit_key", "ClaimNum", "ClaimStatus", "received", "preauth")
+    heads = heads.select("visit_key", "ClaimStatus", "received", "preauth")
     done, capitation = pl.col("ProcStatus") == DONE, pl.col("PlanType") == "c"
     got = pl.col("ClaimStatus") == "R"
-    settled = got & ~pl.col("preauth") & ~pl.col("denied") & ~capitation
+    nothing = pl.col("preauth") | capitation | (got & (pl.col("denied") | pl.col("zeroed")))
     on_claim = billed.filter("on_claim").join(heads, on="visit_key", how="left")
     claimed = on_claim.filter(pl.col("preauth") | (pl.col("ProcStatus") == DONE)).with_columns(
         Status=pl.when("preauth")
@@ -206,8 +239,8 @@ def _lines(practice: Practice, billed: pl.DataFrame, heads: pl.DataFrame) -> pl.
         .when(got)
         .then(RECEIVED)
         .otherwise(0),
-        paid=pl.when(settled).then(pl.max_horizontal(pl.col("estimate") - pl.col("ded"), 0)).otherwise(0),
-        written_off=pl.when(settled).then("off").otherwise(0),
+        paid=pl.when(got & ~nothing).then(pl.max_horizontal(pl.col("estimate") - pl.col("ded"), 0)).otherwise(0),
+        written_off=pl.when(nothing).then(0).otherwise("off"),
     )
     rest = (
         billed.filter(~pl.col("on_claim"))
@@ -222,19 +255,69 @@ def _lines(practice: Practice, billed: pl.DataFrame, heads: pl.DataFrame) -> pl.
         )
         .filter(capitation | ~done | practice.chance.chosen("estimated", 650, pl.col("key")))
     )
-    return pl.concat([claimed, rest], how="diagonal_relaxed").with_columns(pl.col("ClaimNum").fill_null(0))
+    return pl.concat([claimed, rest], how="diagonal_relaxed").with_columns(kind=pl.lit("P"))
+
+
+def _second_claims(
+    practice: Practice, heads: pl.DataFrame, lines: pl.DataFrame, cover: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The second carrier is asked for half of the rest: the claim is held until the first has answered."""
+    chance, number = practice.chance, pl.col("visit_key")
+    own = ["InsSubNum", "PlanNum", "PlanType", "CarrierNum"]
+    first = (
+        heads.filter(pl.col("ClaimType") == "P").drop(own).join(cover.filter(pl.col("PlanType") != "c"), on="PatNum")
+    )
+    answered = pl.col("ClaimStatus") == "R"
+    received = pl.col("received") + pl.duration(days=chance.between("turnaround.second", 8, 30, number))
+    second = first.with_columns(
+        kind=pl.lit("S"),
+        ClaimType=pl.lit("S"),
+        sent=pl.col("received"),
+        received=received,
+        denied=pl.lit(value=False),
+        ClaimStatus=pl.when(answered & (received < practice.as_of))
+        .then(pl.lit("R"))
+        .otherwise(pl.when(answered).then(pl.lit("S")).otherwise(pl.lit("H"))),
+    )
+    status = pl.col("Status")
+    covered = pl.when(status == RECEIVED).then("paid").otherwise("estimate") + pl.col("written_off")
+    rest = (pl.col("amount") - covered).clip(0, None) // 2
+    again = lines.filter(pl.col("ClaimStatus").is_not_null() & status.is_in([0, RECEIVED])).with_columns(estimate=rest)
+    again = again.drop([*own, "ClaimStatus", "received", "denied", "kind"]).join(
+        second.select("visit_key", *own, "ClaimStatus", "received", "denied", "kind"), on="visit_key"
+    )
+    got = pl.col("ClaimStatus") == "R"
+    again = again.filter(pl.col("estimate") > 0).with_columns(
+        Status=got.cast(pl.Int32),
+        paid=pl.when(got).then("estimate").otherwise(0),
+        written_off=pl.lit(0),
+        off=pl.lit(0),
+        ded=pl.lit(0),
+    )
+    return second.join(again.select("visit_key").unique(), on="visit_key", how="semi"), again
 
 
 def _supplements(practice: Practice, lines: pl.DataFrame) -> pl.DataFrame:
-    """Second payments on received procedures, and yearly benefit adjustments that are no money."""
+    """Second payments on received procedures, also after a denial; and yearly benefit adjustments that are no money."""
     chance, key = practice.chance, pl.col("key")
-    received = lines.filter((pl.col("Status") == RECEIVED) & (pl.col("paid") > 0))
-    zero = {name: pl.lit(0) for name in ("amount", "estimate", "written_off", "ded", "off")}
-    more = received.filter(chance.chosen("supplement", 30, key)).with_columns(
-        Status=pl.lit(SUPPLEMENTAL), paid=pl.lit(1234), **zero
+    received = lines.filter(pl.col("Status") == RECEIVED)
+    zero = {name: pl.lit(0) for name in ("amount", "written_off", "ded", "off")}
+    denied = pl.col("denied")
+    appealed = denied & chance.chosen("appealed", 250, pl.col("visit_key"))
+    lag = chance.between("supplement.lag", 15, 60, pl.col("visit_key"))
+    more = (
+        received.filter(appealed | (~denied & (pl.col("paid") > 0) & chance.chosen("supplement", 40, key)))
+        .with_columns(
+            Status=pl.lit(SUPPLEMENTAL),
+            paid=pl.when(denied).then("estimate").otherwise(1234),
+            received=pl.col("received") + pl.duration(days=lag),
+            **zero,
+        )
+        .filter(pl.col("received") < practice.as_of)
+        .with_columns(estimate=pl.lit(0))
     )
     used = lines.filter((pl.col("Status") == ESTIMATE) & chance.chosen("benefit", 6, key)).with_columns(
-        Status=pl.lit(ADJUSTMENT), paid=pl.lit(20000), ProcNum=pl.lit(0, dtype=pl.Int64), **zero
+        Status=pl.lit(ADJUSTMENT), paid=pl.lit(20000), ProcNum=pl.lit(0, dtype=pl.Int64), estimate=pl.lit(0), **zero
     )
     return pl.concat([more, used], how="diagonal_relaxed")
 
@@ -273,6 +356,11 @@ def check_rows(practice: Practice, grouped: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def entry_day() -> pl.Expr:
+    """The day of a claim procedure in the account (DateCP)."""
+    return pl.when(pl.col("Status").is_in([RECEIVED, SUPPLEMENTAL])).then("received").otherwise("day")
+
+
 def line_rows(practice: Practice, lines: pl.DataFrame) -> pl.DataFrame:
     """The columns of `claimproc`; −1 where OpenDental means "not set"."""
     status = pl.col("Status")
@@ -294,6 +382,7 @@ def line_rows(practice: Practice, lines: pl.DataFrame) -> pl.DataFrame:
         "PlanNum",
         "InsSubNum",
         "ClaimPaymentNum",
+        "PayPlanNum",
         Status=status,
         **money,
         FeeBilled=pl.when(pl.col("ClaimNum") > 0).then("amount").otherwise(0) / 100,
@@ -319,7 +408,7 @@ def line_rows(practice: Practice, lines: pl.DataFrame) -> pl.DataFrame:
                 "WriteOffEstOverride",
             )
         },
-        DateCP=pl.when(received).then("received").otherwise("day"),
+        DateCP=entry_day(),
         ProcDate="day",
         DateEntry="day",
         SecDateEntry="day",
@@ -346,8 +435,10 @@ def claim_rows(practice: Practice, found: Claims) -> pl.DataFrame:
         )
     )
     status, number, chance = pl.col("ClaimStatus"), pl.col("ClaimNum"), practice.chance
-    unsent = status.is_in(["U", "H", "W"])
+    unsent = status.is_in(_UNSENT)
     blank = pl.lit(BLANK_DATE)
+    again = pl.col("sent") + pl.duration(days=20)
+    resent = chance.chosen("resent", 80, number) & (again < pl.min_horizontal("received", pl.lit(practice.as_of)))
     return found.claims.join(totals, on="ClaimNum", how="left", maintain_order="left").select(
         "ClaimNum",
         "PatNum",
@@ -360,7 +451,7 @@ def claim_rows(practice: Practice, found: Claims) -> pl.DataFrame:
         ProvBill=pl.lit(1),
         SecDateEntry="service",
         DateService=pl.when(pl.col("preauth") | chance.chosen("noservice", 4, number)).then(blank).otherwise("service"),
-        DateSent=pl.when(unsent).then(blank).otherwise("sent"),
+        DateSent=pl.when(unsent).then(blank).when(resent).then(again).otherwise("sent"),
         DateSentOrig=pl.when(unsent).then(blank).otherwise("sent"),
         DateReceived=pl.when(status == "R").then("received").otherwise(blank),
         ClaimFee=pl.col("fee").fill_null(0) / 100,
@@ -384,13 +475,40 @@ def claim_rows(practice: Practice, found: Claims) -> pl.DataFrame:
     )
 
 
+def tracking_rows(practice: Practice, found: Claims) -> pl.DataFrame:
+    """What was noted of claims under way, and why some were denied."""
+    chance, number = practice.chance, pl.col("ClaimNum")
+    known = found.claims.filter(pl.col("ClaimStatus") != "U").select("ClaimNum", "ClaimStatus", "denied")
+    refused = known.filter((pl.col("ClaimStatus") == "R") & pl.col("denied")).with_columns(
+        kind=pl.lit("ClaimProcReceived")
+    )
+    followed = known.with_columns(kind=pl.lit("StatusHistory"))
+    error = catalog.def_numbers(catalog.CLAIM_ERROR)
+    is_refusal = pl.col("kind") == "ClaimProcReceived"
+    asked = known.filter(chance.chosen("asked.again", 170, number)).with_columns(kind=pl.lit("ClaimUser"))
+    return (
+        pl.concat([followed, asked, refused])
+        .sort("ClaimNum", "kind")
+        .select(
+            "ClaimNum",
+            TrackingType="kind",
+            UserNum=chance.below("track.user", practice.users, number) + 1,
+            Note=note(practice, "track.note", 400, "ClaimNum").fill_null(""),
+            TrackingDefNum=pl.when(is_refusal)
+            .then(0)
+            .otherwise(chance.pick("track.def", catalog.def_numbers(catalog.CLAIM_TRACKING), number)),
+            TrackingErrorDefNum=pl.when(is_refusal).then(chance.pick("track.error", error, number)).otherwise(0),
+        )
+    )
+
+
 def snapshots(found: Claims) -> pl.DataFrame:
     """What each claim procedure looked like when the claim was made."""
     lines = found.procs.filter((pl.col("ClaimNum") > 0) & pl.col("Status").is_in([0, RECEIVED]))
     return lines.select(
         "ProcNum",
         "ClaimProcNum",
-        ClaimType=pl.lit("P"),
+        ClaimType="kind",
         Fee=pl.col("amount") / 100,
         InsPayEst=pl.col("estimate") / 100,
         Writeoff=pl.when(pl.col("off") > 0).then(pl.col("off") / 100).otherwise(-1.0),
@@ -411,6 +529,6 @@ def blue_book(lines: pl.DataFrame) -> pl.DataFrame:
         AllowedOverride=pl.lit(-1.0),
         ProcDate="day",
         DateTEntry=pl.col("received").cast(pl.Datetime("us")),
-        ClaimType=pl.lit("P"),
+        ClaimType="kind",
         GroupNum=pl.lit(""),
     )

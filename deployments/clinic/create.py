@@ -12,7 +12,7 @@ import polars as pl
 from pymysql.connections import Connection
 from pymysql.err import ProgrammingError
 
-from deployments.clinic import catalog, claims, filler, ledger, money, people, treatment, visits
+from deployments.clinic import catalog, claims, filler, ledger, money, people, plans, treatment, visits
 from deployments.clinic.load import (
     MARK,
     UNFINISHED,
@@ -26,7 +26,6 @@ from deployments.clinic.load import (
 from deployments.clinic.practice import Practice
 from deployments.clinic.schema import tables
 
-_CHUNK_PATIENTS = 1_000
 _BIG = 50_000
 
 
@@ -147,16 +146,23 @@ def _fill(loader: Loader, practice: Practice) -> None:
     filler.fill_lists(loader, practice)
     loader.append("insplan", claims.plan_rows(practice))
     loader.append("benefit", claims.benefits(practice))
-    for first in range(1, practice.patients + 1, _CHUNK_PATIENTS):
-        last = min(first + _CHUNK_PATIENTS - 1, practice.patients)
-        _write_chunk(loader, practice, first, last)
+    receivable = []
+    for first in range(1, practice.patients + 1, people.COHORT):
+        last = min(first + people.COHORT - 1, practice.patients)
+        receivable.append(_write_chunk(loader, practice, first, last))
         loader.say(f"patients {first}–{last} of {practice.patients}, {sum(loader.counts.values()):,} rows")
     loader.append("schedule", visits.schedules(practice))
+    loader.append("dashboardar", _receivables(receivable))
     filler.fill_rest(loader, practice)
 
 
-def _write_chunk(loader: Loader, practice: Practice, first: int, last: int) -> None:
-    """One cohort of patients, from their first visit to their balance."""
+def _receivables(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    sums = pl.concat(parts).group_by("DateCalc").agg(pl.col("BalTotal", "InsEst").sum()).sort("DateCalc")
+    return ledger.dashboard_rows(sums)
+
+
+def _write_chunk(loader: Loader, practice: Practice, first: int, last: int) -> pl.DataFrame:
+    """One cohort of patients, from their first visit to their balance; gives what was receivable from them at month ends."""
     folk = people.patients(practice, first, last)
     subs = loader.numbered("inssub", claims.subscribers(practice, folk))
     cover = claims.coverage(practice, folk, subs)
@@ -164,10 +170,18 @@ def _write_chunk(loader: Loader, practice: Practice, first: int, last: int) -> N
     procs = loader.numbered("procedurelog", treatment.procedures(practice, folk, seen))
     found = claims.claims(practice, procs, cover, loader.count("claim") + 1)
     checks, lines = claims.checks(practice, loader.numbered("claimproc", found.procs), loader.count("claimpayment") + 1)
+    changes = money.adjustments(practice, procs)
+    owed = money.owed(practice, procs, lines, changes)
+    planned = plans.plans(loader, practice, folk, owed, lines)
+    lines = plans.attach(lines, planned)
     found = claims.Claims(found.claims, lines)
-    adjusted = loader.numbered("adjustment", money.adjustments(practice, procs))
-    paid = money.splits(practice, procs, lines, adjusted)
-    balances = ledger.balances(*_entries(procs, lines, adjusted, paid), folk, practice.as_of)
+    owed = owed.join(planned.plans.filter(~pl.col("insurance")), on="visit_key", how="anti", maintain_order="left")
+    adjusted = loader.numbered("adjustment", money.all_adjustments(changes, money.bad_debts(practice, owed)))
+    paid = money.in_order(money.splits(practice, folk, owed), plans.payments(practice, planned))
+    account = ledger.Account(
+        _entries(procs, lines, adjusted, paid, planned), _estimates(lines), plans.dues(planned, paid)
+    )
+    balances = ledger.balances(account, folk, practice.as_of, lifo=True, due_ahead=catalog.DUE_AHEAD)
 
     loader.append("patient", people.patient_rows(practice, folk, balances))
     loader.append("patientnote", people.patient_notes(practice, folk))
@@ -178,6 +192,8 @@ def _write_chunk(loader: Loader, practice: Practice, first: int, last: int) -> N
     _write_treatment(loader, practice, procs)
     _write_claims(loader, practice, found, checks)
     _write_money(loader, practice, adjusted, paid)
+    _write_plans(loader, practice, planned)
+    return ledger.receivables(account, folk, ledger.month_ends(practice.as_of, practice.month_ends), lifo=True)
 
 
 def _with_appointments(loader: Loader, seen: pl.DataFrame) -> pl.DataFrame:
@@ -189,26 +205,33 @@ def _with_appointments(loader: Loader, seen: pl.DataFrame) -> pl.DataFrame:
 
 
 def _entries(
-    procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame, paid: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Signed entries of the account, and what insurance is still expected to cover."""
-    status = pl.col("Status")
+    procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame, paid: pl.DataFrame, planned: plans.Plans
+) -> pl.DataFrame:
+    """The entries of all accounts."""
     shown = ~pl.col("UnearnedType").is_in(money.hidden_unearned())
-    free = pl.concat(
-        [
-            procs.filter(pl.col("ProcStatus") == treatment.DONE).select("PatNum", "day", cents="amount"),
-            lines.filter(status.is_in([1, 4, 5, 7])).select(
-                "PatNum",
-                day=pl.when(status.is_in([1, 4])).then("received").otherwise("day"),
-                cents=-(pl.col("paid") + pl.col("written_off")),
-            ),
-            paid.filter(shown).select("PatNum", "day", cents=-pl.col("cents")),
-        ],
-        how="vertical_relaxed",
-    ).with_columns(attached=pl.lit(False))
-    entries = pl.concat([free, ledger.net_attached(adjusted)], how="vertical_relaxed")
-    expected = lines.filter(status == 0).select("PatNum", cents=pl.col("estimate"))
-    return entries, expected
+    attached = pl.col("ProcNum") > 0
+    parts = [
+        procs.filter(pl.col("ProcStatus") == treatment.DONE).select("PatNum", "day", cents="amount"),
+        lines.filter(pl.col("Status").is_in([1, 4, 5, 7])).select(
+            "PatNum",
+            day=claims.entry_day(),
+            cents=-(pl.when(pl.col("PayPlanNum") > 0).then(0).otherwise("paid") + pl.col("written_off")),
+        ),
+        adjusted.select("PatNum", "day", "cents", "ProcNum", proc_day=pl.when(attached).then("ProcDate")),
+        paid.filter(shown).select("PatNum", "day", cents=-pl.col("cents")),
+    ]
+    return pl.concat([*map(ledger.entries, parts), plans.entries(planned)])
+
+
+def _estimates(lines: pl.DataFrame) -> pl.DataFrame:
+    """What insurance was or is thought to cover; only status 1 is an answer to an estimate."""
+    status = pl.col("Status")
+    return lines.filter(status.is_in([0, claims.RECEIVED])).select(
+        pl.col("PatNum").cast(pl.Int64),
+        "day",
+        answered=pl.when(status == claims.RECEIVED).then(claims.entry_day()),
+        cents=pl.col("estimate") + pl.col("written_off"),
+    )
 
 
 def _write_visits(loader: Loader, practice: Practice, folk: pl.DataFrame, seen: pl.DataFrame) -> None:
@@ -231,6 +254,7 @@ def _write_claims(loader: Loader, practice: Practice, found: claims.Claims, chec
     loader.append("claim", claims.claim_rows(practice, found))
     loader.append("claimproc", claims.line_rows(practice, found.procs))
     loader.append("claimpayment", claims.check_rows(practice, checks))
+    loader.append("claimtracking", claims.tracking_rows(practice, found))
     loader.append("claimsnapshot", claims.snapshots(found))
     loader.append("insbluebook", claims.blue_book(found.procs))
 
@@ -240,3 +264,9 @@ def _write_money(loader: Loader, practice: Practice, adjusted: pl.DataFrame, pai
     heads = money.payments(paid, loader.count("payment") + 1)
     loader.append("payment", money.payment_rows(practice, heads))
     loader.append("paysplit", money.split_rows(practice, paid, heads))
+
+
+def _write_plans(loader: Loader, practice: Practice, planned: plans.Plans) -> None:
+    loader.append("payplan", plans.plan_rows(practice, planned))
+    loader.append("payplancharge", plans.charge_rows(planned))
+    loader.append("payplanlink", plans.link_rows(planned))

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from pymysql.connections import Connection
 
-from deployments.clinic import catalog, filler, people, treatment, visits
+from deployments.clinic import aging, catalog, filler, ledger, people, treatment, visits
 from deployments.clinic.create import finished_mark
 from deployments.clinic.load import MARK, Loader, bulk_loading, opendental_session
 from deployments.clinic.practice import Practice
@@ -152,7 +152,7 @@ def _receive_patients(day: Day) -> None:
     folk = people.patients(day.practice, first, last).with_columns(
         start=pl.lit(day.day), PatStatus=pl.lit(0, dtype=pl.Int64), active=pl.lit(True)
     )
-    none = folk.select("PatNum", **{name: pl.lit(0) for name in people.BALANCES})
+    none = folk.select("PatNum", **{name: pl.lit(0) for name in ledger.BALANCES})
     day.append("patient", people.patient_rows(day.practice, folk, none))
     day.append("patientnote", people.patient_notes(day.practice, folk))
 
@@ -223,6 +223,12 @@ def _bill(day: Day) -> None:
         "adjust",
         "pay",
         "split payments",
+    )
+    day.values["last_own_payment"] = day.numbers("SELECT MAX(PayNum) FROM payment")[0]
+    day.run(
+        "ask for parts of dynamic plans",
+        "pay plan debits",
+        "split payments of plans",
         "make claims",
         "put procedures on claims",
         "total claims",
@@ -331,17 +337,30 @@ def _merge(day: Day) -> None:
         if "PatNum" in table.column and table.name not in _NOT_MERGED:
             day.execute(f"UPDATE `{table.name}` SET PatNum = %(kept)s WHERE PatNum = %(merged)s")
     day.execute("UPDATE inssub SET Subscriber = %(kept)s WHERE Subscriber = %(merged)s")
-    day.execute("UPDATE patient SET Guarantor = %(kept)s WHERE Guarantor = %(merged)s")
+    for name in ("patient", "payplan", "payplancharge"):
+        day.execute(f"UPDATE {name} SET Guarantor = %(kept)s WHERE Guarantor = %(merged)s")
     day.run("archive the merged patient", "link the merged patient")
 
 
 def _age(day: Day) -> None:
     """The nightly aging: `famaging` is emptied and filled, balances are stored where they changed."""
-    day.run(*statements("aging"), file="aging")
+    accounts = aging.read_accounts(day.loader.connection, day.day)
+    balances = accounts.balances()
+    day.run("empty", file="aging")
+    day.append("famaging", aging.family_rows(balances))
+    day.run("store family balances", file="aging")
+    for change in aging.own_changes(day.loader.connection, balances):
+        day.execute(statements("aging")["store own balance"], **change)
+    day.run("remember", file="aging")
+    month = accounts.last_month()
+    if month["DateCalc"][0] not in aging.known_months(accounts):
+        day.append("dashboardar", ledger.dashboard_rows(month))
 
 
 def age_accounts(connection: Connection[Any], day: date) -> None:
     """The aging alone, as of a day."""
-    with connection.cursor() as cursor:
-        for statement in statements("aging").values():
-            cursor.execute(statement, {"day": day})
+    with opendental_session(connection), bulk_loading(connection) as bulk:
+        practice = Practice(1, 0, day)
+        loader = Loader(connection, practice.chance, None, bulk, lambda _: None)
+        loader.counts.update(_last_keys(loader))
+        _age(_day(loader, practice, day))

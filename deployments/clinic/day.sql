@@ -69,6 +69,35 @@ from procedurelog join payment on payment.PatNum = procedurelog.PatNum and payme
 where procedurelog.ProcStatus = 2 and procedurelog.DateComplete = %(day)s and procedurelog.ProcFee > 0
 order by payment.PayNum, procedurelog.ProcNum
 
+-- name: ask for parts of dynamic plans
+insert into payplancharge (PayPlanNum, Guarantor, PatNum, ChargeDate, Principal, Interest, Note, ProvNum, ClinicNum,
+    ChargeType, SecDateTEntry)
+select plan.PayPlanNum, plan.Guarantor, plan.PatNum, %(day)s, plan.PayAmt, 0, '', min(charge.ProvNum),
+    min(charge.ClinicNum), 0, %(now)s
+from payplan as plan join payplancharge as charge on charge.PayPlanNum = plan.PayPlanNum
+where plan.IsDynamic = 1 and plan.IsClosed = 0 and day(plan.PayPlanDate) = day(%(day)s) and plan.PayPlanDate < %(day)s
+group by plan.PayPlanNum, plan.Guarantor, plan.PatNum, plan.PayAmt, plan.NumberOfPayments
+having count(*) < plan.NumberOfPayments and max(charge.ChargeDate) < %(day)s
+
+-- name: pay plan debits
+insert into payment (PayType, PayDate, PayAmt, PatNum, ClinicNum, DateEntry, PayNote, Receipt, IsSplit, SecUserNumEntry)
+select (select min(DefNum) from definition where Category = 10), %(day)s,
+    round(sum(round(charge.Principal + charge.Interest, 2)), 2), charge.Guarantor, min(charge.ClinicNum), %(day)s, '', '',
+    count(*) > 1, 2
+from payplancharge as charge join payplan on payplan.PayPlanNum = charge.PayPlanNum
+where charge.ChargeType = 0 and charge.ChargeDate = %(day)s and payplan.PlanNum = 0 and payplan.IsClosed = 0
+group by charge.Guarantor order by charge.Guarantor
+
+-- name: split payments of plans
+insert into paysplit (SplitAmt, PatNum, ProcDate, PayNum, ProvNum, PayPlanNum, PayPlanChargeNum, DatePay, ProcNum,
+    DateEntry, ClinicNum, SecUserNumEntry)
+select round(charge.Principal + charge.Interest, 2), charge.Guarantor, '0001-01-01', payment.PayNum, charge.ProvNum,
+    charge.PayPlanNum, charge.PayPlanChargeNum, %(day)s, 0, %(day)s, charge.ClinicNum, 2
+from payplancharge as charge join payplan on payplan.PayPlanNum = charge.PayPlanNum
+join payment on payment.PatNum = charge.Guarantor and payment.PayNum > %(last_own_payment)s
+where charge.ChargeType = 0 and charge.ChargeDate = %(day)s and payplan.PlanNum = 0 and payplan.IsClosed = 0
+order by payment.PayNum, charge.PayPlanChargeNum
+
 -- name: estimate insurance
 insert into claimproc (ProcNum, PatNum, ProvNum, Status, PlanNum, InsSubNum, ClinicNum, ProcDate, DateCP, BaseEst,
     InsEstTotal, Percentage, PercentOverride, WriteOffEst, WriteOffEstOverride, AllowedOverride, CopayAmt, CopayOverride,
@@ -98,7 +127,8 @@ join procedurelog on procedurelog.ProcNum = claimproc.ProcNum
 join claim on claim.ClaimNum > %(last_claim)s and claim.PatNum = claimproc.PatNum
     and claim.InsSubNum = claimproc.InsSubNum and claim.PlanNum = claimproc.PlanNum
 set claimproc.ClaimNum = claim.ClaimNum, claimproc.Status = 0, claimproc.ProcDate = %(day)s, claimproc.DateCP = %(day)s,
-    claimproc.FeeBilled = ProcFee * (UnitQty + BaseUnits), claimproc.InsPayEst = claimproc.InsEstTotal
+    claimproc.FeeBilled = ProcFee * (UnitQty + BaseUnits), claimproc.InsPayEst = claimproc.InsEstTotal,
+    claimproc.WriteOff = greatest(claimproc.WriteOffEst, 0)
 where claimproc.Status = 6 and claimproc.ClaimNum = 0 and procedurelog.ProcStatus = 2
     and procedurelog.DateComplete = %(day)s
 
@@ -209,7 +239,7 @@ delete from securitylog where LogDateTime < %(purged_before)s
 delete from securityloghash where SecurityLogNum < (select min(SecurityLogNum) from securitylog)
 
 -- name: archive the merged patient
-update patient set PatStatus = 4, Guarantor = PatNum where PatNum = %(merged)s
+update patient set PatStatus = 3, Guarantor = PatNum where PatNum = %(merged)s
 
 -- name: link the merged patient
 insert into patientlink (PatNumFrom, PatNumTo, LinkType, DateTimeLink) values (%(merged)s, %(kept)s, 1, %(now)s)

@@ -28,7 +28,8 @@ _WRITTEN = frozenset(
     "patient patientnote insplan inssub patplan benefit appointment histappointment procedurelog procnote claim "
     "claimproc claimpayment claimsnapshot insbluebook payment paysplit adjustment treatplan treatplanattach proctp "
     "recall schedule definition preference provider employee clinic operatory userod usergroup usergroupattach "
-    "procedurecode feesched fee carrier employer recalltype recalltrigger refattach".split()
+    "procedurecode feesched fee carrier employer recalltype recalltrigger refattach "
+    "payplan payplancharge payplanlink dashboardar claimtracking".split()
 )
 
 

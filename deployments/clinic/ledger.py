@@ -2,68 +2,158 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 
 import polars as pl
 
+BALANCES = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal", "PayPlanDue")
 _BUCKETS = ("Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90")
+_BUCKET_DAYS = ((0, 30), (31, 60), (61, 90), (91, None))
+# A day before any other, for what counts whenever one looks.
+LONG_AGO = date(1, 1, 1)
+
+ENTRY = {
+    "PatNum": pl.Int64,
+    "day": pl.Date,
+    "cents": pl.Int64,
+    "ProcNum": pl.Int64,
+    "proc_day": pl.Date,
+    "waits": pl.Boolean,
+}
+ESTIMATE = {"PatNum": pl.Int64, "day": pl.Date, "answered": pl.Date, "cents": pl.Int64}
+DUE = {"PatNum": pl.Int64, "day": pl.Date, "cents": pl.Int64}
 
 
-def balances(entries: pl.DataFrame, expected: pl.DataFrame, people: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    """Per patient, in cents; a family's columns are kept on the guarantor's row.
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What aging looks at, in whole cents.
 
-    `entries` has PatNum, day, signed cents, and `attached` for credits that lower their procedure's bucket;
-    `expected` has PatNum and the cents that insurance is thought to pay.
+    `entries` are signed. Those of which AgingProcLifo makes one sum per procedure and day have the procedure's number
+    and day (else 0 and null); what `waits` counts nowhere before its day, as a pay plan's charges.
+    `estimates` are what insurance is thought to cover of a procedure of that day, until the claim is `answered`.
+    `dues` are the debits of open pay plans and, negative and of LONG_AGO, what was paid on them.
     """
-    own = entries.group_by("PatNum").agg(EstBalance=pl.col("cents").sum())
-    family_of = people.select("PatNum", "Guarantor")
-    age = (pl.lit(as_of) - pl.col("day")).dt.total_days()
-    family = _aged(entries.join(family_of, on="PatNum").with_columns(age=age))
-    estimates = expected.join(family_of, on="PatNum").group_by("Guarantor").agg(InsEst=pl.col("cents").sum())
-    on_guarantor = family.join(estimates, on="Guarantor", how="full", coalesce=True).rename({"Guarantor": "PatNum"})
+
+    entries: pl.DataFrame
+    estimates: pl.DataFrame
+    dues: pl.DataFrame
+
+
+def entries(frame: pl.DataFrame, *, waits: bool = False) -> pl.DataFrame:
+    """A part of `Account.entries`; a frame without `proc_day` has none that belong to a procedure."""
+    if "proc_day" not in frame.columns:
+        frame = frame.with_columns(ProcNum=pl.lit(0), proc_day=pl.lit(None, dtype=pl.Date))
+    return frame.with_columns(waits=pl.lit(waits)).select(pl.col(name).cast(kind) for name, kind in ENTRY.items())
+
+
+def balances(account: Account, people: pl.DataFrame, as_of: date, *, lifo: bool, due_ahead: int) -> pl.DataFrame:
+    """The columns of `patient` that aging writes, in cents; those of a family stand on the guarantor's row.
+
+    `due_ahead`: how many days before its date a pay plan's debit is due (PayPlansBillInAdvanceDays).
+    """
+    begun = account.entries.filter(~pl.col("waits") | (pl.col("day") <= as_of))
+    own = begun.group_by("PatNum").agg(EstBalance=pl.col("cents").sum())
+    family = _aged(_dated(begun, lifo).join(_families(people), on="PatNum"), as_of)
+    family = family.join(
+        begun.join(_families(people), on="PatNum").group_by("Guarantor").agg(BalTotal=pl.col("cents").sum()),
+        on="Guarantor",
+    )
+    expected = _of_families(account.estimates.filter(pl.col("answered").is_null()), people, "InsEst")
+    due = account.dues.filter(pl.col("day") <= as_of + timedelta(days=due_ahead))
     return (
         people.select("PatNum")
-        .join(own, on="PatNum", how="left")
-        .join(on_guarantor, on="PatNum", how="left")
-        .with_columns(PayPlanDue=pl.lit(0))
-        .fill_null(0)
+        .join(own, on="PatNum", how="left", maintain_order="left")
+        .join(family, left_on="PatNum", right_on="Guarantor", how="left", maintain_order="left")
+        .join(expected, left_on="PatNum", right_on="Guarantor", how="left", maintain_order="left")
+        .join(_of_families(due, people, "PayPlanDue"), left_on="PatNum", right_on="Guarantor", how="left")
+        .sort("PatNum")
+        .select("PatNum", *(pl.col(name).fill_null(0) for name in BALANCES))
     )
 
 
-def net_attached(adjusted: pl.DataFrame) -> pl.DataFrame:
-    """Adjustments of a procedure are netted per day; a negative net takes the procedure's date and bucket."""
-    attached = pl.col("ProcNum") > 0
-    netted = (
-        adjusted.filter(attached)
-        .group_by("ProcNum", "day")
-        .agg(pl.col("PatNum", "ProcDate").first(), cents=pl.col("cents").sum())
-    )
-    credit = pl.col("cents") < 0
-    return pl.concat(
-        [
-            adjusted.filter(~attached).select("PatNum", "day", "cents", attached=pl.lit(False)),
-            netted.select(
-                "PatNum", day=pl.when(credit).then("ProcDate").otherwise("day"), cents="cents", attached=credit
-            ),
-        ]
-    )
+def receivables(account: Account, people: pl.DataFrame, days: Sequence[date], *, lifo: bool) -> pl.DataFrame:
+    """What `dashboardar` keeps of each of these days, in cents, as if nothing had been entered for later days.
+
+    Claims answered after the day count as still estimated. A family is who belongs to it now.
+    """
+    dated = _dated(account.entries, lifo).join(_families(people), on="PatNum")
+    answered, day = pl.col("answered"), pl.col("day")
+    rows = []
+    for as_of in days:
+        aged = _aged(dated.filter(pl.col("entered") <= as_of), as_of)
+        open_ = account.estimates.filter((day <= as_of) & (answered.is_null() | (answered > as_of)))
+        rows.append((as_of, sum(aged[bucket].sum() for bucket in _BUCKETS), open_["cents"].sum()))
+    kinds = {"DateCalc": pl.Date, "BalTotal": pl.Int64, "InsEst": pl.Int64}
+    return pl.DataFrame(rows, schema=kinds, orient="row")
 
 
-def _aged(entries: pl.DataFrame) -> pl.DataFrame:
-    """Sums of charges by age, after the credits are used up from the oldest bucket on."""
+def dashboard_rows(found: pl.DataFrame) -> pl.DataFrame:
+    """The columns of `dashboardar`."""
+    return found.select("DateCalc", (pl.col("BalTotal", "InsEst") / 100).round(2))
+
+
+def month_ends(as_of: date, count: int) -> list[date]:
+    """The last days of that many months, the latest of them before the day: OpenDental keeps no other in `dashboardar`."""
+    found: list[date] = []
+    first = as_of.replace(day=1)
+    while len(found) < count:
+        last = first - timedelta(days=1)
+        found.append(last)
+        first = last.replace(day=1)
+    return found[::-1]
+
+
+def _families(people: pl.DataFrame) -> pl.DataFrame:
+    return people.select("PatNum", "Guarantor")
+
+
+def _of_families(frame: pl.DataFrame, people: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Sums of cents by guarantor under this name."""
+    return frame.join(_families(people), on="PatNum").group_by("Guarantor").agg(pl.col("cents").sum().alias(name))
+
+
+def _dated(found: pl.DataFrame, lifo: bool) -> pl.DataFrame:
+    """Entries with the day they are aged by; `lowers` are the sums that lower their bucket instead of being credits."""
+    of_procedure = (pl.col("ProcNum") > 0) & lifo
+    free = found.filter(~of_procedure).select(
+        "PatNum", "cents", day="day", entered="day", lowers=pl.lit(value=False, dtype=pl.Boolean)
+    )
+    sums = (
+        found.filter(of_procedure)
+        .group_by("PatNum", "ProcNum", "day")
+        .agg(pl.col("cents").sum(), pl.col("proc_day").first())
+    )
+    negative = pl.col("cents") < 0
+    sums = sums.select(
+        "PatNum",
+        "cents",
+        day=pl.when(negative).then("proc_day").otherwise("day"),
+        entered="day",
+        lowers=negative,
+    )
+    return pl.concat([free, sums])
+
+
+def _aged(dated: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """Each family's charges by age after the credits up to the day are used up, from the oldest bucket on."""
     cents, age = pl.col("cents"), pl.col("age")
-    past, charge = age >= 0, (pl.col("cents") > 0) | pl.col("attached")
-    sums = entries.group_by("Guarantor").agg(
-        BalTotal=cents.sum(),
-        pool=-cents.filter(past & ~charge).sum(),
-        Bal_0_30=cents.filter(charge & past & (age <= 30)).sum(),
-        Bal_31_60=cents.filter(charge & age.is_between(31, 60)).sum(),
-        Bal_61_90=cents.filter(charge & age.is_between(61, 90)).sum(),
-        BalOver90=cents.filter(charge & (age > 90)).sum(),
+    charge = (cents > 0) | pl.col("lowers")
+    sums = (
+        dated.with_columns(age=(pl.lit(as_of) - pl.col("day")).dt.total_days())
+        .group_by("Guarantor")
+        .agg(
+            pool=-cents.filter((age >= 0) & ~charge).sum(),
+            **{
+                bucket: cents.filter(charge & (age >= first) & (age <= (last or age))).sum()
+                for bucket, (first, last) in zip(_BUCKETS, _BUCKET_DAYS, strict=True)
+            },
+        )
     )
     overdrawn = pl.sum_horizontal(pl.col(bucket).clip(upper_bound=0) for bucket in _BUCKETS)
     sums = sums.with_columns(pl.col("pool") - overdrawn, *(pl.col(bucket).clip(lower_bound=0) for bucket in _BUCKETS))
     for bucket in reversed(_BUCKETS):
-        used = pl.min_horizontal("pool", bucket)
+        used = pl.min_horizontal("pool", bucket).clip(lower_bound=0)
         sums = sums.with_columns((pl.col(bucket) - used).alias(bucket), pool=pl.col("pool") - used)
     return sums.drop("pool")

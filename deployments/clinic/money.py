@@ -8,12 +8,12 @@ import polars as pl
 
 from deployments.clinic import catalog
 from deployments.clinic.load import BLANK_DATE
-from deployments.clinic.people import note
+from deployments.clinic.people import note, other_family
 from deployments.clinic.practice import Practice
 from deployments.clinic.treatment import DONE
 
 _PARTS_PER_VISIT = 8
-_TRANSFER, _REFUND, _PREPAYMENT = 5, 6, 7
+_EARNED, _TOO_MUCH, _TRANSFER, _REFUND, _PREPAYMENT = 3, 4, 5, 6, 7
 
 
 def adjustments(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
@@ -30,26 +30,26 @@ def adjustments(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
         pl.col("day") + pl.duration(days=chance.weighted("adjlag", {0: 7, 10: 2, 45: 1}, key)),
         pl.lit(practice.as_of - timedelta(days=1)),
     )
-    return (
-        adjusted.select(
-            "PatNum",
-            "ClinicNum",
-            "ProvNum",
-            "key",
-            ProcNum=pl.when(chance.chosen("attached", 700, key)).then("ProcNum").otherwise(0),
-            of="ProcNum",
-            ProcDate="day",
-            day=day,
-            cents=pl.when(charge)
-            .then(500 * chance.between("chargeamt", 1, 9, key))
-            .otherwise(-(pl.col("amount") * chance.between("discount", 2, 12, key) // 100)),
-            AdjType=pl.when(charge)
-            .then(chance.pick("chargetype", charges, key))
-            .otherwise(chance.pick("disctype", discounts, key)),
-        )
-        .filter(pl.col("cents") != 0)
-        .sort("day", "key")
-    )
+    return adjusted.select(
+        "PatNum",
+        "ClinicNum",
+        "ProvNum",
+        "key",
+        ProcNum=pl.when(chance.chosen("attached", 700, key)).then("ProcNum").otherwise(0),
+        of="ProcNum",
+        ProcDate="day",
+        day=day,
+        cents=pl.when(charge)
+        .then(500 * chance.between("chargeamt", 1, 9, key))
+        .otherwise(-(pl.col("amount") * chance.between("discount", 2, 12, key) // 100)),
+        AdjType=pl.when(charge)
+        .then(chance.pick("chargetype", charges, key))
+        .otherwise(chance.pick("disctype", discounts, key)),
+    ).filter(pl.col("cents") != 0)
+
+
+def all_adjustments(*parts: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat(parts, how="vertical_relaxed").sort("day", "key", "cents")
 
 
 def adjustment_rows(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
@@ -69,47 +69,107 @@ def adjustment_rows(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def splits(practice: Practice, procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame) -> pl.DataFrame:
-    """Everything patients paid, one row per procedure and part; `pay_key` groups them into payments."""
-    due = _due(procs, lines, adjusted)
-    parts = [_parts(practice, due), _transfers(practice, due), _refunds(practice, due), _prepayments(practice, due)]
-    known = pl.concat(parts, how="diagonal_relaxed").filter((pl.col("cents") != 0) & (pl.col("day") < practice.as_of))
-    return known.sort("day", "pay_key", "key", "ProcNum", "UnearnedType", "ProvNum", "cents")
-
-
-def _due(procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame) -> pl.DataFrame:
-    """Completed procedures with what is left for the patient after insurance and adjustments."""
+def owed(practice: Practice, procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame) -> pl.DataFrame:
+    """Completed procedures with what is left for the patient after insurance and adjustments, and in how many parts it comes."""
     insurance = (
         lines.filter((pl.col("ProcNum") > 0) & pl.col("Status").is_in([0, 1, 4, 5, 7]))
         .group_by("ProcNum")
         .agg(
             covered=pl.when(pl.col("Status") == 0)
-            .then(pl.col("estimate") + pl.col("off"))
+            .then(pl.col("estimate") + pl.col("written_off"))
             .otherwise(pl.col("paid") + pl.col("written_off"))
             .sum()
         )
     )
-    changed = adjusted.group_by(pl.col("of").alias("ProcNum")).agg(changed=pl.col("cents").sum())
+    attached = pl.col("cents").filter(pl.col("ProcNum") > 0).sum()
+    changed = adjusted.group_by(pl.col("of").alias("ProcNum")).agg(changed=pl.col("cents").sum(), attached=attached)
     done = procs.filter((pl.col("ProcStatus") == DONE) & (pl.col("visit_key") > 0))
+    left = pl.col("amount") - pl.col("covered").fill_null(0) + pl.col("changed").fill_null(0)
     return (
         done.join(insurance, on="ProcNum", how="left", maintain_order="left")
         .join(changed, on="ProcNum", how="left", maintain_order="left")
-        .with_columns(due=pl.col("amount") - pl.col("covered").fill_null(0) + pl.col("changed").fill_null(0))
-        .select("PatNum", "ClinicNum", "ProvNum", "ProcNum", "visit_key", "key", "day", "due", "Guarantor")
+        .with_columns(
+            due=left,
+            attached=pl.col("attached").fill_null(0),
+            parts=practice.chance.weighted("parts", {0: 8, 1: 58, 2: 34}, pl.col("visit_key")),
+        )
+        .select(*_OWED)
         .filter(pl.col("due") > 0)
     )
 
 
+_OWED = tuple("PatNum ClinicNum ProvNum ProcNum visit_key key day due Guarantor amount attached parts".split())
+
+
+def bad_debts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
+    """What most of those who did not pay are forgiven after half a year."""
+    chance, visit, key = practice.chance, pl.col("visit_key"), pl.col("key")
+    lost = due.filter((pl.col("parts") == 0) & ~_comes_late(practice)).with_columns(
+        written=pl.col("day") + pl.duration(days=chance.between("baddebt", 140, 200, visit))
+    )
+    return lost.filter(pl.col("written") < practice.as_of).select(
+        "PatNum",
+        "ClinicNum",
+        "ProvNum",
+        "key",
+        ProcNum=pl.when(chance.chosen("baddebt.attached", 700, key)).then("ProcNum").otherwise(0),
+        of="ProcNum",
+        ProcDate="day",
+        day="written",
+        cents=-pl.col("due"),
+        AdjType=pl.lit(catalog.def_number(catalog.ADJ_TYPE, "Bad Debt")),
+    )
+
+
+def _comes_late(practice: Practice) -> pl.Expr:
+    return practice.chance.chosen("paidlate", 400, pl.col("visit_key"))
+
+
+def splits(practice: Practice, people: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
+    """Everything patients paid, one row per procedure and part; `pay_key` groups them into payments, `payer` made them."""
+    paying = due.filter(pl.col("parts") > 0)
+    ahead = _prepayments(practice, paying)
+    prepaid = ahead.group_by("ProcNum").agg(prepaid=pl.col("cents").sum())
+    rest = (
+        due.join(prepaid, on="ProcNum", how="left", maintain_order="left")
+        .with_columns(due=pl.col("due") - pl.col("prepaid").fill_null(0))
+        .drop("prepaid")
+    )
+    parts = [
+        _parts(practice, rest),
+        _transfers(practice, paying),
+        _refunds(practice, paying),
+        _in_advance(ahead),
+    ]
+    visit = pl.col("visit_key")
+    elsewhere = practice.chance.chosen("payer.elsewhere", 12, visit) & (pl.col("kind") == 0)
+    known = pl.concat(parts, how="diagonal_relaxed").filter((pl.col("cents") != 0) & _made(practice))
+    return known.with_columns(
+        payer=pl.when(elsewhere).then(other_family(practice, "payer", people, visit)).otherwise("Guarantor"),
+        PayPlanNum=pl.lit(0, dtype=pl.Int64),
+        PayPlanChargeNum=pl.lit(0, dtype=pl.Int64),
+    )
+
+
+def _made(practice: Practice) -> pl.Expr:
+    """Before the day of creation; a few cheques are dated ahead."""
+    dated_ahead = practice.chance.chosen("dated.ahead", 60, pl.col("visit_key")) & (pl.col("kind") == 0)
+    limit = pl.when(dated_ahead).then(practice.as_of + timedelta(days=25)).otherwise(practice.as_of)
+    return pl.col("day") < limit
+
+
 def _parts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
-    """Payments of a visit in one or two parts; one visit in ten is not paid."""
+    """Payments of a visit in one or two parts; some of those who paid nothing pay late."""
     chance, visit, part = practice.chance, pl.col("visit_key"), pl.col("part")
-    frame = due.with_columns(parts=chance.weighted("parts", {0: 10, 1: 56, 2: 34}, visit))
+    frame = due.with_columns(late=(pl.col("parts") == 0) & _comes_late(practice))
+    frame = frame.with_columns(parts=pl.when("late").then(1).otherwise("parts"))
     frame = frame.with_columns(part=pl.int_ranges(0, pl.col("parts"))).explode("part").drop_nulls("part")
     each = pl.col("due") // pl.col("parts")
     last = part == pl.col("parts") - 1
+    lag = part * 30 + chance.below("paylag", 25, visit) + pl.when("late").then(90).otherwise(0)
     frame = frame.with_columns(
         cents=pl.when(last).then(pl.col("due") - each * part).otherwise(each),
-        day=pl.col("day") + pl.duration(days=part * 30 + chance.below("paylag", 25, visit)),
+        day=pl.col("day") + pl.duration(days=lag),
         pay_key=visit * _PARTS_PER_VISIT + part,
         proc_day=pl.col("day"),
         UnearnedType=pl.lit(0),
@@ -148,33 +208,60 @@ def _transfers(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
 
 
 def _refunds(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
+    """Some paid too much, and got most of it back."""
     visit = pl.col("visit_key")
-    refunded = due.filter(practice.chance.chosen("refund", 12, visit)).unique(
+    refunded = due.filter(practice.chance.chosen("refund", 15, visit)).unique(
         "visit_key", keep="first", maintain_order=True
     )
-    return refunded.with_columns(
-        cents=-(pl.col("due") // 4),
-        day=pl.col("day") + pl.duration(days=75),
+    frame = refunded.with_columns(
+        cents=pl.col("due") // 4,
+        day=pl.col("day") + pl.duration(days=31),
         proc_day=pl.col("day"),
-        pay_key=visit * _PARTS_PER_VISIT + _REFUND,
+        pay_key=visit * _PARTS_PER_VISIT + _TOO_MUCH,
         UnearnedType=pl.lit(0),
+        kind=pl.lit(0),
+    )
+    back = frame.filter(practice.chance.chosen("refunded", 900, visit)).with_columns(
+        cents=-pl.col("cents"),
+        day=pl.col("proc_day") + pl.duration(days=50),
+        pay_key=visit * _PARTS_PER_VISIT + _REFUND,
         kind=pl.lit(2),
     )
+    return pl.concat([frame, back], how="vertical_relaxed")
 
 
 def _prepayments(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
-    """Money taken in advance, some of a hidden type that reports leave out."""
+    """Half of a bill taken in advance, some of it as a hidden type that reports leave out."""
     chance, visit = practice.chance, pl.col("visit_key")
-    ahead = due.filter(chance.chosen("prepay", 15, visit)).unique("visit_key", keep="first", maintain_order=True)
+    ahead = due.filter(chance.chosen("prepay", 25, visit)).unique("visit_key", keep="first", maintain_order=True)
     return ahead.with_columns(
-        cents=5_000 * chance.between("prepaid", 1, 6, visit),
-        ProcNum=pl.lit(0, dtype=pl.Int64),
-        proc_day=pl.lit(None, dtype=pl.Date),
+        cents=pl.col("due") // 2,
+        proc_day=pl.col("day"),
+        UnearnedType=chance.pick("unearned", catalog.def_numbers(catalog.UNEARNED), visit),
+    )
+
+
+def _in_advance(ahead: pl.DataFrame) -> pl.DataFrame:
+    """Taken without a procedure, and moved to it when it was done."""
+    visit, unearned = pl.col("visit_key"), pl.col("UnearnedType")
+    nowhere = {"ProcNum": pl.lit(0, dtype=pl.Int64), "proc_day": pl.lit(None, dtype=pl.Date)}
+    taken = ahead.with_columns(
         day=pl.col("day") - pl.duration(days=5),
         pay_key=visit * _PARTS_PER_VISIT + _PREPAYMENT,
-        UnearnedType=chance.pick("unearned", catalog.def_numbers(catalog.UNEARNED), visit),
         kind=pl.lit(0),
+        **nowhere,
     )
+    moved = ahead.with_columns(
+        day=pl.col("day") + pl.duration(days=2), pay_key=visit * _PARTS_PER_VISIT + _EARNED, kind=pl.lit(1)
+    )
+    from_unearned = moved.with_columns(cents=-pl.col("cents"), UnearnedType=unearned, **nowhere)
+    to_procedure = moved.with_columns(UnearnedType=pl.lit(0))
+    return pl.concat([taken, from_unearned, to_procedure], how="diagonal_relaxed")
+
+
+def in_order(*parts: pl.DataFrame) -> pl.DataFrame:
+    order = ("day", "pay_key", "key", "ProcNum", "UnearnedType", "ProvNum", "cents")
+    return pl.concat(parts, how="diagonal_relaxed").sort(*order)
 
 
 def hidden_unearned() -> list[int]:
@@ -187,7 +274,7 @@ def payments(found: pl.DataFrame, first: int) -> pl.DataFrame:
         found.group_by("pay_key")
         .agg(
             pl.col("day", "kind", "ClinicNum").first(),
-            PatNum=pl.col("Guarantor").first(),
+            PatNum=pl.col("payer").first(),
             cents=pl.col("cents").sum(),
             parts=pl.len(),
         )
@@ -230,6 +317,8 @@ def split_rows(practice: Practice, found: pl.DataFrame, paid: pl.DataFrame) -> p
         "ProvNum",
         "ProcNum",
         "UnearnedType",
+        "PayPlanNum",
+        "PayPlanChargeNum",
         SplitAmt=pl.col("cents") / 100,
         DatePay="day",
         DateEntry="day",

@@ -6,9 +6,12 @@ import polars as pl
 
 from deployments.clinic import catalog, words
 from deployments.clinic.chance import look_up
+from deployments.clinic.ledger import BALANCES
 from deployments.clinic.load import BLANK_DATE
 from deployments.clinic.practice import HISTORY_DAYS, Practice, days_before
 
+# Families and whoever has to do with each other live within a cohort of so many patients.
+COHORT = 1_000
 _STATUS = {0: 78, 1: 4, 2: 10, 3: 4, 4: 2, 5: 1, 6: 1}
 
 
@@ -109,7 +112,11 @@ def patient_rows(practice: Practice, people: pl.DataFrame, balances: pl.DataFram
     )
 
 
-BALANCES = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal", "PayPlanDue")
+def other_family(practice: Practice, stream: str, people: pl.DataFrame, number: pl.Expr) -> pl.Expr:
+    """The head of some family of the cohort, seldom one's own."""
+    heads = people.filter((pl.col("PatNum") == pl.col("Guarantor")) & (pl.col("PatStatus") == 0))["PatNum"]
+    heads = heads if len(heads) else people["Guarantor"]
+    return pl.lit(heads).gather(practice.chance.below(stream, len(heads), number))
 
 
 def insured(practice: Practice) -> pl.Expr:

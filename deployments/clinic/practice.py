@@ -55,6 +55,11 @@ class Practice:
         return max(min(real, 3), round(real * share))
 
     @property
+    def month_ends(self) -> int:
+        """How many months the dashboard remembers."""
+        return max(24, self.rows("dashboardar"))
+
+    @property
     def clinics(self) -> int:
         return 2 if self.patients < 5_000 else 4
 

@@ -16,7 +16,6 @@ from deployments.clinic.practice import HISTORY_DAYS, Practice, at_minute
 _HEX = "0123456789abcdef"
 _DEPTHS = {-1: 2, 2: 5, 3: 5, 4: 3, 5: 1, 7: 1}
 _PERIO_SITES = ("MBvalue", "Bvalue", "DBvalue", "MLvalue", "Lvalue", "DLvalue")
-_PLANS_BEGIN_IN_DAYS = 800
 Columns = Mapping[str, pl.Expr]
 
 
@@ -248,46 +247,14 @@ def _drug(made: Filling) -> Columns:
     }
 
 
-def _dashboard_ar(made: Filling) -> Columns:
-    """Month ends; the amounts are no more than plausible until the ledger reckons them."""
-    months = made.practice.rows("dashboardar")
-    back = pl.concat_str([pl.lit("-"), (months - made.row).cast(pl.String), pl.lit("mo")])
-    return {"DateCalc": pl.lit(made.practice.as_of.replace(day=1)).dt.offset_by(back)}
-
-
-def _pay_plan(made: Filling) -> Columns:
-    begins = pl.lit(made.practice.as_of) + pl.duration(days=_PLANS_BEGIN_IN_DAYS)
-    return {
-        "PayPlanDate": begins,
-        "DatePayPlanStart": begins,
-        "APR": pl.lit(0.0),
-        "CompletedAmt": pl.lit(0.0),
-        **_zero("PlanNum", "InsSubNum", "IsDynamic", "IsClosed"),
-    }
-
-
-def _pay_plan_charge(made: Filling) -> Columns:
-    """Charges of plans that have not begun, so that no balance depends on them yet."""
-    days = _PLANS_BEGIN_IN_DAYS + 30 * made.row
-    return {
-        "ChargeDate": pl.lit(made.practice.as_of) + pl.duration(days=days),
-        "Principal": pl.lit(120.0),
-        "Interest": pl.lit(0.0),
-        **_zero("ChargeType", "ProcNum", "StatementNum", "LinkType", "IsOffset"),
-    }
-
-
 RULES: Mapping[str, Callable[[Filling], Columns]] = {
     "clockevent": _clock_event,
     "commlog": _commlog,
     "custreference": _one_per_patient,
-    "dashboardar": _dashboard_ar,
     "document": _document,
     "ehrpatient": _one_per_patient,
     "inseditlog": _edit_log,
     "inseditpatlog": _edit_log,
-    "payplan": _pay_plan,
-    "payplancharge": _pay_plan_charge,
     "periomeasure": _perio_measure,
     "rxnorm": _drug,
     "scheduleop": _schedule_op,
