@@ -133,6 +133,31 @@ def test_tables_filled_at_the_real_clinic_have_rows(clinic: Any) -> None:
     assert sum(1 for rows in counts.values() if not rows) > 150
 
 
+LAST_AGING = "(select cast(ValueString as date) from preference where PrefName = 'DateLastAging')"
+ENTRIES = f"""
+    select PatNum, ProcDate as day, ProcFee * (UnitQty + BaseUnits) as amount from procedurelog where ProcStatus = 2
+    union all
+    select claimproc.PatNum, DateCP, -if(PayPlanNum = 0, InsPayAmt, 0) - WriteOff
+    from claimproc join procedurelog using (ProcNum) where Status in (1, 4, 5, 7) and ProcStatus = 2
+    union all
+    select PatNum, AdjDate, AdjAmt from adjustment
+    union all
+    select PatNum, DatePay, -SplitAmt from paysplit
+    where UnearnedType not in (select DefNum from definition where Category = 29 and ItemValue <> '')
+    union all
+    select payplan.PatNum, ChargeDate, -Principal from payplancharge join payplan using (PayPlanNum)
+    where ChargeType = 1 and ChargeDate <= {LAST_AGING}
+    union all
+    select charge.Guarantor, ChargeDate, Principal + Interest from payplancharge charge join payplan using (PayPlanNum)
+    where ChargeType = 0 and PlanNum = 0 and ChargeDate <= {LAST_AGING}
+    union all
+    select procedurelog.PatNum, date(link.SecDateTEntry), -(
+        ProcFee * (UnitQty + BaseUnits)
+        + coalesce((select sum(AdjAmt) from adjustment where adjustment.ProcNum = procedurelog.ProcNum), 0)
+        - coalesce((select sum(SplitAmt) from paysplit where paysplit.ProcNum = procedurelog.ProcNum and PayPlanNum = 0), 0)
+    )
+    from payplanlink link join procedurelog on procedurelog.ProcNum = link.FKey and link.LinkType = 2
+"""
 SUM = "group by {0} having abs({1} - coalesce(sum({2}), 0)) > 0.004"
 MONEY_TRUTHS = {
     "a payment is the sum of its splits": (
@@ -162,7 +187,70 @@ MONEY_TRUTHS = {
         + SUM.format("head.PatNum, head.BalTotal", "head.BalTotal", "member.EstBalance")
     ),
     "buckets hold no credits": "select PatNum from patient where least(Bal_0_30, Bal_31_60, Bal_61_90, BalOver90) < 0",
+    "only guarantors have buckets": (
+        "select PatNum from patient where PatNum <> Guarantor "
+        "and (Bal_0_30 or Bal_31_60 or Bal_61_90 or BalOver90 or BalTotal or InsEst or PayPlanDue)"
+    ),
+    "a balance is the sum of all entries": (
+        f"select patient.PatNum from patient left join ({ENTRIES}) entry on entry.PatNum = patient.PatNum "
+        + SUM.format("patient.PatNum, EstBalance", "EstBalance", "amount")
+    ),
+    "the buckets are what a family owes today": (
+        "select head.PatNum from patient head left join ("
+        f"select Guarantor, sum(amount) as owed from ({ENTRIES}) entry join patient on patient.PatNum = entry.PatNum "
+        f"where day <= {LAST_AGING} group by Guarantor) family on family.Guarantor = head.PatNum "
+        "where head.PatNum = head.Guarantor "
+        "and abs(Bal_0_30 + Bal_31_60 + Bal_61_90 + BalOver90 - greatest(coalesce(owed, 0), 0)) > 0.004"
+    ),
+    "insurance is expected to pay what it was asked for and has not answered": (
+        "select head.PatNum from patient head left join ("
+        "select Guarantor, InsPayEst + WriteOff as expected from claimproc join patient using (PatNum) "
+        "join procedurelog using (ProcNum) where Status = 0 and ProcStatus = 2"
+        ") line on line.Guarantor = head.PatNum where head.PatNum = head.Guarantor "
+        + SUM.format("head.PatNum, InsEst", "InsEst", "expected")
+    ),
+    "what is due on open plans is charged and not paid": (
+        "select head.PatNum from patient head left join ("
+        "select patient.Guarantor, Principal + Interest as amount from payplancharge charge "
+        "join payplan using (PayPlanNum) join patient on patient.PatNum = charge.Guarantor where ChargeType = 0 "
+        f"and PlanNum = 0 and not IsClosed and ChargeDate <= {LAST_AGING} + interval 10 day "
+        "union all select patient.Guarantor, -SplitAmt from paysplit join payplan using (PayPlanNum) "
+        "join patient on patient.PatNum = paysplit.PatNum where not IsClosed"
+        ") due on due.Guarantor = head.PatNum where head.PatNum = head.Guarantor "
+        + SUM.format("head.PatNum, PayPlanDue", "PayPlanDue", "amount")
+    ),
+    "a plan's debits are its credits": (
+        "select PayPlanNum from payplan left join payplancharge using (PayPlanNum) where not IsDynamic "
+        "group by PayPlanNum, CompletedAmt having abs(sum(if(ChargeType = 1, Principal, -Principal))) > 0.004 "
+        "or abs(sum(if(ChargeType = 1, Principal, 0)) - CompletedAmt) > 0.004"
+    ),
+    "a plan that awaited insurance is credited what came": (
+        "select PayPlanNum from payplan left join claimproc using (PayPlanNum) where payplan.PlanNum <> 0 "
+        "group by PayPlanNum, CompletedAmt having abs(CompletedAmt - coalesce(sum(InsPayAmt), 0)) > 0.004"
+    ),
+    "the dashboard remembers ends of months, each once": (
+        "select DateCalc from dashboardar group by DateCalc having count(*) > 1 or day(DateCalc + interval 1 day) <> 1"
+    ),
 }
+
+
+def test_the_dashboard_remembers_what_families_owed(clinic: Any) -> None:
+    """The four buckets of a day add up to what the families with a debt then owed."""
+    remembered = _rows(clinic, "select DateCalc, BalTotal, InsEst from dashboardar order by DateCalc")
+    assert len(remembered) == 24
+    assert remembered[-1][0] == date(2026, 10, 31)
+    for day, total, expected in remembered[::5]:
+        owed = (
+            f"select sum(greatest(owed, 0)) from (select sum(amount) as owed from ({ENTRIES}) entry "
+            f"join patient on patient.PatNum = entry.PatNum where day <= '{day}' group by Guarantor) family"
+        )
+        asked = (
+            "select sum(InsPayEst + WriteOff) from claimproc join procedurelog using (ProcNum) where ProcStatus = 2 "
+            f"and claimproc.ProcDate <= '{day}' and (Status = 0 or (Status = 1 and DateCP > '{day}'))"
+        )
+        assert total == pytest.approx(_value(clinic, owed), abs=0.004)
+        assert expected == pytest.approx(_value(clinic, asked) or 0, abs=0.004)
+        assert total > 100
 
 
 @pytest.mark.parametrize("truth", MONEY_TRUTHS)
@@ -207,6 +295,152 @@ def test_the_accounts_read_from_the_database_age_as_those_that_were_made(clinic:
     assert _rows(empty, stored) == reckoned
     assert [row[1:] for row in _rows(empty, remembered)] == [row[1:] for row in months]
     assert sum(row[2] for row in reckoned) > 0
+
+
+BREAKS = "CodeNum in (select CodeNum from procedurecode where ProcCode in ('D9986', 'D9987'))"
+NOT_ONE = "select count(*) from (select 1 from {} having {}) found"
+LIVES = {
+    "a plan of a patient with debits to come": (
+        "select count(distinct PayPlanNum) from payplancharge join payplan using (PayPlanNum) "
+        f"where PlanNum = 0 and ChargeType = 0 and ChargeDate > '{AS_OF}' and Interest > 0"
+    ),
+    "a plan whose credits belong to procedures": "select count(*) from payplancharge where ChargeType = 1 and ProcNum > 0",
+    "a plan that somebody of another family pays": (
+        "select count(*) from payplan join patient on patient.PatNum = payplan.PatNum "
+        "where payplan.Guarantor <> patient.Guarantor"
+    ),
+    "a payment on a plan": "select count(*) from paysplit where PayPlanNum > 0 and PayPlanChargeNum > 0",
+    "a closed plan": "select count(*) from payplan where IsClosed",
+    "a plan for insurance": "select count(*) from payplan join claimproc using (PayPlanNum) where payplan.PlanNum > 0",
+    "a dynamic plan": "select count(*) from payplanlink join payplan using (PayPlanNum) where IsDynamic",
+    "a refund": "select count(*) from payment where PayAmt < 0 and PayType > 0",
+    "an income transfer": "select count(*) from payment where PayType = 0",
+    "a split to another family": (
+        "select count(*) from paysplit join payment using (PayNum) join patient payer on payer.PatNum = payment.PatNum "
+        "join patient on patient.PatNum = paysplit.PatNum where payer.Guarantor <> patient.Guarantor"
+    ),
+    "a payment dated ahead": f"select count(*) from paysplit where DatePay > '{AS_OF}'",
+    "hidden unearned money": (
+        "select count(*) from paysplit join definition on DefNum = UnearnedType where Category = 29 and ItemValue <> ''"
+    ),
+    "a bad debt": "select count(*) from adjustment join definition on DefNum = AdjType where ItemName = 'Bad Debt'",
+    **{f"a claimproc of status {n}": f"select count(*) from claimproc where Status = {n}" for n in range(9)},
+    **{f"a claim of status {s}": f"select count(*) from claim where ClaimStatus = '{s}'" for s in "UWHSR"},
+    **{f"a claim of type {t}": f"select count(*) from claim where ClaimType = '{t}'" for t in ("S", "PreAuth", "Cap")},
+    "a denied claim": (
+        "select count(distinct ClaimNum) from claimtracking join claim using (ClaimNum) where TrackingErrorDefNum > 0 "
+        "and ClaimStatus = 'R' and InsPayAmt = 0 and WriteOff = 0 and ClaimFee > 0"
+    ),
+    "a denied procedure": (
+        "select count(*) from claimproc where Status = 1 and ClaimPaymentTracking > 0 and InsPayAmt = 0 and WriteOff = 0"
+    ),
+    "a claim that was zeroed out": (
+        "select count(*) from claim where ClaimType = 'P' and ClaimStatus = 'R' and ClaimFee > 0 and InsPayAmt = 0 "
+        "and WriteOff = 0 and ClaimNum not in (select ClaimNum from claimproc where ClaimPaymentTracking > 0)"
+    ),
+    "a claim sent again": "select count(*) from claim where DateSent > DateSentOrig",
+    "tracking": "select count(*) from claimtracking where TrackingDefNum > 0",
+    "a charted break": f"select count(*) from procedurelog where {BREAKS} and ProcStatus = 2",
+    "a break charted a day later": (
+        f"select count(*) from procedurelog join histappointment using (AptNum) where {BREAKS} and ProcStatus = 2 "
+        "and HistApptAction in (2, 3) and ProcDate = date(AptDateTime) + interval 1 day"
+    ),
+    "a broken appointment that was not charted": (
+        "select count(*) from appointment left join (select AptNum from histappointment where HistApptAction in (2, 3)) "
+        "was on was.AptNum = appointment.AptNum where AptStatus = 5 and was.AptNum is null"
+    ),
+    "a broken appointment that was kept later": (
+        "select count(*) from appointment join histappointment history using (AptNum) where appointment.AptStatus = 2 "
+        "and HistApptAction in (2, 3) and history.AptDateTime < appointment.AptDateTime"
+    ),
+    "a deleted appointment": (
+        "select count(*) from histappointment left join appointment using (AptNum) "
+        "where HistApptAction = 4 and appointment.AptNum is null"
+    ),
+    "an unresolved appointment": f"select count(*) from appointment where AptStatus = 1 and AptDateTime < '{AS_OF}'",
+    "an appointment to come": f"select count(*) from appointment where AptStatus = 1 and AptDateTime > '{AS_OF}'",
+    "a charge for a broken appointment": (
+        "select count(*) from adjustment join definition on DefNum = AdjType where ItemName = 'Broken Appointment'"
+    ),
+    "hygiene made again at the end of hygiene": (
+        "select count(*) from appointment made join appointment kept on kept.PatNum = made.PatNum "
+        "and date(kept.AptDateTime) = date(made.SecDateTEntry) where made.ProvHyg and kept.ProvHyg and kept.AptStatus = 2 "
+        "and made.AptDateTime > kept.AptDateTime"
+    ),
+    "a merge": (
+        "select count(*) from patientlink join patient on PatNum = PatNumFrom where LinkType = 1 and PatStatus = 3 "
+        "and PatNum not in (select PatNum from procedurelog)"
+    ),
+    "a procedure that was presented and done": (
+        "select count(*) from proctp join procedurelog on ProcNum = ProcNumOrig where ProcStatus = 2 "
+        "and ProcDate > proctp.DateTP"
+    ),
+    **{
+        f"a presented procedure of status {status}": (
+            f"select count(*) from proctp join procedurelog on ProcNum = ProcNumOrig where ProcStatus = {status}"
+        )
+        for status in (1, 6, 8)
+    },
+    "a presented procedure that is scheduled": (
+        "select count(*) from proctp join procedurelog on ProcNum = ProcNumOrig where ProcStatus = 1 and AptNum > 0"
+    ),
+    "a procedure that was presented twice": NOT_ONE.format("proctp group by ProcNumOrig", "count(*) > 1"),
+    "a saved plan with a presenter": "select count(*) from treatplan where TPStatus = 0 and UserNumPresenter > 0",
+    "procedures of inactive plans": "select count(*) from treatplanattach join treatplan using (TreatPlanNum) where TPStatus = 2",
+    "hours that overlap": (
+        "select count(*) from schedule one join schedule two on two.SchedDate = one.SchedDate "
+        "and two.ProvNum = one.ProvNum and two.ScheduleNum > one.ScheduleNum "
+        "where one.SchedType = 1 and two.SchedType = 1 and two.StartTime < one.StopTime"
+    ),
+    "a provider's day off": "select count(*) from schedule where SchedType = 1 and Status = 1",
+    "a holiday": "select count(*) from schedule where SchedType = 0 and Status = 2",
+    "a closed day": "select count(*) from schedule where SchedType = 0 and Status = 1",
+    "a lunch": "select count(*) from schedule where SchedType = 2",
+    "rooms of a schedule": "select count(*) from scheduleop join schedule using (ScheduleNum) where ProvNum > 0",
+    "a provider whom reports hide": "select count(*) from provider where IsHiddenReport and HourlyProdGoalAmt > 0",
+    "a recall put off until a day": "select count(*) from recall where DisableUntilDate > '0001-01-01'",
+    "a recall put off until a balance": "select count(*) from recall where DisableUntilBalance > 0",
+    "an overdue recall": f"select count(*) from recall where DateDue between '1900-01-01' and '{AS_OF}'",
+    "a scheduled recall": "select count(*) from recall where DateScheduled > '0001-01-01'",
+    "several referrals of a patient": NOT_ONE.format("refattach group by PatNum", "count(*) > 1"),
+    "a referral that is not from": "select count(*) from refattach where RefType <> 1",
+}
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_the_lives_of_a_practice_are_there(clinic: Any, life: str) -> None:
+    assert _value(clinic, LIVES[life]) > 0
+
+
+NEVER = {
+    "an appointment made after it took place": (
+        "select AptNum from appointment where AptDateTime > '0001-01-01' and SecDateTEntry > AptDateTime"
+    ),
+    "a break recorded before the appointment was made": (
+        "select HistApptNum from histappointment where HistDateTStamp < SecDateTEntry"
+    ),
+    "work on a holiday": (
+        "select AptNum from appointment join schedule on SchedDate = date(AptDateTime) "
+        "where SchedType = 0 and AptStatus in (1, 2)"
+    ),
+    "a provider who is seen without hours": (
+        "select AptNum from appointment left join schedule on SchedDate = date(AptDateTime) and SchedType = 1 "
+        "and Status = 0 and schedule.ProvNum = if(ProvHyg > 0, ProvHyg, appointment.ProvNum) "
+        f"where AptStatus = 2 and AptDateTime > '{AS_OF}' - interval 24 month and ScheduleNum is null"
+    ),
+    "a procedure planned after it was presented": (
+        "select ProcNum from proctp join procedurelog on ProcNum = ProcNumOrig where procedurelog.DateTP > proctp.DateTP"
+    ),
+    "a cleaning left to somebody else's clinic": (
+        "select AptNum from appointment join schedule on SchedDate = date(AptDateTime) and SchedType = 1 "
+        "and schedule.ProvNum = ProvHyg where schedule.ClinicNum <> appointment.ClinicNum"
+    ),
+}
+
+
+@pytest.mark.parametrize("thing", NEVER)
+def test_what_never_happens(clinic: Any, thing: str) -> None:
+    assert _rows(clinic, NEVER[thing]) == []
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,11 @@ def dentists(practice: Practice) -> list[int]:
     return [number for number in range(1, practice.providers + 1) if not is_hygienist(number)]
 
 
+def clinic_of(practice: Practice, provider: pl.Expr) -> pl.Expr:
+    """Everyone works at one place, dentists and hygienists at each."""
+    return (provider - 1) // 2 % practice.clinics + 1
+
+
 def _write_staff(loader: Loader, practice: Practice) -> None:
     numbers = range(1, practice.providers + 1)
     last = [words.number_word(n + 40) for n in numbers]
@@ -300,7 +305,7 @@ def _write_staff(loader: Loader, practice: Practice) -> None:
                 "Specialty": [def_number(SPECIALTY, "Hygienist" if is_hygienist(n) else "General") for n in numbers],
                 "IsSecondary": [int(is_hygienist(n)) for n in numbers],
                 "IsHidden": [int(n % 19 == 0) for n in numbers],
-                "IsHiddenReport": [int(n % 23 == 0) for n in numbers],
+                "IsHiddenReport": [int(n % 23 == 5) for n in numbers],
                 "SigOnFile": [1] * len(numbers),
                 "NationalProvID": [f"1{n:09d}" for n in numbers],
                 "ProvColor": [-n * 65793 for n in numbers],

@@ -12,12 +12,13 @@ from deployments.clinic.chance import look_up
 from deployments.clinic.load import BLANK_DATE
 from deployments.clinic.people import insured, note
 from deployments.clinic.practice import Practice
-from deployments.clinic.treatment import DONE, TP
+from deployments.clinic.treatment import DONE, TP, break_codes
 
 RECEIVED, PREAUTH, ADJUSTMENT, SUPPLEMENTAL, CAP_CLAIM, ESTIMATE, CAP_COMPLETE, CAP_ESTIMATE = 1, 2, 3, 4, 5, 6, 7, 8
 _BENEFITS = 18
 _CLAIMS_DAYS = 1_460
 _UNSENT = ["U", "H", "W"]
+_WAITING = ["W", "U", "S", "H", "S", "W", "S", "S", "I", "S", "S", "U", "S", "S"]
 
 
 def plan_rows(practice: Practice) -> pl.DataFrame:
@@ -132,7 +133,7 @@ class Claims:
 
 def claims(practice: Practice, procs: pl.DataFrame, cover: pl.DataFrame, first_claim: int) -> Claims:
     """Claims for some covered visits, to a second carrier too where there is one; estimates for the rest."""
-    billed = _priced(practice, procs.filter(pl.col("ProcStatus").is_in([TP, DONE])).join(_cover(cover, 1), on="PatNum"))
+    billed = _priced(practice, _billable(procs).join(_cover(cover, 1), on="PatNum"))
     billed = billed.with_columns(on_claim=_claimed(practice) & (pl.col("amount") > 0))
     heads = _heads(practice, billed.filter("on_claim"))
     lines = _lines(practice, billed, heads)
@@ -149,6 +150,10 @@ def claims(practice: Practice, procs: pl.DataFrame, cover: pl.DataFrame, first_c
     return Claims(heads, lines)
 
 
+def _billable(procs: pl.DataFrame) -> pl.DataFrame:
+    return procs.filter(pl.col("ProcStatus").is_in([TP, DONE]) & ~pl.col("CodeNum").is_in(break_codes()))
+
+
 def _cover(cover: pl.DataFrame, ordinal: int) -> pl.DataFrame:
     return cover.filter(pl.col("Ordinal") == ordinal).select("PatNum", "InsSubNum", "PlanNum", "PlanType", "CarrierNum")
 
@@ -158,8 +163,9 @@ def _claimed(practice: Practice) -> pl.Expr:
     chance, visit, day = practice.chance, pl.col("visit_key"), pl.col("day")
     recent = day >= practice.as_of - timedelta(days=_CLAIMS_DAYS)
     share = pl.when(recent).then(560).otherwise(20)
-    preauth = (pl.col("PlanType") != "c") & chance.chosen("preauth", 400, visit)
-    return (visit > 0) & (chance.below("claimed", 1000, visit) < share) & ((pl.col("ProcStatus") != TP) | preauth)
+    done = (pl.col("ProcStatus") == DONE) & (chance.below("claimed", 1000, visit) < share)
+    asked = (pl.col("ProcStatus") == TP) & (pl.col("PlanType") != "c") & chance.chosen("preauth", 350, visit)
+    return (visit > 0) & (done | asked)
 
 
 def _priced(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
@@ -208,19 +214,16 @@ def _heads(practice: Practice, billed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _claim_status(practice: Practice) -> pl.Expr:
-    """Received, or in turn one of the states of waiting; some are slow for months."""
+    """Received, or in turn one of the states of waiting; some are slow for months, and the cohort's last ones wait."""
     today, number = pl.lit(practice.as_of), pl.col("visit_key")
     slow = (pl.col("service") > today - timedelta(days=150)) & practice.chance.chosen("slow", 110, number)
-    late = pl.col("received") >= today
-    waiting = late | slow
-    turn = waiting.cum_sum().cast(pl.Int64)
+    from_last = pl.len() - 1 - pl.int_range(pl.len(), dtype=pl.Int64)
+    late = (pl.col("received") >= today) | (from_last < len(_WAITING) // 2)
     return (
-        pl.when(~waiting)
+        pl.when(~late & ~slow)
         .then(pl.lit("R"))
-        .when(pl.col("sent") >= today)
-        .then(look_up(["W", "U"], turn % 2))
         .when(late)
-        .then(look_up(["S", "W", "S", "U", "S", "H", "S", "S", "S", "I", "S", "S"], turn % 12))
+        .then(look_up(_WAITING, from_last % len(_WAITING)))
         .otherwise(pl.lit("S"))
     )
 

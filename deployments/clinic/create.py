@@ -12,7 +12,7 @@ import polars as pl
 from pymysql.connections import Connection
 from pymysql.err import ProgrammingError
 
-from deployments.clinic import catalog, claims, filler, ledger, money, people, plans, treatment, visits
+from deployments.clinic import catalog, claims, filler, hours, ledger, money, people, plans, treatment, visits
 from deployments.clinic.load import (
     MARK,
     UNFINISHED,
@@ -146,13 +146,14 @@ def _fill(loader: Loader, practice: Practice) -> None:
     filler.fill_lists(loader, practice)
     loader.append("insplan", claims.plan_rows(practice))
     loader.append("benefit", claims.benefits(practice))
-    receivable = []
+    parts = []
     for first in range(1, practice.patients + 1, people.COHORT):
         last = min(first + people.COHORT - 1, practice.patients)
-        receivable.append(_write_chunk(loader, practice, first, last))
+        parts.append(_write_chunk(loader, practice, first, last))
         loader.say(f"patients {first}–{last} of {practice.patients}, {sum(loader.counts.values()):,} rows")
-    loader.append("schedule", visits.schedules(practice))
-    loader.append("dashboardar", _receivables(receivable))
+    loader.append("schedule", hours.schedules(practice))
+    loader.append("dashboardar", _receivables([part.receivable for part in parts]))
+    _write_deleted_appointments(loader, practice, pl.concat([part.deleted for part in parts]))
     filler.fill_rest(loader, practice)
 
 
@@ -161,9 +162,27 @@ def _receivables(parts: list[pl.DataFrame]) -> pl.DataFrame:
     return ledger.dashboard_rows(sums)
 
 
-def _write_chunk(loader: Loader, practice: Practice, first: int, last: int) -> pl.DataFrame:
-    """One cohort of patients, from their first visit to their balance; gives what was receivable from them at month ends."""
-    folk = people.patients(practice, first, last)
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a cohort leaves to be written at the end: what it owed at month ends, and its deleted appointments."""
+
+    receivable: pl.DataFrame
+    deleted: pl.DataFrame
+
+
+def _write_deleted_appointments(loader: Loader, practice: Practice, gone: pl.DataFrame) -> None:
+    """Their history is all there is of them; nothing else may lead to their numbers or get them."""
+    first = loader.count("appointment") + 1
+    gone = gone.with_columns(AptNum=pl.int_range(first, first + pl.len(), dtype=pl.Int64))
+    rows = visits.appointments(practice, gone)
+    loader.append("histappointment", visits.deleted_history(practice, gone, rows))
+    loader.execute(f"ALTER TABLE appointment AUTO_INCREMENT = {first + gone.height}")
+
+
+def _write_chunk(loader: Loader, practice: Practice, first: int, last: int) -> Left:
+    """One cohort of patients, from their first visit to their balance."""
+    everybody = people.patients(practice, first, last)
+    folk = everybody.filter(~pl.col("merged"))
     subs = loader.numbered("inssub", claims.subscribers(practice, folk))
     cover = claims.coverage(practice, folk, subs)
     seen = _with_appointments(loader, visits.visits(practice, folk))
@@ -181,11 +200,12 @@ def _write_chunk(loader: Loader, practice: Practice, first: int, last: int) -> p
     account = ledger.Account(
         _entries(procs, lines, adjusted, paid, planned), _estimates(lines), plans.dues(planned, paid)
     )
-    balances = ledger.balances(account, folk, practice.as_of, lifo=True, due_ahead=catalog.DUE_AHEAD)
+    balances = ledger.balances(account, everybody, practice.as_of, lifo=True, due_ahead=catalog.DUE_AHEAD)
 
-    loader.append("patient", people.patient_rows(practice, folk, balances))
-    loader.append("patientnote", people.patient_notes(practice, folk))
+    loader.append("patient", people.patient_rows(practice, everybody, balances))
+    loader.append("patientnote", people.patient_notes(practice, everybody))
     loader.append("refattach", people.referrals(practice, folk, loader.count("referral")))
+    loader.append("patientlink", people.merges(practice, everybody))
     loader.append("inssub", claims.subscriber_rows(practice, subs))
     loader.append("patplan", cover.drop("PlanNum", "PlanType", "CarrierNum"))
     _write_visits(loader, practice, folk, seen)
@@ -193,12 +213,13 @@ def _write_chunk(loader: Loader, practice: Practice, first: int, last: int) -> p
     _write_claims(loader, practice, found, checks)
     _write_money(loader, practice, adjusted, paid)
     _write_plans(loader, practice, planned)
-    return ledger.receivables(account, folk, ledger.month_ends(practice.as_of, practice.month_ends), lifo=True)
+    ends = ledger.month_ends(practice.as_of, practice.month_ends)
+    return Left(ledger.receivables(account, everybody, ends, lifo=True), seen.filter(pl.col("status") == visits.GONE))
 
 
 def _with_appointments(loader: Loader, seen: pl.DataFrame) -> pl.DataFrame:
-    """Appointment numbers in order of time; walk-ins have none."""
-    booked = ~pl.col("walk_in")
+    """Appointment numbers in order of time; who walked in has none, and deleted ones are numbered last of all."""
+    booked = pl.col("on_paper")
     return seen.with_columns(
         AptNum=pl.when(booked).then(booked.cum_sum() + loader.count("appointment")).otherwise(0).cast(pl.Int64)
     )
@@ -237,17 +258,19 @@ def _estimates(lines: pl.DataFrame) -> pl.DataFrame:
 def _write_visits(loader: Loader, practice: Practice, folk: pl.DataFrame, seen: pl.DataFrame) -> None:
     booked = visits.appointments(practice, seen)
     loader.append("appointment", booked)
-    loader.append("histappointment", visits.appointment_history(practice, booked))
+    loader.append("histappointment", visits.appointment_history(practice, seen, booked))
     loader.append("recall", visits.recalls(practice, folk, seen))
 
 
 def _write_treatment(loader: Loader, practice: Practice, procs: pl.DataFrame) -> None:
+    presented = treatment.shown(practice, procs)
+    procs = treatment.first_shown(procs, presented)
     loader.append("procedurelog", treatment.procedure_rows(practice, procs))
     loader.append("procnote", treatment.procedure_notes(practice, procs))
-    plans = loader.numbered("treatplan", treatment.treatment_plans(practice, procs))
-    loader.append("treatplan", treatment.treatment_plan_rows(practice, plans))
-    loader.append("treatplanattach", treatment.plan_attachments(practice, plans, procs))
-    loader.append("proctp", treatment.presented_procedures(practice, plans, procs))
+    saved = loader.numbered("treatplan", treatment.treatment_plans(practice, procs, presented))
+    loader.append("treatplan", treatment.treatment_plan_rows(practice, saved))
+    loader.append("treatplanattach", treatment.plan_attachments(practice, saved, procs))
+    loader.append("proctp", treatment.presented_procedures(practice, saved, procs, presented))
 
 
 def _write_claims(loader: Loader, practice: Practice, found: claims.Claims, checks: pl.DataFrame) -> None:

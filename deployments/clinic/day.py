@@ -10,14 +10,13 @@ from typing import Any
 import polars as pl
 from pymysql.connections import Connection
 
-from deployments.clinic import aging, catalog, filler, ledger, people, treatment, visits
+from deployments.clinic import aging, filler, ledger, people, treatment, visits
 from deployments.clinic.create import finished_mark
 from deployments.clinic.load import MARK, Loader, bulk_loading, opendental_session
 from deployments.clinic.practice import Practice
 from deployments.clinic.schema import tables
 from deployments.clinic.statements import statements
 
-CREATED, MISSED, CANCELLED, DELETED = 0, 2, 3, 4
 _MERGE_EVERY = 3
 # Rows of logs and charts that a day adds, in thousandths of what is there.
 _GROWTH = {
@@ -172,6 +171,11 @@ def _book(day: Day) -> None:
         status=pl.lit(visits.SCHEDULED),
         day=(pl.lit(day.day) + pl.duration(days=ahead)).cast(pl.Date),
         AptNum=pl.int_range(first, first + pl.len()),
+        made=pl.lit(day.day),
+        again=pl.lit(value=False),
+        broken_on=pl.lit(None, dtype=pl.Date),
+        charted_on=pl.lit(None, dtype=pl.Date),
+        missed=pl.lit(value=False),
         at=(
             pl.lit(datetime.combine(day.day, time(8)))
             + pl.duration(days=ahead, minutes=10 * chance.below("slot", 54, key))
@@ -179,8 +183,10 @@ def _book(day: Day) -> None:
     ).with_columns(ProvNum=pl.when("hygiene").then("hygienist").otherwise("PriProv"))
     booked = visits.appointments(day.practice, seen)
     day.append("appointment", booked)
-    day.append("histappointment", visits.appointment_history(day.practice, booked))
-    procs = day.loader.numbered("procedurelog", treatment.visit_procedures(day.practice, seen))
+    day.append("histappointment", visits.appointment_history(day.practice, seen, booked))
+    procs = day.loader.numbered("procedurelog", treatment.visit_procedures(day.practice, seen)).with_columns(
+        presented_on=pl.lit(None, dtype=pl.Date)
+    )
     day.append("procedurelog", treatment.procedure_rows(day.practice, procs))
     day.run("estimate insurance")
 
@@ -193,14 +199,14 @@ def _patients(day: Day, condition: str) -> pl.DataFrame:
         rows = list(cursor.fetchall())
     schema = {"PatNum": pl.Int64, "Guarantor": pl.Int64, "ClinicNum": pl.Int64, "PriProv": pl.Int64, "start": pl.Date}
     frame = pl.DataFrame(rows, schema=schema, orient="row")
-    hygienist = day.practice.chance.pick("hygienist", catalog.hygienists(day.practice), pl.col("Guarantor"))
+    hygienist = people.hygienist(day.practice, pl.col("PriProv"), pl.col("Guarantor"))
     return frame.with_columns(hygienist=hygienist)
 
 
 def _treat(day: Day) -> None:
     """Today's appointments are kept or broken, their procedures done."""
     day.run("bring appointments forward", "complete appointments", "break appointments")
-    _record_appointments(day, "AptStatus = 5 AND DATE(AptDateTime) = %(day)s", MISSED)
+    _record_appointments(day, "AptStatus = 5 AND DATE(AptDateTime) = %(day)s", visits.MISSED)
     day.run(
         "complete procedures",
         "chart missed appointments",
@@ -273,7 +279,7 @@ def _delete(day: Day) -> None:
         f"LIMIT 1 OFFSET {2 + day.practice.rows('securitylog') // 500}"
     )
     day.values["purged_before"] = rows[0][0] if rows else datetime(1, 1, 1)
-    _record_appointments(day, "AptNum IN %(cancelled)s", DELETED)
+    _record_appointments(day, "AptNum IN %(cancelled)s", visits.DELETED)
     day.run(
         "free procedures of deleted appointments",
         "delete fields of deleted appointments",

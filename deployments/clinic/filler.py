@@ -29,7 +29,7 @@ _WRITTEN = frozenset(
     "claimproc claimpayment claimsnapshot insbluebook payment paysplit adjustment treatplan treatplanattach proctp "
     "recall schedule definition preference provider employee clinic operatory userod usergroup usergroupattach "
     "procedurecode feesched fee carrier employer recalltype recalltrigger refattach "
-    "payplan payplancharge payplanlink dashboardar claimtracking".split()
+    "payplan payplancharge payplanlink dashboardar claimtracking patientlink".split()
 )
 
 

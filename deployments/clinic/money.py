@@ -10,9 +10,10 @@ from deployments.clinic import catalog
 from deployments.clinic.load import BLANK_DATE
 from deployments.clinic.people import note, other_family
 from deployments.clinic.practice import Practice
-from deployments.clinic.treatment import DONE
+from deployments.clinic.treatment import DONE, break_codes
 
 _PARTS_PER_VISIT = 8
+_CHEQUES_AHEAD = 3
 _EARNED, _TOO_MUCH, _TRANSFER, _REFUND, _PREPAYMENT = 3, 4, 5, 6, 7
 
 
@@ -23,8 +24,10 @@ def adjustments(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
         catalog.def_number(catalog.ADJ_TYPE, n)
         for n in ("Cash Discount", "Professional Courtesy", "Insurance write-off", "Senior 5%")
     ]
-    charges = [catalog.def_number(catalog.ADJ_TYPE, n) for n in ("Late Charge", "Finance Charge", "Broken Appointment")]
-    adjusted = procs.filter((pl.col("ProcStatus") == DONE) & chance.chosen("adjusted", 480, key))
+    charges = [catalog.def_number(catalog.ADJ_TYPE, n) for n in ("Late Charge", "Finance Charge")]
+    done = procs.filter(pl.col("ProcStatus") == DONE)
+    is_break = pl.col("CodeNum").is_in(break_codes())
+    adjusted = done.filter(~is_break & chance.chosen("adjusted", 480, key))
     charge = chance.chosen("charge", 100, key)
     day = pl.min_horizontal(
         pl.col("day") + pl.duration(days=chance.weighted("adjlag", {0: 7, 10: 2, 45: 1}, key)),
@@ -91,7 +94,7 @@ def owed(practice: Practice, procs: pl.DataFrame, lines: pl.DataFrame, adjusted:
         .with_columns(
             due=left,
             attached=pl.col("attached").fill_null(0),
-            parts=practice.chance.weighted("parts", {0: 8, 1: 58, 2: 34}, pl.col("visit_key")),
+            parts=practice.chance.weighted("parts", {0: 10, 1: 57, 2: 33}, pl.col("visit_key")),
         )
         .select(*_OWED)
         .filter(pl.col("due") > 0)
@@ -102,10 +105,13 @@ _OWED = tuple("PatNum ClinicNum ProvNum ProcNum visit_key key day due Guarantor 
 
 
 def bad_debts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
-    """What most of those who did not pay are forgiven after half a year."""
+    """What most of those who did not pay are forgiven after half a year, or after years."""
     chance, visit, key = practice.chance, pl.col("visit_key"), pl.col("key")
-    lost = due.filter((pl.col("parts") == 0) & ~_comes_late(practice)).with_columns(
-        written=pl.col("day") + pl.duration(days=chance.between("baddebt", 140, 200, visit))
+    late = chance.chosen("baddebt.late", 500, visit)
+    given_up = ~late | chance.chosen("baddebt.ever", 600, visit)
+    lost = due.filter((pl.col("parts") == 0) & ~_comes_late(practice) & given_up).with_columns(
+        written=pl.col("day")
+        + pl.duration(days=chance.between("baddebt", 140, 200, visit) + pl.when(late).then(760).otherwise(0))
     )
     return lost.filter(pl.col("written") < practice.as_of).select(
         "PatNum",
@@ -122,7 +128,7 @@ def bad_debts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
 
 
 def _comes_late(practice: Practice) -> pl.Expr:
-    return practice.chance.chosen("paidlate", 400, pl.col("visit_key"))
+    return practice.chance.chosen("paidlate", 350, pl.col("visit_key"))
 
 
 def splits(practice: Practice, people: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
@@ -143,7 +149,7 @@ def splits(practice: Practice, people: pl.DataFrame, due: pl.DataFrame) -> pl.Da
     ]
     visit = pl.col("visit_key")
     elsewhere = practice.chance.chosen("payer.elsewhere", 12, visit) & (pl.col("kind") == 0)
-    known = pl.concat(parts, how="diagonal_relaxed").filter((pl.col("cents") != 0) & _made(practice))
+    known = _made(practice, pl.concat(parts, how="diagonal_relaxed").filter(pl.col("cents") != 0))
     return known.with_columns(
         payer=pl.when(elsewhere).then(other_family(practice, "payer", people, visit)).otherwise("Guarantor"),
         PayPlanNum=pl.lit(0, dtype=pl.Int64),
@@ -151,11 +157,11 @@ def splits(practice: Practice, people: pl.DataFrame, due: pl.DataFrame) -> pl.Da
     )
 
 
-def _made(practice: Practice) -> pl.Expr:
-    """Before the day of creation; a few cheques are dated ahead."""
-    dated_ahead = practice.chance.chosen("dated.ahead", 60, pl.col("visit_key")) & (pl.col("kind") == 0)
-    limit = pl.when(dated_ahead).then(practice.as_of + timedelta(days=25)).otherwise(practice.as_of)
-    return pl.col("day") < limit
+def _made(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
+    """What was paid before the day of creation, and the next payments as cheques dated ahead."""
+    coming = found.filter((pl.col("day") >= practice.as_of) & (pl.col("kind") == 0) & (pl.col("ProcNum") > 0))
+    ahead = coming.sort("day", "pay_key")["pay_key"].unique(maintain_order=True).head(_CHEQUES_AHEAD)
+    return found.filter((pl.col("day") < practice.as_of) | pl.col("pay_key").is_in(ahead.implode()))
 
 
 def _parts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,8 @@ from deployments.clinic.practice import HISTORY_DAYS, Practice, days_before
 
 # Families and whoever has to do with each other live within a cohort of so many patients.
 COHORT = 1_000
+_ARCHIVED = 3
+_MERGE, _CLONE = 1, 2
 _STATUS = {0: 78, 1: 4, 2: 10, 3: 4, 4: 2, 5: 1, 6: 1}
 
 
@@ -19,24 +21,54 @@ def patients(practice: Practice, first: int, last: int) -> pl.DataFrame:
     """The patients of one chunk; `start` is the day they came, `active` whether they have visits."""
     chance, number = practice.chance, pl.col("PatNum")
     frame = pl.select(PatNum=pl.int_range(first, last + 1, dtype=pl.Int64))
-    head = (number == first) | chance.chosen("head", 450, number)
-    frame = frame.with_columns(Guarantor=pl.when(head).then(number).forward_fill())
+    head = (number % COHORT == 1) | chance.chosen("head", 450, number)
+    frame = frame.with_columns(
+        Guarantor=pl.when(head).then(number).forward_fill().fill_null(first),
+        merged=~head & chance.chosen("merged", 45, number),
+    )
     guarantor = pl.col("Guarantor")
     age = (
         pl.when(number == guarantor)
         .then(chance.between("age.adult", 20, 84, number))
         .otherwise(chance.between("age", 1, 75, number))
     )
-    came = HISTORY_DAYS - guarantor * HISTORY_DAYS // practice.patients + chance.between("came", -300, 300, guarantor)
+    came = HISTORY_DAYS - guarantor * HISTORY_DAYS // practice.patients + chance.between("came", -20, 20, guarantor)
     frame = frame.with_columns(
-        PatStatus=chance.weighted("status", _STATUS, number),
+        # OpenDental archives who was merged into another patient.
+        PatStatus=pl.when("merged").then(_ARCHIVED).otherwise(chance.weighted("status", _STATUS, number)),
         start=days_before(practice.as_of, came.clip(5, HISTORY_DAYS)).cast(pl.Date),
         Birthdate=_birthdate(practice, age),
-        ClinicNum=chance.below("clinic", practice.clinics, guarantor) + 1,
         PriProv=chance.pick("dentist", catalog.dentists(practice), guarantor),
-        hygienist=chance.pick("hygienist", catalog.hygienists(practice), guarantor),
     )
-    return frame.with_columns(active=pl.col("PatStatus").is_in([0, 2, 3, 5]))
+    return frame.with_columns(
+        ClinicNum=catalog.clinic_of(practice, pl.col("PriProv")),
+        hygienist=hygienist(practice, pl.col("PriProv"), guarantor),
+        active=pl.col("PatStatus").is_in([0, 2, 3, 5]) & ~pl.col("merged"),
+    )
+
+
+def hygienist(practice: Practice, dentist: pl.Expr, guarantor: pl.Expr) -> pl.Expr:
+    """One who works where the dentist does."""
+    place = catalog.clinic_of(practice, dentist)
+    found = pl.lit(catalog.hygienists(practice)[0])
+    for clinic in range(1, practice.clinics + 1):
+        here = [n for n in catalog.hygienists(practice) if (n - 1) // 2 % practice.clinics + 1 == clinic]
+        found = pl.when(place == clinic).then(practice.chance.pick("hygienist", here, guarantor)).otherwise(found)
+    return found
+
+
+def merges(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
+    """Duplicates that became the head of their family, and some patients who were cloned (`patientlink`)."""
+    chance, number = practice.chance, pl.col("PatNum")
+    since = (pl.lit(practice.as_of) - pl.col("start")).dt.total_days().clip(1, None)
+    cloned = ~pl.col("merged") & (number != pl.col("Guarantor")) & chance.chosen("cloned", 5, number)
+    day = pl.col("start") + pl.duration(days=chance.below("merged.on", since, number))
+    return people.filter(pl.col("merged") | cloned).select(
+        PatNumFrom="PatNum",
+        PatNumTo="Guarantor",
+        LinkType=pl.when("merged").then(_MERGE).otherwise(_CLONE),
+        DateTimeLink=day.cast(pl.Datetime("us")) + pl.duration(hours=11),
+    )
 
 
 def _birthdate(practice: Practice, age: pl.Expr) -> pl.Expr:
@@ -187,13 +219,18 @@ def patient_notes(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def referrals(practice: Practice, people: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Who sent a patient (type 1), to whom he was sent (0) and others, one after the other."""
     chance, number = practice.chance, pl.col("PatNum")
-    return people.filter(chance.chosen("referred", 250, number)).select(
+    frame = people.filter(chance.chosen("referred", 180, number))
+    frame = frame.with_columns(ItemOrder=pl.int_ranges(0, chance.weighted("referrals", {1: 70, 2: 22, 3: 8}, number)))
+    frame = frame.explode("ItemOrder").with_columns(key=number * 8 + pl.col("ItemOrder"))
+    key = pl.col("key")
+    return frame.select(
         "PatNum",
-        ReferralNum=chance.below("referral", count, number) + 1,
-        RefDate="start",
-        RefType=chance.weighted("reftype", {1: 85, 0: 12, 2: 3}, number),
-        ItemOrder=pl.lit(0),
+        "ItemOrder",
+        ReferralNum=chance.below("referral", count, key) + 1,
+        RefDate=(pl.col("start") + pl.duration(days=pl.col("ItemOrder").cast(pl.Int64) * 90)).cast(pl.Date),
+        RefType=chance.weighted("reftype", {1: 75, 0: 20, 2: 5}, key),
         Note=note(practice, "refnote", 30),
         DateProcComplete=pl.lit(BLANK_DATE),
     )

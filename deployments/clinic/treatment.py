@@ -9,7 +9,7 @@ from deployments.clinic.chance import look_up
 from deployments.clinic.load import BLANK_DATE
 from deployments.clinic.people import note, text
 from deployments.clinic.practice import Practice, days_before
-from deployments.clinic.visits import BROKEN, COMPLETE, NOTE, NOTE_DONE, PLANNED, VISITS_PER_PATIENT
+from deployments.clinic.visits import BROKEN, COMPLETE, GONE, NOTE, NOTE_DONE, PLANNED, VISITS_PER_PATIENT
 
 TP, DONE, EXISTING, EXISTING_OTHER, REFERRED, DELETED, CONDITION, TP_INACTIVE = 1, 2, 3, 4, 5, 6, 7, 8
 _CHARTED = {EXISTING: 27, EXISTING_OTHER: 27, CONDITION: 6, REFERRED: 4, TP: 34, TP_INACTIVE: 8, DELETED: 10}
@@ -42,7 +42,7 @@ _TOOTH_AREAS = (1, 2)
 
 def procedures(practice: Practice, people: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
     """All procedures of the chunk in order of their date, with fee and units in cents."""
-    parts = [_of_visits(practice, seen), _breaks(practice, seen), _charted(practice, people)]
+    parts = [_of_visits(practice, seen), _breaks(seen), _charted(practice, people)]
     return _priced(practice, pl.concat(parts, how="diagonal_relaxed"))
 
 
@@ -74,7 +74,7 @@ _SHARED = ["PatNum", "ClinicNum", "Guarantor", "start"]
 def _of_visits(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
     chance, key, visit = practice.chance, pl.col("key"), pl.col("visit_key")
     status = pl.col("status")
-    seen = seen.filter(~status.is_in([BROKEN, NOTE, NOTE_DONE])).rename({"key": "visit_key"})
+    seen = seen.filter(~status.is_in([BROKEN, NOTE, NOTE_DONE, GONE])).rename({"key": "visit_key"})
     frame = seen.with_columns(line=pl.int_ranges(0, chance.between("procs", 1, 4, visit))).explode("line")
     cleaning = [catalog.code_number(code) for code in _CLEANING]
     operative = [catalog.code_number(code) for code in _OPERATIVE]
@@ -101,22 +101,28 @@ def _of_visits(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _breaks(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
-    """Missed and cancelled appointments are charted as completed procedures."""
-    chance, visit = practice.chance, pl.col("visit_key")
-    missed, cancelled = catalog.code_number("D9986"), catalog.code_number("D9987")
-    broken = seen.filter(pl.col("status") == BROKEN).rename({"key": "visit_key"})
-    return broken.filter(chance.chosen("charted", 700, visit)).select(
-        *_SHARED,
-        "visit_key",
-        "day",
-        "ProvNum",
-        "AptNum",
-        key=visit * _PROCS_PER_VISIT,
-        PlannedAptNum=pl.lit(0),
-        CodeNum=chance.weighted("break", {missed: 6, cancelled: 4}, visit),
-        ProcStatus=pl.lit(DONE),
+def _breaks(seen: pl.DataFrame) -> pl.DataFrame:
+    """Missed and cancelled appointments are charted as completed procedures, on the day they are charted."""
+    visit = pl.col("visit_key")
+    return (
+        seen.rename({"key": "visit_key"})
+        .drop_nulls("charted_on")
+        .select(
+            *_SHARED,
+            "visit_key",
+            "ProvNum",
+            "AptNum",
+            day="charted_on",
+            key=visit * _PROCS_PER_VISIT + _PROCS_PER_VISIT - 1,
+            PlannedAptNum=pl.lit(0),
+            CodeNum=pl.when("missed").then(catalog.code_number("D9986")).otherwise(catalog.code_number("D9987")),
+            ProcStatus=pl.lit(DONE),
+        )
     )
+
+
+def break_codes() -> list[int]:
+    return [catalog.code_number("D9986"), catalog.code_number("D9987")]
 
 
 def _charted(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
@@ -147,6 +153,7 @@ def procedure_rows(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
     status = pl.col("ProcStatus")
     on_tooth = pl.col("area").is_in(_TOOTH_AREAS)
     planned = pl.max_horizontal("start", day - pl.duration(days=chance.below("planned", 60, number)))
+    planned = pl.min_horizontal(planned, "presented_on")
     entered = pl.min_horizontal(day.cast(pl.Datetime("us")) + pl.duration(hours=17), pl.lit(practice.now))
     return procs.select(
         "ProcNum",
@@ -209,8 +216,8 @@ def procedure_notes(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def treatment_plans(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
-    """Active and inactive plans for patients with planned work, saved ones for a few."""
+def treatment_plans(practice: Practice, procs: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+    """Active and inactive plans for some of the patients with planned work, and the saved ones that were shown."""
     chance, number = practice.chance, pl.col("PatNum")
     planned = (
         procs.filter(pl.col("ProcStatus").is_in([TP, TP_INACTIVE]))
@@ -220,24 +227,72 @@ def treatment_plans(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
             inactive=(pl.col("ProcStatus") == TP_INACTIVE).any(),
             first=pl.col("day").min(),
         )
-        .sort("PatNum")
     )
-    kinds = pl.DataFrame({"TPStatus": [1, 2, 0]})
     kind = pl.col("TPStatus")
     wanted = (
-        pl.when(kind == 1)
+        pl.when(kind == _ACTIVE)
         .then(pl.col("active") & chance.chosen("activeplan", 380, number))
-        .when(kind == 2)
-        .then(pl.col("inactive") & chance.chosen("inactiveplan", 300, number))
-        .otherwise(pl.col("active") & chance.chosen("savedplan", 50, number))
+        .otherwise(pl.col("inactive") & chance.chosen("inactiveplan", 300, number))
     )
-    return planned.join(kinds, how="cross").filter(wanted).sort("PatNum", "TPStatus")
+    current = (
+        planned.join(pl.DataFrame({"TPStatus": [_ACTIVE, _INACTIVE]}), how="cross")
+        .filter(wanted)
+        .select("PatNum", "TPStatus", day="first", show=pl.lit(0))
+    )
+    saved = shown.select(
+        "PatNum", pl.lit(_SAVED).alias("TPStatus"), pl.col("presented_on").alias("day"), "show"
+    ).unique()
+    return pl.concat([current, saved], how="vertical_relaxed").sort("PatNum", "TPStatus", "show")
+
+
+_SAVED, _ACTIVE, _INACTIVE = 0, 1, 2
+_SHOWN_DAYS = 740
+_SHOWN_AT_ONCE = 6
+
+
+def shown(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
+    """Which procedures were presented on which day of the last two years, some of them twice.
+
+    What came of them since: completed within months, scheduled, still planned, inactive or deleted.
+    """
+    chance, number, day = practice.chance, pl.col("PatNum"), pl.col("day")
+    share = max(20, min(400, 400_000 // practice.patients))
+    hygiene = [catalog.code_number(code) for code in _CLEANING]
+    first = pl.lit(practice.as_of) - pl.duration(days=chance.between("shown", 15, _SHOWN_DAYS, number))
+    usual = ~pl.col("CodeNum").is_in([*hygiene, *break_codes()])
+    frame = (
+        procs.filter(chance.chosen("savedplan", share, number) & usual)
+        .with_columns(first=first.cast(pl.Date))
+        .filter(pl.col("first") >= pl.col("start"))
+    )
+    done = (pl.col("ProcStatus") == DONE) & (pl.col("visit_key") > 0)
+    scheduled = (pl.col("ProcStatus") == TP) & (pl.col("AptNum") > 0)
+    found = (pl.col("visit_key") == 0) & pl.col("ProcStatus").is_in([TP, TP_INACTIVE, DELETED])
+    since = (day - pl.col("first")).dt.total_days()
+    frame = frame.filter(
+        (done & since.is_between(1, 110)) | (scheduled & (since > 0)) | (found & since.is_between(-500, 0))
+    )
+    frame = frame.sort("PatNum", "key").filter(pl.int_range(pl.len()).over("PatNum") < _SHOWN_AT_ONCE)
+    once = frame.with_columns(presented_on="first", show=pl.lit(0))
+    later = pl.col("first") + pl.duration(days=chance.between("shown.again", 7, 45, number))
+    twice = frame.with_columns(presented_on=later.cast(pl.Date), show=pl.lit(1)).filter(
+        chance.chosen("shown.twice", 250, number)
+        & (pl.col("presented_on") < practice.as_of)
+        & (~done | (day > pl.col("presented_on")))
+    )
+    return pl.concat([once, twice]).select("PatNum", "ProcNum", "show", "presented_on")
+
+
+def first_shown(procs: pl.DataFrame, presented: pl.DataFrame) -> pl.DataFrame:
+    """The procedures with the day they were first presented."""
+    first = presented.group_by("ProcNum").agg(pl.col("presented_on").min())
+    return procs.join(first, on="ProcNum", how="left", maintain_order="left")
 
 
 def treatment_plan_rows(practice: Practice, plans: pl.DataFrame) -> pl.DataFrame:
     chance, number = practice.chance, pl.col("TreatPlanNum")
-    day = pl.min_horizontal("first", days_before(practice.as_of, pl.lit(1)).cast(pl.Date))
-    saved = pl.col("TPStatus") == 0
+    day = pl.min_horizontal("day", days_before(practice.as_of, pl.lit(1)).cast(pl.Date))
+    saved = pl.col("TPStatus") == _SAVED
     return plans.select(
         "TreatPlanNum",
         "PatNum",
@@ -248,7 +303,9 @@ def treatment_plan_rows(practice: Practice, plans: pl.DataFrame) -> pl.DataFrame
         Signature=pl.lit(""),
         SecUserNumEntry=chance.below("tpuser", practice.users, number) + 1,
         SecDateEntry=day,
-        UserNumPresenter=pl.when(saved).then(chance.below("presenter", practice.users, number) + 1).otherwise(0),
+        UserNumPresenter=pl.when(saved)
+        .then(chance.below("presenter", min(practice.users, 6), number) + 1)
+        .otherwise(0),
     )
 
 
@@ -256,7 +313,7 @@ def plan_attachments(practice: Practice, plans: pl.DataFrame, procs: pl.DataFram
     planned = procs.filter(pl.col("ProcStatus").is_in([TP, TP_INACTIVE])).select(
         "PatNum", "ProcNum", kind=pl.when(pl.col("ProcStatus") == TP).then(1).otherwise(2)
     )
-    current = plans.select("TreatPlanNum", "PatNum", kind="TPStatus")
+    current = plans.filter(pl.col("TPStatus") != _SAVED).select("TreatPlanNum", "PatNum", kind="TPStatus")
     priorities = [0, *catalog.def_numbers(catalog.TX_PRIORITY)]
     return (
         current.join(planned, on=["PatNum", "kind"])
@@ -267,14 +324,16 @@ def plan_attachments(practice: Practice, plans: pl.DataFrame, procs: pl.DataFram
     )
 
 
-def presented_procedures(practice: Practice, plans: pl.DataFrame, procs: pl.DataFrame) -> pl.DataFrame:
+def presented_procedures(
+    practice: Practice, plans: pl.DataFrame, procs: pl.DataFrame, presented: pl.DataFrame
+) -> pl.DataFrame:
     """The frozen copies in saved plans (`proctp`)."""
     known = catalog.codes(practice.procedure_codes)
     index = pl.col("CodeNum") - 1
-    planned = procs.filter(pl.col("ProcStatus") == TP)
-    saved = plans.filter(pl.col("TPStatus") == 0).select("TreatPlanNum", "PatNum")
+    saved = plans.filter(pl.col("TPStatus") == _SAVED).select("TreatPlanNum", "PatNum", "show")
     return (
-        saved.join(planned, on="PatNum")
+        saved.join(presented.with_columns(pl.col("show").cast(pl.Int64)), on=["PatNum", "show"])
+        .join(procs.drop("PatNum", "presented_on"), on="ProcNum")
         .sort("TreatPlanNum", "ProcNum")
         .select(
             "TreatPlanNum",
@@ -282,8 +341,9 @@ def presented_procedures(practice: Practice, plans: pl.DataFrame, procs: pl.Data
             "ClinicNum",
             "ProvNum",
             ProcNumOrig="ProcNum",
-            DateTP="day",
-            SecDateEntry="day",
+            ItemOrder=pl.int_range(pl.len()).over("TreatPlanNum"),
+            DateTP="presented_on",
+            SecDateEntry="presented_on",
             ProcCode=look_up([c.code for c in known], index),
             Descript=look_up([c.words for c in known], index),
             FeeAmt=pl.col("amount") / 100,

@@ -1,4 +1,4 @@
-"""Visits of patients: appointments, their history, and the working hours they fall in."""
+"""Visits of patients: appointments made, kept, broken and deleted, their history, and recalls."""
 
 from __future__ import annotations
 
@@ -6,15 +6,30 @@ from datetime import timedelta
 
 import polars as pl
 
-from deployments.clinic import catalog, words
+from deployments.clinic import catalog, hours
 from deployments.clinic.chance import look_up
 from deployments.clinic.load import BLANK_DATE, BLANK_TIME
 from deployments.clinic.people import note
 from deployments.clinic.practice import Practice, at_minute
 
-SCHEDULED, COMPLETE, UNSCHEDULED, BROKEN, PLANNED, NOTE, NOTE_DONE = 1, 2, 3, 5, 6, 7, 8
-_OUTCOMES = {COMPLETE: 860, BROKEN: 70, UNSCHEDULED: 30, SCHEDULED: 4, PLANNED: 16, NOTE: 12, NOTE_DONE: 8}
+# GONE is ours: an appointment that was deleted.
+SCHEDULED, COMPLETE, UNSCHEDULED, BROKEN, PLANNED, NOTE, NOTE_DONE, GONE = 1, 2, 3, 5, 6, 7, 8, 90
+CREATED, CHANGED, MISSED, CANCELLED, DELETED = 0, 1, 2, 3, 4
+_OUTCOMES = {
+    COMPLETE: 850,
+    BROKEN: 62,
+    UNSCHEDULED: 22,
+    SCHEDULED: 10,
+    PLANNED: 16,
+    NOTE: 12,
+    NOTE_DONE: 8,
+    GONE: 20,
+}
+_AHEAD = {SCHEDULED: 94, PLANNED: 3, NOTE: 1, GONE: 2}
 _MAX_VISITS = 22
+_AHEAD_DAYS = 200
+# Older visits came over from other software, without their appointments.
+_APPOINTMENT_DAYS = 850
 # Offset keeps streams keyed on patient and visit apart for up to a thousand visits each.
 VISITS_PER_PATIENT = 1_000
 
@@ -29,46 +44,94 @@ def visits(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
         .explode("visit")
         .with_columns(key=number * VISITS_PER_PATIENT + pl.col("visit"))
     )
-    key = pl.col("key")
+    key, day, status = pl.col("key"), pl.col("day"), pl.col("status")
     gap = pl.col("visit") * chance.pick("rhythm", [45, 90, 120, 182, 182, 200, 365], number)
-    day = pl.col("start") + pl.duration(days=gap + chance.between("gap", 0, 30, key))
-    frame = frame.with_columns(day=day.cast(pl.Date))
+    wished = pl.col("start") + pl.duration(days=gap + chance.between("gap", 0, 30, key))
     frame = frame.with_columns(
-        day=pl.when(pl.col("day").dt.weekday() == 7)
-        .then(pl.col("day") + pl.duration(days=1))
-        .otherwise("day")
-        .cast(pl.Date)
+        day=wished.cast(pl.Date), hygiene=(pl.col("visit") > 0) & chance.chosen("hygiene", 550, key)
     )
-    latest = practice.as_of + timedelta(days=200)
-    minute = 480 + 10 * chance.below("slot", 54, key)
-    frame = frame.filter(pl.col("day") <= latest).with_columns(
-        hygiene=(pl.col("visit") > 0) & chance.chosen("hygiene", 550, key),
-        walk_in=chance.chosen("walkin", 690, key) & (pl.col("day") < practice.as_of),
-        status=pl.when(pl.col("day") >= practice.as_of)
-        .then(chance.weighted("ahead", {SCHEDULED: 96, PLANNED: 3, NOTE: 1}, key))
-        .otherwise(chance.weighted("outcome", _OUTCOMES, key)),
-        at=at_minute(pl.col("day"), minute),
+    frame = frame.filter(day <= practice.as_of + timedelta(days=_AHEAD_DAYS))
+    frame = frame.with_columns(ProvNum=pl.when("hygiene").then("hygienist").otherwise("PriProv"))
+    frame = hours.on_working_days(practice, frame)
+    past = day < practice.as_of
+    recent = day >= practice.as_of - timedelta(days=_APPOINTMENT_DAYS)
+    walk_in = past & (chance.below("walkin", 1000, key) < pl.when(recent).then(50).otherwise(988))
+    minute = 480 + 10 * chance.below("slot", 36, key)
+    frame = frame.filter(past | _booked_ahead(practice)).with_columns(
+        walk_in=walk_in,
+        status=pl.when(walk_in)
+        .then(COMPLETE)
+        .when(past)
+        .then(chance.weighted("outcome", _OUTCOMES, key))
+        .otherwise(chance.weighted("ahead", _AHEAD, key)),
+        at=at_minute(day, minute),
     )
-    return frame.with_columns(
-        status=pl.when("walk_in").then(COMPLETE).otherwise("status"),
-        ProvNum=pl.when("hygiene").then("hygienist").otherwise("PriProv"),
-    ).sort("at", "key")
+    frame = frame.with_columns(on_paper=~pl.col("walk_in") & (status != GONE))
+    return _broken(practice, _made(practice, frame)).sort("at", "key")
+
+
+def _booked_ahead(practice: Practice) -> pl.Expr:
+    """The book is full for the next weeks; hygiene is booked half a year ahead."""
+    ahead = (pl.col("day") - pl.lit(practice.as_of)).dt.total_days()
+    share = pl.when("hygiene").then(640 - 2 * ahead).otherwise((720 - 9 * ahead).clip(25, None))
+    return practice.chance.below("ahead.booked", 1000, pl.col("key")) < share
+
+
+def _made(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
+    """When appointments were made: most for hygiene at the end of the hygiene visit before, others some weeks ahead."""
+    chance, key, day = practice.chance, pl.col("key"), pl.col("day")
+    cleaned = pl.when(pl.col("hygiene") & (pl.col("status") == COMPLETE)).then("day")
+    frame = frame.sort("PatNum", "day", "visit").with_columns(before=cleaned.forward_fill().shift(1).over("PatNum"))
+    near = (day - pl.col("before")).dt.total_days().is_between(30, 250)
+    again = (pl.col("hygiene") & near & chance.chosen("reappointed", 700, key)).fill_null(value=False)
+    today = pl.lit(practice.as_of)
+    past = pl.min_horizontal(day, today - pl.duration(days=chance.below("made.before", 20, key)))
+    usual = past - pl.duration(days=chance.between("made", 1, 40, key))
+    made = pl.when(again).then("before").otherwise(pl.max_horizontal(usual, pl.min_horizontal("start", past) - _A_DAY))
+    return frame.with_columns(made=made.cast(pl.Date), again=again).drop("before")
+
+
+def _broken(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
+    """Broken appointments, also those that were given another time since; most are charted, some a day later."""
+    chance, key, day, status = practice.chance, pl.col("key"), pl.col("day"), pl.col("status")
+    earlier = pl.min_horizontal(day, pl.lit(practice.as_of)) - pl.duration(
+        days=chance.between("moved.days", 2, 25, key)
+    )
+    moved = pl.col("on_paper") & status.is_in([COMPLETE, SCHEDULED]) & chance.chosen("moved", 35, key)
+    moved = moved & (earlier.cast(pl.Date) >= pl.col("start"))
+    frame = frame.with_columns(
+        broken_on=pl.when(status == BROKEN).then("day").when(moved).then(earlier.cast(pl.Date)),
+        missed=chance.chosen("break.missed", 600, key),
+    )
+    late = pl.duration(days=pl.when(chance.chosen("charted.later", 120, key)).then(1).otherwise(0))
+    on_day = pl.min_horizontal(pl.col("broken_on") + late, pl.lit(practice.as_of) - _A_DAY)
+    is_charted = pl.col("broken_on").is_not_null() & ((status != BROKEN) | chance.chosen("charted", 800, key))
+    charted = pl.when(is_charted).then(on_day)
+    made = pl.min_horizontal("made", pl.col("broken_on") - 2 * _A_DAY).cast(pl.Date)
+    return frame.with_columns(charted_on=charted.cast(pl.Date), made=made)
+
+
+_A_DAY = pl.duration(days=1)
 
 
 def appointments(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
-    """The columns of `appointment` for visits that have one (`AptNum` set)."""
+    """The columns of `appointment` for visits that have or had one (`AptNum` set)."""
     chance, number, at = practice.chance, pl.col("AptNum"), pl.col("at")
     done, status = pl.col("status") == COMPLETE, pl.col("status")
     blank = pl.lit(BLANK_TIME)
     unplaced = status.is_in([UNSCHEDULED, PLANNED])
-    length = chance.between("pattern", 4, 20, number)
+    length = (
+        pl.when("hygiene")
+        .then(chance.between("pattern.hygiene", 9, 13, number))
+        .otherwise(chance.between("pattern", 7, 24, number))
+    )
     confirmed = catalog.def_numbers(catalog.CONFIRMED)
     return seen.filter(number > 0).select(
         "AptNum",
         "PatNum",
         "ClinicNum",
-        AptStatus=status,
-        Pattern=look_up(["/" * (n % 3) + "X" * (n - n % 3) for n in range(21)], length),
+        AptStatus=pl.when(status == GONE).then(SCHEDULED).otherwise(status),
+        Pattern=look_up(["/" * (n % 3) + "X" * (n - n % 3) for n in range(25)], length),
         Confirmed=pl.when(done).then(confirmed[5]).otherwise(chance.pick("confirmed", confirmed[:3], number)),
         Op=pl.when(unplaced).then(0).otherwise(chance.below("op", practice.operatories, number) + 1),
         Note=note(practice, "aptnote", 250, "AptNum"),
@@ -94,7 +157,10 @@ def appointments(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
         AppointmentTypeNum=chance.below("apttype", 4, number),
         SecUserNumEntry=chance.below("aptuser", practice.users, number) + 1,
         SecDateTEntry=pl.min_horizontal(
-            at - pl.duration(days=chance.between("booked", 1, 180, number)), pl.lit(practice.now) - pl.duration(hours=2)
+            at_minute(
+                pl.col("made"), pl.when("again").then(1_000).otherwise(510 + chance.below("made.at", 480, number))
+            ),
+            pl.lit(practice.now) - pl.duration(hours=2),
         ),
         ProvBarText=pl.lit(""),
         PatternSecondary=pl.lit(""),
@@ -108,23 +174,57 @@ HISTORY_COLUMNS = (
 ).split()
 
 
-def appointment_history(practice: Practice, booked: pl.DataFrame) -> pl.DataFrame:
-    """Created for some, missed or cancelled for the broken ones."""
+def appointment_history(practice: Practice, seen: pl.DataFrame, booked: pl.DataFrame) -> pl.DataFrame:
+    """Made, changed, missed, cancelled and deleted appointments as they were then."""
     chance, number = practice.chance, pl.col("AptNum")
-    broken = pl.col("AptStatus") == BROKEN
-    return (
-        booked.filter(broken | chance.chosen("hist", 270, number))
-        .select(
-            *HISTORY_COLUMNS,
-            HistUserNum="SecUserNumEntry",
-            HistDateTStamp=pl.when(broken).then("AptDateTime").otherwise("SecDateTEntry"),
-            HistApptAction=pl.when(broken)
-            .then(chance.weighted("broken", {2: 6, 3: 4}, number))
-            .otherwise(chance.weighted("action", {0: 6, 1: 4}, number)),
-            ApptSource=pl.lit(0),
-            DateTStamp=pl.col("SecDateTEntry"),
+    plain = booked.select(*HISTORY_COLUMNS)
+    what = seen.select("AptNum", "status", "broken_on", "charted_on", "missed", "at")
+    made = plain.filter(chance.chosen("hist", 200, number)).with_columns(
+        HistDateTStamp="SecDateTEntry", HistApptAction=pl.lit(CREATED), AptStatus=pl.lit(SCHEDULED)
+    )
+    between = pl.col("SecDateTEntry") + (pl.col("AptDateTime") - pl.col("SecDateTEntry")) / 2
+    changed = plain.filter(
+        (pl.col("AptDateTime") > BLANK_TIME) & chance.chosen("hist.changed", 60, number)
+    ).with_columns(
+        HistDateTStamp=pl.min_horizontal(between, pl.lit(practice.now)),
+        HistApptAction=pl.lit(CHANGED),
+        AptStatus=pl.lit(SCHEDULED),
+    )
+    slot = pl.col("broken_on").cast(pl.Datetime("us")) + (pl.col("at") - pl.col("at").dt.truncate("1d"))
+    broken = plain.join(what.drop_nulls("charted_on"), on="AptNum").with_columns(
+        HistDateTStamp=at_minute(pl.col("charted_on"), pl.lit(17 * 60)),
+        HistApptAction=pl.when("missed").then(MISSED).otherwise(CANCELLED),
+        AptStatus=pl.lit(BROKEN),
+        AptDateTime=slot,
+        DateTimeArrived=pl.lit(BLANK_TIME),
+        DateTimeSeated=pl.lit(BLANK_TIME),
+        DateTimeDismissed=pl.lit(BLANK_TIME),
+    )
+    columns = [*HISTORY_COLUMNS, "HistDateTStamp", "HistApptAction"]
+    parts = [part.select(columns) for part in (made, changed, broken)]
+    return _history_rows(pl.concat(parts, how="vertical_relaxed"))
+
+
+def deleted_history(practice: Practice, gone: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """How appointments looked when they were deleted, a day before at the latest."""
+    latest = pl.min_horizontal(pl.col("at") - pl.duration(hours=30), pl.lit(practice.now) - pl.duration(hours=9))
+    frame = rows.select(*HISTORY_COLUMNS).join(gone.select("AptNum", deleted=latest), on="AptNum")
+    return _history_rows(
+        frame.select(
+            *(name for name in HISTORY_COLUMNS if name != "SecDateTEntry"),
+            SecDateTEntry=pl.min_horizontal("SecDateTEntry", pl.col("deleted") - pl.duration(hours=1)),
+            HistDateTStamp="deleted",
+            HistApptAction=pl.lit(DELETED),
         )
-        .with_columns(Note=pl.col("Note").fill_null(""))
+    )
+
+
+def _history_rows(found: pl.DataFrame) -> pl.DataFrame:
+    return found.sort("HistDateTStamp", "AptNum", "HistApptAction").with_columns(
+        HistUserNum="SecUserNumEntry",
+        ApptSource=pl.lit(0),
+        DateTStamp=pl.col("HistDateTStamp"),
+        Note=pl.col("Note").fill_null(""),
     )
 
 
@@ -156,43 +256,11 @@ def recalls(practice: Practice, people: pl.DataFrame, seen: pl.DataFrame) -> pl.
             .otherwise(0),
             Note=note(practice, "recall", 40),
             IsDisabled=chance.chosen("disabled", 60, number).cast(pl.Int8),
-            DisableUntilDate=pl.lit(BLANK_DATE),
+            DisableUntilDate=pl.when(chance.chosen("disabled.until", 60, number))
+            .then(practice.as_of + pl.duration(days=chance.between("until", -60, 200, number)))
+            .otherwise(pl.lit(BLANK_DATE))
+            .cast(pl.Date),
+            DisableUntilBalance=pl.when(chance.chosen("disabled.balance", 40, number)).then(100.0).otherwise(0.0),
             TimePatternOverride=pl.lit(""),
         )
-    )
-
-
-def schedules(practice: Practice) -> pl.DataFrame:
-    """Working hours of providers and staff, lunch blockouts and holidays around the day of creation."""
-    chance = practice.chance
-    days = max(30, practice.rows("schedule") * 7 // (6 * (practice.providers + 2)))
-    ahead = min(90, days // 3)
-    numbers = pl.select(
-        day=pl.date_range(practice.as_of - timedelta(days=days - ahead), practice.as_of + timedelta(days=ahead))
-    )
-    who = [(1, p, 0, 0) for p in range(1, practice.providers + 1)] + [
-        (2, 0, 0, catalog.def_numbers(catalog.BLOCKOUT)[0]),
-        (0, 0, 0, 0),
-        (3, 0, 1, 0),
-    ]
-    lines = pl.DataFrame(who, schema=["SchedType", "ProvNum", "EmployeeNum", "BlockoutType"], orient="row")
-    frame = numbers.filter(pl.col("day").dt.weekday() < 7).join(lines, how="cross").with_row_index("key")
-    key, kind = pl.col("key"), pl.col("SchedType")
-    frame = frame.filter((kind != 0) | chance.chosen("holiday", 60, key))
-    hours = look_up(["08:00:00", "07:00:00", "12:00:00", "08:00:00"], kind)
-    return frame.select(
-        "SchedType",
-        "ProvNum",
-        "EmployeeNum",
-        "BlockoutType",
-        SchedDate="day",
-        StartTime=pl.when(kind == 0).then(pl.lit("00:00:00")).when(kind == 2).then(pl.lit("12:00:00")).otherwise(hours),
-        StopTime=pl.when(kind == 0)
-        .then(pl.lit("00:00:00"))
-        .when(kind == 2)
-        .then(pl.lit("13:00:00"))
-        .otherwise(pl.lit("17:00:00")),
-        Note=chance.pick("schednote", ["", "", "", "", "half day", 'Ferié – "closed"', words.UGLY[0]], key),
-        Status=pl.when(kind == 0).then(2).otherwise(chance.weighted("closed", {0: 97, 1: 3}, key)),
-        ClinicNum=chance.below("schedclinic", practice.clinics, key) + 1,
     )

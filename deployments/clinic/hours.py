@@ -1,0 +1,155 @@
+"""When the practice is open and who works: hours of providers and staff, lunch, holidays and days off."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from deployments.clinic import catalog, words
+from deployments.clinic.practice import Practice
+
+PRACTICE, PROVIDER, BLOCKOUT, EMPLOYEE = 0, 1, 2, 3
+OPEN, CLOSED, HOLIDAY = 0, 1, 2
+# Days of providers a week that a thousand patients fill.
+_PROVIDER_DAYS = 7
+_PAST_DAYS, _AHEAD_DAYS = 760, 90
+_PROVIDER_ENDS = ("15:00:00", "16:00:00", "14:30:00", "17:00:00")
+# Three times in a row a week later is enough to leave any holidays behind.
+_TRIES = 4
+
+
+def days_a_week(practice: Practice) -> int:
+    wanted = round(practice.patients * _PROVIDER_DAYS / 1_000 / practice.providers)
+    return max(1, min(5, wanted))
+
+
+def _weekdays(practice: Practice, provider: int) -> set[int]:
+    return {(provider - 1 + step) % 6 + 1 for step in range(days_a_week(practice))}
+
+
+def on_working_days(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with each `day` moved to the next one on which the provider `ProvNum` works."""
+    waits = [
+        next(wait for wait in range(7) if (weekday + wait) % 7 + 1 in _weekdays(practice, number))
+        for number in range(1, practice.providers + 1)
+        for weekday in range(7)
+    ]
+    day, provider = pl.col("day"), pl.col("ProvNum")
+    place = (provider - 1) * 7 + day.dt.weekday().cast(pl.Int64) - 1
+    wait = pl.lit(pl.Series(waits)).gather(place)
+    away = _is_holiday(day) | _is_closed(practice, day) | _is_off(practice, day, provider)
+    frame = frame.with_columns(day=(day + pl.duration(days=wait)).cast(pl.Date))
+    for _ in range(_TRIES):
+        frame = frame.with_columns(day=(day + pl.duration(days=pl.when(away).then(7).otherwise(0))).cast(pl.Date))
+    return frame
+
+
+def _is_holiday(day: pl.Expr) -> pl.Expr:
+    month, number = day.dt.month(), day.dt.day()
+    fixed = ((month == 1) & (number == 1)) | ((month == 7) & (number == 4)) | ((month == 12) & (number == 25))
+    thanksgiving = (month == 11) & (day.dt.weekday() == 4) & number.is_between(22, 28)
+    return fixed | thanksgiving
+
+
+def _ordinal(day: pl.Expr) -> pl.Expr:
+    return day.cast(pl.Date).to_physical().cast(pl.Int64) + 100_000
+
+
+def _is_closed(practice: Practice, day: pl.Expr) -> pl.Expr:
+    return practice.chance.chosen("closed", 8, _ordinal(day))
+
+
+def _is_off(practice: Practice, day: pl.Expr, provider: pl.Expr) -> pl.Expr:
+    return practice.chance.chosen("dayoff", 30, _ordinal(day) * 1_000 + provider)
+
+
+def schedules(practice: Practice) -> pl.DataFrame:
+    """The rows of `schedule` of two years and the months ahead."""
+    first, last = practice.as_of - timedelta(days=_PAST_DAYS), practice.as_of + timedelta(days=_AHEAD_DAYS)
+    day = pl.col("day")
+    days = pl.select(day=pl.date_range(first, last)).filter(day.dt.weekday() < 7)
+    shut = days.filter(_is_holiday(day) | _is_closed(practice, day)).select(
+        "day",
+        SchedType=pl.lit(PRACTICE),
+        StartTime=pl.lit("00:00:00"),
+        StopTime=pl.lit("00:00:00"),
+        Status=pl.when(_is_holiday(day)).then(HOLIDAY).otherwise(CLOSED),
+        ClinicNum=pl.lit(0),
+    )
+    days = days.join(shut.select("day"), on="day", how="anti", maintain_order="left")
+    known = pl.concat([shut, _of_providers(practice, days), _lunches(practice, days)], how="diagonal_relaxed")
+    known = pl.concat(
+        [known, _of_staff(practice, days, practice.rows("schedule") - known.height)], how="diagonal_relaxed"
+    )
+    known = known.sort("day", "SchedType", "ProvNum", "EmployeeNum", "StartTime", nulls_last=True)
+    notes = ["", "", "", "", "half day", 'Ferié – "closed"', words.UGLY[0]]
+    return known.with_row_index("key").select(
+        "SchedType",
+        "StartTime",
+        "StopTime",
+        "Status",
+        "ClinicNum",
+        *(pl.col(name).fill_null(0) for name in ("ProvNum", "EmployeeNum", "BlockoutType")),
+        SchedDate="day",
+        Note=practice.chance.pick("schednote", notes, pl.col("key")),
+    )
+
+
+def _of_providers(practice: Practice, days: pl.DataFrame) -> pl.DataFrame:
+    """One range a day, or two around lunch, or two that overlap; a day off is a closed one."""
+    numbers = list(range(1, practice.providers + 1))
+    weekdays = [(number, weekday) for number in numbers for weekday in sorted(_weekdays(practice, number))]
+    rota = pl.DataFrame(weekdays, schema={"ProvNum": pl.Int64, "weekday": pl.Int8}, orient="row")
+    provider, day = pl.col("ProvNum"), pl.col("day")
+    key = _ordinal(day) * 1_000 + provider
+    frame = days.with_columns(weekday=day.dt.weekday()).join(rota, on="weekday")
+    stop = pl.lit(pl.Series(_PROVIDER_ENDS)).gather(provider % len(_PROVIDER_ENDS))
+    off = _is_off(practice, day, provider)
+    shape = pl.when(off).then(0).otherwise(practice.chance.weighted("hours", {0: 75, 1: 17, 2: 8}, key))
+    frame = frame.with_columns(
+        shape=shape,
+        SchedType=pl.lit(PROVIDER),
+        Status=pl.when(off).then(CLOSED).otherwise(OPEN),
+        StartTime=pl.lit("08:00:00"),
+        StopTime=stop,
+        ClinicNum=catalog.clinic_of(practice, provider),
+    )
+    kind = pl.col("shape")
+    morning = frame.with_columns(StopTime=pl.when(kind == 1).then(pl.lit("12:00:00")).otherwise("StopTime"))
+    later = frame.filter(kind > 0).with_columns(
+        StartTime=pl.when(kind == 1).then(pl.lit("13:00:00")).otherwise(pl.lit("11:30:00")),
+        StopTime=pl.when(kind == 1).then("StopTime").otherwise(pl.lit("17:30:00")),
+    )
+    return pl.concat([morning, later]).drop("shape", "weekday")
+
+
+def _lunches(practice: Practice, days: pl.DataFrame) -> pl.DataFrame:
+    return days.filter(practice.chance.chosen("lunch", 400, _ordinal(pl.col("day")))).select(
+        "day",
+        SchedType=pl.lit(BLOCKOUT),
+        BlockoutType=pl.lit(catalog.def_numbers(catalog.BLOCKOUT)[0]),
+        Status=pl.lit(OPEN),
+        StartTime=pl.lit("12:00:00"),
+        StopTime=pl.lit("13:00:00"),
+        ClinicNum=pl.lit(1),
+    )
+
+
+def _of_staff(practice: Practice, days: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """As many as the real clinic has; at least now and then somebody."""
+    each = max(0, rows) // max(1, days.height)
+    numbers = pl.DataFrame(
+        {"EmployeeNum": range(1, min(each, practice.employees) + 1)}, schema={"EmployeeNum": pl.Int64}
+    )
+    day = pl.col("day")
+    if not each:
+        days = days.filter(practice.chance.chosen("staff", 60, _ordinal(day)))
+        numbers = pl.DataFrame({"EmployeeNum": [1]})
+    return days.join(numbers, how="cross").with_columns(
+        SchedType=pl.lit(EMPLOYEE),
+        Status=pl.lit(OPEN),
+        StartTime=pl.lit("07:30:00"),
+        StopTime=pl.lit("16:30:00"),
+        ClinicNum=pl.col("EmployeeNum") % practice.clinics + 1,
+    )
