@@ -90,6 +90,12 @@ def test_the_same_seed_makes_the_same_clinic_and_days_change_it(clinic: Any, emp
     assert _value(empty, f"select count(*) from procnote where PatNum = {merged}") == 0
     for truth in MONEY_TRUTHS.values():
         assert _rows(empty, truth) == []
+    unpaid = (
+        "select PayPlanChargeNum from payplancharge charge join payplan using (PayPlanNum) "
+        "left join paysplit using (PayPlanChargeNum) where ChargeType = 0 and PlanNum = 0 and not IsClosed "
+        "and ChargeDate between '2026-11-21' and '2026-11-24' and SplitNum is null"
+    )
+    assert _rows(empty, unpaid) == []
 
 
 def test_all_tables_are_there_with_their_definitions(clinic: Any) -> None:
@@ -295,6 +301,10 @@ def test_the_accounts_read_from_the_database_age_as_those_that_were_made(clinic:
     assert _rows(empty, stored) == reckoned
     assert [row[1:] for row in _rows(empty, remembered)] == [row[1:] for row in months]
     assert sum(row[2] for row in reckoned) > 0
+    age_accounts(empty, date(2026, 12, 2))
+    assert _value(empty, "select max(DateCalc) from dashboardar") == date(2026, 11, 30)
+    for truth in MONEY_TRUTHS.values():
+        assert _rows(empty, truth) == []
 
 
 BREAKS = "CodeNum in (select CodeNum from procedurecode where ProcCode in ('D9986', 'D9987'))"

@@ -205,7 +205,12 @@ def _patients(day: Day, condition: str) -> pl.DataFrame:
 
 def _treat(day: Day) -> None:
     """Today's appointments are kept or broken, their procedures done."""
-    day.run("bring appointments forward", "complete appointments", "break appointments")
+    day.run(
+        "give broken appointments another time",
+        "bring appointments forward",
+        "complete appointments",
+        "break appointments",
+    )
     _record_appointments(day, "AptStatus = 5 AND DATE(AptDateTime) = %(day)s", visits.MISSED)
     day.run(
         "complete procedures",

@@ -12,6 +12,12 @@ where AptStatus = 1 and date(AptDateTime) = %(day)s and mod(crc32(concat(%(salt)
 update appointment set AptStatus = 5
 where AptStatus = 1 and date(AptDateTime) = %(day)s and mod(crc32(concat(%(salt)s, AptNum)), 100) < 96
 
+-- name: give broken appointments another time
+update appointment
+set AptStatus = 1, AptDateTime = timestamp(%(day)s + interval 3 + mod(AptNum, 25) day, time(AptDateTime))
+where AptStatus = 5 and AptDateTime between %(day)s - interval 6 day and %(day)s
+    and mod(crc32(concat(%(salt)s, AptNum)), 100) < 15
+
 -- name: complete procedures
 update procedurelog join appointment on appointment.AptNum = procedurelog.AptNum
 set procedurelog.ProcStatus = 2, procedurelog.ProcDate = %(day)s, procedurelog.DateEntryC = %(day)s,

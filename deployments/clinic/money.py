@@ -33,7 +33,7 @@ def adjustments(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
         pl.col("day") + pl.duration(days=chance.weighted("adjlag", {0: 7, 10: 2, 45: 1}, key)),
         pl.lit(practice.as_of - timedelta(days=1)),
     )
-    return adjusted.select(
+    usual = adjusted.select(
         "PatNum",
         "ClinicNum",
         "ProvNum",
@@ -49,6 +49,24 @@ def adjustments(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
         .then(chance.pick("chargetype", charges, key))
         .otherwise(chance.pick("disctype", discounts, key)),
     ).filter(pl.col("cents") != 0)
+    return pl.concat([usual, _broken_charges(practice, done.filter(is_break))], how="vertical_relaxed")
+
+
+def _broken_charges(practice: Practice, breaks: pl.DataFrame) -> pl.DataFrame:
+    """What some are charged for a broken appointment beside the code's fee."""
+    chance, key = practice.chance, pl.col("key")
+    return breaks.filter(chance.chosen("breakcharge", 300, key)).select(
+        "PatNum",
+        "ClinicNum",
+        "ProvNum",
+        "key",
+        ProcNum=pl.lit(0),
+        of="ProcNum",
+        ProcDate="day",
+        day="day",
+        cents=2_500 * chance.between("breakamount", 1, 2, key),
+        AdjType=pl.lit(catalog.def_number(catalog.ADJ_TYPE, "Broken Appointment")),
+    )
 
 
 def all_adjustments(*parts: pl.DataFrame) -> pl.DataFrame:
