@@ -211,7 +211,9 @@ def _treat(day: Day) -> None:
         "complete appointments",
         "break appointments",
     )
-    _record_appointments(day, "AptStatus = 5 AND DATE(AptDateTime) = %(day)s", visits.MISSED)
+    broken = "AptStatus = 5 AND DATE(AptDateTime) = %(day)s AND MOD(AptNum, 2) = "
+    _record_appointments(day, f"{broken}0", visits.MISSED)
+    _record_appointments(day, f"{broken}1", visits.CANCELLED)
     day.run(
         "complete procedures",
         "chart missed appointments",

@@ -14,7 +14,7 @@ OPEN, CLOSED, HOLIDAY = 0, 1, 2
 # Days of providers a week that a thousand patients fill.
 _PROVIDER_DAYS = 7
 _PAST_DAYS, _AHEAD_DAYS = 760, 90
-_PROVIDER_ENDS = ("15:00:00", "16:00:00", "14:30:00", "17:00:00")
+_PROVIDER_ENDS = ("14:00:00", "15:00:00", "13:30:00", "16:00:00")
 # Three times in a row a week later is enough to leave any holidays behind.
 _TRIES = 4
 
@@ -118,7 +118,7 @@ def _of_providers(practice: Practice, days: pl.DataFrame) -> pl.DataFrame:
     kind = pl.col("shape")
     morning = frame.with_columns(StopTime=pl.when(kind == 1).then(pl.lit("12:00:00")).otherwise("StopTime"))
     later = frame.filter(kind > 0).with_columns(
-        StartTime=pl.when(kind == 1).then(pl.lit("13:00:00")).otherwise(pl.lit("11:30:00")),
+        StartTime=pl.when(kind == 1).then(pl.lit("12:45:00")).otherwise(pl.lit("11:30:00")),
         StopTime=pl.when(kind == 1).then("StopTime").otherwise(pl.lit("17:30:00")),
     )
     return pl.concat([morning, later]).drop("shape", "weekday")

@@ -73,7 +73,7 @@ def visits(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
 def _booked_ahead(practice: Practice) -> pl.Expr:
     """The book is full for the next weeks; hygiene is booked half a year ahead."""
     ahead = (pl.col("day") - pl.lit(practice.as_of)).dt.total_days()
-    share = pl.when("hygiene").then(640 - 2 * ahead).otherwise((720 - 9 * ahead).clip(25, None))
+    share = pl.when("hygiene").then(760 - ahead).otherwise((720 - 9 * ahead).clip(25, None))
     return practice.chance.below("ahead.booked", 1000, pl.col("key")) < share
 
 
@@ -82,8 +82,8 @@ def _made(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
     chance, key, day = practice.chance, pl.col("key"), pl.col("day")
     cleaned = pl.when(pl.col("hygiene") & (pl.col("status") == COMPLETE)).then("day")
     frame = frame.sort("PatNum", "day", "visit").with_columns(before=cleaned.forward_fill().shift(1).over("PatNum"))
-    near = (day - pl.col("before")).dt.total_days().is_between(30, 250)
-    again = (pl.col("hygiene") & near & chance.chosen("reappointed", 700, key)).fill_null(value=False)
+    near = (day - pl.col("before")).dt.total_days().is_between(30, 300)
+    again = (pl.col("hygiene") & near & chance.chosen("reappointed", 900, key)).fill_null(value=False)
     today = pl.lit(practice.as_of)
     past = pl.min_horizontal(day, today - pl.duration(days=chance.below("made.before", 20, key)))
     usual = past - pl.duration(days=chance.between("made", 1, 40, key))
@@ -123,7 +123,7 @@ def appointments(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
     length = (
         pl.when("hygiene")
         .then(chance.between("pattern.hygiene", 9, 13, number))
-        .otherwise(chance.between("pattern", 7, 24, number))
+        .otherwise(chance.between("pattern", 9, 28, number))
     )
     confirmed = catalog.def_numbers(catalog.CONFIRMED)
     return seen.filter(number > 0).select(
@@ -131,7 +131,7 @@ def appointments(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
         "PatNum",
         "ClinicNum",
         AptStatus=pl.when(status == GONE).then(SCHEDULED).otherwise(status),
-        Pattern=look_up(["/" * (n % 3) + "X" * (n - n % 3) for n in range(25)], length),
+        Pattern=look_up(["/" * (n % 3) + "X" * (n - n % 3) for n in range(29)], length),
         Confirmed=pl.when(done).then(confirmed[5]).otherwise(chance.pick("confirmed", confirmed[:3], number)),
         Op=pl.when(unplaced).then(0).otherwise(chance.below("op", practice.operatories, number) + 1),
         Note=note(practice, "aptnote", 250, "AptNum"),
@@ -228,6 +228,12 @@ def _history_rows(found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _long_lost(practice: Practice) -> pl.Expr:
+    """Most of those who did not come for years are called no more."""
+    long_ago = pl.col("due") < practice.as_of - timedelta(days=700)
+    return (long_ago & practice.chance.chosen("lost", 850, pl.col("PatNum"))).fill_null(value=False)
+
+
 def recalls(practice: Practice, people: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
     """One row per patient and recall type; due by the type's interval after the last visit."""
     chance, number = practice.chance, pl.col("PatNum")
@@ -255,7 +261,7 @@ def recalls(practice: Practice, people: pl.DataFrame, seen: pl.DataFrame) -> pl.
             .then(chance.pick("recallwhich", catalog.def_numbers(catalog.UNSCHEDULED), number))
             .otherwise(0),
             Note=note(practice, "recall", 40),
-            IsDisabled=chance.chosen("disabled", 60, number).cast(pl.Int8),
+            IsDisabled=(chance.chosen("disabled", 60, number) | _long_lost(practice)).cast(pl.Int8),
             DisableUntilDate=pl.when(chance.chosen("disabled.until", 60, number))
             .then(practice.as_of + pl.duration(days=chance.between("until", -60, 200, number)))
             .otherwise(pl.lit(BLANK_DATE))
