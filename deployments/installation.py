@@ -67,12 +67,12 @@ def installation(folder: Path) -> Installation:
 
 def _programs(known: dict[str, packages.Program]) -> dict[str, packages.Program]:
     """Those that made the data directories as long as they exist; none if containers have to do."""
-    with _only_one():
+    with only_one():
         return _searched(known)
 
 
 @contextmanager
-def _only_one() -> Iterator[None]:
+def only_one() -> Iterator[None]:
     """Two folders of servers may be made at once, but their packages are one."""
     make_private(LOCAL)
     with (LOCAL / "packages.lock").open("w") as lock:

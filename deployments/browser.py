@@ -1,0 +1,66 @@
+"""A headless Chromium for the tests of the report: the machine's own, or Debian's unpacked without touching the system."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from deployments.installation import PACKAGES, only_one
+from deployments.packages import Apt, Program, say
+
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PACKAGE = "chromium-headless-shell"
+# Its tables of characters and a font, which are no libraries.
+BESIDES = ("chromium-common", "fonts-dejavu-core")
+# Big, and only for graphics cards and other programs.
+NEEDLESS = re.compile(r"libgl1-mesa-dri$|libllvm|libz3|libicu")
+HOME = PACKAGES / "browser"
+
+
+def find() -> Program | None:
+    """The browser, fetched now if need be: 30 s, 80 MB to fetch, 260 MB on the disk."""
+    paths = [path for name in NAMES if (path := shutil.which(name))]
+    if paths:
+        return Program(Path(paths[0]))
+    with only_one():
+        return _unpacked() or _fetched()
+
+
+def variables() -> dict[str, str]:
+    """What an unpacked browser has to be told of its fonts."""
+    settings = HOME / "fonts.conf"
+    return {"FONTCONFIG_FILE": str(settings)} if settings.exists() else {}
+
+
+def _unpacked() -> Program | None:
+    libraries = sorted(path for path in HOME.glob("**/*-linux-*") if path.parent.name == "lib")
+    private = [path for library in libraries for path in library.glob("pulseaudio")]
+    program = Program(HOME / "usr/lib/chromium" / PACKAGE, (*libraries, *private))
+    return program if program.path.exists() and program.loads() else None
+
+
+def _fetched() -> Program | None:
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        return None
+    say(f"fetching {PACKAGE} and what it needs from this machine's package sources into {HOME}")
+    apt = Apt(PACKAGES / "apt")
+    package = apt.search(PACKAGE)
+    if not package:
+        return None
+    libraries = [name for name in apt.libraries(package) if not NEEDLESS.match(name)]
+    for file in apt.download([package, *BESIDES, *libraries]):
+        subprocess.run(["dpkg-deb", "-x", file, HOME], check=True)
+        file.unlink()
+    shutil.rmtree(PACKAGES / "apt")
+    (HOME / "fonts.conf").write_text(FONTS.format(home=HOME))
+    return _unpacked()
+
+
+FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>/usr/share/fonts</dir>
+  <dir>{home}/usr/share/fonts</dir>
+  <cachedir>{home}/fonts.cache</cachedir>
+</fontconfig>
+"""
