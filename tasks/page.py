@@ -1,0 +1,214 @@
+"""Lays the practice report out: one file of HTML with all that it needs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from tasks import charts
+from tasks.catalogue import Metric
+from tasks.charts import Row, Table, shown
+from tasks.figures import HEADLINE, NO_COUNTERPART, SUBJECTS, Figure, Headline, Subject
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read from the warehouse; `missing` names the mart that a figure lacks, `checks` is None without a reconciliation."""
+
+    practice: str
+    as_of: date
+    schema: str
+    checks: tuple[Row, ...] | None
+    missing: Mapping[Figure | Headline, str]
+    tables: Mapping[Figure, Table]
+    headline: Mapping[Headline, tuple[Row, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How numbers stand to OpenDental's own: `good`, `bad` or `none` if they were not compared."""
+
+    state: str
+    sentence: str
+
+
+def written(read: Read, defined: Mapping[str, Metric]) -> str:
+    """Return the page."""
+    figures = {figure: charts.drawn(table, stacked=figure.stacked, flat=figure.flat) for figure, table in read.tables.items()}
+    keys = {figure: f"{subject.key}-{n}" for subject in SUBJECTS for n, figure in enumerate(subject.figures, 1)}
+    drawings = {keys[figure]: json.loads(drawing.to_json()) for figure, drawing in figures.items()}
+    home = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return home.get_template("practice.html").render(
+        practice=read.practice,
+        as_of=shown(read.as_of, "day"),
+        schema=read.schema,
+        made="Made by OpenDental ELT",
+        style=Markup((TEMPLATES / "practice.css").read_text()),  # noqa: S704 - ours
+        scripts=[_script(get_plotlyjs()), _script((TEMPLATES / "practice.js").read_text())],
+        drawings=_json(drawings),
+        overall=status(read.checks, None),
+        headline=[_headline(each, read, defined) for each in HEADLINE],
+        checks=[_check(check) for check in read.checks or ()],
+        subjects=[
+            {
+                "key": subject.key,
+                "title": subject.title,
+                "status": status(read.checks, subject),
+                "figures": [_figure(figure, keys[figure], read, figures) for figure in subject.figures],
+                "metrics": _metrics(subject, defined),
+            }
+            for subject in SUBJECTS
+        ],
+    )
+
+
+def status(checks: Sequence[Row] | None, subject: Subject | None) -> Status:
+    """Say how a subject's numbers, or all of them, stand to OpenDental's."""
+    if subject and not subject.checks:
+        return Status("none", NO_COUNTERPART)
+    if checks is None:
+        return Status("none", "Not reconciled: the mart reconciliation_summary is not in the warehouse.")
+    ours = [check for check in checks if subject is None or check[0] in subject.checks]
+    groups = _list(sorted({check[0] for check in ours}))
+    records, differing = (sum(check[place] or 0 for check in ours) for place in (2, 3))
+    if not records:
+        return Status("none", "Not reconciled: OpenDental has stored nothing to compare with.")
+    if not differing:
+        return Status("good", f"Reconciled with OpenDental: {records:,} amounts of {groups} compared, none differs.")
+    apart = _list(sorted({check[0] for check in ours if check[3]}))
+    total = shown(sum(Decimal(check[5] or 0) for check in ours), "money")
+    verb = "differs" if differing == 1 else "differ"
+    return Status("bad", f"{differing:,} of {records:,} amounts {verb} from OpenDental's ({apart}), by {total} in all.")
+
+
+def _list(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _check(check: Row) -> dict[str, str]:
+    group, name, records, differing, difference, absolute, latest = check
+    return {
+        "state": "bad" if differing else "good" if records else "none",
+        "group": group,
+        "name": name,
+        "records": shown(records, "count"),
+        "differing": shown(differing, "count"),
+        "difference": shown(difference, "money"),
+        "absolute": shown(absolute, "money"),
+        "latest": shown(latest, "day"),
+    }
+
+
+def _figure(figure: Figure, key: str, read: Read, figures: Mapping[Figure, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {"title": figure.title, "key": key, "note": figure.note, "missing": ""}
+    table = read.tables.get(figure)
+    if table is None:
+        mart = read.missing[figure]
+        return content | {"missing": f"{read.schema}.{mart} is not in the warehouse: make dbt ARGS='build -s +{mart}' builds it."}
+    if not table.rows:
+        return content | {"missing": "There is nothing of this in the practice's records."}
+    if table.has_part:
+        content["note"] = " ".join(filter(None, [figure.note, f"Pale: {table.as_of:%B} up to the {_ordinal(table.as_of.day)}."]))
+    return content | {
+        "height": figures[figure].layout.height,
+        "head": [table.by, *(series.label for series in table.series)],
+        "rows": [_cells(row, table) for row in table.rows],
+        "alternative": _alternative(figure, table),
+    }
+
+
+def _cells(row: Row, table: Table) -> list[str]:
+    name = shown(row[0], "month")
+    if isinstance(row[0], date) and table.is_part(row[0]):
+        name += f" (to the {_ordinal(table.as_of.day)})"
+    return [name, *(shown(value, series.unit) for value, series in zip(row[1:], table.series, strict=True))]
+
+
+def _alternative(figure: Figure, table: Table) -> str:
+    """Say in words what a figure shows: its extent, and its last month or first name."""
+    cells = _cells(table.rows[-1] if table.monthly else table.rows[0], table)
+    numbers = ", ".join(f"{series.label} {cell}" for series, cell in zip(table.series, cells[1:], strict=True))
+    extent = f"{shown(table.rows[0][0], 'month')} to {shown(table.rows[-1][0], 'month')}" if table.monthly else f"{len(table.rows)} bars"
+    return f"{figure.title}, {extent}. {cells[0]}: {numbers}. The numbers follow as a table."
+
+
+def _ordinal(day: int) -> str:
+    ending = "th" if day in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    return f"{day}{ending}"
+
+
+def _metrics(subject: Subject, defined: Mapping[str, Metric]) -> list[Metric]:
+    names = dict.fromkeys(column.metric for figure in subject.figures for column in figure.columns if column.metric)
+    return [defined[name] for name in names]
+
+
+def _headline(headline: Headline, read: Read, defined: Mapping[str, Metric]) -> dict[str, str]:
+    metric = defined[headline.metric]
+    label = headline.label or metric.label
+    rows = [row for row in read.headline.get(headline, ()) if row[1] is not None]
+    empty = {"label": label, "metric": headline.metric, "when": "", "value": "–", "points": "", "change": "", "trend": ""}
+    if headline in read.missing:
+        return empty | {"change": f"{read.schema}.{read.missing[headline]} is not there"}
+    if not rows:
+        return empty | {"change": "nothing in the records"}
+    day, value = rows[-1]
+    change, trend = _change(rows, metric.unit, headline.rising)
+    return empty | {
+        "when": _when(day, read.as_of),
+        "value": _rounded(value, metric.unit),
+        "points": charts.sparkline([row[1] for row in rows]),
+        "change": change,
+        "trend": trend,
+    }
+
+
+def _when(day: date, as_of: date) -> str:
+    return f"on {day:%B} {day.day}" if day == as_of else f"in {day:%B %Y}"
+
+
+def _rounded(value: Any, unit: str) -> str:
+    return shown(round(Decimal(str(value))), unit).removesuffix(".00") if unit == "money" else shown(value, unit)
+
+
+def _change(rows: Sequence[Row], unit: str, rising: int) -> tuple[str, str]:
+    """Compare the last row with the one of a year before, or else with the one before it."""
+    if len(rows) < 2:
+        return "", ""
+    before, now = rows[-13] if len(rows) > 12 else rows[-2], rows[-1]
+    old, new = float(before[1]), float(now[1])
+    if unit == "percent":
+        difference, text = new - old, f"{abs(new - old) * 100:.1f} points"
+    elif old:
+        difference, text = new - old, f"{abs((new - old) / old) * 100:.1f}%"
+    else:
+        return "", ""
+    sign = "+" if difference > 0 else "−"
+    trend = "" if not rising or not difference else "better" if difference * rising > 0 else "worse"
+    return f"{sign}{text} on {before[0]:%b %Y}", trend
+
+
+def _script(text: str) -> dict[str, Markup]:
+    """Return a script with the digest by which the page's policy lets it, and nothing else, run."""
+    text = text.replace("</script", "<\\/script")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"text": Markup(text), "hash": Markup(f"sha256-{digest}")}  # noqa: S704 - ours and the library's
+
+
+def _json(value: Any) -> Markup:
+    text = json.dumps(value, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 - escaped

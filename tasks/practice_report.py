@@ -1,0 +1,169 @@
+"""Writes the practice's numbers as one page of HTML: `make report`, or `python -m tasks.practice_report FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tasks import page
+from tasks.catalogue import Metric, metrics
+from tasks.charts import Row, Series, Table
+from tasks.figures import HEADLINE, SUBJECTS, Column, Figure
+from transfer.errors import EltError
+from transfer.postgres import Connection, connect, quote
+from transfer.settings import ROOT, Warehouse
+
+FILE = ROOT / "reports" / "practice.html"
+MONTHS = 13
+
+
+class NoMarts(EltError):
+    """The warehouse holds nothing to report on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The report's day, and the months that it shows."""
+
+    as_of: date
+
+    @property
+    def this_month(self) -> date:
+        """The first day of the month that is not over."""
+        return self.as_of.replace(day=1)
+
+    @property
+    def first(self) -> date:
+        """The first day of the first month shown."""
+        months = self.as_of.year * 12 + self.as_of.month - MONTHS
+        return date(months // 12, months % 12 + 1, 1)
+
+
+class Reader:
+    """Reads what the page shows, all of it from one snapshot of the warehouse."""
+
+    def __init__(self, connection: Connection, schema: str, defined: dict[str, Metric]) -> None:
+        """Look at what is there.
+
+        Raises:
+            NoMarts: dbt has built nothing yet.
+
+        """
+        self.connection, self.defined = connection, defined
+        connection.run("beginning the report", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        path = ", ".join(quote(f"{schema}_{layer}") for layer in ("marts", "intermediate"))
+        connection.run("beginning the report", f"SET LOCAL search_path = {path}")
+        names = connection.rows(
+            "looking for marts", "SELECT relname::text FROM pg_class WHERE pg_table_is_visible(oid) AND relkind IN ('r', 'v')"
+        )
+        self.there = {str(name) for (name,) in names}
+        if not {"int_as_of_date", "int_preferences_pivoted"} <= self.there:
+            raise NoMarts(f"{schema}_marts has no models yet: run `make demo`, or flows/elt.py for your own practice.")
+        self.day = Day(self.connection.rows("reading the day", "SELECT as_of_date FROM int_as_of_date")[0][0])
+
+    def practice(self) -> str:
+        """Return the practice's name."""
+        rows = self.connection.rows("reading the practice's name", "SELECT practice_title FROM int_preferences_pivoted")
+        return str(rows[0][0] or "The practice")
+
+    def checks(self) -> tuple[Row, ...] | None:
+        """Return the lines of the reconciliation, None if it is not there."""
+        if "reconciliation_summary" not in self.there:
+            return None
+        return tuple(self.connection.rows("reading the reconciliation", CHECKS))
+
+    def missing(self, query: str) -> str:
+        """Name a mart that the query reads and that is not there."""
+        return next((mart for mart in sorted(set(re.findall(r"\[(\w+)\.", query))) if mart not in self.there), "")
+
+    def rows(self, title: str, query: str) -> tuple[Row, ...]:
+        """Run a query in which metrics and days are named."""
+        return tuple(self.connection.rows(f"reading “{title}”", re.sub(r"\[([\w.]+)\]", self._written, query)))
+
+    def table(self, figure: Figure) -> Table:
+        """Return what a figure draws."""
+        rows = self.rows(figure.title, figure.query)
+        return Table(figure.by, tuple(map(self._series, figure.columns)), rows, self.day.as_of)
+
+    def _series(self, column: Column) -> Series:
+        metric = self.defined.get(column.metric)
+        label, unit = (metric.label, metric.unit) if metric else (column.label, column.unit)
+        return Series(column.label or label, unit, column.colour, column.mark)
+
+    def _written(self, found: re.Match[str]) -> str:
+        name = found[1]
+        if "." in name:
+            return f"({self.defined[name].expression})"
+        return f"date '{getattr(self.day, name)}'"
+
+
+CHECKS = (
+    "SELECT check_group, check_name, records, differing, sum_of_differences, sum_of_absolute_differences, latest_record_date"
+    " FROM reconciliation_summary ORDER BY check_group, check_name"
+)
+
+
+def report(warehouse: Warehouse, file: Path) -> Path:
+    """Read the marts and write the page.
+
+    Raises:
+        NoMarts: dbt has built nothing yet.
+
+    """
+    defined = metrics()
+    with connect(warehouse) as connection:
+        reader = Reader(connection, warehouse.schema_name, defined)
+        read = page.Read(
+            practice=reader.practice(),
+            as_of=reader.day.as_of,
+            schema=f"{warehouse.schema_name}_marts",
+            checks=reader.checks(),
+            missing={each: name for each in _all() if (name := reader.missing(each.query))},
+            tables={
+                figure: reader.table(figure)
+                for subject in SUBJECTS
+                for figure in subject.figures
+                if not reader.missing(figure.query)
+            },
+            headline={each: reader.rows(each.label, each.query) for each in HEADLINE if not reader.missing(each.query)},
+        )
+    _write(file, page.written(read, defined))
+    return file
+
+
+def _all() -> list[Any]:
+    return [*HEADLINE, *(figure for subject in SUBJECTS for figure in subject.figures)]
+
+
+def _write(file: Path, text: str) -> None:
+    """Replace the file at once: whoever has it open reads the old page or the new one."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_name(f".{file.name}.unfinished")
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(file)
+    except OSError as error:
+        raise EltError(f"{file} cannot be written: {error.strerror}.") from None
+
+
+def main(given: Sequence[str]) -> int:
+    """Write the page, or say in a sentence why there is none."""
+    parser = argparse.ArgumentParser(prog="python -m tasks.practice_report", description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path, default=FILE, help="the page to write (%(default)s)")
+    file = parser.parse_args(given).file
+    try:
+        print(report(Warehouse.read(), file))
+    except EltError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
