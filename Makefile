@@ -1,6 +1,6 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test properties histories bench matrix types dbt metrics docs deploy lint stop clean
+.PHONY: help install demo test properties histories bench matrix types dbt metrics docs report deploy lint stop clean
 
 # For Prefect's own commands; the project's programs see to it themselves.
 export DO_NOT_TRACK := 1
@@ -51,6 +51,9 @@ metrics: install ## write the catalogue of metrics, dbt/METRICS.md, from the mod
 
 docs: install ## write the models' documentation with their lineage as a page, reports/dbt.html: make docs FILE=/tmp/dbt.html
 	@$(BIN)/python -m tasks.documentation $(FILE)
+
+report: install ## draw the practice's numbers as a page, reports/practice.html: make report FILE=/tmp/practice.html
+	@$(BIN)/python -m tasks.practice_report $(FILE)
 
 deploy: install ## bring the deployments to the Prefect server that PREFECT_API_URL names
 	@$(BIN)/prefect config view | grep -q PREFECT_API_URL || { echo "PREFECT_API_URL is not set: start a server (.venv/bin/prefect server start) and name its address in .env or the environment." >&2; exit 1; }

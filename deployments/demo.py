@@ -52,6 +52,7 @@ def demo(patients: int, seed: int) -> int:
     status = status or _run("flows/elt.py", PREFECT_API_URL=api, **found.databases.variables())
     if status == 0:
         _show_numbers(found)
+        status = _run("-m", "tasks.practice_report", **found.databases.variables())
         print(_where_to_look(found, api, time.monotonic() - started))
     return status
 
@@ -145,6 +146,7 @@ The demo took {seconds:.0f} seconds. Where to look (passwords: .env):
   replica    mysql -h {replica.host} -P {replica.port} -u {replica.user} -p {replica.name}
   warehouse  psql -h {warehouse.host} -p {warehouse.port} -U {warehouse.user} {warehouse.name}
              raw, public, public_staging, public_intermediate, public_marts
+  report     reports/practice.html
   marts      select * from public_marts.daily_production order by 1 desc limit 10;
   runs       {api.removesuffix("/api")}
   logs       logs/elt_pipeline.log, logs/connection.log

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -29,13 +29,8 @@ NAME_LENGTH = 26
 HEIGHT = 300
 
 # How Plotly writes a unit: at a point, and along an axis.
-FORMATS = {
-    "money": ("$,.0f", "$~s"),
-    "count": (",.0f", ",~s"),
-    "percent": (".1%", ".0%"),
-    "days": (",.1f", ",~r"),
-    "hours": (",.1f", ",~r"),
-}
+POINTS = {"money": "$,.0f", "count": ",.0f", "percent": ".1%", "days": ",.1f", "hours": ",.1f"}
+AXES = {"money": "$~s", "count": ",~r", "percent": ".0%", "days": ",~r", "hours": ",~r"}
 PLACES = {"money": 2, "count": 0, "percent": 1, "days": 1, "hours": 1}
 
 
@@ -73,6 +68,11 @@ class Table:
         return month.replace(day=1) == self.as_of.replace(day=1)
 
 
+def short(value: Any, unit: str) -> str:
+    """Write a number without cents."""
+    return shown(value, unit) if value is None or unit != "money" else shown(round(Decimal(str(value))), unit)[:-3]
+
+
 def shown(value: Any, unit: str) -> str:
     """Write a number, a month or a name."""
     if value is None:
@@ -87,59 +87,131 @@ def shown(value: Any, unit: str) -> str:
     return sign + {"money": f"${text}", "percent": f"{text}%"}.get(unit, text)
 
 
-def drawn(table: Table, *, stacked: bool, flat: bool) -> go.Figure:
-    """Draw a table: bars and lines over months, or bars that lie beside their names."""
-    figure = go.Figure([_trace(table, column, flat) for column in range(1, len(table.series) + 1) if _is_drawn(table, column)])
-    unit = next(series.unit for series in table.series if series.mark != "table")
-    numbers = {
-        "tickformat": FORMATS[unit][1], "rangemode": "tozero", "nticks": 6, "automargin": True, "zeroline": True,
-    }  # fmt: skip
-    months = {"type": "date", "tickformat": "%b\n%Y", "nticks": 14, "showgrid": False, "automargin": True}
-    names = {"autorange": "reversed", "showgrid": False, "automargin": True, "ticksuffix": " "}
+def drawn(table: Table, *, stacked: bool, flat: bool, colours: Sequence[str] = ()) -> go.Figure:
+    """Draw a table: bars and lines over months, or bars that lie beside their names, each in a colour of its own if given."""
+    places = [place for place, series in enumerate(table.series, 1) if series.mark != "table"]
+    trace = _lying if flat else _standing
+    figure = go.Figure([trace(table, place, colours) for place in places])
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "traceorder": "normal"}
     figure.update_layout(
         template=go.layout.Template(),
-        height=HEIGHT if not flat else 70 + 34 * len(table.rows),
-        margin={"l": 8, "r": 14, "t": 34 if len(figure.data) > 1 else 10, "b": 8},
+        margin={"l": 8, "r": 14, "t": 34 if len(places) > 1 else 12, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": FONT, "size": 12},
         barmode="stack" if stacked else "group",
-        bargap=0.3,
-        bargroupgap=0.06,
+        bargap=0.35 if flat else 0.28,
+        bargroupgap=0.04,
         dragmode=False,
-        hovermode="y unified" if flat else "x unified",
         hoverlabel={"font": {"family": FONT, "size": 13}},
-        showlegend=len(figure.data) > 1,
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "traceorder": "normal"},
-        xaxis={"fixedrange": True} | (numbers if flat else months if table.monthly else names | {"autorange": True}),
-        yaxis={"fixedrange": True} | (names if flat else numbers),
+        showlegend=len(places) > 1,
+        legend=legend,
     )
-    return figure
+    unit = table.series[places[0] - 1].unit
+    return figure.update_layout(_flat_layout(table, len(places)) if flat else _monthly_layout(table, unit))
 
 
-def _is_drawn(table: Table, column: int) -> bool:
-    return table.series[column - 1].mark != "table"
+def _monthly_layout(table: Table, unit: str) -> dict[str, Any]:
+    days = [row[0] for row in table.rows]
+    half = timedelta(days=17)
+    return {
+        "height": HEIGHT,
+        "hovermode": "x unified",
+        "xaxis": {
+            "type": "date",
+            "range": [days[0] - half, days[-1] + half],
+            "tickformat": "%b\n%Y",
+            "hoverformat": "%B %Y",
+            "tickangle": 0,
+            "showgrid": False,
+            "fixedrange": True,
+            "automargin": True,
+        },
+        "yaxis": {
+            "tickformat": AXES[unit],
+            "rangemode": "tozero",
+            "nticks": 6,
+            "fixedrange": True,
+            "automargin": True,
+            "zeroline": True,
+        },
+    }
 
 
-def _trace(table: Table, column: int, flat: bool) -> Any:
-    series = table.series[column - 1]
-    places = [row[0] if isinstance(row[0], date) else _short(str(row[0])) for row in table.rows]
-    values = [None if row[column] is None else float(row[column]) for row in table.rows]
-    parts = [table.monthly and table.is_part(row[0]) for row in table.rows]
+def _flat_layout(table: Table, drawn: int) -> dict[str, Any]:
+    values = [float(value or 0) for row in table.rows for value in row[1 : drawn + 1]]
+    least, most = min(0.0, *values), max(0.0, *values) or 1
+    longest = max(len(short(row[1], table.series[0].unit)) for row in table.rows)
+    return {
+        "margin": {"l": 8, "r": 14 if drawn > 1 else 12 + 8 * longest, "t": 34 if drawn > 1 else 12, "b": 8},
+        "height": max(150, 20 + 32 * len(table.rows) + (34 if drawn > 1 else 12)),
+        "hovermode": "y unified",
+        "xaxis": {
+            "visible": False,
+            # The numbers at the ends of the bars stand in the margin, or left of zero beside the names.
+            "range": [least and least - (most - least) * 0.3, most],
+            "fixedrange": True,
+        },
+        "yaxis": {
+            "autorange": "reversed",
+            "showgrid": False,
+            "fixedrange": True,
+            "automargin": True,
+            "ticksuffix": "  ",
+        },
+    }
+
+
+def _standing(table: Table, place: int, _colours: Sequence[str]) -> Any:
+    series = table.series[place - 1]
+    parts = [table.is_part(row[0]) for row in table.rows]
     colour = COLOURS[series.colour]
     common = {
         "name": html.escape(series.label),
-        "hovertemplate": f"%{{{'x' if flat else 'y'}:{FORMATS[series.unit][0]}}}",
-    } | ({"x": values, "y": places} if flat else {"x": places, "y": values})
+        "x": [row[0] for row in table.rows],
+        "y": _numbers(table, place),
+        "hovertemplate": f"%{{y:{POINTS[series.unit]}}}",
+    }
     if series.mark == "bar":
-        opacity = [PALE if part else 1 for part in parts]
-        return go.Bar(**common, orientation="h" if flat else "v", marker={"color": colour, "opacity": opacity})
+        return go.Bar(**common, marker={"color": colour, "opacity": [PALE if part else 1 for part in parts]})
     if series.mark == "goal":
-        symbol = "line-ns-open" if flat else "line-ew-open"
-        return go.Scatter(**common, mode="markers", marker={"symbol": symbol, "size": 20, "color": colour, "line": {"width": 3}})
+        return _goal(common, colour, "line-ew-open")
     symbols = ["circle-open" if part else "circle" for part in parts]
-    marker = {"size": 7, "symbol": symbols, "color": colour, "line": {"width": 2}}
+    marker = {"size": 7, "symbol": symbols, "color": colour, "line": {"width": 2, "color": colour}}
     return go.Scatter(**common, mode="lines+markers", line={"color": colour, "width": 2.5}, marker=marker)
+
+
+def _lying(table: Table, place: int, colours: Sequence[str]) -> Any:
+    series = table.series[place - 1]
+    values = _numbers(table, place)
+    common = {
+        "name": html.escape(series.label),
+        "x": values,
+        "y": [_short(str(row[0])) for row in table.rows],
+        "hovertemplate": f"%{{x:{POINTS[series.unit]}}}",
+    }
+    if series.mark == "goal":
+        return _goal(common, COLOURS[series.colour], "line-ns-open")
+    alone = sum(each.mark != "table" for each in table.series) == 1
+    return go.Bar(
+        **common,
+        orientation="h",
+        marker={"color": [COLOURS[colour] for colour in colours] or COLOURS[series.colour]},
+        text=[short(value, series.unit) for value in values],
+        textposition="outside" if alone else "inside",
+        insidetextanchor="start",
+        textangle=0,
+        cliponaxis=False,
+    )
+
+
+def _goal(common: dict[str, Any], colour: str, symbol: str) -> Any:
+    marker = {"symbol": symbol, "size": 14, "color": colour, "line": {"width": 3, "color": colour}}
+    return go.Scatter(**common, mode="markers", marker=marker)
+
+
+def _numbers(table: Table, place: int) -> list[float | None]:
+    return [None if row[place] is None else float(row[place]) for row in table.rows]
 
 
 def _short(name: str) -> str:

@@ -18,8 +18,8 @@ from plotly.offline import get_plotlyjs
 
 from tasks import charts
 from tasks.catalogue import Metric
-from tasks.charts import Row, Table, shown
-from tasks.figures import HEADLINE, NO_COUNTERPART, SUBJECTS, Figure, Headline, Subject
+from tasks.charts import Row, Series, Table, shown
+from tasks.figures import HEADLINE, NO_COUNTERPART, SUBJECTS, Column, Figure, Headline, Subject
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -47,12 +47,14 @@ class Status:
 
 def written(read: Read, defined: Mapping[str, Metric]) -> str:
     """Return the page."""
-    figures = {figure: charts.drawn(table, stacked=figure.stacked, flat=figure.flat) for figure, table in read.tables.items()}
+    figures = {
+        figure: charts.drawn(table, stacked=figure.stacked, flat=figure.flat, colours=figure.colours)
+        for figure, table in read.tables.items()
+        if table.rows
+    }
     keys = {figure: f"{subject.key}-{n}" for subject in SUBJECTS for n, figure in enumerate(subject.figures, 1)}
     drawings = {keys[figure]: json.loads(drawing.to_json()) for figure, drawing in figures.items()}
-    home = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    home = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return home.get_template("practice.html").render(
         practice=read.practice,
         as_of=shown(read.as_of, "day"),
@@ -70,7 +72,7 @@ def written(read: Read, defined: Mapping[str, Metric]) -> str:
                 "title": subject.title,
                 "status": status(read.checks, subject),
                 "figures": [_figure(figure, keys[figure], read, figures) for figure in subject.figures],
-                "metrics": _metrics(subject, defined),
+                "explanations": explanations(subject, defined),
             }
             for subject in SUBJECTS
         ],
@@ -84,20 +86,17 @@ def status(checks: Sequence[Row] | None, subject: Subject | None) -> Status:
     if checks is None:
         return Status("none", "Not reconciled: the mart reconciliation_summary is not in the warehouse.")
     ours = [check for check in checks if subject is None or check[0] in subject.checks]
-    groups = _list(sorted({check[0] for check in ours}))
+    groups = ", ".join(dict.fromkeys(str(check[0]) for check in ours))
     records, differing = (sum(check[place] or 0 for check in ours) for place in (2, 3))
     if not records:
         return Status("none", "Not reconciled: OpenDental has stored nothing to compare with.")
     if not differing:
-        return Status("good", f"Reconciled with OpenDental: {records:,} amounts of {groups} compared, none differs.")
-    apart = _list(sorted({check[0] for check in ours if check[3]}))
+        words = "Reconciled" if subject else "Reconciled with OpenDental"
+        return Status("good", f"{words}: {records:,} amounts compared ({groups}), none differs.")
+    apart = ", ".join(dict.fromkeys(str(check[0]) for check in ours if check[3]))
     total = shown(sum(Decimal(check[5] or 0) for check in ours), "money")
     verb = "differs" if differing == 1 else "differ"
     return Status("bad", f"{differing:,} of {records:,} amounts {verb} from OpenDental's ({apart}), by {total} in all.")
-
-
-def _list(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def _check(check: Row) -> dict[str, str]:
@@ -119,11 +118,15 @@ def _figure(figure: Figure, key: str, read: Read, figures: Mapping[Figure, Any])
     table = read.tables.get(figure)
     if table is None:
         mart = read.missing[figure]
-        return content | {"missing": f"{read.schema}.{mart} is not in the warehouse: make dbt ARGS='build -s +{mart}' builds it."}
+        return content | {
+            "missing": f"{read.schema}.{mart} is not in the warehouse: make dbt ARGS='build -s +{mart}' builds it."
+        }
     if not table.rows:
         return content | {"missing": "There is nothing of this in the practice's records."}
     if table.has_part:
-        content["note"] = " ".join(filter(None, [figure.note, f"Pale: {table.as_of:%B} up to the {_ordinal(table.as_of.day)}."]))
+        content["note"] = " ".join(
+            filter(None, [figure.note, f"Pale or hollow: {table.as_of:%B} up to the {_ordinal(table.as_of.day)}."])
+        )
     return content | {
         "height": figures[figure].layout.height,
         "head": [table.by, *(series.label for series in table.series)],
@@ -143,7 +146,11 @@ def _alternative(figure: Figure, table: Table) -> str:
     """Say in words what a figure shows: its extent, and its last month or first name."""
     cells = _cells(table.rows[-1] if table.monthly else table.rows[0], table)
     numbers = ", ".join(f"{series.label} {cell}" for series, cell in zip(table.series, cells[1:], strict=True))
-    extent = f"{shown(table.rows[0][0], 'month')} to {shown(table.rows[-1][0], 'month')}" if table.monthly else f"{len(table.rows)} bars"
+    extent = (
+        f"{shown(table.rows[0][0], 'month')} to {shown(table.rows[-1][0], 'month')}"
+        if table.monthly
+        else f"{len(table.rows)} bars"
+    )
     return f"{figure.title}, {extent}. {cells[0]}: {numbers}. The numbers follow as a table."
 
 
@@ -152,25 +159,49 @@ def _ordinal(day: int) -> str:
     return f"{day}{ending}"
 
 
-def _metrics(subject: Subject, defined: Mapping[str, Metric]) -> list[Metric]:
-    names = dict.fromkeys(column.metric for figure in subject.figures for column in figure.columns if column.metric)
-    return [defined[name] for name in names]
+def series(column: Column, defined: Mapping[str, Metric]) -> Series:
+    """Return a column with its metric's label and unit."""
+    metric = defined[column.metric] if column.metric else None
+    label = column.label or (metric.label if metric else "")
+    return Series(label, metric.unit if metric else column.unit, column.colour, column.mark)
+
+
+def explanations(subject: Subject, defined: Mapping[str, Metric]) -> list[dict[str, str]]:
+    """Return what the numbers of a subject mean, each once."""
+    found: dict[str, dict[str, str]] = {}
+    for figure in subject.figures:
+        for column in figure.columns:
+            if column.definition:
+                found[column.label] = {"label": column.label, "definition": column.definition, "origin": ""}
+        for name in (*(column.metric for column in figure.columns if column.metric), *figure.explained):
+            metric = defined[name]
+            origin = " · ".join(filter(None, [metric.mart, metric.report]))
+            found[name] = {"label": metric.label, "definition": metric.definition, "origin": origin}
+    return list(found.values())
 
 
 def _headline(headline: Headline, read: Read, defined: Mapping[str, Metric]) -> dict[str, str]:
-    metric = defined[headline.metric]
-    label = headline.label or metric.label
+    number = series(headline.column, defined)
+    empty = {"label": number.label, "when": "", "value": "–", "points": "", "change": "", "trend": ""}
     rows = [row for row in read.headline.get(headline, ()) if row[1] is not None]
-    empty = {"label": label, "metric": headline.metric, "when": "", "value": "–", "points": "", "change": "", "trend": ""}
+    empty = {
+        "label": label,
+        "metric": headline.metric,
+        "when": "",
+        "value": "–",
+        "points": "",
+        "change": "",
+        "trend": "",
+    }
     if headline in read.missing:
         return empty | {"change": f"{read.schema}.{read.missing[headline]} is not there"}
     if not rows:
         return empty | {"change": "nothing in the records"}
     day, value = rows[-1]
-    change, trend = _change(rows, metric.unit, headline.rising)
+    change, trend = _change(rows, number.unit, headline.rising)
     return empty | {
         "when": _when(day, read.as_of),
-        "value": _rounded(value, metric.unit),
+        "value": charts.short(value, number.unit),
         "points": charts.sparkline([row[1] for row in rows]),
         "change": change,
         "trend": trend,
@@ -181,10 +212,6 @@ def _when(day: date, as_of: date) -> str:
     return f"on {day:%B} {day.day}" if day == as_of else f"in {day:%B %Y}"
 
 
-def _rounded(value: Any, unit: str) -> str:
-    return shown(round(Decimal(str(value))), unit).removesuffix(".00") if unit == "money" else shown(value, unit)
-
-
 def _change(rows: Sequence[Row], unit: str, rising: int) -> tuple[str, str]:
     """Compare the last row with the one of a year before, or else with the one before it."""
     if len(rows) < 2:
@@ -192,14 +219,14 @@ def _change(rows: Sequence[Row], unit: str, rising: int) -> tuple[str, str]:
     before, now = rows[-13] if len(rows) > 12 else rows[-2], rows[-1]
     old, new = float(before[1]), float(now[1])
     if unit == "percent":
-        difference, text = new - old, f"{abs(new - old) * 100:.1f} points"
+        difference, text = new - old, f"{abs(new - old) * 100:.1f} pts"
     elif old:
         difference, text = new - old, f"{abs((new - old) / old) * 100:.1f}%"
     else:
         return "", ""
     sign = "+" if difference > 0 else "−"
     trend = "" if not rising or not difference else "better" if difference * rising > 0 else "worse"
-    return f"{sign}{text} on {before[0]:%b %Y}", trend
+    return f"{sign}{text} vs {before[0]:%b %Y}", trend
 
 
 def _script(text: str) -> dict[str, Markup]:

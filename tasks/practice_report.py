@@ -7,20 +7,19 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 from tasks import page
-from tasks.catalogue import Metric, metrics
-from tasks.charts import Row, Series, Table
-from tasks.figures import HEADLINE, SUBJECTS, Column, Figure
+from tasks.catalogue import CatalogueError, Metric, metrics
+from tasks.charts import Row, Table
+from tasks.figures import HEADLINE, SUBJECTS, Figure, Headline, everything
+from tasks.page import series
 from transfer.errors import EltError
 from transfer.postgres import Connection, connect, quote
 from transfer.settings import ROOT, Warehouse
 
 FILE = ROOT / "reports" / "practice.html"
-MONTHS = 13
 
 
 class NoMarts(EltError):
@@ -39,10 +38,14 @@ class Day:
         return self.as_of.replace(day=1)
 
     @property
+    def year_ago(self) -> date:
+        """The first day of the twelve full months."""
+        return self.this_month.replace(year=self.as_of.year - 1)
+
+    @property
     def first(self) -> date:
-        """The first day of the first month shown."""
-        months = self.as_of.year * 12 + self.as_of.month - MONTHS
-        return date(months // 12, months % 12 + 1, 1)
+        """The first day shown: of the month that the last full one is compared with."""
+        return (self.year_ago - timedelta(days=1)).replace(day=1)
 
 
 class Reader:
@@ -60,7 +63,8 @@ class Reader:
         path = ", ".join(quote(f"{schema}_{layer}") for layer in ("marts", "intermediate"))
         connection.run("beginning the report", f"SET LOCAL search_path = {path}")
         names = connection.rows(
-            "looking for marts", "SELECT relname::text FROM pg_class WHERE pg_table_is_visible(oid) AND relkind IN ('r', 'v')"
+            "looking for marts",
+            "SELECT relname::text FROM pg_class WHERE pg_table_is_visible(oid) AND relkind IN ('r', 'v')",
         )
         self.there = {str(name) for (name,) in names}
         if not {"int_as_of_date", "int_preferences_pivoted"} <= self.there:
@@ -78,9 +82,10 @@ class Reader:
             return None
         return tuple(self.connection.rows("reading the reconciliation", CHECKS))
 
-    def missing(self, query: str) -> str:
-        """Name a mart that the query reads and that is not there."""
-        return next((mart for mart in sorted(set(re.findall(r"\[(\w+)\.", query))) if mart not in self.there), "")
+    def missing(self, shown: Figure | Headline) -> str:
+        """Name a mart that is needed and is not there."""
+        marts = {metric.partition(".")[0] for metric in shown.metrics}
+        return min(marts - self.there, default="")
 
     def rows(self, title: str, query: str) -> tuple[Row, ...]:
         """Run a query in which metrics and days are named."""
@@ -89,12 +94,7 @@ class Reader:
     def table(self, figure: Figure) -> Table:
         """Return what a figure draws."""
         rows = self.rows(figure.title, figure.query)
-        return Table(figure.by, tuple(map(self._series, figure.columns)), rows, self.day.as_of)
-
-    def _series(self, column: Column) -> Series:
-        metric = self.defined.get(column.metric)
-        label, unit = (metric.label, metric.unit) if metric else (column.label, column.unit)
-        return Series(column.label or label, unit, column.colour, column.mark)
+        return Table(figure.by, tuple(series(column, self.defined) for column in figure.columns), rows, self.day.as_of)
 
     def _written(self, found: re.Match[str]) -> str:
         name = found[1]
@@ -114,31 +114,35 @@ def report(warehouse: Warehouse, file: Path) -> Path:
 
     Raises:
         NoMarts: dbt has built nothing yet.
+        CatalogueError: a metric of the page is defined by no mart.
 
     """
     defined = metrics()
+    undefined = {name for each in everything() for name in each.metrics} - set(defined)
+    if undefined:
+        raise CatalogueError(f"no mart defines {', '.join(sorted(undefined))}.")
     with connect(warehouse) as connection:
-        reader = Reader(connection, warehouse.schema_name, defined)
-        read = page.Read(
-            practice=reader.practice(),
-            as_of=reader.day.as_of,
-            schema=f"{warehouse.schema_name}_marts",
-            checks=reader.checks(),
-            missing={each: name for each in _all() if (name := reader.missing(each.query))},
-            tables={
-                figure: reader.table(figure)
-                for subject in SUBJECTS
-                for figure in subject.figures
-                if not reader.missing(figure.query)
-            },
-            headline={each: reader.rows(each.label, each.query) for each in HEADLINE if not reader.missing(each.query)},
-        )
+        read = _read(Reader(connection, warehouse.schema_name, defined), f"{warehouse.schema_name}_marts")
     _write(file, page.written(read, defined))
     return file
 
 
-def _all() -> list[Any]:
-    return [*HEADLINE, *(figure for subject in SUBJECTS for figure in subject.figures)]
+def _read(reader: Reader, schema: str) -> page.Read:
+    missing = {each: mart for each in everything() if (mart := reader.missing(each))}
+    figures = [figure for subject in SUBJECTS for figure in subject.figures]
+    return page.Read(
+        practice=reader.practice(),
+        as_of=reader.day.as_of,
+        schema=schema,
+        checks=reader.checks(),
+        missing=missing,
+        tables={figure: reader.table(figure) for figure in figures if figure not in missing},
+        headline={
+            each: reader.rows(series(each.column, reader.defined).label, each.query)
+            for each in HEADLINE
+            if each not in missing
+        },
+    )
 
 
 def _write(file: Path, text: str) -> None:

@@ -12,6 +12,7 @@
       return;
     }
     const drawing = drawings[place.id];
+    if (drawing.layout.xaxis.type === "date") drawing.layout.xaxis.nticks = place.clientWidth < 450 ? 7 : 15;
     Plotly.newPlot(place, drawing.data, drawing.layout, config).then(() => setTimeout(drawNext));
   }
 

@@ -1,0 +1,334 @@
+"""The page of the practice's numbers, drawn from marts of their described columns and looked at in a real browser."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+import yaml
+from conftest import settings_for
+from headless import Page, browsing
+
+from deployments import browser
+from deployments.databases import Databases
+from tasks import catalogue, charts, page, practice_report
+from tasks.figures import NO_COUNTERPART, SUBJECTS, everything
+from transfer.settings import Warehouse
+
+AS_OF = date(2026, 3, 17)
+HOSTILE = "<script>document.title = 'owned'</script>"
+TITLE = f"Smile & Sons {HOSTILE}"
+
+# What a column holds in row n, by its name or else by its type: two years of days, some of each month.
+DAY = f"date '{AS_OF}' - n * 2"
+BY_NAME = {
+    "production_month": f"date_trunc('month', {DAY})",
+    "month_end_date": f"date_trunc('month', {DAY}) + interval '1 month - 1 day'",
+    "reckoned_date": DAY,
+    "is_current_month": "n * 2 < 17",
+    "age_bucket": "(array['0 to 30', '31 to 60', '61 to 90', 'Over 90'])[1 + n % 4]",
+    "recall_standing": "(array['Overdue', 'Due later', 'Scheduled', 'Not on the list'])[1 + n % 4]",
+    "provider_abbreviation": f"'{HOSTILE.replace(chr(39), chr(39) * 2)}' || n % 4",
+    "referral_source": "(array['<b>Bold</b> & Co', 'Another patient', 'Not recorded'])[1 + n % 3]",
+}
+BY_TYPE = {
+    "text": "'name ' || n % 7",
+    "bigint": "n",
+    "integer": "n % 120",
+    "numeric": "(n * 37 % 1000) + 0.25",
+    "boolean": "n % 3 > 0",
+    "date": DAY,
+    "timestamp": DAY,
+    "interval": "interval '6 months'",
+}
+ROWS = 360
+CHECKS = (
+    ("balances", "balance total", 40, 0, 0, 0),
+    ("claims", "claim fee", 60, 0, 0, 0),
+    ("payments", "amount", 9, 0, 0, 0),
+)
+
+
+@pytest.fixture(scope="module")
+def warehouse(module_databases: Databases) -> Warehouse:
+    return settings_for(module_databases).warehouse
+
+
+@pytest.fixture(scope="module")
+def marts(module_databases: Databases) -> Iterator[Any]:
+    """The marts that the page reads, with the columns that their contracts describe, and rows of any kind."""
+    database = module_databases.warehouse
+    with (
+        closing(
+            psycopg2.connect(
+                host=database.host,
+                port=database.port,
+                dbname=database.name,
+                user=database.user,
+                password=database.password,
+            )
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        connection.autocommit = True
+        cursor.execute("CREATE SCHEMA public_marts; CREATE SCHEMA public_intermediate")
+        cursor.execute("CREATE TABLE public_intermediate.int_as_of_date AS SELECT %s::date AS as_of_date", [AS_OF])
+        cursor.execute(
+            "CREATE TABLE public_intermediate.int_preferences_pivoted AS SELECT %s AS practice_title", [TITLE]
+        )
+        needed = {name.partition(".")[0] for each in everything() for name in each.metrics} | {"reconciliation_summary"}
+        described = {
+            model["name"]: model["columns"]
+            for file in catalogue.MARTS.rglob("*.yml")
+            for model in (yaml.safe_load(file.read_bytes()) or {}).get("models", [])
+        }
+        for mart in sorted(needed):
+            columns = ", ".join(f"{each['name']} {each['data_type']}" for each in described[mart])
+            cursor.execute(f"CREATE TABLE public_marts.{mart} ({columns})")
+            if mart != "reconciliation_summary":
+                values = ", ".join(f"({value_of(each)})::{each['data_type']}" for each in described[mart])
+                cursor.execute(
+                    f"INSERT INTO public_marts.{mart} SELECT {values} FROM generate_series(0, {ROWS - 1}) AS n"
+                )
+        for check in CHECKS:
+            cursor.execute(f"INSERT INTO public_marts.reconciliation_summary ({', '.join(SUMMARY)}) VALUES %s", [check])
+        yield cursor
+
+
+SUMMARY = ("check_group", "check_name", "records", "differing", "sum_of_differences", "sum_of_absolute_differences")
+
+
+def value_of(column: dict[str, Any]) -> str:
+    if column["name"] in BY_NAME:
+        return BY_NAME[column["name"]]
+    if {"type": "primary_key"} in column.get("constraints", []):
+        return "n"
+    return BY_TYPE[column["data_type"].split("(")[0].split()[0]]
+
+
+@pytest.fixture(scope="module")
+def file(marts: Any, warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return practice_report.report(warehouse, tmp_path_factory.mktemp("report") / "deep" / "practice.html")
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    program = browser.find()
+    if program is None:
+        pytest.skip(
+            "no headless Chromium is here or among this machine's packages: apt install chromium-headless-shell"
+        )
+    with browsing(program, {**os.environ, **browser.variables()}, tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+def ask(marts: Any, query: str) -> Any:
+    marts.execute(query)
+    return marts.fetchone()[0]
+
+
+MARKS = "[...document.querySelectorAll('.plot')].map(p => [p.id, p.querySelectorAll('.bars .point path, .points path').length])"
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"), [(390, False), (390, True), (1440, False)], ids=["phone", "phone at night", "desktop"]
+)
+def test_every_figure_is_drawn_within_the_window_and_nothing_is_fetched(
+    chromium: Page, file: Path, width: int, dark: bool
+):
+    chromium.open(file, width, dark=dark)
+    assert chromium.errors == []
+    assert chromium.requests == [file.as_uri()]
+    assert chromium.run("document.documentElement.scrollWidth") <= width
+    marks = dict(chromium.run(MARKS))
+    assert len(marks) == sum(len(subject.figures) for subject in SUBJECTS)
+    assert [figure for figure, number in marks.items() if not number] == []
+    wide = "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll, .hoverlayer')"
+    wide += " && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 99))"
+    assert chromium.run(wide) == []
+
+
+def test_a_hostile_name_is_text_and_nothing_else(chromium: Page, file: Path, text: str):
+    chromium.open(file, 1440)
+    assert chromium.run("document.querySelector('h1').textContent") == TITLE
+    assert chromium.run("document.title").startswith(TITLE)
+    names = "[...document.querySelectorAll('#providers .ytick text')].map(e => e.textContent.trim())"
+    assert any(name.startswith("<script>document") for name in chromium.run(names))
+    assert chromium.run("[...document.querySelectorAll('#new .ytick text')].map(e => e.textContent.trim())")
+    assert chromium.run("document.querySelectorAll('.plot b, .plot script, h1 script').length") == 0
+    assert HOSTILE not in text
+
+
+def test_the_page_may_not_fetch_anything(chromium: Page, file: Path):
+    chromium.open(file, 1440)
+    assert chromium.run("fetch('http://127.0.0.1:9/').then(() => 'fetched', () => 'refused')") == "refused"
+    assert chromium.requests == [file.as_uri()]
+    assert "Content Security Policy" in str(chromium.errors)
+
+
+def test_the_headline_is_the_warehouses(chromium: Page, file: Path, marts: Any):
+    month = "BETWEEN '2026-02-01' AND '2026-02-28'"
+    net = ask(marts, f"SELECT sum(net_production) FROM public_marts.daily_production WHERE production_date {month}")
+    income = ask(marts, f"SELECT sum(total_income) FROM public_marts.daily_collections WHERE collection_date {month}")
+    wanted = {
+        "Net production": f"${net:,.0f}",
+        "Collections": f"${income:,.0f}",
+        "Collection rate": f"{income / net * 100:.1f}%",
+    }
+    chromium.open(file, 390)
+    shown = chromium.run(
+        "Object.fromEntries([...document.querySelectorAll('.headline li')].map(e => [e.children[0].textContent, e.querySelector('.value').textContent]))"
+    )
+    assert len(shown) == 6
+    assert {name: shown[name] for name in wanted} == wanted
+
+
+def test_the_tables_have_the_drawn_numbers(chromium: Page, file: Path):
+    chromium.open(file, 1440)
+    drawn = chromium.run("document.getElementById('production-1').data[0].y.map(n => Math.round(n * 100))")
+    cells = "[...document.querySelectorAll('#production tbody tr')].map(r => r.cells[1].textContent)"
+    assert [round(Decimal(re.sub(r"[$,]", "", cell).replace("−", "-")) * 100) for cell in chromium.run(cells)] == drawn
+
+
+def test_a_planted_difference_turns_the_status_red(chromium: Page, marts: Any, warehouse: Warehouse, tmp_path: Path):
+    state = "[...document.querySelectorAll('.status')].map(e => [e.closest('section')?.id, e.classList[e.classList.length - 1]])"
+    chromium.open(practice_report.report(warehouse, tmp_path / "green.html"), 390)
+    before = dict(chromium.run(state))
+    planted = "UPDATE public_marts.reconciliation_summary SET differing = {}, sum_of_absolute_differences = {} WHERE check_group = 'claims'"
+    marts.execute(planted.format(2, 30.5))
+    try:
+        chromium.open(practice_report.report(warehouse, tmp_path / "red.html"), 390)
+    finally:
+        marts.execute(planted.format(0, 0))
+    after = dict(chromium.run(state))
+    assert {place for place in after if after[place] != before[place]} == {"claims", "reconciliation", None}
+    assert {before["claims"], before["receivables"]} == {"good"}
+    assert after["claims"] == "bad"
+    assert chromium.run("document.querySelector('#status').innerText").startswith(
+        "2 of 109 amounts differ from OpenDental's (claims), by $30.50 in all."
+    )
+
+
+def test_each_figure_says_what_its_numbers_mean_and_whether_they_are_reconciled(text: str):
+    defined = catalogue.metrics()
+    said = html.unescape(text)
+    for subject in SUBJECTS:
+        section = said.split(f'<section id="{subject.key}"')[1].split("</section>")[0]
+        assert all(each["definition"] in section for each in page.explanations(subject, defined)), subject.key
+        assert (NO_COUNTERPART in section) == (not subject.checks)
+
+
+def test_a_mart_that_is_missing_is_named_in_its_place(marts: Any, warehouse: Warehouse, tmp_path: Path):
+    marts.execute("ALTER TABLE public_marts.recalls RENAME TO elsewhere")
+    try:
+        text = html.unescape(practice_report.report(warehouse, tmp_path / "practice.html").read_text())
+    finally:
+        marts.execute("ALTER TABLE public_marts.elsewhere RENAME TO recalls")
+    assert "public_marts.recalls is not in the warehouse: make dbt ARGS='build -s +recalls' builds it." in text
+    assert text.count("is not in the warehouse") == 1
+
+
+def test_a_practice_without_records_has_a_page(marts: Any, warehouse: Warehouse, tmp_path: Path):
+    marts.execute(
+        "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables WHERE schemaname = 'public_marts'"
+    )
+    (tables,) = marts.fetchone()
+    marts.execute("CREATE SCHEMA empty_marts; CREATE SCHEMA empty_intermediate")
+    for table in tables.split(", "):
+        marts.execute(f"CREATE TABLE empty_marts.{table.partition('.')[2]} (LIKE {table})")
+    for name in ("int_as_of_date", "int_preferences_pivoted"):
+        marts.execute(f"CREATE VIEW empty_intermediate.{name} AS SELECT * FROM public_intermediate.{name}")
+    other = warehouse.model_copy(update={"schema_name": "empty"})
+    text = practice_report.report(other, tmp_path / "practice.html").read_text()
+    assert text.count("There is nothing of this in the practice") > 10
+    assert "Not reconciled" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (Decimal("-1234.5"), "money", "−$1,234.50"),
+        (Decimal("-0.001"), "money", "$0.00"),
+        ("0.12345", "percent", "12.3%"),
+        (1234567, "count", "1,234,567"),
+        (None, "money", "–"),
+        (date(2026, 3, 1), "month", "Mar 2026"),
+        (date(2026, 3, 1), "day", "March 1, 2026"),
+    ],
+)
+def test_numbers_are_written_as_people_read_them(value: Any, unit: str, text: str):
+    assert charts.shown(value, unit) == text
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#182028"])
+def test_each_colour_stands_out_from_its_ground(ground: str):
+    assert ground in (page.TEMPLATES / "practice.css").read_text()
+    assert [name for name, colour in charts.COLOURS.items() if contrast(colour, ground) < 3] == []
+
+
+def contrast(one: str, other: str) -> float:
+    def light(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, bright = sorted((light(one), light(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def by_hand(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "tasks.practice_report", *arguments],
+        env=inherited | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_page_is_written_where_it_is_wanted(marts: Any, module_databases: Databases, tmp_path: Path):
+    ended = by_hand(str(tmp_path / "mine.html"), **module_databases.variables())
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{tmp_path / 'mine.html'}\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.html"]
+    assert (tmp_path / "mine.html").stat().st_size < 6_000_000
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"ANALYTICS_POSTGRES_PORT": "x"}, "ANALYTICS_POSTGRES_PORT is unusable"),
+        ({"ANALYTICS_POSTGRES_PORT": "1"}, "nothing answers at this address"),
+        ({"ANALYTICS_POSTGRES_SCHEMA": "other"}, "other_marts has no models yet"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_sentence(
+    marts: Any, module_databases: Databases, tmp_path: Path, change: dict[str, str], words: str
+):
+    ended = by_hand(str(tmp_path / "page.html"), **module_databases.variables() | change)
+    assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (2, "", 1)
+    assert words in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_said(marts: Any, module_databases: Databases, tmp_path: Path):
+    (tmp_path / "taken").touch()
+    ended = by_hand(str(tmp_path / "taken" / "page.html"), **module_databases.variables())
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+    assert "cannot be written" in ended.stderr
