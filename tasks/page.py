@@ -19,7 +19,8 @@ from plotly.offline import get_plotlyjs
 from tasks import charts
 from tasks.catalogue import Metric
 from tasks.charts import Row, Series, Table, shown
-from tasks.figures import HEADLINE, NO_COUNTERPART, SUBJECTS, Column, Figure, Headline, Subject
+from tasks.figures import NO_COUNTERPART, Column, Figure, Headline, Subject
+from tasks.subjects import HEADLINE, SUBJECTS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -184,15 +185,6 @@ def _headline(headline: Headline, read: Read, defined: Mapping[str, Metric]) -> 
     number = series(headline.column, defined)
     empty = {"label": number.label, "when": "", "value": "–", "points": "", "change": "", "trend": ""}
     rows = [row for row in read.headline.get(headline, ()) if row[1] is not None]
-    empty = {
-        "label": label,
-        "metric": headline.metric,
-        "when": "",
-        "value": "–",
-        "points": "",
-        "change": "",
-        "trend": "",
-    }
     if headline in read.missing:
         return empty | {"change": f"{read.schema}.{read.missing[headline]} is not there"}
     if not rows:

@@ -13,8 +13,9 @@ from pathlib import Path
 from tasks import page
 from tasks.catalogue import CatalogueError, Metric, metrics
 from tasks.charts import Row, Table
-from tasks.figures import HEADLINE, SUBJECTS, Figure, Headline, everything
+from tasks.figures import Figure, Headline
 from tasks.page import series
+from tasks.subjects import HEADLINE, SUBJECTS, everything
 from transfer.errors import EltError
 from transfer.postgres import Connection, connect, quote
 from transfer.settings import ROOT, Warehouse

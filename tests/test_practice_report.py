@@ -23,7 +23,8 @@ from headless import Page, browsing
 from deployments import browser
 from deployments.databases import Databases
 from tasks import catalogue, charts, page, practice_report
-from tasks.figures import NO_COUNTERPART, SUBJECTS, everything
+from tasks.figures import NO_COUNTERPART
+from tasks.subjects import SUBJECTS, everything
 from transfer.settings import Warehouse
 
 AS_OF = date(2026, 3, 17)

@@ -1,0 +1,371 @@
+"""The twelve subjects of the practice report, and the numbers of its first screen."""
+
+from __future__ import annotations
+
+from tasks.figures import Column, Figure, Headline, Subject, last_year, monthly, ranked, sums
+
+MONTHS = (
+    "(SELECT date_trunc('month', production_date)::date AS month, [daily_production.net_production] AS net FROM daily_production"
+    " WHERE production_date BETWEEN [first] AND [as_of] GROUP BY 1) AS production"
+    " FULL JOIN (SELECT date_trunc('month', collection_date)::date AS month, [daily_collections.collections] AS collected"
+    " FROM daily_collections WHERE collection_date BETWEEN [first] AND [as_of] GROUP BY 1) AS collections USING (month)"
+)
+COLLECTION_RATE = Column(
+    label="Collection rate",
+    unit="percent",
+    colour="green",
+    mark="line",
+    definition="Collections ÷ net production of the same period, insurance write-offs in the practice's own dating mode.",
+)
+CREDITS = "Credit balances"
+AGES = ("0 to 30 days", "31 to 60 days", "61 to 90 days", "Over 90 days")
+BUCKETS = ("balance_0_to_30", "balance_31_to_60", "balance_61_to_90", "balance_over_90")
+AGE_COLOURS = ("green", "amber", "orange", "red")
+
+SUBJECTS = (
+    Subject(
+        "production",
+        "Production and collections",
+        (
+            Figure(
+                "Net production and collections by month",
+                f"SELECT month, net, collected FROM {MONTHS} ORDER BY month",
+                (Column("daily_production.net_production"), Column("daily_collections.collections", colour="green")),
+            ),
+        ),
+        ("payments", "insurance payments"),
+    ),
+    Subject(
+        "rate",
+        "Collection rate",
+        (
+            Figure(
+                "Collections as a share of net production",
+                "SELECT month, collected / nullif(net, 0), sum(collected) OVER year / nullif(sum(net) OVER year, 0)"
+                f" FROM {MONTHS} WINDOW year AS (ORDER BY month) ORDER BY month",
+                (
+                    COLLECTION_RATE,
+                    Column(label="Since the first month shown", unit="percent", colour="grey", mark="line"),
+                ),
+                explained=("daily_collections.collections", "daily_production.net_production"),
+            ),
+        ),
+        ("payments", "insurance payments"),
+    ),
+    Subject(
+        "codes",
+        "Production by procedure code",
+        (
+            Figure(
+                "The twelve codes with the most production, last 12 months",
+                ranked(
+                    "production_by_procedure_code",
+                    "procedure_code || ' ' || procedure_description",
+                    "production_by_code",
+                    "procedures_completed",
+                    "average_fee",
+                    where=last_year("production_month"),
+                    limit=12,
+                ),
+                (
+                    Column("production_by_procedure_code.production_by_code"),
+                    Column("production_by_procedure_code.procedures_completed", mark="table"),
+                    Column("production_by_procedure_code.average_fee", mark="table"),
+                ),
+                by="Code",
+                flat=True,
+            ),
+            Figure(
+                "By category, last 12 months",
+                ranked(
+                    "production_by_procedure_code",
+                    "procedure_category",
+                    "production_by_code",
+                    "procedures_completed",
+                    where=last_year("production_month"),
+                    limit=12,
+                ),
+                (
+                    Column("production_by_procedure_code.production_by_code", colour="violet"),
+                    Column("production_by_procedure_code.procedures_completed", mark="table"),
+                ),
+                by="Category",
+                flat=True,
+            ),
+        ),
+    ),
+    Subject(
+        "receivables",
+        "Accounts receivable",
+        (
+            Figure(
+                "Aging today",
+                f"SELECT age, amount FROM (SELECT {sums(*BUCKETS)}, [ar_aging.credit_balances] FROM ar_aging) AS today (a, b, c, d, e),"
+                f" unnest(ARRAY{[*AGES, CREDITS]}, ARRAY[a, b, c, d, e]) AS ages (age, amount) WHERE amount IS NOT NULL",
+                (Column(label="Amount", unit="money"),),
+                by="Age",
+                flat=True,
+                colours=(*AGE_COLOURS, "grey"),
+                explained=("ar_aging.accounts_receivable", "ar_aging.credit_balances"),
+            ),
+            Figure(
+                "Aging at the end of each month",
+                f"SELECT date_trunc('month', month_end_date)::date, {sums(*BUCKETS)}"
+                " FROM ar_aging_monthly WHERE month_end_date BETWEEN [first] AND [as_of] GROUP BY 1 ORDER BY 1",
+                tuple(
+                    Column(label=age, unit="money", colour=colour)
+                    for age, colour in zip(AGES, AGE_COLOURS, strict=True)
+                ),
+                stacked=True,
+                explained=("ar_aging_monthly.accounts_receivable",),
+            ),
+        ),
+        ("balances", "receivables"),
+    ),
+    Subject(
+        "claims",
+        "Insurance claims",
+        (
+            Figure(
+                "Outstanding by age",
+                "SELECT coalesce(age_bucket || CASE WHEN age_bucket <> 'Undated' THEN ' days' ELSE '' END, 'none'),"
+                " [claims.outstanding_fees], [claims.outstanding_estimates], [claims.claims_outstanding] FROM claims"
+                " WHERE is_outstanding GROUP BY age_bucket ORDER BY min(days_outstanding)",
+                (
+                    Column("claims.outstanding_fees"),
+                    Column("claims.outstanding_estimates", mark="table"),
+                    Column("claims.claims_outstanding", mark="table"),
+                ),
+                by="Age",
+                flat=True,
+            ),
+            Figure(
+                "Days from sent to received",
+                monthly("claims", "received_date", "claim_turnaround"),
+                (Column("claims.claim_turnaround", colour="violet", mark="line"),),
+                note="By month of receipt.",
+            ),
+            Figure(
+                "Denials",
+                monthly("claims", "received_date", "denial_rate"),
+                (Column("claims.denial_rate", colour="red", mark="line"),),
+                note="By month of receipt.",
+            ),
+        ),
+        ("claims", "insurance payments"),
+    ),
+    Subject(
+        "appointments",
+        "Appointment outcomes",
+        (
+            Figure(
+                "Kept, cancelled and missed",
+                "SELECT date_trunc('month', outcome_date)::date, [appointment_outcomes.appointments_kept], sum(cancelled),"
+                " sum(missed) FROM appointment_outcomes WHERE outcome_date BETWEEN [first] AND [as_of] GROUP BY 1 ORDER BY 1",
+                (
+                    Column("appointment_outcomes.appointments_kept", label="Kept"),
+                    Column(label="Cancelled", colour="amber"),
+                    Column(label="Missed", colour="red"),
+                ),
+                stacked=True,
+            ),
+            Figure(
+                "No-shows and cancellations",
+                monthly("appointment_outcomes", "outcome_date", "no_show_rate", "cancellation_rate"),
+                (
+                    Column("appointment_outcomes.no_show_rate", colour="red", mark="line"),
+                    Column("appointment_outcomes.cancellation_rate", colour="amber", mark="line"),
+                ),
+            ),
+        ),
+    ),
+    Subject(
+        "providers",
+        "Provider productivity",
+        (
+            Figure(
+                "Production per hour and goal, last 12 months",
+                ranked(
+                    "provider_productivity",
+                    "provider_abbreviation",
+                    "production_per_hour",
+                    "goal_per_hour",
+                    "gross_production",
+                    "hours",
+                    where=last_year("production_date"),
+                    limit=15,
+                ),
+                (
+                    Column("provider_productivity.production_per_hour"),
+                    Column("provider_productivity.goal_per_hour", colour="orange", mark="goal"),
+                    Column("provider_productivity.gross_production", mark="table"),
+                    Column("provider_productivity.hours", mark="table"),
+                ),
+                by="Provider",
+                flat=True,
+            ),
+            Figure(
+                "All providers by month",
+                monthly("provider_productivity", "production_date", "gross_production", "production_goal"),
+                (
+                    Column("provider_productivity.gross_production"),
+                    Column("provider_productivity.production_goal", colour="orange", mark="goal"),
+                ),
+            ),
+        ),
+    ),
+    Subject(
+        "new",
+        "New patients",
+        (
+            Figure(
+                "New patients by month",
+                monthly("new_patients", "first_visit_date", "new_patients", "first_visit_production"),
+                (
+                    Column("new_patients.new_patients", colour="green"),
+                    Column("new_patients.first_visit_production", mark="table"),
+                ),
+            ),
+            Figure(
+                "Where they came from, last 12 months",
+                ranked("new_patients", "referral_source", "new_patients", where=last_year("first_visit_date")),
+                (Column("new_patients.new_patients", colour="green"),),
+                by="Referral",
+                flat=True,
+                explained=("new_patients.referral_recorded_rate",),
+            ),
+        ),
+    ),
+    Subject(
+        "active",
+        "Active patients and retention",
+        (
+            Figure(
+                "Active patients and those who stayed",
+                "SELECT date_trunc('month', month_end_date)::date, sum(active_patients),"
+                " sum(retained_patients) / nullif(sum(active_at_window_start), 0) FROM active_patients_monthly"
+                " WHERE month_end_date >= [first] GROUP BY 1 ORDER BY 1",
+                (
+                    Column("active_patients_monthly.active_patients"),
+                    Column("active_patients_monthly.retention_rate", mark="table"),
+                ),
+            ),
+            Figure(
+                "New, recaptured and lost",
+                "SELECT date_trunc('month', month_end_date)::date, sum(new_patients),"
+                " [active_patients_monthly.recaptured_patients], [active_patients_monthly.lost_patients]"
+                " FROM active_patients_monthly WHERE month_end_date >= [first] GROUP BY 1 ORDER BY 1",
+                (
+                    Column(label="New patients", colour="green"),
+                    Column("active_patients_monthly.recaptured_patients", colour="blue"),
+                    Column("active_patients_monthly.lost_patients", colour="red"),
+                ),
+            ),
+        ),
+    ),
+    Subject(
+        "recall",
+        "Recall and hygiene",
+        (
+            Figure(
+                "Recalls by their standing today",
+                "SELECT coalesce(recall_standing, 'none'), count(*) FROM recalls GROUP BY 1 ORDER BY 2 DESC",
+                (Column(label="Recalls", colour="violet"),),
+                by="Standing",
+                flat=True,
+                explained=("recalls.recalls_on_list", "recalls.recalls_overdue"),
+            ),
+            Figure(
+                "Hygiene visits that left with the next one booked",
+                monthly("hygiene_visits", "visit_date", "hygiene_reappointment_rate", "hygiene_visits"),
+                (
+                    Column("hygiene_visits.hygiene_reappointment_rate", colour="green", mark="line"),
+                    Column("hygiene_visits.hygiene_visits", mark="table"),
+                ),
+            ),
+        ),
+    ),
+    Subject(
+        "treatment",
+        "Treatment plans",
+        (
+            Figure(
+                "Presented, scheduled and completed",
+                monthly("treatment_plan_procedures", "presented_date", "presented", "scheduled", "completed"),
+                (
+                    Column("treatment_plan_procedures.presented", colour="grey"),
+                    Column("treatment_plan_procedures.scheduled", colour="amber"),
+                    Column("treatment_plan_procedures.completed", colour="green"),
+                ),
+                note="By month of presentation.",
+            ),
+            Figure(
+                "Case acceptance",
+                monthly("treatment_plan_procedures", "presented_date", "acceptance_rate"),
+                (Column("treatment_plan_procedures.acceptance_rate", colour="green", mark="line"),),
+                note="By month of presentation.",
+            ),
+        ),
+    ),
+    Subject(
+        "schedule",
+        "Unscheduled treatment and schedule utilisation",
+        (
+            Figure(
+                "Planned and not scheduled",
+                ranked("unscheduled_treatment", "procedure_category", "unscheduled", "procedures"),
+                (
+                    Column("unscheduled_treatment.unscheduled", colour="amber"),
+                    Column("unscheduled_treatment.procedures", mark="table"),
+                ),
+                by="Category",
+                flat=True,
+            ),
+            Figure(
+                "Schedule utilisation",
+                monthly("schedule_utilisation", "schedule_date", "utilisation"),
+                (Column("schedule_utilisation.utilisation", mark="line"),),
+            ),
+        ),
+    ),
+)
+
+HEADLINE = (
+    Headline(
+        Column("daily_production.net_production"),
+        monthly("daily_production", "production_date", "net_production", until="[this_month] - 1"),
+        1,
+    ),
+    Headline(
+        Column("daily_collections.collections"),
+        monthly("daily_collections", "collection_date", "collections", until="[this_month] - 1"),
+        1,
+    ),
+    Headline(
+        COLLECTION_RATE,
+        f"SELECT month, collected / nullif(net, 0) FROM {MONTHS} WHERE month < [this_month] ORDER BY month",
+        1,
+    ),
+    Headline(
+        Column("ar_aging.accounts_receivable"),
+        "SELECT month_end_date, [ar_aging_monthly.accounts_receivable] FROM ar_aging_monthly"
+        " WHERE month_end_date >= [first] AND month_end_date < [this_month] GROUP BY 1"
+        " UNION ALL SELECT [as_of], [ar_aging.accounts_receivable] FROM ar_aging ORDER BY 1",
+        -1,
+    ),
+    Headline(
+        Column("appointment_outcomes.no_show_rate"),
+        monthly("appointment_outcomes", "outcome_date", "no_show_rate", until="[this_month] - 1"),
+        -1,
+    ),
+    Headline(
+        Column("active_patients_monthly.active_patients"),
+        "SELECT reckoned_date, sum(active_patients) FROM active_patients_monthly WHERE month_end_date >= [first] GROUP BY 1 ORDER BY 1",
+        1,
+    ),
+)
+
+
+def everything() -> tuple[Figure | Headline, ...]:
+    """Return all that is read for the page."""
+    return (*HEADLINE, *(figure for subject in SUBJECTS for figure in subject.figures))
