@@ -59,6 +59,11 @@ class Table:
         return any(isinstance(row[0], date) for row in self.rows)
 
     @property
+    def is_empty(self) -> bool:
+        """True when there is no number in it."""
+        return all(value is None for row in self.rows for value in row[1:])
+
+    @property
     def has_part(self) -> bool:
         """True when the last row is the month that is not over."""
         return self.monthly and self.is_part(self.rows[-1][0])
@@ -144,7 +149,7 @@ def _flat_layout(table: Table, drawn: int) -> dict[str, Any]:
     longest = max(len(short(row[1], table.series[0].unit)) for row in table.rows)
     return {
         "margin": {"l": 8, "r": 14 if drawn > 1 else 12 + 8 * longest, "t": 34 if drawn > 1 else 12, "b": 8},
-        "height": max(150, 20 + 32 * len(table.rows) + (34 if drawn > 1 else 12)),
+        "height": max(90, 20 + 32 * len(table.rows) + (34 if drawn > 1 else 12)),
         "hovermode": "y unified",
         "xaxis": {
             "visible": False,

@@ -51,7 +51,7 @@ def written(read: Read, defined: Mapping[str, Metric]) -> str:
     figures = {
         figure: charts.drawn(table, stacked=figure.stacked, flat=figure.flat, colours=figure.colours)
         for figure, table in read.tables.items()
-        if table.rows
+        if not table.is_empty
     }
     keys = {figure: f"{subject.key}-{n}" for subject in SUBJECTS for n, figure in enumerate(subject.figures, 1)}
     drawings = {keys[figure]: json.loads(drawing.to_json()) for figure, drawing in figures.items()}
@@ -122,7 +122,7 @@ def _figure(figure: Figure, key: str, read: Read, figures: Mapping[Figure, Any])
         return content | {
             "missing": f"{read.schema}.{mart} is not in the warehouse: make dbt ARGS='build -s +{mart}' builds it."
         }
-    if not table.rows:
+    if table.is_empty:
         return content | {"missing": "There is nothing of this in the practice's records."}
     if table.has_part:
         content["note"] = " ".join(

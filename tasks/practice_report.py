@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import re
 import sys
 from collections.abc import Sequence
@@ -60,6 +61,7 @@ class Reader:
 
         """
         self.connection, self.defined = connection, defined
+        connection.rollback()  # whether it still answers was asked in a transaction
         connection.run("beginning the report", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         path = ", ".join(quote(f"{schema}_{layer}") for layer in ("marts", "intermediate"))
         connection.run("beginning the report", f"SET LOCAL search_path = {path}")
@@ -162,6 +164,7 @@ def main(given: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tasks.practice_report", description=__doc__)
     parser.add_argument("file", nargs="?", type=Path, default=FILE, help="the page to write (%(default)s)")
     file = parser.parse_args(given).file
+    logging.getLogger("elt").addHandler(logging.NullHandler())  # else Python itself prints what is logged
     try:
         print(report(Warehouse.read(), file))
     except EltError as error:

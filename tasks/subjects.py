@@ -17,6 +17,13 @@ COLLECTION_RATE = Column(
     mark="line",
     definition="Collections ÷ net production of the same period, insurance write-offs in the practice's own dating mode.",
 )
+GOAL_PER_HOUR = Column(
+    label="Goal per hour",
+    unit="money",
+    colour="orange",
+    mark="goal",
+    definition="The provider's hourly production goal in OpenDental, weighted by scheduled hours.",
+)
 CREDITS = "Credit balances"
 AGES = ("0 to 30 days", "31 to 60 days", "61 to 90 days", "Over 90 days")
 BUCKETS = ("balance_0_to_30", "balance_31_to_60", "balance_61_to_90", "balance_over_90")
@@ -47,7 +54,6 @@ SUBJECTS = (
                     COLLECTION_RATE,
                     Column(label="Since the first month shown", unit="percent", colour="grey", mark="line"),
                 ),
-                explained=("daily_collections.collections", "daily_production.net_production"),
             ),
         ),
         ("payments", "insurance payments"),
@@ -117,7 +123,7 @@ SUBJECTS = (
                     for age, colour in zip(AGES, AGE_COLOURS, strict=True)
                 ),
                 stacked=True,
-                explained=("ar_aging_monthly.accounts_receivable",),
+                explained=("ar_aging_monthly.accounts_receivable_at_month_end",),
             ),
         ),
         ("balances", "receivables"),
@@ -185,31 +191,27 @@ SUBJECTS = (
         (
             Figure(
                 "Production per hour and goal, last 12 months",
-                ranked(
-                    "provider_productivity",
-                    "provider_abbreviation",
-                    "production_per_hour",
-                    "goal_per_hour",
-                    "gross_production",
-                    "hours",
-                    where=last_year("production_date"),
-                    limit=15,
-                ),
+                "SELECT coalesce(provider_abbreviation, 'none'), [provider_productivity.production_per_hour],"
+                " sum(production_goal) / nullif(sum(scheduled_hours), 0), sum(gross_production),"
+                " [provider_productivity.scheduled_hours], [provider_productivity.provider_utilisation]"
+                f" FROM provider_productivity WHERE NOT is_hidden_on_reports AND {last_year('productivity_date')}"
+                " GROUP BY 1 HAVING sum(scheduled_hours) > 0 ORDER BY 2 DESC NULLS LAST LIMIT 20",
                 (
                     Column("provider_productivity.production_per_hour"),
-                    Column("provider_productivity.goal_per_hour", colour="orange", mark="goal"),
-                    Column("provider_productivity.gross_production", mark="table"),
-                    Column("provider_productivity.hours", mark="table"),
+                    GOAL_PER_HOUR,
+                    Column(label="Gross production", unit="money", mark="table"),
+                    Column("provider_productivity.scheduled_hours", mark="table"),
+                    Column("provider_productivity.provider_utilisation", mark="table"),
                 ),
                 by="Provider",
                 flat=True,
             ),
             Figure(
-                "All providers by month",
-                monthly("provider_productivity", "production_date", "gross_production", "production_goal"),
+                "Production of all providers, as a share of their goal",
+                monthly("provider_productivity", "productivity_date", "production_of_goal", "production_per_hour"),
                 (
-                    Column("provider_productivity.gross_production"),
-                    Column("provider_productivity.production_goal", colour="orange", mark="goal"),
+                    Column("provider_productivity.production_of_goal", colour="orange", mark="line"),
+                    Column("provider_productivity.production_per_hour", mark="table"),
                 ),
             ),
         ),
@@ -241,14 +243,19 @@ SUBJECTS = (
         "Active patients and retention",
         (
             Figure(
-                "Active patients and those who stayed",
-                "SELECT date_trunc('month', month_end_date)::date, sum(active_patients),"
-                " sum(retained_patients) / nullif(sum(active_at_window_start), 0) FROM active_patients_monthly"
-                " WHERE month_end_date >= [first] GROUP BY 1 ORDER BY 1",
+                "Active patients",
+                "SELECT date_trunc('month', month_end_date)::date, sum(active_patients), sum(active_patients_24_months)"
+                " FROM active_patients_monthly WHERE month_end_date >= [first] GROUP BY 1 ORDER BY 1",
                 (
                     Column("active_patients_monthly.active_patients"),
-                    Column("active_patients_monthly.retention_rate", mark="table"),
+                    Column("active_patients_monthly.active_patients_24_months", mark="table"),
                 ),
+            ),
+            Figure(
+                "Retention",
+                "SELECT date_trunc('month', month_end_date)::date, sum(retained_patients) / nullif(sum(active_at_window_start), 0)"
+                " FROM active_patients_monthly WHERE month_end_date >= [first] GROUP BY 1 ORDER BY 1",
+                (Column("active_patients_monthly.retention_rate", colour="green", mark="line"),),
             ),
             Figure(
                 "New, recaptured and lost",
@@ -256,9 +263,9 @@ SUBJECTS = (
                 " [active_patients_monthly.recaptured_patients], [active_patients_monthly.lost_patients]"
                 " FROM active_patients_monthly WHERE month_end_date >= [first] GROUP BY 1 ORDER BY 1",
                 (
-                    Column(label="New patients", colour="green"),
-                    Column("active_patients_monthly.recaptured_patients", colour="blue"),
-                    Column("active_patients_monthly.lost_patients", colour="red"),
+                    Column(label="New", colour="green"),
+                    Column("active_patients_monthly.recaptured_patients", label="Recaptured"),
+                    Column("active_patients_monthly.lost_patients", label="Lost", colour="red"),
                 ),
             ),
         ),
@@ -309,7 +316,7 @@ SUBJECTS = (
     ),
     Subject(
         "schedule",
-        "Unscheduled treatment and schedule utilisation",
+        "Unscheduled treatment, utilisation",
         (
             Figure(
                 "Planned and not scheduled",
@@ -323,8 +330,16 @@ SUBJECTS = (
             ),
             Figure(
                 "Schedule utilisation",
-                monthly("schedule_utilisation", "schedule_date", "utilisation"),
-                (Column("schedule_utilisation.utilisation", mark="line"),),
+                "SELECT month, chairs, providers FROM (SELECT date_trunc('month', utilisation_date)::date AS month,"
+                " [schedule_utilisation.chair_utilisation] AS chairs FROM schedule_utilisation"
+                " WHERE utilisation_date BETWEEN [first] AND [as_of] GROUP BY 1) AS by_chair"
+                " FULL JOIN (SELECT date_trunc('month', productivity_date)::date AS month,"
+                " [provider_productivity.provider_utilisation] AS providers FROM provider_productivity"
+                " WHERE productivity_date BETWEEN [first] AND [as_of] GROUP BY 1) AS by_provider USING (month) ORDER BY month",
+                (
+                    Column("schedule_utilisation.chair_utilisation", mark="line"),
+                    Column("provider_productivity.provider_utilisation", colour="violet", mark="line"),
+                ),
             ),
         ),
     ),
@@ -348,7 +363,7 @@ HEADLINE = (
     ),
     Headline(
         Column("ar_aging.accounts_receivable"),
-        "SELECT month_end_date, [ar_aging_monthly.accounts_receivable] FROM ar_aging_monthly"
+        "SELECT month_end_date, [ar_aging_monthly.accounts_receivable_at_month_end] FROM ar_aging_monthly"
         " WHERE month_end_date >= [first] AND month_end_date < [this_month] GROUP BY 1"
         " UNION ALL SELECT [as_of], [ar_aging.accounts_receivable] FROM ar_aging ORDER BY 1",
         -1,
