@@ -30,7 +30,7 @@ HEIGHT = 300
 
 # How Plotly writes a unit: at a point, and along an axis.
 POINTS = {"money": "$,.0f", "count": ",.0f", "percent": ".1%", "days": ",.1f", "hours": ",.1f"}
-AXES = {"money": "$~s", "count": ",~r", "percent": ".0%", "days": ",~r", "hours": ",~r"}
+AXES = {"money": "$~s", "count": ",~r", "percent": ".1~%", "days": ",~r", "hours": ",~r"}
 PLACES = {"money": 2, "count": 0, "percent": 1, "days": 1, "hours": 1}
 
 
@@ -148,7 +148,7 @@ def _flat_layout(table: Table, drawn: int) -> dict[str, Any]:
     least, most = min(0.0, *values), max(0.0, *values) or 1
     longest = max(len(short(row[1], table.series[0].unit)) for row in table.rows)
     return {
-        "margin": {"l": 8, "r": 14 if drawn > 1 else 12 + 8 * longest, "t": 34 if drawn > 1 else 12, "b": 8},
+        "margin": {"l": 8, "r": 12 + 8 * longest, "t": 34 if drawn > 1 else 12, "b": 8},
         "height": max(90, 20 + 32 * len(table.rows) + (34 if drawn > 1 else 12)),
         "hovermode": "y unified",
         "xaxis": {
@@ -192,27 +192,24 @@ def _lying(table: Table, place: int, colours: Sequence[str]) -> Any:
     common = {
         "name": html.escape(series.label),
         "x": values,
-        "y": [_short(str(row[0])) for row in table.rows],
+        "y": list(range(len(table.rows))),  # two names may begin alike
         "hovertemplate": f"%{{x:{POINTS[series.unit]}}}",
     }
     if series.mark == "goal":
         return _goal(common, COLOURS[series.colour], "line-ns-open")
-    alone = sum(each.mark != "table" for each in table.series) == 1
     return go.Bar(
         **common,
         orientation="h",
         marker={"color": [COLOURS[colour] for colour in colours] or COLOURS[series.colour]},
         text=[short(value, series.unit) for value in values],
-        textposition="outside" if alone else "inside",
-        insidetextanchor="start",
-        textangle=0,
+        textposition="outside",
         cliponaxis=False,
     )
 
 
 def _goal(common: dict[str, Any], colour: str, symbol: str) -> Any:
     marker = {"symbol": symbol, "size": 14, "color": colour, "line": {"width": 3, "color": colour}}
-    return go.Scatter(**common, mode="markers", marker=marker)
+    return go.Scatter(**common, mode="markers", marker=marker, cliponaxis=False)
 
 
 def _numbers(table: Table, place: int) -> list[float | None]:

@@ -298,19 +298,41 @@ SUBJECTS = (
         (
             Figure(
                 "Presented, scheduled and completed",
-                monthly("treatment_plan_procedures", "presented_date", "presented", "scheduled", "completed"),
+                "SELECT presented_month, [case_acceptance.treatment_presented], sum(gross_scheduled) FILTER (WHERE saved),"
+                " sum(gross_completed) FILTER (WHERE saved) FROM case_acceptance,"
+                " LATERAL (SELECT presentation_source = 'Saved plan' AS saved) AS source"
+                " WHERE presented_month BETWEEN [first] AND [as_of] GROUP BY 1 ORDER BY 1",
                 (
-                    Column("treatment_plan_procedures.presented", colour="grey"),
-                    Column("treatment_plan_procedures.scheduled", colour="amber"),
-                    Column("treatment_plan_procedures.completed", colour="green"),
+                    Column("case_acceptance.treatment_presented", label="Presented", colour="grey"),
+                    Column(label="Scheduled", unit="money", colour="amber"),
+                    Column(label="Completed", unit="money", colour="green"),
                 ),
                 note="By month of presentation.",
             ),
             Figure(
                 "Case acceptance",
-                monthly("treatment_plan_procedures", "presented_date", "acceptance_rate"),
-                (Column("treatment_plan_procedures.acceptance_rate", colour="green", mark="line"),),
-                note="By month of presentation.",
+                monthly(
+                    "case_acceptance",
+                    "presented_month",
+                    "case_acceptance_by_amount",
+                    "planned_treatment_acceptance",
+                    "case_acceptance_by_procedures",
+                    "case_acceptance_within_30_days",
+                ),
+                (
+                    Column(
+                        "case_acceptance.case_acceptance_by_amount", label="Of saved plans", colour="green", mark="line"
+                    ),
+                    Column(
+                        "case_acceptance.planned_treatment_acceptance",
+                        label="Of all planned",
+                        colour="grey",
+                        mark="line",
+                    ),
+                    Column("case_acceptance.case_acceptance_by_procedures", mark="table"),
+                    Column("case_acceptance.case_acceptance_within_30_days", mark="table"),
+                ),
+                note="By month of presentation, in amounts.",
             ),
         ),
     ),
@@ -320,10 +342,15 @@ SUBJECTS = (
         (
             Figure(
                 "Planned and not scheduled",
-                ranked("unscheduled_treatment", "procedure_category", "unscheduled", "procedures"),
+                ranked(
+                    "unscheduled_treatment",
+                    "procedure_category",
+                    "unscheduled_treatment_value",
+                    "unscheduled_treatment_patients",
+                ),
                 (
-                    Column("unscheduled_treatment.unscheduled", colour="amber"),
-                    Column("unscheduled_treatment.procedures", mark="table"),
+                    Column("unscheduled_treatment.unscheduled_treatment_value", colour="amber"),
+                    Column("unscheduled_treatment.unscheduled_treatment_patients", mark="table"),
                 ),
                 by="Category",
                 flat=True,
