@@ -1,5 +1,5 @@
 {#
-    A table, as four marts read it and it takes a scan of every transaction.
+    A table, as four marts read it.
 
     All days are aged at once. A transaction's day matters only by which day of the list it is the first to be at least 0, 31,
     61 or 91 days old on. So the days are first put into the few classes that differ in that (`aged_by`: the last day of the
@@ -10,9 +10,9 @@
 
 with
 
-entries as (
+account_days as (
 
-    select * from {{ ref('int_account_transactions_netted') }}
+    select * from {{ ref('int_account_transactions_aggregated_to_days') }}
 
 ),
 
@@ -47,7 +47,7 @@ numbered_days as (
 
     select
         listed.as_of_date,
-        listed.day_number
+        cast(listed.day_number as integer) as day_number
     from days
     cross join unnest(days.days) with ordinality as listed (as_of_date, day_number)
 
@@ -73,14 +73,14 @@ summed as (
 
     select
         coalesce(patients.guarantor_id, patients.patient_id) as guarantor_id,
-        (select ends from classes)[width_bucket(coalesce(entries.aging_date, '-infinity'), (select ends from classes)) + 1] - 1 as aged_by,
-        width_bucket(coalesce(entries.effective_date, '-infinity') - 1, (select days from days)) + 1 as effective_day,
-        width_bucket(coalesce(entries.counted_from_date, '-infinity') - 1, (select days from days)) + 1 as counted_day,
-        coalesce(sum(entries.amount) filter (where entries.is_netted or entries.amount > 0), 0) as charge,
-        coalesce(sum(entries.amount) filter (where not entries.is_netted and entries.amount < 0), 0) as credit
-    from entries
+        (select ends from classes)[width_bucket(coalesce(account_days.aging_date, '-infinity'), (select ends from classes)) + 1] - 1 as aged_by,
+        width_bucket(coalesce(account_days.effective_date, '-infinity') - 1, (select days from days)) + 1 as effective_day,
+        width_bucket(coalesce(account_days.counted_from_date, '-infinity') - 1, (select days from days)) + 1 as counted_day,
+        sum(account_days.charge) as charge,
+        sum(account_days.credit) as credit
+    from account_days
     inner join patients
-        on patients.patient_id = entries.patient_id
+        on patients.patient_id = account_days.patient_id
     group by 1, 2, 3, 4
 
 ),
@@ -90,12 +90,11 @@ aged as (
     select
         summed.guarantor_id,
         ages.age,
-        greatest(width_bucket(summed.aged_by + ages.age_in_days - 1, days.days) + 1, summed.effective_day) as day_number,
+        greatest(width_bucket(summed.aged_by + ages.age_in_days - 1, (select days from days)) + 1, summed.effective_day) as day_number,
         summed.charge,
-        case ages.age when 0 then summed.credit else 0 end as credit
+        summed.credit
     from summed
     cross join ages
-    cross join days
     where summed.aged_by is not null
 
 ),
@@ -115,41 +114,42 @@ estimated as (
 
 ),
 
+-- Measures 0 to 3 are charges at least 0, 31, 61 and 91 days old, 4 credits, 5 what was entered, 6 and 7 insurance estimates, historic and now.
 steps as (
 
     select
         guarantor_id,
         day_number,
-        case age when 0 then charge else 0 end as charges,
-        case age when 1 then charge else 0 end as charges_31,
-        case age when 2 then charge else 0 end as charges_61,
-        case age when 3 then charge else 0 end as charges_91,
-        credit as credits,
-        0 as entered,
-        0 as estimate,
-        0 as pending_estimate
+        age as measure,
+        charge as amount
     from aged
 
     union all
 
-    select guarantor_id, counted_day, 0, 0, 0, 0, 0, charge + credit, 0, 0
+    select guarantor_id, day_number, 4, credit
+    from aged
+    where age = 0 and credit <> 0
+
+    union all
+
+    select guarantor_id, counted_day, 5, charge + credit
     from summed
 
     union all
 
-    select guarantor_id, first_day, 0, 0, 0, 0, 0, 0, amount, 0
+    select guarantor_id, first_day, 6, amount
     from estimated
     where first_day < end_day
 
     union all
 
-    select guarantor_id, end_day, 0, 0, 0, 0, 0, 0, - amount, 0
+    select guarantor_id, end_day, 6, - amount
     from estimated
     where first_day < end_day
 
     union all
 
-    select guarantor_id, 1, 0, 0, 0, 0, 0, 0, 0, amount
+    select guarantor_id, 1, 7, amount
     from estimated
     where is_pending
 
@@ -158,20 +158,19 @@ steps as (
 daily_steps as (
 
     select
-        steps.guarantor_id,
-        steps.day_number,
-        sum(steps.charges) as charges,
-        sum(steps.charges_31) as charges_31,
-        sum(steps.charges_61) as charges_61,
-        sum(steps.charges_91) as charges_91,
-        sum(steps.credits) as credits,
-        sum(steps.entered) as entered,
-        sum(steps.estimate) as estimate,
-        sum(steps.pending_estimate) as pending_estimate
+        guarantor_id,
+        day_number,
+        coalesce(sum(amount) filter (where measure = 0), 0) as charges,
+        coalesce(sum(amount) filter (where measure = 1), 0) as charges_31,
+        coalesce(sum(amount) filter (where measure = 2), 0) as charges_61,
+        coalesce(sum(amount) filter (where measure = 3), 0) as charges_91,
+        coalesce(sum(amount) filter (where measure = 4), 0) as credits,
+        coalesce(sum(amount) filter (where measure = 5), 0) as entered,
+        coalesce(sum(amount) filter (where measure = 6), 0) as estimate,
+        coalesce(sum(amount) filter (where measure = 7), 0) as pending_estimate
     from steps
-    cross join days
-    where steps.day_number <= days.number_of_days
-    group by steps.guarantor_id, steps.day_number
+    where day_number <= (select number_of_days from days)
+    group by guarantor_id, day_number
 
 ),
 
@@ -217,8 +216,8 @@ pooled as (
 
 ),
 
--- The pool pays the oldest bucket first.
-paid as (
+-- The pool pays the oldest bucket first; materialized, lest it is reckoned again for each day of the list.
+paid as materialized (
 
     select
         guarantor_id,
@@ -237,37 +236,44 @@ paid as (
 
 ),
 
+daily as (
+
+    select
+        paid.*,
+        generate_series(paid.day_number, coalesce(paid.next_day_number - 1, cast((select number_of_days from days) as integer))) as listed_day_number
+    from paid
+
+),
+
 final as (
 
     select
-        aging_dates.aging_date_id || ' ' || paid.guarantor_id as family_balance_id,
+        aging_dates.aging_date_id || ' ' || daily.guarantor_id as family_balance_id,
         aging_dates.aging_date_id,
         aging_dates.as_of_date,
         aging_dates.is_historic,
-        paid.guarantor_id,
-        paid.balance_0_to_30,
-        paid.balance_31_to_60,
-        paid.balance_61_to_90,
-        paid.balance_over_90,
-        paid.balance_0_to_30 + paid.balance_31_to_60 + paid.balance_61_to_90 + paid.balance_over_90 as ar_total,
-        paid.credit_balance,
-        case when aging_dates.is_historic then 0 else paid.entered - paid.balance_to_date end as future_entries,
-        case when aging_dates.is_historic then paid.balance_to_date else paid.entered end as balance_total,
-        case when aging_dates.is_historic then paid.estimate else paid.pending_estimate end as insurance_estimate
-    from paid
-    cross join days
-    cross join lateral generate_series(paid.day_number, coalesce(paid.next_day_number - 1, days.number_of_days)) as until_next (day_number)
+        daily.guarantor_id,
+        daily.balance_0_to_30,
+        daily.balance_31_to_60,
+        daily.balance_61_to_90,
+        daily.balance_over_90,
+        daily.balance_0_to_30 + daily.balance_31_to_60 + daily.balance_61_to_90 + daily.balance_over_90 as ar_total,
+        daily.credit_balance,
+        case when aging_dates.is_historic then 0 else daily.entered - daily.balance_to_date end as future_entries,
+        case when aging_dates.is_historic then daily.balance_to_date else daily.entered end as balance_total,
+        case when aging_dates.is_historic then daily.estimate else daily.pending_estimate end as insurance_estimate
+    from daily
     inner join numbered_days
-        on numbered_days.day_number = until_next.day_number
+        on numbered_days.day_number = daily.listed_day_number
     inner join aging_dates
         on aging_dates.as_of_date = numbered_days.as_of_date
-    where paid.balance_to_date <> 0
-        or paid.balance_0_to_30 <> 0
-        or paid.balance_31_to_60 <> 0
-        or paid.balance_61_to_90 <> 0
-        or paid.balance_over_90 <> 0
-        or (paid.estimate <> 0 and aging_dates.is_historic)
-        or (not aging_dates.is_historic and (paid.entered <> 0 or paid.pending_estimate <> 0))
+    where daily.balance_to_date <> 0
+        or daily.balance_0_to_30 <> 0
+        or daily.balance_31_to_60 <> 0
+        or daily.balance_61_to_90 <> 0
+        or daily.balance_over_90 <> 0
+        or (daily.estimate <> 0 and aging_dates.is_historic)
+        or (not aging_dates.is_historic and (daily.entered <> 0 or daily.pending_estimate <> 0))
 
 )
 

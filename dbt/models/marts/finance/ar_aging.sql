@@ -13,9 +13,9 @@ aging_dates as (
 
 ),
 
-entries as (
+account_days as (
 
-    select * from {{ ref('int_account_transactions_netted') }}
+    select * from {{ ref('int_account_transactions_aggregated_to_days') }}
 
 ),
 
@@ -101,16 +101,16 @@ charged_days as (
     select
         oldest_buckets.guarantor_id,
         oldest_buckets.balance,
-        coalesce(entries.aging_date, '-infinity') as charge_date,
-        sum(entries.amount) as charge
-    from entries
+        coalesce(account_days.aging_date, '-infinity') as charge_date,
+        sum(account_days.charge) as charge
+    from account_days
     inner join members
-        on members.patient_id = entries.patient_id
+        on members.patient_id = account_days.patient_id
     inner join oldest_buckets
         on oldest_buckets.guarantor_id = members.guarantor_id
-            and coalesce(entries.aging_date, '-infinity') between oldest_buckets.first_date and oldest_buckets.last_date
-    where (entries.is_netted or entries.amount > 0)
-        and coalesce(entries.effective_date, '-infinity') <= oldest_buckets.as_of_date
+            and coalesce(account_days.aging_date, '-infinity') between oldest_buckets.first_date and oldest_buckets.last_date
+    where account_days.charge <> 0
+        and coalesce(account_days.effective_date, '-infinity') <= oldest_buckets.as_of_date
     group by 1, 2, 3
 
 ),

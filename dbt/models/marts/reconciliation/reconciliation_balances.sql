@@ -13,9 +13,9 @@ aging_dates as (
 
 ),
 
-transactions as (
+account_days as (
 
-    select * from {{ ref('int_account_transactions_unioned') }}
+    select * from {{ ref('int_account_transactions_aggregated_to_days') }}
 
 ),
 
@@ -63,13 +63,13 @@ families as (
 patient_balances as (
 
     select
-        transactions.patient_id,
-        sum(transactions.amount) as balance
-    from transactions
+        account_days.patient_id,
+        sum(account_days.charge + account_days.credit) as balance
+    from account_days
     cross join aging_dates
-    where transactions.counted_from_date is null
-        or transactions.counted_from_date <= aging_dates.as_of_date
-    group by transactions.patient_id
+    where account_days.counted_from_date is null
+        or account_days.counted_from_date <= aging_dates.as_of_date
+    group by account_days.patient_id
 
 ),
 

@@ -1,0 +1,37 @@
+{# A table, as the aging, the oldest charges and the patients' balances are reckoned from it, and it takes a scan of every ledger. #}
+{{ config(materialized='table', pre_hook="set local work_mem = '64MB'") }}
+
+with
+
+transactions as (
+
+    select * from {{ ref('int_account_transactions_netted') }}
+
+),
+
+summed as (
+
+    select
+        patient_id,
+        aging_date,
+        case when is_netted then effective_date else aging_date end as effective_date,
+        counted_from_date,
+        coalesce(sum(amount) filter (where is_netted or amount > 0), 0) as charge,
+        coalesce(sum(amount) filter (where not is_netted and amount < 0), 0) as credit
+    from transactions
+    group by 1, 2, 3, 4
+
+),
+
+final as (
+
+    select
+        coalesce(cast(patient_id as text), 'no patient') || '|' || coalesce(cast(aging_date as text), 'undated')
+            || '|' || coalesce(cast(effective_date as text), 'undated')
+            || case when counted_from_date is null then '' else '|' || cast(counted_from_date as text) end as account_day_id,
+        summed.*
+    from summed
+
+)
+
+select * from final
