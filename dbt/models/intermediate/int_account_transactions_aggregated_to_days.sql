@@ -17,7 +17,8 @@ summed as (
         case when is_netted then effective_date else aging_date end as effective_date,
         counted_from_date,
         coalesce(sum(amount) filter (where is_netted or amount > 0), 0) as charge,
-        coalesce(sum(amount) filter (where not is_netted and amount < 0), 0) as credit
+        coalesce(sum(amount) filter (where not is_netted and amount < 0), 0) as credit,
+        bool_or(transaction_kind = 'Pay split' and amount <> 0) as has_pay_splits
     from transactions
     group by 1, 2, 3, 4
 

@@ -17,6 +17,7 @@ single as (
 
     select
         transactions.account_transaction_id,
+        transactions.transaction_kind,
         transactions.patient_id,
         transactions.transaction_date as aging_date,
         transactions.transaction_date as effective_date,
@@ -50,6 +51,7 @@ final as (
 
     select
         account_transaction_id,
+        transaction_kind,
         patient_id,
         case when net_amount < 0 then procedure_date else transaction_date end as aging_date,
         transaction_date as effective_date,

@@ -123,6 +123,7 @@ steps as (
         age as measure,
         charge as amount
     from aged
+    where charge <> 0
 
     union all
 

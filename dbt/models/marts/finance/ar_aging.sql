@@ -13,17 +13,9 @@ aging_dates as (
 
 ),
 
-account_days as (
+account_days as not materialized (
 
     select * from {{ ref('int_account_transactions_aggregated_to_days') }}
-
-),
-
-pay_splits as (
-
-    select * from {{ ref('int_pay_splits_classified') }}
-    where not is_hidden_unearned
-        and split_amount <> 0
 
 ),
 
@@ -153,12 +145,13 @@ last_payments as (
 
     select
         members.guarantor_id,
-        max(pay_splits.payment_date) as last_payment_date
-    from pay_splits
+        max(account_days.aging_date) as last_payment_date
+    from account_days
     cross join aging_dates
     inner join members
-        on members.patient_id = pay_splits.patient_id
-    where pay_splits.payment_date <= aging_dates.as_of_date
+        on members.patient_id = account_days.patient_id
+    where account_days.has_pay_splits
+        and account_days.aging_date <= aging_dates.as_of_date
     group by members.guarantor_id
 
 ),
