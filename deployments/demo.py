@@ -147,7 +147,7 @@ The demo took {seconds:.0f} seconds. Where to look (passwords: .env):
   warehouse  psql -h {warehouse.host} -p {warehouse.port} -U {warehouse.user} {warehouse.name}
              raw, public, public_staging, public_intermediate, public_marts
   report     reports/practice.html
-  marts      select * from public_marts.daily_production order by 1 desc limit 10;
+  marts      select * from public_marts.daily_production where procedures_completed > 0 order by 1 desc limit 10;
   runs       {api.removesuffix("/api")}
   logs       logs/elt_pipeline.log, logs/connection.log
 
