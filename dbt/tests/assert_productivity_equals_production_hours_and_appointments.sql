@@ -6,6 +6,7 @@ productivity as (
     select
         coalesce(sum(gross_production), 0) as gross_production,
         coalesce(sum(net_production), 0) as net_production,
+        coalesce(sum(scheduled_production), 0) as scheduled_production,
         coalesce(sum(scheduled_minutes), 0) as scheduled_minutes,
         coalesce(sum(kept_minutes), 0) as kept_minutes
     from {{ ref('provider_productivity') }}
@@ -16,7 +17,8 @@ production as (
 
     select
         coalesce(sum(gross_production), 0) as gross_production,
-        coalesce(sum(net_production), 0) as net_production
+        coalesce(sum(net_production), 0) as net_production,
+        coalesce(sum(scheduled_production), 0) as scheduled_production
     from {{ ref('daily_production') }}
 
 ),
@@ -73,6 +75,7 @@ final as (
     cross join appointments
     where productivity.gross_production <> production.gross_production
         or productivity.net_production <> production.net_production
+        or productivity.scheduled_production <> production.scheduled_production
         or abs(productivity.scheduled_minutes - hours.scheduled_minutes) > 1
         or productivity.kept_minutes <> appointments.kept_minutes
 
