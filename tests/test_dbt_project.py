@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from deployments.databases import Database, Databases
+from tasks import catalogue
 from transfer.settings import ROOT
 
 PROJECT = ROOT / "dbt"
@@ -149,6 +150,7 @@ def _practice() -> dict[str, list[dict[str, object]]]:
             {"apt_num": 1, "pat_num": 1, "apt_status": 2, "apt_date_time": f"{mon} 09:00", "pattern": "//XXXXXXXX//"} | doctor,
             {"apt_num": 2, "pat_num": 2, "apt_status": 6, "pattern": "//"} | doctor,
             {"apt_num": 3, "pat_num": 1, "apt_status": 1, "apt_date_time": f"{next_mon} 09:00", "pattern": "//"} | doctor,
+            {"apt_num": 4, "pat_num": 2, "apt_status": 3, "apt_date_time": f"{next_mon} 10:00", "sec_date_t_entry": f"{mon} 17:00", "pattern": "//"} | hygienist,
         ],
         "procedurelog": [
             {"proc_num": 1, "pat_num": 1, "code_num": 2, "apt_num": 1, "proc_fee": 1000, "unit_qty": 1} | doctor,
@@ -166,6 +168,16 @@ def _practice() -> dict[str, list[dict[str, object]]]:
         "adjustment": [
             {"adj_num": 1, "pat_num": 1, "adj_type": 801, "adj_date": mon, "adj_amt": -50.1} | doctor,
             {"adj_num": 2, "pat_num": 1, "adj_date": tue, "adj_amt": 12.05} | hygienist,
+        ],
+        "referral": [{"referral_num": 1, "pat_num": 1, "l_name": "One"}, {"referral_num": 2, "l_name": "Web page"}],
+        "refattach": [
+            {"ref_attach_num": 1, "pat_num": 2, "referral_num": 2, "ref_type": 0, "item_order": 0},
+            {"ref_attach_num": 2, "pat_num": 2, "referral_num": 1, "ref_type": 1, "item_order": 1},
+        ],
+        "recalltype": [{"recall_type_num": 1, "description": "Prophy"}],
+        "recall": [
+            {"recall_num": 1, "pat_num": 1, "recall_type_num": 1, "recall_interval": 393217, "date_due": wed},
+            {"recall_num": 2, "pat_num": 2, "recall_type_num": 1, "date_due": wed, "date_scheduled": "2026-09-03"},
         ],
         "claimproc": [
             {"claim_proc_num": 1, "proc_num": 1, "claim_num": 1, "fee_billed": 1000, "status": RECEIVED, "write_off": 150, "ins_pay_amt": 600, "date_cp": tue, "claim_payment_num": 1} | doctor,
@@ -313,6 +325,64 @@ def test_models_on_empty_base_tables_are_empty(empty: Any):
         "production_by_procedure_code",
     ):
         assert _run(empty, f"SELECT count(*) FROM public_marts.{table}") == [(0,)]
+
+
+def test_metrics_of_an_empty_practice_are_nothing(empty: Any):
+    for name, metric in catalogue.metrics().items():
+        ((value,),) = _run(empty, f"SELECT {metric.expression} FROM public_marts.{metric.mart}")
+        assert not value, name
+
+
+def test_metrics_of_the_hand_made_practice(practice: Any):
+    values = {
+        "daily_production.gross_production": "1395.74",
+        "daily_production.net_production": "1197.19",
+        "daily_collections.collections": "774.70",
+        "fct_adjustments.adjustments": "-38.05",
+        "production_by_procedure_code.procedures_completed": "5.00",
+        "new_patients.new_patients": 2,
+        "new_patients.first_visit_production": "1370.74",
+        "new_patients.referral_recorded_rate": "0.50",
+        "new_patients.referred_by_patients_rate": "0.50",
+        "hygiene_visits.hygiene_visits": 2,
+        "hygiene_visits.hygiene_reappointment_rate": "0.50",
+        "recalls.recalls_on_list": 1,
+        "recalls.recall_scheduled_rate": "0.50",
+    }
+    found = {}
+    for name in values:
+        metric = catalogue.metrics()[name]
+        ((found[name],),) = _cents(_run(practice, f"SELECT {metric.expression} FROM public_marts.{metric.mart}"))
+    assert found == values
+
+
+def test_every_metric_of_the_hand_made_practice_is_a_number_of_its_unit(practice: Any):
+    for name, metric in catalogue.metrics().items():
+        ((value,),) = _run(practice, f"SELECT {metric.expression} FROM public_marts.{metric.mart}")
+        assert value is None or isinstance(value, int | Decimal), name
+        if metric.unit == "count":
+            assert value == int(value or 0), name
+
+
+def test_the_documentation_shows_the_models_and_no_row(practice: Any, module_databases: Databases, tmp_path: Path):
+    name = "Quillfeather"
+    _run(practice, "UPDATE patient SET l_name = %s", name)
+    _run(practice, "UPDATE public_marts.dim_patients SET last_name = %s", name)
+    done = subprocess.run(
+        [sys.executable, "-m", "tasks.documentation", str(tmp_path / "a" / "page.html")],
+        env=os.environ | module_databases.variables(),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    page = (tmp_path / "a" / "page.html").read_text()
+    assert "active_patients_monthly" in page
+    assert page.index("Content-Security-Policy") < page.index("<script")
+    assert name not in page
+    assert module_databases.warehouse.password not in page
 
 
 def test_daily_production_to_the_cent(practice: Any):
