@@ -526,6 +526,7 @@ def test_an_appointment_with_many_procedures_is_one_row(practice: Any):
         (1, "Kept", 60, 2, "1191.00"),
         (2, "Not a visit", 10, 0, "0.00"),
         (3, "Unresolved", 10, 0, "0.00"),
+        (4, "Not a visit", 10, 0, "0.00"),
     ]
 
 
