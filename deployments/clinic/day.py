@@ -122,6 +122,8 @@ def _day(loader: Loader, practice: Practice, created: date) -> Day:
         "salt": f"{practice.seed}:{day}:",
         "now": datetime.combine(day, time(17, 30)),
         "few": max(4, practice.patients // 350),
+        "answers": max(2, practice.patients // 600),
+        "cancellations": max(1, practice.patients // 2_500),
         "last_payment": loader.count("payment"),
         "last_claim": loader.count("claim"),
         "last_check": loader.count("claimpayment"),
@@ -253,7 +255,7 @@ def _settle_claims(day: Day) -> None:
     """Carriers answer some of the claims that were sent; waiting ones are sent."""
     day.values["settled"] = day.numbers(
         "SELECT ClaimNum FROM claim WHERE ClaimStatus IN ('S', 'W') AND ClaimType <> 'PreAuth' "
-        "AND ClaimNum <= %(last_claim)s ORDER BY CRC32(CONCAT(%(salt)s, ClaimNum)) LIMIT %(few)s"
+        "AND ClaimNum <= %(last_claim)s ORDER BY CRC32(CONCAT(%(salt)s, ClaimNum)) LIMIT %(answers)s"
     )
     day.run("receive checks", "receive claim procedures", "close claims", "total claims", "track claims", "send claims")
 
@@ -276,7 +278,7 @@ def _delete(day: Day) -> None:
     """Rows vanish: mistakes, cancellations, purges."""
     day.values["cancelled"] = day.numbers(
         "SELECT AptNum FROM appointment WHERE AptStatus = 1 AND AptDateTime > %(now)s "
-        "ORDER BY CRC32(CONCAT(%(salt)s, AptNum)) LIMIT 2"
+        "ORDER BY CRC32(CONCAT(%(salt)s, AptNum)) LIMIT %(cancellations)s"
     )
     day.values["exams"] = day.numbers(
         "SELECT PerioExamNum FROM perioexam ORDER BY CRC32(CONCAT(%(salt)s, PerioExamNum)) LIMIT 2"

@@ -177,7 +177,9 @@ def splits(practice: Practice, people: pl.DataFrame, due: pl.DataFrame) -> pl.Da
 
 def _made(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
     """What was paid before the day of creation, and the next payments as cheques dated ahead."""
-    coming = found.filter((pl.col("day") >= practice.as_of) & (pl.col("kind") == 0) & (pl.col("ProcNum") > 0))
+    coming = found.filter(
+        (pl.col("day") > practice.as_of + timedelta(days=3)) & (pl.col("kind") == 0) & (pl.col("ProcNum") > 0)
+    )
     ahead = coming.sort("day", "pay_key")["pay_key"].unique(maintain_order=True).head(_CHEQUES_AHEAD)
     return found.filter((pl.col("day") < practice.as_of) | pl.col("pay_key").is_in(ahead.implode()))
 
