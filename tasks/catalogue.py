@@ -63,7 +63,7 @@ def metrics(folder: Path = MARTS) -> dict[str, Metric]:
     """Return the metrics of all marts, each by `mart.name`.
 
     Raises:
-        CatalogueError: one lacks a field, has an unknown unit, or comes twice.
+        CatalogueError: one lacks a field, has an unknown unit, or comes twice, or a file cannot be read.
 
     """
     found = [
@@ -114,7 +114,10 @@ def _place(report: str) -> str:
 
 
 def _models(path: Path) -> list[dict[str, Any]]:
-    return list((yaml.safe_load(path.read_bytes()) or {}).get("models", []))
+    try:
+        return list((yaml.safe_load(path.read_bytes()) or {}).get("models", []))
+    except (yaml.YAMLError, OSError):
+        raise CatalogueError(f"{path.name} cannot be read.") from None
 
 
 def _metric(subject: str, mart: str, entry: dict[str, Any]) -> Metric:

@@ -158,11 +158,15 @@ def _flat_layout(table: Table, drawn: int) -> dict[str, Any]:
             "fixedrange": True,
         },
         "yaxis": {
-            "autorange": "reversed",
+            "range": [len(table.rows) - 0.5, -0.5],
+            "tickmode": "array",
+            "tickvals": list(range(len(table.rows))),
+            "ticktext": [_short(str(row[0])) for row in table.rows],
+            "ticklabelstandoff": 6,
             "showgrid": False,
+            "zeroline": False,
             "fixedrange": True,
             "automargin": True,
-            "ticksuffix": "  ",
         },
     }
 

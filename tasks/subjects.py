@@ -297,15 +297,15 @@ SUBJECTS = (
         "Treatment plans",
         (
             Figure(
-                "Presented, scheduled and completed",
-                "SELECT presented_month, [case_acceptance.treatment_presented], sum(gross_scheduled) FILTER (WHERE saved),"
-                " sum(gross_completed) FILTER (WHERE saved) FROM case_acceptance,"
-                " LATERAL (SELECT presentation_source = 'Saved plan' AS saved) AS source"
+                "Presented or planned, and what became of it",
+                "SELECT presented_month, sum(gross_presented), sum(gross_scheduled), sum(gross_completed),"
+                " [case_acceptance.treatment_presented] FROM case_acceptance"
                 " WHERE presented_month BETWEEN [first] AND [as_of] GROUP BY 1 ORDER BY 1",
                 (
-                    Column("case_acceptance.treatment_presented", label="Presented", colour="grey"),
+                    Column(label="Presented or planned", unit="money", colour="grey"),
                     Column(label="Scheduled", unit="money", colour="amber"),
                     Column(label="Completed", unit="money", colour="green"),
+                    Column("case_acceptance.treatment_presented", label="Presented in saved plans", mark="table"),
                 ),
                 note="By month of presentation.",
             ),

@@ -32,7 +32,7 @@ ARGUMENTS = (
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
-SECONDS = 30
+SECONDS = 90
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Page:
         until = time.monotonic() + SECONDS
         while self.run("document.documentElement?.dataset.drawn") != "yes":
             assert time.monotonic() < until, self.errors
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def run(self, expression: str) -> Any:
         """The value of an expression of JavaScript."""

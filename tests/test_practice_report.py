@@ -35,6 +35,8 @@ TITLE = f"Smile & Sons {HOSTILE}"
 DAY = f"date '{AS_OF}' - n * 2"
 BY_NAME = {
     "production_month": f"date_trunc('month', {DAY})",
+    "presented_month": f"date_trunc('month', {DAY})",
+    "presentation_source": "(array['Saved plan', 'Planned date'])[1 + n % 2]",
     "month_end_date": f"date_trunc('month', {DAY}) + interval '1 month - 1 day'",
     "reckoned_date": f"least(date_trunc('month', {DAY}) + interval '1 month - 1 day', date '{AS_OF}')",
     "is_future": "false",
@@ -156,31 +158,33 @@ def ask(marts: Any, query: str) -> Any:
 
 
 MARKS = "[...document.querySelectorAll('.plot')].map(p => [p.id, p.querySelectorAll('.bars .point path, .points path').length])"
-
-
-@pytest.mark.parametrize(
-    ("width", "dark"), [(390, False), (390, True), (1440, False)], ids=["phone", "phone at night", "desktop"]
+TOO_WIDE = (
+    "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll') && (e instanceof HTMLElement || e.tagName === 'text')"
+    " && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 99))"
 )
-def test_every_figure_is_drawn_within_the_window_and_nothing_is_fetched(
-    chromium: Page, file: Path, width: int, dark: bool
-):
-    chromium.open(file, width, dark=dark)
-    assert chromium.errors == []
-    assert chromium.requests == [file.as_uri()]
-    assert chromium.run("document.documentElement.scrollWidth") <= width
-    marks = dict(chromium.run(MARKS))
-    assert len(marks) == sum(len(subject.figures) for subject in SUBJECTS)
+
+
+def everything_is_drawn_within(page: Page, width: int) -> bool:
+    marks = dict(page.run(MARKS))
+    assert list(marks) == [f"{each.key}-{n}" for each in SUBJECTS for n in range(1, len(each.figures) + 1)]
     assert [figure for figure, number in marks.items() if not number] == []
-    wide = "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll')"
-    wide += " && (e instanceof HTMLElement || e.tagName === 'text') && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 99))"
-    assert chromium.run(wide) == []
+    assert page.run("document.documentElement.scrollWidth") <= width
+    assert page.run(TOO_WIDE) == []
+    return True
+
+
+def test_every_figure_is_drawn_on_a_desktop_and_nothing_is_fetched(desktop: Page, file: Path):
+    assert desktop.errors == []
+    assert desktop.requests == [file.as_uri()]
+    assert everything_is_drawn_within(desktop, 1440)
 
 
 def test_a_hostile_name_is_text_and_nothing_else(desktop: Page, text: str):
     assert desktop.run("document.querySelector('h1').textContent") == TITLE
     assert desktop.run("document.title").startswith(TITLE)
     ticks = "[...document.querySelectorAll('#{} .ytick text')].map(e => e.textContent.trim())"
-    assert any(name.startswith("<script>document") for name in desktop.run(ticks.format("providers")))
+    names = desktop.run(ticks.format("providers"))
+    assert any(name.startswith("<script>document") for name in names), names
     assert "<b>Bold</b> & Co" in desktop.run(ticks.format("new"))
     assert HOSTILE not in text
 
@@ -219,7 +223,7 @@ def test_the_tables_have_the_drawn_numbers(desktop: Page):
     assert len(drawn) == 14
 
 
-def test_a_planted_difference_turns_the_status_red(
+def test_every_figure_is_drawn_on_a_phone_and_a_planted_difference_is_red(
     chromium: Page, desktop: Page, marts: Any, warehouse: Warehouse, tmp_path: Path
 ):
     state = "[...document.querySelectorAll('.status')].map(e => [e.closest('section')?.id, [...e.classList].at(-1)])"
@@ -227,15 +231,21 @@ def test_a_planted_difference_turns_the_status_red(
     planted = "UPDATE public_marts.reconciliation_summary SET (differing, sum_of_absolute_differences) = (%s, %s)"
     marts.execute(f"{planted} WHERE check_group = 'claims'", [2, 30.5])
     try:
-        chromium.open(practice_report.report(warehouse, tmp_path / "red.html"), 390)
+        red = practice_report.report(warehouse, tmp_path / "red.html")
     finally:
         marts.execute(planted, [0, 0])
+    chromium.open(red, 390, dark=True)
+    assert (chromium.errors, chromium.requests) == ([], [red.as_uri()])
+    assert everything_is_drawn_within(chromium, 390)
     after = dict(chromium.run(state))
     assert {place for place in after if after[place] != before[place]} == {"claims", "reconciliation", None}
     assert (before["claims"], after["claims"], after["receivables"], after["new"]) == ("good", "bad", "good", "none")
-    assert "2 of 109 amounts differ from OpenDental's (claims), by $30.50 in all." in chromium.run(
-        "document.querySelector('#status').textContent"
+    words = "2 of 109 amounts differ from OpenDental's (claims), by $30.50 in all."
+    assert words in chromium.run("document.querySelector('#status').textContent")
+    backgrounds = (
+        "[...document.querySelectorAll('#status, #receivables .status')].map(e => getComputedStyle(e).backgroundColor)"
     )
+    assert len(set(chromium.run(backgrounds))) == 2
 
 
 def test_each_figure_says_what_its_numbers_mean_and_whether_they_are_reconciled(text: str):
