@@ -8,7 +8,7 @@ from pathlib import Path
 from deployments.installation import PACKAGES, only_one
 from deployments.packages import Apt, Program, say
 
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = ("chromium-headless-shell", "chromium", "google-chrome", "google-chrome-stable")
 PACKAGE = "chromium-headless-shell"
 # Its tables of characters and a font, which are no libraries.
 BESIDES = ("chromium-common", "fonts-dejavu-core")
@@ -20,9 +20,11 @@ HOME = PACKAGES / "browser"
 
 def find() -> Program | None:
     """The browser, fetched now if need be: 10 s, 80 MB to fetch, 250 MB on the disk."""
-    paths = [path for name in NAMES if (path := shutil.which(name))]
-    if paths:
-        return Program(Path(paths[0]))
+    paths = [Path(path) for name in NAMES if (path := shutil.which(name))]
+    # One out of a snap sees neither our files nor a profile under /tmp.
+    usable = [path for path in paths if "snap" not in path.resolve().parts]
+    if usable:
+        return Program(usable[0])
     with only_one():
         return _unpacked() or _fetched()
 

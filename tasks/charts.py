@@ -176,7 +176,7 @@ def _standing(table: Table, place: int, _colours: Sequence[str]) -> Any:
     parts = [table.is_part(row[0]) for row in table.rows]
     colour = COLOURS[series.colour]
     common = {
-        "name": html.escape(series.label),
+        "name": _text(series.label),
         "x": [row[0] for row in table.rows],
         "y": _numbers(table, place),
         "hovertemplate": f"%{{y:{POINTS[series.unit]}}}",
@@ -194,7 +194,7 @@ def _lying(table: Table, place: int, colours: Sequence[str]) -> Any:
     series = table.series[place - 1]
     values = _numbers(table, place)
     common = {
-        "name": html.escape(series.label),
+        "name": _text(series.label),
         "x": values,
         "y": list(range(len(table.rows))),  # two names may begin alike
         "hovertemplate": f"%{{x:{POINTS[series.unit]}}}",
@@ -221,8 +221,13 @@ def _numbers(table: Table, place: int) -> list[float | None]:
 
 
 def _short(name: str) -> str:
-    """Cut a name to what fits beside a bar on a phone; Plotly would read tags in it."""
-    return html.escape(name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1].rstrip()}…")
+    """Cut a name to what fits beside a bar on a phone."""
+    return _text(name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1].rstrip()}…")
+
+
+def _text(text: str) -> str:
+    """Keep Plotly from reading tags in a text."""
+    return html.escape(text, quote=False)
 
 
 def sparkline(values: Sequence[Any]) -> str:

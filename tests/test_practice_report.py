@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ BY_NAME = {
     "age_bucket": "(array['0 to 30', '31 to 60', '61 to 90', 'Over 90'])[1 + n % 4]",
     "recall_standing": "(array['Overdue', 'Due later', 'Scheduled', 'Not on the list'])[1 + n % 4]",
     "provider_abbreviation": f"'{HOSTILE.replace(chr(39), chr(39) * 2)}' || n % 4",
-    "referral_source": "(array['<b>Bold</b> & Co', 'Another patient', 'Not recorded'])[1 + n % 3]",
+    "referral_source": "(array['<b>Bold</b> & O''Brien', 'Another patient', 'Not recorded'])[1 + n % 3]",
 }
 BY_TYPE = {
     "text": "'name ' || n % 7",
@@ -185,7 +186,7 @@ def test_a_hostile_name_is_text_and_nothing_else(desktop: Page, text: str):
     ticks = "[...document.querySelectorAll('#{} .ytick text')].map(e => e.textContent.trim())"
     names = desktop.run(ticks.format("providers"))
     assert any(name.startswith("<script>document") for name in names), names
-    assert "<b>Bold</b> & Co" in desktop.run(ticks.format("new"))
+    assert "<b>Bold</b> & O'Brien" in desktop.run(ticks.format("new"))
     assert HOSTILE not in text
 
 
@@ -255,6 +256,19 @@ def test_each_figure_says_what_its_numbers_mean_and_whether_they_are_reconciled(
         section = said.split(f'<section id="{subject.key}"')[1].split("</section>")[0]
         assert all(each["definition"] in section for each in page.explanations(subject, defined)), subject.key
         assert (NO_COUNTERPART in section) == (not subject.checks)
+
+
+def test_each_figure_can_be_heard_and_reached_by_keyboard(desktop: Page):
+    said = desktop.run("[...document.querySelectorAll('.plot[role=img]')].map(e => e.getAttribute('aria-label'))")
+    assert len(set(said)) == sum(len(subject.figures) for subject in SUBJECTS)
+    assert all(text.endswith("The numbers follow as a table.") for text in said)
+    levels = desktop.run("[...document.querySelectorAll('h1, main h2, main h3')].map(e => Number(e.tagName[1]))")
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert (
+        desktop.run("document.querySelectorAll('.scroll:not([tabindex]), img:not([alt]), a:not([href])').length") == 0
+    )
+    assert desktop.run("document.documentElement.lang") == "en"
 
 
 def test_a_mart_that_is_missing_is_named_in_its_place(marts: Any, warehouse: Warehouse, tmp_path: Path):
