@@ -60,8 +60,13 @@ class Table:
 
     @property
     def is_empty(self) -> bool:
-        """True when there is no number in it."""
-        return all(value is None for row in self.rows for value in row[1:])
+        """True when there is no number to draw."""
+        return all(row[place] is None for row in self.rows for place in self.drawn)
+
+    @property
+    def drawn(self) -> tuple[int, ...]:
+        """The places in a row of what is drawn, which come before what is not."""
+        return tuple(place for place, series in enumerate(self.series, 1) if series.mark != "table")
 
     @property
     def has_part(self) -> bool:
@@ -94,7 +99,7 @@ def shown(value: Any, unit: str) -> str:
 
 def drawn(table: Table, *, stacked: bool, flat: bool, colours: Sequence[str] = ()) -> go.Figure:
     """Draw a table: bars and lines over months, or bars that lie beside their names, each in a colour of its own if given."""
-    places = [place for place, series in enumerate(table.series, 1) if series.mark != "table"]
+    places = table.drawn
     trace = _lying if flat else _standing
     figure = go.Figure([trace(table, place, colours) for place in places])
     legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "traceorder": "normal"}

@@ -205,20 +205,21 @@ def _when(day: date, as_of: date) -> str:
 
 
 def _change(rows: Sequence[Row], unit: str, rising: int) -> tuple[str, str]:
-    """Compare the last row with the one of a year before, or else with the one before it."""
-    if len(rows) < 2:
+    """Compare the last row with that of the same month a year before, or else with the one before it."""
+    (day, now), earlier = rows[-1], rows[:-1]
+    of_last_year = [row for row in earlier if (row[0].year, row[0].month) == (day.year - 1, day.month)]
+    if not earlier:
         return "", ""
-    before, now = rows[-13] if len(rows) > 12 else rows[-2], rows[-1]
-    old, new = float(before[1]), float(now[1])
-    if unit == "percent":
-        difference, text = new - old, f"{abs(new - old) * 100:.1f} pts"
-    elif old:
-        difference, text = new - old, f"{abs((new - old) / old) * 100:.1f}%"
-    else:
+    then, old = (of_last_year or earlier)[-1]
+    if not old and unit != "percent":
         return "", ""
-    sign = "+" if difference > 0 else "−"
-    trend = "" if not rising or not difference else "better" if difference * rising > 0 else "worse"
-    return f"{sign}{text} vs {before[0]:%b %Y}", trend
+    difference = Decimal(str(now)) - Decimal(str(old))
+    share = abs(difference) if unit == "percent" else abs(difference / Decimal(str(old)))
+    text = f"{share * 100:.1f}{' pts' if unit == 'percent' else '%'}"
+    if not text.strip("0.%pts "):
+        return f"as in {then:%b %Y}", ""
+    trend = "better" if difference * rising > 0 else "worse" if rising else ""
+    return f"{'+' if difference > 0 else '−'}{text} vs {then:%b %Y}", trend
 
 
 def _script(text: str) -> dict[str, Markup]:

@@ -40,6 +40,7 @@ BY_NAME = {
     "presentation_source": "(array['Saved plan', 'Planned date'])[1 + n % 2]",
     "month_end_date": f"date_trunc('month', {DAY}) + interval '1 month - 1 day'",
     "reckoned_date": f"least(date_trunc('month', {DAY}) + interval '1 month - 1 day', date '{AS_OF}')",
+    "patient_status": "'Patient'",
     "is_future": "false",
     "is_capitation": "false",
     "is_hidden_on_reports": "false",
@@ -311,6 +312,25 @@ def test_a_practice_without_records_has_a_page(marts: Any, warehouse: Warehouse,
 )
 def test_numbers_are_written_as_people_read_them(value: Any, unit: str, text: str):
     assert charts.shown(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("rows", "unit", "rising", "words"),
+    [
+        (
+            [(date(2025, 2, 1), 200), (date(2026, 1, 1), 7), (date(2026, 2, 1), 150)],
+            "money",
+            1,
+            ("−25.0% vs Feb 2025", "worse"),
+        ),
+        ([(date(2026, 1, 1), "0.2"), (date(2026, 2, 1), "0.15")], "percent", -1, ("−5.0 pts vs Jan 2026", "better")),
+        ([(date(2026, 1, 31), 200), (date(2026, 2, 17), 200)], "count", 1, ("as in Jan 2026", "")),
+        ([(date(2026, 1, 1), 0), (date(2026, 2, 1), 5)], "count", 1, ("", "")),
+        ([(date(2026, 2, 1), 5)], "count", 1, ("", "")),
+    ],
+)
+def test_the_headline_is_compared_with_a_year_ago(rows: Any, unit: str, rising: int, words: tuple[str, str]):
+    assert page._change(rows, unit, rising) == words
 
 
 @pytest.mark.parametrize("ground", ["#ffffff", "#182028"])
