@@ -16,8 +16,8 @@ settings as not materialized (
 single as (
 
     select
-        transactions.account_transaction_id,
         transactions.transaction_kind,
+        transactions.record_id,
         transactions.patient_id,
         transactions.transaction_date as aging_date,
         transactions.transaction_date as effective_date,
@@ -50,8 +50,8 @@ final as (
     union all
 
     select
-        account_transaction_id,
         transaction_kind,
+        record_id,
         patient_id,
         case when net_amount < 0 then procedure_date else transaction_date end as aging_date,
         transaction_date as effective_date,

@@ -61,7 +61,6 @@ payment_plan_credits as (
 final as (
 
     select
-        'Procedure ' || procedure_id as account_transaction_id,
         'Procedure' as transaction_kind,
         procedure_id as record_id,
         patient_id,
@@ -80,7 +79,6 @@ final as (
 
     -- What an insurance payment plan tracks is credited by the plan, not by its payments.
     select
-        'Claim procedure ' || claim_procedures.claim_procedure_id,
         'Claim procedure',
         claim_procedures.claim_procedure_id,
         claim_procedures.patient_id,
@@ -102,7 +100,6 @@ final as (
     union all
 
     select
-        'Adjustment ' || adjustment_id,
         'Adjustment',
         adjustment_id,
         patient_id,
@@ -119,7 +116,6 @@ final as (
     union all
 
     select
-        'Pay split ' || pay_splits.pay_split_id,
         'Pay split',
         pay_splits.pay_split_id,
         pay_splits.patient_id,
@@ -142,7 +138,6 @@ final as (
 
     -- Versions 1 and 4: the plan as a whole; in version 4 only if it tracks insurance.
     select
-        'Payment plan ' || payment_plans.payment_plan_id,
         'Payment plan',
         payment_plans.payment_plan_id,
         payment_plans.patient_id,
@@ -163,7 +158,6 @@ final as (
 
     -- Version 2: what is due is charged to the one who pays the plan, unless that is insurance.
     select
-        'Payment plan charge ' || payment_plan_charges.payment_plan_charge_id,
         'Payment plan charge',
         payment_plan_charges.payment_plan_charge_id,
         payment_plan_charges.guarantor_id,
@@ -187,7 +181,6 @@ final as (
 
     -- Versions 2 and 3: what the plan takes over is taken off the account of the patient who was treated.
     select
-        'Payment plan credit ' || payment_plan_charges.payment_plan_charge_id,
         'Payment plan credit',
         payment_plan_charges.payment_plan_charge_id,
         case when settings.payment_plans_version = 2 then payment_plans.patient_id else payment_plan_charges.patient_id end,
@@ -212,7 +205,6 @@ final as (
 
     -- Versions 2 and 3, dynamic plans: the same by their links.
     select
-        'Payment plan link ' || payment_plan_credits.payment_plan_link_id,
         'Payment plan link',
         payment_plan_credits.payment_plan_link_id,
         payment_plan_credits.patient_id,

@@ -1,11 +1,16 @@
-{# The column is the key of its model: never NULL, never twice. One query does for `unique` and `not_null`. #}
-{% test primary_key(model, column_name) %}
+{# The column, or the columns, are the key of their model: never NULL, never twice. One query does for `unique` and `not_null`. #}
+{% test primary_key(model, column_name=none, columns=none) %}
+
+{%- set key = columns or [column_name] %}
 
 select
-    {{ column_name }},
+    {{ key | join(', ') }},
     count(*) as times
 from {{ model }}
-group by {{ column_name }}
-having count(*) > 1 or {{ column_name }} is null
+group by {{ key | join(', ') }}
+having count(*) > 1
+    {%- for column in key %}
+    or {{ column }} is null
+    {%- endfor %}
 
 {% endtest %}
