@@ -153,7 +153,7 @@ def _flat_layout(table: Table, drawn: int) -> dict[str, Any]:
     least, most = min(0.0, *values), max(0.0, *values) or 1
     longest = max(len(short(row[1], table.series[0].unit)) for row in table.rows)
     return {
-        "margin": {"l": 8, "r": 12 + 8 * longest, "t": 34 if drawn > 1 else 12, "b": 8},
+        "margin": {"l": 8, "r": 14 if drawn > 1 else 12 + 8 * longest, "t": 34 if drawn > 1 else 12, "b": 8},
         "height": max(90, 20 + 32 * len(table.rows) + (34 if drawn > 1 else 12)),
         "hovermode": "y unified",
         "xaxis": {
@@ -166,7 +166,7 @@ def _flat_layout(table: Table, drawn: int) -> dict[str, Any]:
             "range": [len(table.rows) - 0.5, -0.5],
             "tickmode": "array",
             "tickvals": list(range(len(table.rows))),
-            "ticktext": [_short(str(row[0])) for row in table.rows],
+            "ticktext": [_tick(table, row) for row in table.rows],
             "ticklabelstandoff": 6,
             "showgrid": False,
             "zeroline": False,
@@ -210,7 +210,7 @@ def _lying(table: Table, place: int, colours: Sequence[str]) -> Any:
         **common,
         orientation="h",
         marker={"color": [COLOURS[colour] for colour in colours] or COLOURS[series.colour]},
-        text=[short(value, series.unit) for value in values],
+        text=[short(value, series.unit) for value in values] if len(table.drawn) == 1 else None,
         textposition="outside",
         cliponaxis=False,
     )
@@ -223,6 +223,11 @@ def _goal(common: dict[str, Any], colour: str, symbol: str) -> Any:
 
 def _numbers(table: Table, place: int) -> list[float | None]:
     return [None if row[place] is None else float(row[place]) for row in table.rows]
+
+
+def _tick(table: Table, row: Row) -> str:
+    """Name a bar; its number stands there too where a goal is drawn at its end."""
+    return _short(str(row[0])) + (f"  {short(row[1], table.series[0].unit)}" if len(table.drawn) > 1 else "")
 
 
 def _short(name: str) -> str:

@@ -171,13 +171,13 @@ def explanations(subject: Subject, defined: Mapping[str, Metric]) -> list[dict[s
     """Return what the numbers of a subject mean, each once."""
     found: dict[str, dict[str, str]] = {}
     for figure in subject.figures:
-        for column in figure.columns:
+        for column in (*figure.columns, *(Column(metric) for metric in figure.explained)):
             if column.definition:
                 found[column.label] = {"label": column.label, "definition": column.definition, "origin": ""}
-        for name in (*(column.metric for column in figure.columns if column.metric), *figure.explained):
-            metric = defined[name]
-            origin = " · ".join(filter(None, [metric.mart, metric.report]))
-            found[name] = {"label": metric.label, "definition": metric.definition, "origin": origin}
+            elif column.metric:
+                metric = defined[column.metric]
+                origin = " · ".join(filter(None, [metric.mart, metric.report]))
+                found[column.metric] = {"label": metric.label, "definition": metric.definition, "origin": origin}
     return list(found.values())
 
 
