@@ -1,3 +1,8 @@
+{#
+    A table, as it has few rows for the scan of every ledger that it takes, and what reads it is planned by their number.
+#}
+{{ config(materialized='table', post_hook='analyze {{ this }}') }}
+
 with
 
 links as (
