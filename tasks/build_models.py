@@ -65,13 +65,14 @@ REASONS = (
 class ModelsPlan:
     """Which base tables' descendants are to be built (all models when `whole`), why, and the state this leads to.
 
-    On a new day so are those of the day's date. What reads a base table that is `missing`, as after a first run with
+    On a new day so are those of the day's date. Views of base tables stand unless one is `new`. What reads a base table that is `missing`, as after a first run with
     --table, waits for it.
     """
 
     reason: str
     whole: bool
     changed: tuple[str, ...]
+    new: tuple[str, ...]
     new_day: bool
     project: str
     numbers: dict[str, int]
@@ -151,7 +152,7 @@ def plan(chosen: Settings) -> ModelsPlan:
     declared = sources()
     numbers = {name: number for name, number in numbers.items() if name in declared}
     if not numbers:
-        return ModelsPlan("", False, (), False, project, numbers, None)
+        return ModelsPlan("", False, (), (), False, project, numbers, None)
     whole = why_whole(project, built)
     changed = tuple(
         sorted(name for name, number in numbers.items() if built is None or built.positions.get(name) != number)
@@ -164,6 +165,7 @@ def plan(chosen: Settings) -> ModelsPlan:
         reason=whole or ", ".join(told),
         whole=bool(whole),
         changed=changed,
+        new=tuple(name for name in changed if built is None or name not in built.positions),
         new_day=new_day,
         project=project,
         numbers=numbers,
@@ -222,8 +224,7 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
     from dbt.artifacts.schemas.run import RunExecutionResult  # 3 s, only where there is something to build
     from dbt.cli.main import dbtRunner
 
-    chosen_nodes = [*_descendants(planned.changed), *(["int_as_of_date+"] if planned.new_day else [])]
-    selection = [] if planned.whole else ["--select", *chosen_nodes]
+    selection = [] if planned.whole else ["--select", *_selected(planned)]
     left_out = [*_descendants(planned.missing), *([] if planned.whole else OF_THE_MODELS)]
     selection += ["--exclude", *left_out] if left_out else []
     # A database's message, which dbt would print and write to run_results.json and dbt.log, may quote a row.
@@ -251,6 +252,13 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
         why = f"the project itself: {reason_of(str(outcome.exception))} (`make dbt ARGS=build` says more)"
         raise BuildFailed(ModelsResult(planned.reason, failed=(why,)))
     return list(outcome.result.results)
+
+
+def _selected(planned: ModelsPlan) -> list[str]:
+    chosen = [*_descendants(planned.changed), *(["int_as_of_date+"] if planned.new_day else [])]
+    # dbt replaces a table together with the views that read it.
+    kinds = ("config.materialized:table+", "resource_type:test")
+    return chosen if planned.new else [f"{each},{kind}" for each in chosen for kind in kinds]
 
 
 def _descendants(names: Sequence[str]) -> list[str]:
