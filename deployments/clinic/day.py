@@ -41,7 +41,6 @@ _GROWTH = {
     "medicationpat": 1,
     "disease": 1,
 }
-_NOT_MERGED = frozenset(["patient", "patientnote", "famaging"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +348,8 @@ def _merge(day: Day) -> None:
     kept, merged = pair
     day.values |= {"kept": kept, "merged": merged}
     for table in tables().values():
-        if "PatNum" in table.column and table.name not in _NOT_MERGED:
+        # A table with one row for each patient keeps that of the patient who is kept.
+        if "PatNum" in table.column and table.primary_key != "PatNum":
             day.execute(f"UPDATE `{table.name}` SET PatNum = %(kept)s WHERE PatNum = %(merged)s")
     day.execute("UPDATE inssub SET Subscriber = %(kept)s WHERE Subscriber = %(merged)s")
     for name in ("patient", "payplan", "payplancharge"):
