@@ -28,7 +28,7 @@ from runs import limited
 from tasks.build_models import environment
 from transfer import mysql, postgres, preflight
 from transfer.errors import DatabaseFault, PreflightError
-from transfer.settings import ROOT, Settings, Warehouse
+from transfer.settings import ROOT, Limits, Settings, Warehouse
 
 PREFIXES = {"source": "SOURCE_MYSQL_", "replica": "REPLICATION_MYSQL_", "warehouse": "ANALYTICS_POSTGRES_"}
 SCHEMA = "performance_schema" if KIND == "mysql" else "information_schema"
@@ -125,7 +125,7 @@ def with_tls(settings: Settings, *places: str, **changes: Any) -> Settings:
 def rendered(warehouse: Warehouse) -> dict[str, Any]:
     """What dbt makes of its profile in the pipeline's environment, as arguments of its driver."""
     profile = yaml.safe_load((ROOT / "dbt" / "profiles.yml").read_text())["opendental"]["outputs"]["warehouse"]
-    with environment(warehouse, 1):
+    with environment(warehouse, Limits()):
         set_invocation_context(os.environ)
         found = ProfileRenderer().render_data(profile)
     names = ("host", "port", "dbname", "user", "password", "sslmode", "sslrootcert")
