@@ -38,7 +38,7 @@ def assert_one_sentence(ended: Ended, *words: str) -> None:
     assert all(word in ended.err for word in words), ended.err
     assert "Traceback" not in ended.err + ended.out
     assert not ended.out
-    assert ended.seconds < 20  # 5 on a quiet machine; what hangs takes minutes
+    assert ended.seconds < 60  # 5 on a quiet machine; what hangs takes minutes
 
 
 def assert_untouched(replica: Client, warehouse: Client) -> None:

@@ -47,7 +47,13 @@ sources as (
             when referrals.is_doctor then 'Doctor'
             else 'Other source'
         end as referral_kind,
-        coalesce(referrals.business_name, concat_ws(', ', referrals.last_name, referrals.first_name)) as referral_name
+        -- names of patients and private persons stay out of it, so that it can be shown
+        case
+            when referrals.patient_id is not null then 'Another patient'
+            when referrals.business_name is not null then referrals.business_name
+            when not referrals.is_doctor and not referrals.is_not_person then 'Another person'
+            else coalesce(nullif(concat_ws(', ', referrals.last_name, referrals.first_name), ''), 'Without a name')
+        end as referral_source
     from first_attachments
     inner join referrals
         on referrals.referral_id = first_attachments.referral_id
@@ -72,12 +78,7 @@ final as (
         sources.referral_id,
         sources.referring_patient_id,
         coalesce(sources.referral_kind, 'Not recorded') as referral_kind,
-        -- patients' names stay out of it, so that it can be shown
-        case
-            when sources.referral_id is null then 'Not recorded'
-            when sources.referring_patient_id is not null then 'Another patient'
-            else coalesce(nullif(sources.referral_name, ''), 'Without a name')
-        end as referral_source
+        coalesce(sources.referral_source, 'Not recorded') as referral_source
     from first_visits
     left join patients
         on patients.patient_id = first_visits.patient_id
