@@ -8,7 +8,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
@@ -19,7 +19,7 @@ from prefect import task
 
 from tasks.caching import proven_key
 from transfer import positions
-from transfer.errors import EltError
+from transfer.errors import DatabaseFault, EltError
 from transfer.positions import Built
 from transfer.settings import ROOT, Limits, Settings, Warehouse, settings
 from transfer.table import digest
@@ -31,12 +31,14 @@ TARGET = ROOT / ".local" / "dbt"
 # Tests of what follows from the models' SQL, which runs with the whole project, so whenever that has changed: the keys of
 # views (those of base tables and marts are PostgreSQL's own), and that models keep what others have.
 OF_THE_MODELS = ("test_name:primary_key", "path:tests/models")
+# A view's SQL may have a variable in it, such as a past day to reckon receivables as of.
+BY_HAND = "built by hand with --vars"
 
 # What dbt says of a failed node, which may quote a row, and our words for it; the first match wins. PostgreSQL's own sentence
 # begins a line, so that a value which is quoted further on decides nothing.
 REASONS = (
-    (r"^Got 1 result, configured to fail", "1 row fails"),
-    (r"^Got (\d+) results, configured to fail", r"\1 rows fail"),
+    (r"^Got 1 result, configured to (fail|warn)", "1 row fails"),
+    (r"^Got (\d+) results, configured to (fail|warn)", r"\1 rows fail"),
     (r"^Compilation Error", "it does not compile"),
     (r"^Parsing Error", "it does not parse"),
     (r"(?m)^\s*column .+ does not exist", "a column that it reads does not exist"),
@@ -65,8 +67,8 @@ REASONS = (
 class ModelsPlan:
     """Which base tables' descendants are to be built (all models when `whole`), why, and the state this leads to.
 
-    On a new day so are those of the day's date. Views of base tables stand unless one is `new`. What reads a base table that is `missing`, as after a first run with
-    --table, waits for it.
+    On a new day so are those of the day's date. Views of base tables stand unless one is `new`. What reads a base table
+    that is `missing`, as after a first run with --table, waits for it.
     """
 
     reason: str
@@ -87,14 +89,15 @@ class ModelsPlan:
 
 @dataclass(frozen=True, slots=True)
 class ModelsResult:
-    """The verdict of one build: nodes by outcome, the names of those that failed and why."""
+    """The verdict of one build: nodes by outcome, which of them failed or warned and why, and the base tables that it lacked."""
 
     reason: str
     passed: int = 0
-    warned: int = 0
+    warned: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     skipped: int = 0
     seconds: float = 0.0
+    missing: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -104,8 +107,13 @@ class ModelsResult:
     @property
     def sentence(self) -> str:
         """The build in one line."""
-        counts = f"{self.passed} passed, {self.warned} warned, {len(self.failed)} failed, {self.skipped} skipped"
+        counts = f"{self.passed} passed, {len(self.warned)} warned, {len(self.failed)} failed, {self.skipped} skipped"
         return f"{counts} in {self.seconds:.1f} s"
+
+    @property
+    def waiting(self) -> str:
+        """What was not built for want of base tables, in one line."""
+        return f"models wait for base tables that are not there: {', '.join(self.missing)}"
 
 
 class BuildFailed(EltError):
@@ -117,15 +125,15 @@ class BuildFailed(EltError):
         self.result = result
 
 
-def project_hash() -> str:
-    """Return a digest of the project's files."""
+def project_hash(time_zone: str) -> str:
+    """Return a digest of the project's files and of the time zone, which a view's SQL has in it."""
     left_out = {"target", "logs", "dbt_packages"}
     files = sorted(
         path
         for path in PROJECT.rglob("*")
         if path.is_file() and not left_out & set(path.relative_to(PROJECT).parts) and not path.name.startswith(".")
     )
-    return digest(*(f"{path.relative_to(PROJECT)}\x00{digest(path.read_bytes())}" for path in files))
+    return digest(time_zone, *(f"{path.relative_to(PROJECT)}\x00{digest(path.read_bytes())}" for path in files))
 
 
 def sources() -> frozenset[str]:
@@ -147,7 +155,7 @@ def sources() -> frozenset[str]:
 
 def plan(chosen: Settings) -> ModelsPlan:
     """Decide what to build: the descendants of what changed since the last good build, or everything."""
-    numbers, project = positions.base_tables(chosen.warehouse), project_hash()
+    numbers, project = positions.base_tables(chosen.warehouse), project_hash(chosen.limits.time_zone)
     built = positions.last_build(chosen.warehouse, chosen.limits.time_zone)
     declared = sources()
     numbers = {name: number for name, number in numbers.items() if name in declared}
@@ -178,8 +186,10 @@ def why_whole(project: str, built: Built | None) -> str:
     """Return why all models must be built, empty when what the last good build made still stands."""
     if built is None:
         return "never built"
+    if built.project == BY_HAND:
+        return BY_HAND
     if built.project != project:
-        return "the dbt project changed"
+        return "the dbt project or ELT_TIME_ZONE changed"
     return "" if built.complete else "a model's relation is missing"
 
 
@@ -203,7 +213,7 @@ def build(chosen: Settings, run_id: str) -> ModelsResult:
         if not planned.has_work:
             return ModelsResult("built by another run meanwhile")
         nodes = _invoke(chosen, planned)
-        result = _result(planned.reason, nodes, monotonic() - started)
+        result = _result(planned, nodes, monotonic() - started)
         positions.note_built(
             chosen.warehouse,
             run_id=run_id,
@@ -215,6 +225,10 @@ def build(chosen: Settings, run_id: str) -> ModelsResult:
             seconds=result.seconds,
         )
     log.info("dbt: %s", result.sentence)
+    for each in result.warned:
+        log.warning("dbt warns: %s", each)
+    if result.missing:
+        log.warning("dbt: %s", result.waiting)
     if not result.good:
         raise BuildFailed(result)
     return result
@@ -300,20 +314,40 @@ def _relation(node: Any) -> str:
     return str(node.node.relation_name or "") if node.node.resource_type in ("model", "seed") else ""
 
 
-def _result(reason: str, nodes: list[Any], seconds: float) -> ModelsResult:
+def _result(planned: ModelsPlan, nodes: list[Any], seconds: float) -> ModelsResult:
     count = Counter(str(node.status) for node in nodes)
-    failed = tuple(
+    return ModelsResult(
+        planned.reason,
+        passed=count["pass"] + count["success"],
+        warned=_told(nodes, "warn"),
+        failed=_told(nodes, "error", "fail", "runtime error"),
+        skipped=count["skipped"],
+        seconds=seconds,
+        missing=planned.missing,
+    )
+
+
+def _told(nodes: list[Any], *statuses: str) -> tuple[str, ...]:
+    return tuple(
         f"{node.node.resource_type} {node.node.name}: {reason_of(node.message or '')}"
         for node in nodes
-        if str(node.status) in ("error", "fail", "runtime error")
+        if str(node.status) in statuses
     )
-    return ModelsResult(reason, count["pass"] + count["success"], count["warn"], failed, count["skipped"], seconds)
 
 
 def reason_of(message: str) -> str:
     """Say in our own words what dbt's message means: the message itself may quote a row and is not for showing."""
     matches = ((re.search(pattern, message), words) for pattern, words in REASONS)
     return next((found.expand(words) for found, words in matches if found), "dbt gives up on it")
+
+
+def _forget_last_build(warehouse: Warehouse) -> None:
+    """Make the next run build everything."""
+    # Without etl_dbt_status nothing was built yet; what is wrong with a server dbt says better.
+    with suppress(DatabaseFault):
+        positions.note_built(
+            warehouse, run_id=BY_HAND, good=True, project=BY_HAND, numbers={}, relations=[], selected=0, seconds=0.0
+        )
 
 
 def main(given: Sequence[str]) -> int:
@@ -323,6 +357,8 @@ def main(given: Sequence[str]) -> int:
     except EltError as error:
         print(error, file=sys.stderr)
         return 2
+    if any(each.partition("=")[0] == "--vars" for each in given):
+        _forget_last_build(warehouse)
     from dbt.cli.main import cli  # 3 s
 
     # Variables, as an option of that name in `given` wins over them, and not every command of dbt knows each option.

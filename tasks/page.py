@@ -120,7 +120,7 @@ def _figure(figure: Figure, key: str, read: Read, figures: Mapping[Figure, Any])
     if table is None:
         mart = read.missing[figure]
         return content | {
-            "missing": f"{read.schema}.{mart} is not in the warehouse: make dbt ARGS='build -s +{mart}' builds it."
+            "missing": f"{read.schema}.{mart} is not in the warehouse: make dbt ARGS='build -s +{mart}' builds it or says what it lacks."
         }
     if table.is_empty:
         return content | {"missing": "There is nothing of this in the practice's records."}

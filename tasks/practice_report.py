@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 
 from tasks import page
 from tasks.catalogue import CatalogueError, Metric, metrics
@@ -17,11 +18,14 @@ from tasks.charts import Row, Table
 from tasks.figures import Figure, Headline
 from tasks.page import series
 from tasks.subjects import HEADLINE, SUBJECTS, everything
-from transfer.errors import EltError
+from transfer.errors import DatabaseFault, EltError
 from transfer.postgres import Connection, connect, quote
 from transfer.settings import ROOT, Warehouse
 
 FILE = ROOT / "reports" / "practice.html"
+# What PostgreSQL says of a table that a build is just replacing, and how long we go on trying to read between two of these.
+REPLACED = frozenset({"55P03", "42P01"})
+HOLD_SECONDS = 120
 
 
 class NoMarts(EltError):
@@ -60,19 +64,47 @@ class Reader:
             NoMarts: dbt has built nothing yet.
 
         """
-        self.connection, self.defined = connection, defined
-        connection.rollback()  # whether it still answers was asked in a transaction
-        connection.run("beginning the report", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        path = ", ".join(quote(f"{schema}_{layer}") for layer in ("marts", "intermediate"))
-        connection.run("beginning the report", f"SET LOCAL search_path = {path}")
-        names = connection.rows(
-            "looking for marts",
-            "SELECT relname::text FROM pg_class WHERE pg_table_is_visible(oid) AND relkind IN ('r', 'v')",
-        )
-        self.there = {str(name) for (name,) in names}
-        if not {"int_as_of_date", "int_preferences_pivoted"} <= self.there:
-            raise NoMarts(f"{schema}_marts has no models yet: run `make demo`, or flows/elt.py for your own practice.")
+        self.connection, self.defined, self.schema = connection, defined, schema
+        until = monotonic() + HOLD_SECONDS
+        while True:
+            try:
+                self.there = self._hold()
+                break
+            except DatabaseFault as fault:
+                if fault.code not in REPLACED or monotonic() > until:
+                    raise
+                sleep(0.2)
         self.day = Day(self.connection.rows("reading the day", "SELECT as_of_date FROM int_as_of_date")[0][0])
+
+    def _hold(self) -> set[str]:
+        """Return the models that are there, after which no build replaces their tables until the transaction's end.
+
+        A table that a build made after the snapshot would have no rows in it, so the locks come first. None is waited for:
+        the build that has it may want one that we have.
+        """
+        path = ", ".join(quote(f"{self.schema}_{layer}") for layer in ("marts", "intermediate"))
+        self._begin(path)
+        kinds: dict[str, str] = dict(
+            self.connection.rows(
+                "looking for marts",
+                "SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = ANY (current_schemas(false)::regnamespace[])"
+                " AND relkind IN ('r', 'v')",
+            )
+        )
+        if not {"int_as_of_date", "int_preferences_pivoted"} <= set(kinds):
+            raise NoMarts(
+                f"{self.schema}_marts has no models yet: run `make demo`, or flows/elt.py for your own practice."
+            )
+        self._begin(path)
+        tables = ", ".join(quote(name) for name, kind in kinds.items() if kind == "r")
+        if tables:
+            self.connection.run("holding the marts", f"LOCK TABLE {tables} IN ACCESS SHARE MODE NOWAIT")
+        return set(kinds)
+
+    def _begin(self, path: str) -> None:
+        self.connection.rollback()
+        self.connection.run("beginning the report", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        self.connection.run("beginning the report", f"SET LOCAL search_path = {path}")
 
     def practice(self) -> str:
         """Return the practice's name."""

@@ -80,7 +80,7 @@ class Summary:
         if self.rotated:
             parts.append(f"{self.rotated} verified by rotation")
         if self.models:
-            warned = f"{self.models.warned} warned, " if self.models.warned else ""
+            warned = f"{len(self.models.warned)} warned, " if self.models.warned else ""
             parts.append(f"dbt {self.models.passed} passed, {warned}{len(self.models.failed)} failed")
         red = ", ".join(
             [
@@ -424,8 +424,17 @@ def _show_remarks(console: Console, summary: Summary) -> None:
         console.print(Text(f"excluded: {_list([f'{each.table} ({each.reason})' for each in summary.excluded])}"))
     if summary.gone:
         console.print(Text(f"no longer in the source, kept as they are: {_list(summary.gone)}"))
-    if summary.models and summary.models.failed:
-        console.print(Text(f"dbt failed: {_list(summary.models.failed)}", style="bold red"))
+    if summary.models:
+        _show_models(console, summary.models)
+
+
+def _show_models(console: Console, models: ModelsResult) -> None:
+    if models.missing:
+        console.print(Text(models.waiting, style="yellow"))
+    if models.warned:
+        console.print(Text(f"dbt warns: {_list(models.warned)}", style="yellow"))
+    if models.failed:
+        console.print(Text(f"dbt failed: {_list(models.failed)}", style="bold red"))
 
 
 def _list(names: Sequence[str]) -> str:

@@ -289,6 +289,19 @@ def test_a_new_day_is_built_without_any_change(source, warehouse, small_dbt):
     assert elt().models is None
 
 
+def test_what_is_in_the_views_sql_is_built_anew_when_it_changes(source, small_dbt, in_environment):
+    clinic(source)
+    settle(source)
+    elt()
+    in_environment.setenv("ELT_TIME_ZONE", "America/Chicago")
+    assert elt().models.reason == "the dbt project or ELT_TIME_ZONE changed"
+    assert elt().models is None
+    with pytest.raises(SystemExit):
+        build_models.main(["parse", "--vars", "as_of_date: 2026-01-01"])
+    assert elt().models.reason == "built by hand with --vars"
+    assert elt().models is None
+
+
 def test_a_failed_build_leaves_its_work_to_the_next_run(prefect, source, warehouse, small_dbt):
     clinic(source)
     elt()
@@ -299,7 +312,7 @@ def test_a_failed_build_leaves_its_work_to_the_next_run(prefect, source, warehou
     assert failed(elt).models.failed == ("test nobody_is_nobody: 1 row fails",)
     assert failed(lambda: retry(prefect, first)).models.failed == ("test nobody_is_nobody: 1 row fails",)
     (small_dbt / "tests/nobody_is_nobody.sql").unlink()
-    assert elt().models.reason == "the dbt project changed"
+    assert elt().models.reason == "the dbt project or ELT_TIME_ZONE changed"
     assert warehouse.run("SELECT count(*) FROM people WHERE l_name = 'nobody'") == [(1,)]
 
 
@@ -307,12 +320,14 @@ def test_models_wait_for_base_tables_that_are_not_there_yet(source, warehouse, s
     clinic(source)
     source.run("CREATE TABLE recall (PatNum bigint PRIMARY KEY) ENGINE=MyISAM")
     assert elt(tables=["recall"]).models.passed == 0
-    assert elt(tables=["patient"]).models.good
+    models = elt(tables=["patient"]).models
+    assert models.good
+    assert models.waiting == "models wait for base tables that are not there: appointment"
     assert warehouse.run("SELECT to_regclass('people') IS NOT NULL, to_regclass('visits'), to_regclass('both')") == [
         (True, None, None)
     ]
     assert warehouse.run("SELECT count(*) FROM reminders") == [(0,)]
-    elt()
+    assert elt().models.missing == ()
     assert warehouse.run("SELECT n FROM public.both") == [(5,)]
 
 

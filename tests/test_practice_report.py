@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
@@ -26,6 +28,7 @@ from deployments.databases import Databases
 from tasks import catalogue, charts, page, practice_report
 from tasks.figures import NO_COUNTERPART
 from tasks.subjects import SUBJECTS, everything
+from transfer.postgres import connect
 from transfer.settings import Warehouse
 
 AS_OF = date(2026, 3, 17)
@@ -74,22 +77,17 @@ def warehouse(module_databases: Databases) -> Warehouse:
     return settings_for(module_databases).warehouse
 
 
+def connected(databases: Databases) -> Any:
+    database = databases.warehouse
+    return psycopg2.connect(
+        host=database.host, port=database.port, dbname=database.name, user=database.user, password=database.password
+    )
+
+
 @pytest.fixture(scope="module")
 def marts(module_databases: Databases) -> Iterator[Any]:
     """The marts that the page reads, with the columns that their contracts describe, and rows of any kind."""
-    database = module_databases.warehouse
-    with (
-        closing(
-            psycopg2.connect(
-                host=database.host,
-                port=database.port,
-                dbname=database.name,
-                user=database.user,
-                password=database.password,
-            )
-        ) as connection,
-        connection.cursor() as cursor,
-    ):
+    with closing(connected(module_databases)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute("CREATE SCHEMA public_marts; CREATE SCHEMA public_intermediate")
         cursor.execute("CREATE TABLE public_intermediate.int_as_of_date AS SELECT %s::date AS as_of_date", [AS_OF])
@@ -278,8 +276,31 @@ def test_a_mart_that_is_missing_is_named_in_its_place(marts: Any, warehouse: War
         text = html.unescape(practice_report.report(warehouse, tmp_path / "practice.html").read_text())
     finally:
         marts.execute("ALTER TABLE public_marts.elsewhere RENAME TO recalls")
-    assert "public_marts.recalls is not in the warehouse: make dbt ARGS='build -s +recalls' builds it." in text
+    assert (
+        "public_marts.recalls is not in the warehouse: make dbt ARGS='build -s +recalls' builds it or says what it lacks."
+        in text
+    )
     assert text.count("is not in the warehouse") == 1
+
+
+def test_a_mart_that_a_build_replaces_is_read_before_or_after(
+    marts: Any, module_databases: Databases, warehouse: Warehouse, file: Path, tmp_path: Path
+):
+    replaced = (
+        "SET lock_timeout = '100ms'; ALTER TABLE public_marts.recalls RENAME TO old;"
+        "CREATE TABLE public_marts.recalls AS SELECT * FROM public_marts.old; DROP TABLE public_marts.old"
+    )
+    with closing(connected(module_databases)) as builder, builder.cursor() as cursor, ThreadPoolExecutor() as pool:
+        cursor.execute(replaced)
+        page = pool.submit(practice_report.report, warehouse, tmp_path / "practice.html")
+        with pytest.raises(FutureTimeout):
+            page.result(timeout=1)
+        builder.commit()
+        assert page.result().read_text() == file.read_text()
+        with connect(warehouse) as reading:
+            practice_report.Reader(reading, warehouse.schema_name, {})
+            with pytest.raises(psycopg2.errors.LockNotAvailable):
+                cursor.execute(replaced)
 
 
 def test_a_practice_without_records_has_a_page(marts: Any, warehouse: Warehouse, tmp_path: Path):

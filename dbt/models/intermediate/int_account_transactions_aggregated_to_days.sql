@@ -1,5 +1,5 @@
 {# A table, as the aging, the oldest charges and the patients' balances are reckoned from it, and it takes a scan of every ledger. #}
-{{ config(materialized='table', pre_hook="set local work_mem = '64MB'; set local jit = off", post_hook='analyze {{ this }}') }}
+{{ config(materialized='table', pre_hook="set local work_mem = '64MB'; set local jit = off; set local default_statistics_target = 20", post_hook='analyze {{ this }}') }}
 
 with
 

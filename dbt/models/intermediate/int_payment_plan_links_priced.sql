@@ -33,7 +33,6 @@ claim_procedures as (
 pay_splits as not materialized (
 
     select * from {{ ref('stg_opendental__pay_splits') }}
-    where payment_plan_id is null
 
 ),
 
@@ -103,11 +102,12 @@ procedure_insurance as (
 
 ),
 
+-- Splits of payment plans are left out by FILTER: PostgreSQL takes a WHERE on a key that may be 0 to leave few rows, and loops.
 procedure_payments as (
 
     select
         linked_procedures.payment_plan_link_id,
-        sum(pay_splits.split_amount) as amount
+        sum(pay_splits.split_amount) filter (where pay_splits.payment_plan_id is null) as amount
     from linked_procedures
     inner join pay_splits
         on pay_splits.procedure_id = linked_procedures.procedure_id
@@ -119,7 +119,7 @@ adjustment_payments as (
 
     select
         linked_adjustments.payment_plan_link_id,
-        sum(pay_splits.split_amount) as amount
+        sum(pay_splits.split_amount) filter (where pay_splits.payment_plan_id is null) as amount
     from linked_adjustments
     inner join pay_splits
         on pay_splits.adjustment_id = linked_adjustments.adjustment_id
