@@ -31,8 +31,6 @@ TARGET = ROOT / ".local" / "dbt"
 # Tests of what follows from the models' SQL, which runs with the whole project, so whenever that has changed: the keys of
 # views (those of base tables and marts are PostgreSQL's own), and that models keep what others have.
 OF_THE_MODELS = ("test_name:primary_key", "path:tests/models")
-# A view's SQL may have a variable in it, such as a past day to reckon receivables as of.
-BY_HAND = "built by hand with --vars"
 
 # What dbt says of a failed node, which may quote a row, and our words for it; the first match wins. PostgreSQL's own sentence
 # begins a line, so that a value which is quoted further on decides nothing.
@@ -186,10 +184,8 @@ def why_whole(project: str, built: Built | None) -> str:
     """Return why all models must be built, empty when what the last good build made still stands."""
     if built is None:
         return "never built"
-    if built.project == BY_HAND:
-        return BY_HAND
-    if built.project != project:
-        return "the dbt project or ELT_TIME_ZONE changed"
+    if built.project != project or built.overtaken:
+        return "the dbt project or its variables changed"
     return "" if built.complete else "a model's relation is missing"
 
 
@@ -212,13 +208,13 @@ def build(chosen: Settings, run_id: str) -> ModelsResult:
         planned = plan(chosen)
         if not planned.has_work:
             return ModelsResult("built by another run meanwhile")
+        begun = positions.note_begun(chosen.warehouse, run_id, planned.project)
         nodes = _invoke(chosen, planned)
         result = _result(planned, nodes, monotonic() - started)
         positions.note_built(
             chosen.warehouse,
-            run_id=run_id,
+            begun,
             good=result.good,
-            project=planned.project,
             numbers=planned.numbers,
             relations=[name for name in map(_relation, nodes) if name],
             selected=len(nodes),
@@ -341,13 +337,15 @@ def reason_of(message: str) -> str:
     return next((found.expand(words) for found, words in matches if found), "dbt gives up on it")
 
 
-def _forget_last_build(warehouse: Warehouse) -> None:
-    """Make the next run build everything."""
+def _note_build_by_hand(warehouse: Warehouse, limits: Limits, given: Sequence[str]) -> None:
+    """Let the next run build everything if the models or their variables are others than it has."""
+    if not {"build", "run", "seed"} & set(given):
+        return
+    has_variables = any(each.partition("=")[0] == "--vars" for each in given)
+    project = "with variables given by hand" if has_variables else project_hash(limits.time_zone)
     # Without etl_dbt_status nothing was built yet; what is wrong with a server dbt says better.
     with suppress(DatabaseFault):
-        positions.note_built(
-            warehouse, run_id=BY_HAND, good=True, project=BY_HAND, numbers={}, relations=[], selected=0, seconds=0.0
-        )
+        positions.note_begun(warehouse, "by hand", project)
 
 
 def main(given: Sequence[str]) -> int:
@@ -357,8 +355,7 @@ def main(given: Sequence[str]) -> int:
     except EltError as error:
         print(error, file=sys.stderr)
         return 2
-    if any(each.partition("=")[0] == "--vars" for each in given):
-        _forget_last_build(warehouse)
+    _note_build_by_hand(warehouse, limits, given)
     from dbt.cli.main import cli  # 3 s
 
     # Variables, as an option of that name in `given` wins over them, and not every command of dbt knows each option.

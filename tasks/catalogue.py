@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tasks import files
 from transfer.errors import EltError
 from transfer.settings import ROOT
 
@@ -137,8 +138,18 @@ def _metric(subject: str, mart: str, entry: dict[str, Any]) -> Metric:
 FIELDS = ("name", "label", "unit", "definition", "expression")
 
 
+def main(given: Sequence[str]) -> int:
+    """Write the page to the files that are named, or print it."""
+    try:
+        for name in given:
+            files.replace(Path(name), page())
+        if not given:
+            print(page(), end="")
+    except EltError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        Path(name).write_text(page(), encoding="utf-8")
-    if not sys.argv[1:]:
-        print(page(), end="")
+    sys.exit(main(sys.argv[1:]))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tasks import files
 from tasks.build_models import PROJECT, environment
 from transfer.errors import EltError
 from transfer.settings import ROOT, Limits, Warehouse
@@ -43,21 +44,19 @@ def write(warehouse: Warehouse, limits: Limits, file: Path) -> bool:
         if not dbtRunner().invoke([*quiet, "docs", "generate", "--static", *given]).success:
             return False
         page = (Path(folder) / "static_index.html").read_text(encoding="utf-8")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(page.replace("<head>", f"<head>{POLICY}", 1), encoding="utf-8")
+    files.replace(file, page.replace("<head>", f"<head>{POLICY}", 1))
     return True
 
 
 def main(given: Sequence[str]) -> int:
     """Write the page to the file that is named, or to reports/dbt.html."""
+    file = Path(given[0]) if given else FILE
     try:
-        warehouse, limits = Warehouse.read(), Limits.read()
+        if not write(Warehouse.read(), Limits.read(), file):
+            return 1
     except EltError as error:
         print(error, file=sys.stderr)
         return 2
-    file = Path(given[0]) if given else FILE
-    if not write(warehouse, limits, file):
-        return 1
     print(f"{file}: open it in a browser; the round button in the corner shows the lineage")
     return 0
 

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 
-from tasks import page
+from tasks import files, page
 from tasks.catalogue import CatalogueError, Metric, metrics
 from tasks.charts import Row, Table
 from tasks.figures import Figure, Headline
@@ -158,7 +158,7 @@ def report(warehouse: Warehouse, file: Path) -> Path:
         raise CatalogueError(f"no mart defines {', '.join(sorted(undefined))}.")
     with connect(warehouse) as connection:
         read = _read(Reader(connection, warehouse.schema_name, defined), f"{warehouse.schema_name}_marts")
-    _write(file, page.written(read, defined))
+    files.replace(file, page.written(read, defined))
     return file
 
 
@@ -178,17 +178,6 @@ def _read(reader: Reader, schema: str) -> page.Read:
             if each not in missing
         },
     )
-
-
-def _write(file: Path, text: str) -> None:
-    """Replace the file at once: whoever has it open reads the old page or the new one."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_name(f".{file.name}.unfinished")
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(file)
-    except OSError as error:
-        raise EltError(f"{file} cannot be written: {error.strerror}.") from None
 
 
 def main(given: Sequence[str]) -> int:

@@ -81,7 +81,8 @@ class Summary:
             parts.append(f"{self.rotated} verified by rotation")
         if self.models:
             warned = f"{len(self.models.warned)} warned, " if self.models.warned else ""
-            parts.append(f"dbt {self.models.passed} passed, {warned}{len(self.models.failed)} failed")
+            skipped = f", {self.models.skipped} skipped" if self.models.skipped else ""
+            parts.append(f"dbt {self.models.passed} passed, {warned}{len(self.models.failed)} failed{skipped}")
         red = ", ".join(
             [
                 *(result.table for result in self.failed),

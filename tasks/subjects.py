@@ -66,7 +66,7 @@ SUBJECTS = (
                 "The twelve codes with the most production, last 12 months",
                 ranked(
                     "production_by_procedure_code",
-                    "procedure_code || ' ' || procedure_description",
+                    "concat_ws(' ', procedure_code, procedure_description)",
                     "production_by_code",
                     "procedures_completed",
                     "average_fee",

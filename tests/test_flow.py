@@ -294,11 +294,11 @@ def test_what_is_in_the_views_sql_is_built_anew_when_it_changes(source, small_db
     settle(source)
     elt()
     in_environment.setenv("ELT_TIME_ZONE", "America/Chicago")
-    assert elt().models.reason == "the dbt project or ELT_TIME_ZONE changed"
+    assert elt().models.reason == "the dbt project or its variables changed"
     assert elt().models is None
     with pytest.raises(SystemExit):
-        build_models.main(["parse", "--vars", "as_of_date: 2026-01-01"])
-    assert elt().models.reason == "built by hand with --vars"
+        build_models.main(["run", "-s", "nothing", "--vars", "as_of_date: 2026-01-01"])
+    assert elt().models.reason == "the dbt project or its variables changed"
     assert elt().models is None
 
 
@@ -312,8 +312,25 @@ def test_a_failed_build_leaves_its_work_to_the_next_run(prefect, source, warehou
     assert failed(elt).models.failed == ("test nobody_is_nobody: 1 row fails",)
     assert failed(lambda: retry(prefect, first)).models.failed == ("test nobody_is_nobody: 1 row fails",)
     (small_dbt / "tests/nobody_is_nobody.sql").unlink()
-    assert elt().models.reason == "the dbt project or ELT_TIME_ZONE changed"
+    assert elt().models.reason == "the dbt project or its variables changed"
     assert warehouse.run("SELECT count(*) FROM people WHERE l_name = 'nobody'") == [(1,)]
+
+
+def test_what_a_failed_build_of_other_models_left_is_built_anew(source, warehouse, small_dbt):
+    clinic(source)
+    settle(source)
+    elt()
+    model, test = small_dbt / "models/both.sql", small_dbt / "tests/nobody_is_nobody.sql"
+    before = model.read_text(), test.read_text()
+    model.write_text("select 99 as n from {{ ref('people') }} cross join {{ ref('visits') }}")
+    test.write_text("select * from {{ ref('both') }}")
+    assert failed(elt).models.failed[0].startswith("test nobody_is_nobody")
+    assert warehouse.run("SELECT n FROM public.both LIMIT 1") == [(99,)]
+    model.write_text(before[0])
+    test.write_text(before[1])
+    assert elt().models.reason == "the dbt project or its variables changed"
+    assert warehouse.run("SELECT n FROM public.both") == [(5,)]
+    assert elt().models is None
 
 
 def test_models_wait_for_base_tables_that_are_not_there_yet(source, warehouse, small_dbt):

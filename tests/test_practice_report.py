@@ -411,5 +411,10 @@ def test_what_is_missing_is_said_in_one_sentence(
 
 def test_a_folder_that_cannot_be_written_is_said(surroundings: None, tmp_path: Path, capfd: Any):
     (tmp_path / "taken").touch()
-    assert practice_report.main([str(tmp_path / "taken" / "page.html")]) == 2
-    assert "cannot be written" in capfd.readouterr().err
+    (tmp_path / "folder").mkdir()
+    for name, why in (("taken/page.html", "cannot be written"), ("folder", "is a folder")):
+        for program in (practice_report, catalogue):
+            assert program.main([str(tmp_path / name)]) == 2
+            (sentence,) = capfd.readouterr().err.splitlines()
+            assert f"{tmp_path / name} {why}" in sentence
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "taken"]

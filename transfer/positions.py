@@ -310,12 +310,16 @@ def note_standardized(
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The last good build of the models: of which project, from which base tables, when, and whether its relations stand."""
+    """The last good build of the models: of which project, from which base tables, when, and whether its relations stand.
+
+    It is overtaken when a build of another project was begun since, whose relations may stand in the place of its own.
+    """
 
     project: str
     positions: dict[str, int]
     before_today: bool
     complete: bool
+    overtaken: bool
 
 
 def base_tables(warehouse: Warehouse) -> dict[str, int]:
@@ -333,42 +337,55 @@ def last_build(warehouse: Warehouse, time_zone: str) -> Built | None:
     with postgres.connect(warehouse) as connection:
         found = connection.rows(
             "reading etl_dbt_status",
-            "SELECT project_hash, positions, relations, (built_at AT TIME ZONE $1)::date < (now() AT TIME ZONE $1)::date"
-            f" FROM {_builds(warehouse)} WHERE good ORDER BY id DESC LIMIT 1",
+            "SELECT project_hash, positions, relations, (built_at AT TIME ZONE $1)::date < (now() AT TIME ZONE $1)::date,"
+            f" EXISTS (SELECT FROM {_builds(warehouse)} AS later WHERE later.id > last.id AND later.project_hash <> last.project_hash)"
+            f" FROM {_builds(warehouse)} AS last WHERE good ORDER BY id DESC LIMIT 1",
             (time_zone,),
         )
         if not found:
             return None
-        project, numbers, relations, before_today = found[0]
+        project, numbers, relations, before_today, overtaken = found[0]
         ((missing,),) = connection.rows(
             "looking for the models",
             "SELECT count(*) FROM json_array_elements_text($1::text::json) AS relation WHERE to_regclass(relation) IS NULL",
             (relations,),
         )
-    return Built(str(project), json.loads(numbers), bool(before_today), not missing)
+    return Built(str(project), json.loads(numbers), bool(before_today), not missing, bool(overtaken))
+
+
+def note_begun(warehouse: Warehouse, run_id: str, project: str) -> int:
+    """Write down that a build begins, and return its number; unless more comes of it, it counts as failed."""
+    with postgres.connect(warehouse) as connection:
+        ((build,),) = connection.rows(
+            "writing etl_dbt_status",
+            f"INSERT INTO {_builds(warehouse)} (run_id, good, project_hash, positions, relations, selected, seconds)"
+            " VALUES ($1, false, $2, '{}', '[]', 0, 0) RETURNING id",
+            (run_id, project),
+        )
+        connection.commit()
+    return int(build)
 
 
 def note_built(
     warehouse: Warehouse,
+    build: int,
     *,
-    run_id: str,
     good: bool,
-    project: str,
     numbers: dict[str, int],
     relations: Sequence[str],
     selected: int,
     seconds: float,
 ) -> None:
-    """Write down a build; a partial one keeps the relations of those before."""
+    """Write down how a build ended; a partial one keeps the relations of those before."""
     with postgres.connect(warehouse) as connection:
         connection.run(
             "writing etl_dbt_status",
-            f"INSERT INTO {_builds(warehouse)} (run_id, good, project_hash, positions, relations, selected, seconds)"
-            " SELECT $1, $2, $3, $4, coalesce((SELECT json_agg(DISTINCT relation) FROM (SELECT json_array_elements_text($5::text::json)"
-            " UNION SELECT json_array_elements_text(relations::json) FROM"
-            f" (SELECT relations FROM {_builds(warehouse)} WHERE good AND project_hash = $3 ORDER BY id DESC LIMIT 1) AS last"
-            ") AS all_of_them (relation)), '[]')::text, $6, $7",
-            (run_id, good, project, json.dumps(numbers), json.dumps(list(relations)), selected, seconds),
+            f"UPDATE {_builds(warehouse)} AS build SET good = $2, positions = $3, selected = $5, seconds = $6,"
+            " relations = coalesce((SELECT json_agg(DISTINCT relation) FROM (SELECT json_array_elements_text($4::text::json)"
+            " UNION SELECT json_array_elements_text(relations::json) FROM (SELECT relations"
+            f" FROM {_builds(warehouse)} AS last WHERE last.good AND last.project_hash = build.project_hash"
+            " ORDER BY id DESC LIMIT 1) AS last) AS all_of_them (relation)), '[]')::text WHERE id = $1",
+            (build, good, json.dumps(numbers), json.dumps(list(relations)), selected, seconds),
         )
         connection.commit()
 

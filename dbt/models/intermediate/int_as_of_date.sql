@@ -1,3 +1,6 @@
+{# A table: a view would go on to the next day between two builds, and within one around midnight. #}
+{{ config(materialized='table') }}
+
 with
 
 today as (

@@ -27,7 +27,8 @@ final as (
     from claim_procedures
     left join procedures
         on procedures.procedure_id = claim_procedures.procedure_id
-    where claim_procedures.claim_procedure_status_code in (0, 1)
+    -- What was received, but on no day, is expected on none.
+    where (claim_procedures.claim_procedure_status_code = 0 or (claim_procedures.claim_procedure_status_code = 1 and claim_procedures.payment_date is not null))
         and (claim_procedures.procedure_id is null or procedures.procedure_id is not null)
         and (claim_procedures.estimated_payment <> 0 or claim_procedures.write_off <> 0)
 

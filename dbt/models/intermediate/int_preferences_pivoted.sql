@@ -26,6 +26,23 @@ pivoted as (
 
 ),
 
+-- A day that no calendar has (the 30th of February) becomes another one, not an error.
+dated as (
+
+    select
+        *,
+        case
+            when last_aging ~ '^\d{4}-\d{2}-\d{2}' and last_aging !~ '^0000'
+                then cast(
+                    cast(left(last_aging, 4) || '-01-01' as date)
+                    + make_interval(months => cast(substr(last_aging, 6, 2) as integer) - 1, days => cast(substr(last_aging, 9, 2) as integer) - 1)
+                    as date
+                )
+        end as last_aging_day
+    from pivoted
+
+),
+
 final as (
 
     select
@@ -37,14 +54,14 @@ final as (
         cast(case when payment_plans in ('1', '2', '3', '4') then payment_plans else '2' end as integer) as payment_plans_version,
         cast(case when payment_plan_days ~ '^\d{1,4}$' then payment_plan_days else '0' end as integer) as payment_plan_bill_in_advance_days,
         coalesce(payment_plan_link_dating = '1', false) as is_payment_plan_link_dated_by_production,
-        cast(case when last_aging ~ '^\d{4}-\d{2}-\d{2}' then left(last_aging, 10) end as date) as last_aging_date,
+        case when to_char(last_aging_day, 'YYYY-MM-DD') = left(last_aging, 10) then last_aging_day end as last_aging_date,
         cast(case when broken_appointment_codes in ('0', '1', '2', '3') then broken_appointment_codes else '0' end as integer) as broken_appointment_procedure_mode,
         nullif(cast(case when broken_appointment_adjustment ~ '^\d{1,18}$' then broken_appointment_adjustment else '0' end as bigint), 0) as broken_appointment_adjustment_type_id,
         case when recall_types ~ '^\d+(,\d+)*$' then recall_types end as recall_types_showing,
         coalesce(recall_exclusion = '1', false) as is_recall_excluded_by_any_future_appointment,
         coalesce(balances_with_insurance <> '1', true) as is_balance_less_insurance_estimate,
         title as practice_title
-    from pivoted
+    from dated
 
 )
 

@@ -12,10 +12,11 @@ claim_procedures as (
 
 ),
 
+-- Claim procedures whose claim does not exist are compared with nothing.
 compared as (
 
     select
-        claims.claim_id,
+        coalesce(claims.claim_id, claim_procedures.claim_id) as claim_id,
         claims.patient_id,
         claims.claim_type,
         claims.claim_status,
@@ -25,7 +26,7 @@ compared as (
         coalesce(amounts.ours, 0) as ours,
         coalesce(amounts.opendentals, 0) as opendentals
     from claims
-    left join claim_procedures
+    full join claim_procedures
         on claim_procedures.claim_id = claims.claim_id
     cross join lateral (
         values

@@ -1,10 +1,8 @@
 with
 
--- a partial one is still being entered
 claim_payments as (
 
     select * from {{ ref('stg_opendental__claim_payments') }}
-    where not is_partial
 
 ),
 
@@ -25,14 +23,21 @@ claim_procedure_sums as (
 
 ),
 
+-- A partial payment is still being entered. What is on one that does not exist is compared with nothing.
 compared as (
 
     select
-        claim_payments.*,
+        coalesce(claim_payments.claim_payment_id, claim_procedure_sums.claim_payment_id) as claim_payment_id,
+        claim_payments.check_date,
+        claim_payments.carrier_name,
+        claim_payments.clinic_id,
+        claim_payments.updated_at,
+        coalesce(claim_payments.check_amount, 0) as check_amount,
         coalesce(claim_procedure_sums.insurance_payment, 0) as insurance_payment
     from claim_payments
-    left join claim_procedure_sums
+    full join claim_procedure_sums
         on claim_procedure_sums.claim_payment_id = claim_payments.claim_payment_id
+    where not coalesce(claim_payments.is_partial, false)
 
 ),
 

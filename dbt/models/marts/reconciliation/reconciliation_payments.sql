@@ -23,10 +23,11 @@ split_sums as (
 
 ),
 
+-- Splits whose payment does not exist are compared with nothing.
 compared as (
 
     select
-        payments.payment_id,
+        coalesce(payments.payment_id, split_sums.payment_id) as payment_id,
         payments.patient_id,
         payments.clinic_id,
         payments.payment_date,
@@ -35,13 +36,13 @@ compared as (
         coalesce(split_sums.split_amount, 0) as ours,
         checks.opendentals
     from payments
-    left join split_sums
+    full join split_sums
         on split_sums.payment_id = payments.payment_id
     cross join lateral (
         values
-            ('payment', payments.payment_amount, true),
+            ('payment', coalesce(payments.payment_amount, 0), true),
             -- a transfer takes from one provider what it gives to another
-            ('income transfer', 0, payments.payment_type_id is null)
+            ('income transfer', 0, payments.payment_id is not null and payments.payment_type_id is null)
     ) as checks (check_name, opendentals, is_due)
     where checks.is_due
 
