@@ -26,7 +26,7 @@ demo: install ## start private servers, fill a synthetic clinic and run the whol
 	@$(BIN)/python -m deployments.demo
 
 test: install ## run the test suite on private servers
-	@$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile
+	@$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 properties: install ## send random tables the whole way for half an hour: make properties SECONDS=600
 	@ELT_TEST_PROPERTY_SECONDS=$(or $(SECONDS),1800) $(BIN)/python -m pytest tests/test_properties.py

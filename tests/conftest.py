@@ -28,6 +28,31 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "only_on(product, reason): a test of what only MariaDB or only MySQL has")
 
 
+# Files that take a minute or more: they are shared out first, lest one process is left with them at the end.
+LONGEST_FIRST = (
+    "test_command_line",
+    "test_flow",
+    "test_dbt_project",
+    "test_kills",
+    "test_verification",
+    "test_deployments",
+    "test_reconciliation",
+    "test_watermarks",
+    "test_clinic",
+    "test_path",
+    "test_privacy",
+    "test_gone_tables",
+    "test_practice_report",
+    "test_properties",
+    "test_histories",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 @dataclass(frozen=True)
 class Client:
     """A plain administrator's connection, independent of the pipeline's own code."""
