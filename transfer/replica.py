@@ -422,16 +422,19 @@ def _bytes(side: str, column: Column) -> str:
 def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, *, alike: bool) -> Hop:
     _prove(lock, shadow.name, shadow)
     inserted, deleted = _surplus(lock, shadow) if alike else (shadow.rows, 0)
+    unchanged = alike and not inserted and not deleted
+    if unchanged:
+        _follow_counter(lock, limits, shadow.each, lock.table)
+    else:
+        _build_keys(lock, limits, shadow)
     seconds = monotonic() - verdict.started
     hop = Hop("extract", shadow.rows, inserted, 0, deleted, seconds, replaced=not alike, bytes=shadow.bytes)
-    if alike and not hop.changed:
-        _follow_counter(lock, limits, shadow.each, lock.table)
+    if unchanged:
         with extracts.transaction(lock):
             extracts.note(lock, verdict, hop, "complete")
             extracts.forget_progress(lock)
         _drop(lock, shadow.name)
         return hop
-    _build_keys(lock, limits, shadow)
     with extracts.transaction(lock):
         intent = extracts.note(lock, verdict, hop, "intent")
     _rename(lock, limits, shadow)

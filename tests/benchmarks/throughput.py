@@ -1,0 +1,260 @@
+"""How near first loads come to what the servers need when the bytes are ready: LOAD DATA, COPY BINARY and reading alone."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psycopg2
+from lab import FOLDER, Cost, Peak, measured, servers, targets, write_result
+from oracle import ask
+from runs import run
+
+from deployments.clinic import create
+from deployments.servers import Servers
+from transfer import mysql, postgres, raw, source
+from transfer.definition import as_replica
+from transfer.layout import raw_fields, raw_key
+from transfer.settings import Settings
+from transfer.table import SourceTable, TableResult
+
+# A wide table, a long one and a texty one, with the rows that they are given.
+SAMPLES = {"procedurelog": 400_000, "securitylog": 1_000_000, "sheetfield": 600_000}
+WORKERS = 4
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A table whose bytes are ready: for LOAD DATA, with the statements around it, and for COPY BINARY."""
+
+    name: str
+    rows: int
+    lines: Path
+    create: str
+    load: str
+    keys: str
+    copy: Path
+    columns: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Round:
+    """Seconds by what was done, and what the pipeline's run cost."""
+
+    seconds: dict[str, float]
+    cost: Cost
+    peak: int
+
+
+def main() -> None:
+    """Print the ratios of each sample and of the whole clinic, and keep them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--patients", type=int, default=3000, help="size of the clinic (%(default)s)")
+    parser.add_argument("--share", type=float, default=1.0, help="of the samples' rows (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="of everything in turns (%(default)s)")
+    options = parser.parse_args()
+    with servers() as found, targets(found) as clinic:
+        with closing(found.source.connect(clinic.source.db)) as connection:
+            made = create(connection, options.patients, 1, None)
+            for name, rows in SAMPLES.items():
+                grow(connection, name, int(rows * options.share))
+        tables = [each for each in source.survey(clinic.source, clinic.limits).tables if each.size.rows]
+        print(
+            f"{sum(each.size.rows for each in tables):,} rows in {len(tables)} of {len(made.counts)} tables", flush=True
+        )
+        ready = prepared(found, clinic, tables)
+        samples = [each for each in ready if each.name in SAMPLES]
+        kept = [(f"{each.name}, {each.rows:,} rows", [each]) for each in samples]
+        kept.append((f"the whole clinic, {sum(each.rows for each in ready):,} rows", ready))
+        figures = {name: [one_round(found, clinic, each) for _ in range(options.rounds)] for name, each in kept}
+    report(figures)
+    write_result("throughput", {name: [asdict(each) for each in rounds] for name, rounds in figures.items()})
+
+
+def grow(connection: Any, table: str, rows: int) -> None:
+    """Double a table's rows until there are so many."""
+    columns = [row[0] for row in ask(connection, f"SHOW COLUMNS FROM `{table}`")]
+    key, others = columns[0], ", ".join(f"`{name}`" for name in columns[1:])
+    while True:
+        ((held, last),) = ask(connection, f"SELECT COUNT(*), MAX(`{key}`) FROM `{table}`")
+        if held >= rows:
+            return
+        ask(
+            connection,
+            f"INSERT INTO `{table}` (`{key}`, {others}) SELECT `{key}` + {last}, {others} FROM `{table}`"
+            f" ORDER BY `{key}` LIMIT {rows - held}",
+        )
+
+
+def prepared(servers: Servers, clinic: Settings, tables: Sequence[SourceTable]) -> list[Ready]:
+    """Write each table's rows as LOAD DATA reads them, and, from a replica and a `raw` that the pipeline fills, as COPY does."""
+    folder = FOLDER / "ready"
+    folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    with targets(servers, clinic) as settings:
+        run(settings)
+        return [_ready(folder, settings, each) for each in tables]
+
+
+def _ready(folder: Path, settings: Settings, each: SourceTable) -> Ready:
+    table, limits = each.table, settings.limits
+    lines, copy = folder / f"{table.name}.tsv", folder / f"{table.name}.copy"
+    rows = 0
+    with lines.open("wb") as file:
+        for page, _ in source.pages(settings.source, limits, each):
+            file.write(mysql.encode(page.select(range(page.num_columns - 1))))
+            rows += page.num_rows
+    definition = as_replica(source.definition(settings.source, limits, table.name), table.name)
+    adding = ", ".join(f"ADD {key}" for key in definition.keys)
+    with copying(settings) as cursor, copy.open("wb") as file:
+        cursor.copy_expert(f'COPY raw."{table.name}" TO STDOUT (FORMAT binary)', file)
+    return Ready(
+        table.name,
+        rows,
+        lines,
+        definition.create,
+        mysql.load_statement(table.name, table.stored, str(lines)),
+        f"ALTER TABLE `{table.name}` {adding}" if adding else "",
+        copy,
+        ", ".join(f"{postgres.quote(field.name)} {field.type}" for field in raw_fields(table)),
+        ", ".join(map(postgres.quote, raw_key(table))),
+    )
+
+
+class copying:  # noqa: N801 - a context manager, used as one
+    """A cursor of the warehouse whose work is committed at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect."""
+        place = settings.warehouse
+        self._connection = psycopg2.connect(
+            host=place.host,
+            port=place.port,
+            dbname=place.db,
+            user=place.user,
+            password=place.password.get_secret_value(),
+        )
+
+    def __enter__(self) -> Any:
+        """Give a cursor."""
+        return self._connection.cursor()
+
+    def __exit__(self, *_: object) -> None:
+        """Commit."""
+        self._connection.commit()
+        self._connection.close()
+
+
+def one_round(servers: Servers, clinic: Settings, ready: Sequence[Ready]) -> Round:
+    """Measure the limits and the pipeline, each into databases of its own, the largest tables first."""
+    largest = sorted(ready, key=lambda each: -each.lines.stat().st_size)
+    names = [each.name for each in ready]
+    whole = len(ready) > 1
+    seconds: dict[str, float] = {}
+    with targets(servers, clinic) as settings:
+        seconds["LOAD DATA"] = timed(largest, lambda each: load_ready(settings, each))
+        seconds["COPY"] = timed(largest, lambda each: copy_ready(settings, each))
+    with targets(servers, clinic) as settings:
+        gc.collect()
+        mysql.close_readers()
+        peak = Peak()
+        peak.start()
+        with measured(servers) as costs:
+            results = run(settings, *([] if whole else names))
+            mysql.close_readers()  # their CPU counts once they have ended
+        peak.stop()
+        seconds |= {"run": costs[0].wall} | hops(results)
+        found = {each.table.name: each for each in source.survey(clinic.source, clinic.limits, names).tables}
+        seconds["read source"] = timed(largest, lambda each: read_source(clinic, found[each.name]))
+        seconds["read replica"] = timed(largest, lambda each: read_replica(settings, found[each.name]))
+    print(", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()), flush=True)
+    return Round(seconds, costs[0], peak.bytes)
+
+
+def timed(ready: Sequence[Ready], doing: Callable[[Ready], None]) -> float:
+    """Return the seconds that it takes for all tables, several at once."""
+    started = time.monotonic()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(doing, ready))
+    return time.monotonic() - started
+
+
+def load_ready(settings: Settings, each: Ready) -> None:
+    """LOAD DATA of the ready file, then the secondary keys."""
+    with mysql.connect(settings.replica, settings.limits, writes=True) as connection, connection.cursor() as cursor:
+        cursor.execute(each.create)
+        cursor.execute(each.load)
+        connection.commit()
+        if each.keys:
+            cursor.execute(each.keys)
+
+
+def copy_ready(settings: Settings, each: Ready) -> None:
+    """COPY BINARY of the ready file, then the primary key."""
+    with copying(settings) as cursor, each.copy.open("rb") as file:
+        name = f"ready.{postgres.quote(each.name)}"
+        cursor.execute("SELECT pg_advisory_xact_lock(1); CREATE SCHEMA IF NOT EXISTS ready; COMMIT")
+        cursor.execute(f"CREATE TABLE {name} ({each.columns})")
+        cursor.copy_expert(f"COPY {name} FROM STDIN (FORMAT binary)", file)
+        if each.key:
+            cursor.execute(f"ALTER TABLE {name} ADD PRIMARY KEY ({each.key})")
+
+
+def read_source(settings: Settings, each: SourceTable) -> None:
+    """Read every page as an extract does, and let it go."""
+    for _ in source.pages(settings.source, settings.limits, each):
+        pass
+
+
+def read_replica(settings: Settings, each: SourceTable) -> None:
+    """Read every page as a load does, and let it go."""
+    for _ in mysql.pages(settings.replica, settings.limits, each.table, raw.select(each.table), size=each.size):
+        pass
+
+
+def hops(results: Mapping[str, TableResult]) -> dict[str, float]:
+    """Return the seconds of each hop, summed over the tables."""
+    named: dict[str, float] = {}
+    for result in results.values():
+        assert result.good, result.sentence
+        for hop in result.hops:
+            named[hop.name] = named.get(hop.name, 0.0) + hop.seconds
+    return named
+
+
+def report(figures: Mapping[str, Sequence[Round]]) -> None:
+    """Print the medians and ratios."""
+    print(
+        "\n| | LOAD DATA | replica hop | ratio | reading | COPY | raw hop | both ÷ raw hop | run | run ÷ limits | MB |"
+    )
+    print("|---" * 11 + "|")
+    for name, rounds in figures.items():
+        print(f"| {name} | {' | '.join(_cells(rounds))} |")
+
+
+def _cells(rounds: Sequence[Round]) -> Iterator[str]:
+    middle = {name: median(each.seconds[name] for each in rounds) for name in rounds[0].seconds}
+    yield f"{middle['LOAD DATA']:.1f}"
+    yield f"{middle['extract']:.1f}"
+    yield f"{middle['LOAD DATA'] / middle['extract']:.2f}"
+    yield f"{middle['read replica']:.1f}"
+    yield f"{middle['COPY']:.1f}"
+    yield f"{middle['load']:.1f}"
+    yield f"{(middle['read replica'] + middle['COPY']) / middle['load']:.2f}"
+    yield f"{middle['run']:.1f}"
+    yield f"{middle['run'] / (middle['LOAD DATA'] + middle['COPY']):.2f}"
+    yield f"{max(each.peak for each in rounds) / 1e6:.0f}"
+
+
+if __name__ == "__main__":
+    main()
