@@ -204,7 +204,7 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
     how = evidence.how_read(
         chosen.limits, each, recorded, work.now, forced=work.forced, verified=bool(work.plan.verify)
     )
-    method, shadow = _read(work, how, definition)
+    method, shadow = _read(work, how, definition, counted)
     _, afterwards = source.look(chosen.source, chosen.limits, name, work.plan.version)
     held = source.count(chosen.source, chosen.limits, afterwards)
     unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.total))
@@ -228,15 +228,19 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
     return _Step((hop,), (Finding("replica", "changed", "", missed),) if missed else ())
 
 
-def _read(work: _Work, how: How, definition: str) -> tuple[str, Shadow]:
-    """Read what the replica is to have; return by which method that was possible."""
+def _read(work: _Work, how: How, definition: str, counted: int) -> tuple[str, Shadow]:
+    """Read what the replica is to have of a table of so many rows; return by which method that was possible."""
     chosen, each = work.chosen, work.each
     if how.method == evidence.RELOAD:
-        return how.method, _read_whole(work, definition)
+        return how.method, _read_whole(work, definition, counted)
     if replica.mergeable(work.lock, chosen.limits, each, definition):
         return how.method, _read_differing(work, definition, how.since if how.method == evidence.INCREMENTAL else None)
     seed = replica.seed(work.lock, chosen.limits, each, definition, work.now)
-    return (evidence.COMPARE, _read_into(work, seed)) if seed else (evidence.RELOAD, _read_whole(work, definition))
+    return (
+        (evidence.COMPARE, _read_into(work, seed))
+        if seed
+        else (evidence.RELOAD, _read_whole(work, definition, counted))
+    )
 
 
 def _accepted(work: _Work) -> bool:
@@ -245,10 +249,12 @@ def _accepted(work: _Work) -> bool:
     return work.plan.accept_shrink or (held is not None and held >= work.chosen.limits.second_look_seconds)
 
 
-def _read_whole(work: _Work, definition: str) -> Shadow:
+def _read_whole(work: _Work, definition: str, counted: int) -> Shadow:
     """Read all rows, going on where a killed run stopped."""
     chosen, each = work.chosen, work.each
     shadow = replica.shadow(work.lock, chosen.limits, each, definition, work.now)
+    if not counted:  # it is counted again afterwards
+        return shadow
     for page, last in source.pages(chosen.source, chosen.limits, each, Range(shadow.last)):
         shadow = replica.append(work.lock, shadow, page, last)
     return shadow
@@ -361,7 +367,7 @@ def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> 
     totals = replica.totals(chosen.replica, chosen.limits, each.table, scope)
     rows = totals.rows if scope.whole else extracted.rows
     origin = raw.Origin(generation, extracted.id, extracted.run_id, work.run_id, totals, rows, scope)
-    pages = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table), scope)
+    pages = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table), scope) if totals.rows else ()
     hop, altered = raw.load(chosen.warehouse, chosen.limits, each.table, work.lock.fence, origin, pages)
     return _Step((hop,), altered=altered, scope=scope)
 

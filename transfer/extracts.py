@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from transfer import mysql
 from transfer import scope as scopes
-from transfer.errors import GONE, DatabaseFault, TableBusy
+from transfer.errors import GONE, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, TableBusy
 from transfer.mysql import quote
 from transfer.scope import EVERYTHING, Key, Scope
 from transfer.settings import Limits, Replica
@@ -73,18 +73,14 @@ def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None, *
     Who holds the lock of a table that was `counted` before need not do so again: its rows are those that are recorded.
     """
     with mysql.connect(replica, limits) as connection:
-        present: dict[str, tuple[datetime, str]] = {
-            name: (created, engine)
-            for name, created, engine in ask(
-                connection, "listing its tables", f"SELECT TABLE_NAME, CREATE_TIME, COALESCE(ENGINE, '') {FROM_TABLES}"
-            )
-        }
-        if "etl_extract_status" not in present or "etl_replica" not in present:
-            return State("", {})
-        if _lacks(connection, "etl_extract_status", "read_from"):
-            return State("", {})
-        generation = ask(connection, "asking which copy it is", "SELECT generation FROM etl_replica")
-        newest = _newest(connection, only)
+        try:
+            generation = ask(connection, "asking which copy it is", "SELECT generation FROM etl_replica")
+            newest = _newest(connection, only)
+        except DatabaseFault as fault:
+            if fault.code in MISSING_TABLE | MISSING_COLUMN:  # never prepared, or by an earlier release
+                return State("", {})
+            raise
+        present = _present(connection, only)
         recorded = {entry.table_name: entry.rows_total for entry in newest if entry.table_name in present}
         counts = _counts(connection, list(recorded)) if counted else recorded
     return State(
@@ -94,6 +90,22 @@ def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None, *
             for entry in newest
         },
     )
+
+
+def _present(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[datetime, str]]:
+    """Return when each table was created, and its engine; of those named without opening all the others."""
+    found = ask(
+        connection,
+        "listing its tables",
+        f"SELECT TABLE_NAME, CREATE_TIME, COALESCE(ENGINE, '') {FROM_TABLES}{among(only)}",
+        only or None,
+    )
+    return {name: (created, engine) for name, created, engine in found}
+
+
+def among(names: Sequence[str] | None) -> str:
+    """Return the condition that leaves only the tables named, all of them if none are."""
+    return f" AND TABLE_NAME IN ({', '.join(['%s'] * len(names))})" if names else ""
 
 
 def _lacks(connection: mysql.Connection, table: str, column: str) -> bool:
@@ -140,13 +152,12 @@ class _Entry(NamedTuple):
 
 def _newest(connection: mysql.Connection, only: Sequence[str] | None) -> list[_Entry]:
     """Return each table's newest complete entry."""
-    named = f" AND table_name IN ({', '.join(['%s'] * len(only))})" if only else ""
     found = ask(
         connection,
         "reading etl_extract_status",
         f"SELECT {', '.join(_Entry._fields)} FROM etl_extract_status JOIN"
         " (SELECT MAX(id) AS id, COALESCE(MAX(IF(scope = 'nothing', NULL, id)), 0) AS changed_id FROM etl_extract_status"
-        f" WHERE state = 'complete'{named} GROUP BY table_name) AS newest USING (id)",
+        f" WHERE state = 'complete'{among(only)} GROUP BY table_name) AS newest USING (id)",
         only or None,
     )
     return [_Entry(*row) for row in found]

@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from typing import Literal, NamedTuple
 
 from transfer import postgres, schemas
-from transfer.errors import TableBusy
+from transfer.errors import MISSING_TABLE, DatabaseFault, TableBusy
 from transfer.layout import fit, snake_case
 from transfer.postgres import Place
 from transfer.schemas import SchemaChange
@@ -96,10 +96,12 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None, *, counted: b
     Who holds the lock of a table that was `counted` before need not do so again: its rows are those that are recorded.
     """
     with postgres.connect(warehouse) as connection:
-        status = connection.rows("looking for the status tables", "SELECT to_regclass($1)::text", (_status(warehouse),))
-        if not status[0][0]:
-            return {}
-        found = _rows(connection, warehouse, only)
+        try:
+            found = _rows(connection, warehouse, only)
+        except DatabaseFault as fault:
+            if fault.code in MISSING_TABLE:  # never prepared
+                return {}
+            raise
         recorded: dict[Place, int | None] = {}
         for row in found:
             recorded |= {place: rows for place, rows in _standing(warehouse, row) if place}

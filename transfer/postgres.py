@@ -275,10 +275,13 @@ def stands(connection: Connection, place: Place, owner: str) -> bool:
     return bool(found)
 
 
-def add_key(connection: Connection, limits: Limits, place: Place, key: Sequence[str]) -> None:
-    """Add a primary key, if there is one to add."""
-    if key:
-        alter(connection, limits, place, f"ADD PRIMARY KEY ({', '.join(map(quote, key))})")
+def add_key(connection: Connection, limits: Limits, place: Place, key: Sequence[str], *, ours: bool = False) -> None:
+    """Add a primary key, if there is one to add; a table is `ours` that nobody else sees yet."""
+    change = f"ADD PRIMARY KEY ({', '.join(map(quote, key))})"
+    if key and ours:
+        connection.run(f"altering {place}", f"ALTER TABLE {place} {change}")
+    elif key:
+        alter(connection, limits, place, change)
 
 
 def alter(connection: Connection, limits: Limits, place: Place, change: str) -> None:

@@ -119,7 +119,8 @@ def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int, 
         rows = _make(connection, target if first else SIDE, made, conditions, temporary=not first)
         changes = Changes(rows, 0, 0) if first else _renew(connection, limits, target, made, scope)
         if first:
-            postgres.add_key(connection, limits, target, _key(postgres.fields_of(connection, target), made))
+            key = _key(postgres.fields_of(connection, target), made)
+            postgres.add_key(connection, limits, target, key, ours=True)
             postgres.claim(connection, target, warehouse.schema_name)
         positions.note_standardized(
             connection, warehouse, table.name, target, load=load, rules=made.rules, moved=first or changes.any

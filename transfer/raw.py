@@ -67,7 +67,7 @@ def load(
         postgres.create(connection, side, fields, temporary=not first)
         read, size, texts = _copy(connection, side, table, pages)
         if first:
-            postgres.add_key(connection, limits, target, key)
+            postgres.add_key(connection, limits, target, key, ours=True)
             postgres.claim(connection, target, warehouse.schema_name)
             changes = Changes(read, 0, 0)
         else:

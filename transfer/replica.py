@@ -67,7 +67,13 @@ def recover(lock: Lock) -> None:
         "SELECT id, state FROM etl_extract_status WHERE table_name = %s ORDER BY id DESC LIMIT 1",
         (lock.table,),
     )
-    present = {row[0] for row in ask(lock.connection, "listing its tables", f"SELECT TABLE_NAME {FROM_TABLES}")}
+    names = (lock.table, beside(NEW, lock.table), beside(OLD, lock.table))
+    present = {
+        row[0]
+        for row in ask(
+            lock.connection, "listing its tables", f"SELECT TABLE_NAME {FROM_TABLES}{extracts.among(names)}", names
+        )
+    }
     if newest and newest[0][1] == "intent":
         if beside(NEW, lock.table) not in present and lock.table in present:
             _complete_swap(lock, newest[0][0])
@@ -80,7 +86,8 @@ def recover(lock: Lock) -> None:
 
 
 def _drop(lock: Lock, name: str) -> None:
-    mysql.run(lock.connection, "replica", f"dropping {name}", f"DROP TABLE IF EXISTS {quote(name)}")
+    if _engine(lock, name):  # to look takes a tenth of what a DROP IF EXISTS of nothing does
+        mysql.run(lock.connection, "replica", f"dropping {name}", f"DROP TABLE IF EXISTS {quote(name)}")
 
 
 def shadow(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: datetime) -> Shadow:
