@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -112,10 +113,16 @@ def cast_of(column: Column) -> Cast:
         TableError: no rule knows the type.
 
     """
-    for cast in CASTS:
-        if re.fullmatch(cast.matches, column.type, re.IGNORECASE | re.DOTALL):
-            return cast
-    raise TableError(f"column {column.name} has the type {column.type}, which no rule in transfer/casts.py knows.")
+    cast = _first_match(column.type)
+    if cast is None:
+        raise TableError(f"column {column.name} has the type {column.type}, which no rule in transfer/casts.py knows.")
+    return cast
+
+
+@lru_cache(maxsize=4096)
+def _first_match(column_type: str) -> Cast | None:
+    kinds = re.IGNORECASE | re.DOTALL
+    return next((cast for cast in CASTS if re.fullmatch(cast.matches, column_type, kinds)), None)
 
 
 def hashed(column: Column, quoted: str) -> tuple[str, ...]:

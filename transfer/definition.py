@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from transfer.mysql import quote
 
@@ -82,7 +83,7 @@ def as_replica(
 
     `collations` maps names of collations to those that are to stand for them.
     """
-    plain = _plain(parse(definition), dict(collations))
+    plain = _plain_statement(definition, tuple(collations))
     counter = next((entry[0].text for entry in plain.entries if "AUTO_INCREMENT" in words(entry)), "")
     fulltext = [entry for entry in plain.entries if words(entry)[0] == "FULLTEXT"]
     primary = next((entry for entry in plain.entries if words(entry)[:2] == ["PRIMARY", "KEY"]), ())
@@ -101,7 +102,7 @@ def as_replica(
 
 def structure(definition: str, collations: Iterable[tuple[str, str]] = ()) -> tuple[object, ...]:
     """Return what two definitions of the same table have in common, whatever their engines and counters."""
-    plain = _plain(parse(definition), dict(collations))
+    plain = _plain_statement(definition, tuple(collations))
     keys = frozenset(_bare(entry) for entry in plain.entries if _is_key(entry))
     columns = tuple(_bare(entry) for entry in plain.entries if not _is_key(entry))
     return (
@@ -109,6 +110,11 @@ def structure(definition: str, collations: Iterable[tuple[str, str]] = ()) -> tu
         keys,
         frozenset((option, utf8mb3(value)) for option, value in plain.options if option != "AUTO_INCREMENT"),
     )
+
+
+@lru_cache(maxsize=64)
+def _plain_statement(definition: str, collations: tuple[tuple[str, str], ...]) -> Statement:
+    return _plain(parse(definition), dict(collations))
 
 
 def parse(definition: str) -> Statement:

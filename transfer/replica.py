@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
@@ -179,11 +179,11 @@ def _create(lock: Lock, limits: Limits, name: str, definition: str) -> None:
     _first_that_takes_it(
         lock,
         f"creating {name}",
-        [as_replica(definition, name, engine, limits.collations).create for engine in ENGINES],
+        (as_replica(definition, name, engine, limits.collations).create for engine in ENGINES),
     )
 
 
-def _first_that_takes_it(lock: Lock, doing: str, statements: Sequence[str]) -> None:
+def _first_that_takes_it(lock: Lock, doing: str, statements: Iterable[str]) -> None:
     """Run the first of statements, one for each engine, that the server does not refuse for the engine's sake."""
     first = ""
     for statement in statements:
