@@ -12,6 +12,7 @@ from prefect import task
 from tasks.caching import proven_key
 from tasks.retrying import may_help
 from transfer import buckets, evidence, extracts, history, positions, public, raw, replica, source, verification
+from transfer.ahead import ahead
 from transfer.buckets import Difference
 from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
 from transfer.evidence import How
@@ -255,8 +256,9 @@ def _read_whole(work: _Work, definition: str, counted: int) -> Shadow:
     shadow = replica.shadow(work.lock, chosen.limits, each, definition, work.now)
     if not counted:  # it is counted again afterwards
         return shadow
-    for page, last in source.pages(chosen.source, chosen.limits, each, Range(shadow.last)):
-        shadow = replica.append(work.lock, shadow, page, last)
+    with ahead(source.pages(chosen.source, chosen.limits, each, Range(shadow.last))) as pages:
+        for page, last in pages:
+            shadow = replica.append(work.lock, shadow, page, last)
     return shadow
 
 
@@ -277,8 +279,9 @@ def _read_into(work: _Work, seed: Shadow) -> Shadow:
 def _read_scope(work: _Work, shadow: Shadow, scope: Scope) -> Shadow:
     chosen, each = work.chosen, work.each
     for within in scope.ranges:
-        for page, last in source.pages(chosen.source, chosen.limits, each, within):
-            shadow = replica.append(work.lock, shadow, page, last)
+        with ahead(source.pages(chosen.source, chosen.limits, each, within)) as pages:
+            for page, last in pages:
+                shadow = replica.append(work.lock, shadow, page, last)
     for page in source.rows_of(chosen.source, chosen.limits, each, scope.keys):
         shadow = replica.append(work.lock, shadow, page)
     return shadow
@@ -367,8 +370,9 @@ def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> 
     totals = replica.totals(chosen.replica, chosen.limits, each.table, scope)
     rows = totals.rows if scope.whole else extracted.rows
     origin = raw.Origin(generation, extracted.id, extracted.run_id, work.run_id, totals, rows, scope)
-    pages = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table), scope) if totals.rows else ()
-    hop, altered = raw.load(chosen.warehouse, chosen.limits, each.table, work.lock.fence, origin, pages)
+    found = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table), scope)
+    with ahead(found if totals.rows else iter(())) as pages:
+        hop, altered = raw.load(chosen.warehouse, chosen.limits, each.table, work.lock.fence, origin, pages)
     return _Step((hop,), altered=altered, scope=scope)
 
 
