@@ -114,14 +114,14 @@ def _run(*arguments: str, **variables: str) -> int:
 MONTHS = """
     with production as (
         select date_trunc('month', production_date) as month, sum(gross_production) as gross, sum(net_production) as net
-        from public_marts.daily_production group by 1
+        from public_marts.daily_production where production_date <= now() group by 1
     ),
     collections as (
         select date_trunc('month', collection_date) as month, sum(total_income) as income
-        from public_marts.daily_collections group by 1
+        from public_marts.daily_collections where collection_date <= now() group by 1
     )
     select to_char(month, 'YYYY-MM'), round(gross), round(net), round(income)
-    from production join collections using (month) where month <= now() order by month desc limit 6
+    from production join collections using (month) order by month desc limit 6
 """
 
 
@@ -151,7 +151,7 @@ The demo took {seconds:.0f} seconds. Where to look (passwords: .env):
   runs       {api.removesuffix("/api")}
   logs       logs/elt_pipeline.log, logs/connection.log
 
-Play a day of practice and bring it over:
+Play the clinic's next day, which is tomorrow at first, and bring it over (the page counts a day once it has come):
 
   {python} -m deployments.clinic day
   PREFECT_API_URL={api} {python} flows/elt.py

@@ -28,11 +28,13 @@ HEAD = """\
 
 Written by `make metrics` from the marts' own descriptions (`config.meta.metrics` in `dbt/models/marts`): edit those.
 
-A metric is an SQL expression over its mart. It carries its numerator and denominator, so that any rows may be taken
-together, by month, provider or clinic, without averaging averages:
+A metric is an SQL expression over its mart. It carries its numerator and denominator, so that rows may be taken
+together, by month, provider or clinic, without averaging averages; what is counted at the end of a month is not to be added
+up over months. Some rows are dated later than today: scheduled production, post-dated payments.
 
 ```sql
-SELECT date_trunc('month', production_date), sum(net_production) FROM public_marts.daily_production GROUP BY 1;
+SELECT date_trunc('month', production_date), sum(net_production) FROM public_marts.daily_production
+WHERE production_date <= current_date GROUP BY 1 ORDER BY 1;
 ```
 
 The last column names what OpenDental shows the same number in. Where it is empty OpenDental has no such report.
@@ -143,6 +145,7 @@ def main(given: Sequence[str]) -> int:
     try:
         for name in given:
             files.replace(Path(name), page())
+            print(name)
         if not given:
             print(page(), end="")
     except EltError as error:

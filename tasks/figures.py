@@ -49,12 +49,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One of the twelve: its figures, and which groups of reconciliation_summary concern them."""
+    """One of the twelve: its figures, which groups of reconciliation_summary concern them, and, if not all, which of them."""
 
     key: str
     title: str
     figures: tuple[Figure, ...]
     checks: tuple[str, ...] = ()
+    checked: str = ""
+    unchecked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was read from the warehouse; `missing` names the mart that a figure lacks, `checks` is None without a reconciliation."""
+    """What was read from the warehouse.
+
+    `other_days` are marts of another day than the page's, as while they are built, `missing` names the mart that a figure
+    lacks, `checks` is None without a reconciliation.
+    """
 
     practice: str
     as_of: date
+    is_historic: bool
+    other_days: Sequence[str]
     schema: str
     checks: tuple[Row, ...] | None
     missing: Mapping[Figure | Headline, str]
@@ -64,6 +70,7 @@ def written(read: Read, defined: Mapping[str, Metric]) -> str:
         style=Markup((TEMPLATES / "practice.css").read_text()),  # noqa: S704 - ours
         scripts=[_script(get_plotlyjs()), _script((TEMPLATES / "practice.js").read_text())],
         drawings=_json(drawings),
+        remarks=remarks(read),
         overall=status(read.checks, None),
         headline=[_headline(each, read, defined) for each in HEADLINE],
         checks=[_check(check) for check in read.checks or ()],
@@ -80,6 +87,25 @@ def written(read: Read, defined: Mapping[str, Metric]) -> str:
     )
 
 
+def remarks(read: Read) -> list[Status]:
+    """Say what of the page is of another day."""
+    found = []
+    if read.other_days:
+        named = ", ".join(read.other_days)
+        found.append(
+            Status("bad", f"Not of that day: {named}. The models are being built, or the last build failed; run again.")
+        )
+    if read.is_historic:
+        found.append(Status("none", PAST_DAY))
+    return found
+
+
+PAST_DAY = (
+    "As of a past day: what is dated later is left out, and receivables, outstanding claims and active patients are of that"
+    " day. Appointments, recalls and planned treatment are as they stand now."
+)
+
+
 def status(checks: Sequence[Row] | None, subject: Subject | None) -> Status:
     """Say how a subject's numbers, or all of them, stand to OpenDental's."""
     if subject and not subject.checks:
@@ -92,12 +118,26 @@ def status(checks: Sequence[Row] | None, subject: Subject | None) -> Status:
     if not records:
         return Status("none", "Not reconciled: OpenDental has stored nothing to compare with.")
     if not differing:
-        words = "Reconciled" if subject else "Reconciled with OpenDental"
-        return Status("good", f"{words}: {records:,} amounts compared ({groups}), none differs.")
+        sentence = f"{_reconciled(subject)}: {records:,} amounts compared ({groups}), none differs."
+        rest = (
+            f" {subject.unchecked}: {NO_COUNTERPART[0].lower()}{NO_COUNTERPART[1:]}"
+            if subject and subject.unchecked
+            else ""
+        )
+        return Status("good", sentence + rest)
     apart = ", ".join(dict.fromkeys(str(check[0]) for check in ours if check[3]))
     total = shown(sum(Decimal(check[5] or 0) for check in ours), "money")
     verb = "differs" if differing == 1 else "differ"
-    return Status("bad", f"{differing:,} of {records:,} amounts {verb} from OpenDental's ({apart}), by {total} in all.")
+    return Status(
+        "bad",
+        f"{differing:,} of {records:,} amounts {verb} from OpenDental's ({apart}), by {total} summed over all checks.",
+    )
+
+
+def _reconciled(subject: Subject | None) -> str:
+    if subject is None:
+        return "Reconciled with OpenDental"
+    return f"{subject.checked} reconciled" if subject.checked else "Reconciled"
 
 
 def _check(check: Row) -> dict[str, str]:
@@ -210,11 +250,12 @@ def _change(rows: Sequence[Row], unit: str, rising: int) -> tuple[str, str]:
     of_last_year = [row for row in earlier if (row[0].year, row[0].month) == (day.year - 1, day.month)]
     if not earlier:
         return "", ""
-    then, old = (of_last_year or earlier)[-1]
+    then = (of_last_year or earlier)[-1][0]
+    old, new = Decimal(str((of_last_year or earlier)[-1][1])), Decimal(str(now))
     if not old and unit != "percent":
         return "", ""
-    difference = Decimal(str(now)) - Decimal(str(old))
-    share = abs(difference) if unit == "percent" else abs(difference / Decimal(str(old)))
+    difference = new - old
+    share = abs(difference) if unit == "percent" else abs(difference / old)
     text = f"{share * 100:.1f}{' pts' if unit == 'percent' else '%'}"
     if not text.strip("0.%pts "):
         return f"as in {then:%b %Y}", ""

@@ -14,7 +14,7 @@ from time import monotonic, sleep
 
 from tasks import files, page
 from tasks.catalogue import CatalogueError, Metric, metrics
-from tasks.charts import Row, Table
+from tasks.charts import Row, Table, shown
 from tasks.figures import Figure, Headline
 from tasks.page import series
 from tasks.subjects import HEADLINE, SUBJECTS, everything
@@ -74,7 +74,10 @@ class Reader:
                 if fault.code not in REPLACED or monotonic() > until:
                     raise
                 sleep(0.2)
-        self.day = Day(self.connection.rows("reading the day", "SELECT as_of_date FROM int_as_of_date")[0][0])
+        ((as_of, is_historic),) = connection.rows(
+            "reading the day", "SELECT as_of_date, is_historic FROM int_as_of_date"
+        )
+        self.day, self.is_historic = Day(as_of), bool(is_historic)
 
     def _hold(self) -> set[str]:
         """Return the models that are there, after which no build replaces their tables until the transaction's end.
@@ -117,9 +120,15 @@ class Reader:
             return None
         return tuple(self.connection.rows("reading the reconciliation", CHECKS))
 
-    def missing(self, shown: Figure | Headline) -> str:
+    def other_days(self) -> list[str]:
+        """Name the marts that are reckoned as of another day than the page's."""
+        asked = [f"SELECT '{mart}', max({day}) FROM {mart}" for mart, day in DATED if mart in self.there]
+        found = self.connection.rows("reading the marts' days", " UNION ALL ".join(asked)) if asked else []
+        return [f"{mart} ({shown(day, 'day')})" for mart, day in found if day not in (None, self.day.as_of)]
+
+    def missing(self, drawn: Figure | Headline) -> str:
         """Name a mart that is needed and is not there."""
-        marts = {metric.partition(".")[0] for metric in shown.metrics}
+        marts = {metric.partition(".")[0] for metric in drawn.metrics}
         return min(marts - self.there, default="")
 
     def rows(self, title: str, query: str) -> tuple[Row, ...]:
@@ -138,6 +147,13 @@ class Reader:
         return f"date '{getattr(self.day, name)}'"
 
 
+# Marts that say of which day they are.
+DATED = (
+    ("ar_aging", "as_of_date"),
+    ("claims", "as_of_date"),
+    ("recalls", "as_of_date"),
+    ("active_patients_monthly", "reckoned_date"),
+)
 CHECKS = (
     "SELECT check_group, check_name, records, differing, sum_of_differences, sum_of_absolute_differences, latest_record_date"
     " FROM reconciliation_summary ORDER BY check_group, check_name"
@@ -168,6 +184,8 @@ def _read(reader: Reader, schema: str) -> page.Read:
     return page.Read(
         practice=reader.practice(),
         as_of=reader.day.as_of,
+        is_historic=reader.is_historic,
+        other_days=reader.other_days(),
         schema=schema,
         checks=reader.checks(),
         missing=missing,

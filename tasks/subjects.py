@@ -41,6 +41,8 @@ SUBJECTS = (
             ),
         ),
         ("payments", "insurance payments"),
+        checked="Collections",
+        unchecked="Production",
     ),
     Subject(
         "rate",
@@ -57,6 +59,8 @@ SUBJECTS = (
             ),
         ),
         ("payments", "insurance payments"),
+        checked="Collections",
+        unchecked="Production",
     ),
     Subject(
         "codes",
@@ -82,7 +86,7 @@ SUBJECTS = (
                 flat=True,
             ),
             Figure(
-                "By category, last 12 months",
+                "The largest categories, last 12 months",
                 ranked(
                     "production_by_procedure_code",
                     "procedure_category",
@@ -105,7 +109,7 @@ SUBJECTS = (
         "Accounts receivable",
         (
             Figure(
-                "Aging today",
+                "Aging",
                 f"SELECT age, amount FROM (SELECT {sums(*BUCKETS)}, [ar_aging.credit_balances] FROM ar_aging) AS today (a, b, c, d, e),"
                 f" unnest(ARRAY{[*AGES, CREDITS]}, ARRAY[a, b, c, d, e]) AS ages (age, amount) WHERE amount IS NOT NULL",
                 (Column(label="Amount", unit="money"),),
@@ -159,6 +163,8 @@ SUBJECTS = (
             ),
         ),
         ("claims", "insurance payments"),
+        checked="Amounts",
+        unchecked="What has become of claims",
     ),
     Subject(
         "appointments",
@@ -229,7 +235,7 @@ SUBJECTS = (
                 ),
             ),
             Figure(
-                "Where they came from, last 12 months",
+                "The ten most frequent referrals, last 12 months",
                 ranked("new_patients", "referral_source", "new_patients", where=last_year("first_visit_date")),
                 (Column("new_patients.new_patients", colour="green"),),
                 by="Referral",
@@ -263,7 +269,7 @@ SUBJECTS = (
                 " [active_patients_monthly.recaptured_patients], [active_patients_monthly.lost_patients]"
                 " FROM active_patients_monthly WHERE month_end_date >= [first] GROUP BY 1 ORDER BY 1",
                 (
-                    Column(label="New", colour="green"),
+                    Column(label="New", colour="green", definition="Patients whose first ever visit was in the month."),
                     Column("active_patients_monthly.recaptured_patients", label="Recaptured"),
                     Column("active_patients_monthly.lost_patients", label="Lost", colour="red"),
                 ),
@@ -275,7 +281,7 @@ SUBJECTS = (
         "Recall and hygiene",
         (
             Figure(
-                "Recalls by their standing today",
+                "Recalls by their standing",
                 "SELECT coalesce(recall_standing, 'none'), count(*) FROM recalls GROUP BY 1 ORDER BY 2 DESC",
                 (Column(label="Recalls", colour="violet"),),
                 by="Standing",
@@ -341,7 +347,7 @@ SUBJECTS = (
         "Unscheduled treatment, utilisation",
         (
             Figure(
-                "Planned and not scheduled",
+                "Planned and not scheduled, the ten largest categories",
                 ranked(
                     "unscheduled_treatment",
                     "procedure_category",

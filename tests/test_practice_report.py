@@ -42,6 +42,7 @@ BY_NAME = {
     "presented_month": f"date_trunc('month', {DAY})",
     "presentation_source": "(array['Saved plan', 'Planned date'])[1 + n % 2]",
     "month_end_date": f"date_trunc('month', {DAY}) + interval '1 month - 1 day'",
+    "as_of_date": f"date '{AS_OF}'",
     "reckoned_date": f"least(date_trunc('month', {DAY}) + interval '1 month - 1 day', date '{AS_OF}')",
     "patient_status": "'Patient'",
     "is_future": "false",
@@ -90,7 +91,10 @@ def marts(module_databases: Databases) -> Iterator[Any]:
     with closing(connected(module_databases)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute("CREATE SCHEMA public_marts; CREATE SCHEMA public_intermediate")
-        cursor.execute("CREATE TABLE public_intermediate.int_as_of_date AS SELECT %s::date AS as_of_date", [AS_OF])
+        cursor.execute(
+            "CREATE TABLE public_intermediate.int_as_of_date AS SELECT %s::date AS as_of_date, false AS is_historic",
+            [AS_OF],
+        )
         cursor.execute(
             "CREATE TABLE public_intermediate.int_preferences_pivoted AS SELECT %s AS practice_title", [TITLE]
         )
@@ -240,7 +244,7 @@ def test_every_figure_is_drawn_on_a_phone_and_a_planted_difference_is_red(
     after = dict(chromium.run(state))
     assert {place for place in after if after[place] != before[place]} == {"claims", "reconciliation", None}
     assert (before["claims"], after["claims"], after["receivables"], after["new"]) == ("good", "bad", "good", "none")
-    words = "2 of 109 amounts differ from OpenDental's (claims), by $30.50 in all."
+    words = "2 of 109 amounts differ from OpenDental's (claims), by $30.50 summed over all checks."
     assert words in chromium.run("document.querySelector('#status').textContent")
     backgrounds = (
         "[...document.querySelectorAll('#status, #receivables .status')].map(e => getComputedStyle(e).backgroundColor)"
@@ -301,6 +305,36 @@ def test_a_mart_that_a_build_replaces_is_read_before_or_after(
             practice_report.Reader(reading, warehouse.schema_name, {})
             with pytest.raises(psycopg2.errors.LockNotAvailable):
                 cursor.execute(replaced)
+
+
+def test_marts_of_another_day_are_named(marts: Any, warehouse: Warehouse, tmp_path: Path):
+    def drawn() -> str:
+        return html.unescape(practice_report.report(warehouse, tmp_path / "practice.html").read_text())
+
+    assert "Not of that day" not in drawn()
+    marts.execute("UPDATE public_intermediate.int_as_of_date SET as_of_date = as_of_date + 1, is_historic = true")
+    try:
+        page = drawn()
+    finally:
+        marts.execute("UPDATE public_intermediate.int_as_of_date SET as_of_date = as_of_date - 1, is_historic = false")
+    for mart in ("ar_aging", "claims", "recalls", "active_patients_monthly"):
+        assert f"{mart} (March 17, 2026)" in page
+    assert "As of a past day" in page
+
+
+@pytest.mark.parametrize(("before", "now"), [("0.00", "0.00"), ("0", "5.25"), ("0E-20", "0")])
+def test_a_number_that_was_0_a_year_ago_is_compared_with_nothing(before: str, now: str):
+    rows = ((date(2025, 2, 1), before), (date(2026, 2, 1), now))
+    assert page._change(rows, "money", 1) == ("", "")
+
+
+def test_what_no_check_covers_is_not_called_reconciled():
+    (subject,) = (each for each in SUBJECTS if each.key == "production")
+    status = page.status([("payments", "payment", 9, 0, 0, 0, None)], subject)
+    assert status.sentence == (
+        "Collections reconciled: 9 amounts compared (payments), none differs. Production: no counterpart in OpenDental to"
+        " reconcile with."
+    )
 
 
 def test_a_practice_without_records_has_a_page(marts: Any, warehouse: Warehouse, tmp_path: Path):

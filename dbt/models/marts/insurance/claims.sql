@@ -47,25 +47,41 @@ classified as (
     select
         claims.*,
         as_of.as_of_date,
+        -- of a past day only what was sent by then, and what was received since too
+        case
+            when not coalesce(as_of.is_historic, false) then claims.claim_status = 'Sent'
+            else claims.claim_status in ('Sent', 'Received')
+                and claims.first_sent_date <= as_of.as_of_date
+                and (claims.claim_status = 'Sent' or claims.received_date > as_of.as_of_date)
+        end as is_out,
         coalesce(claims.claim_type = 'Preauthorization', false) as is_preauthorization,
         coalesce(claims.claim_type = 'Capitation', false) as is_capitation,
         coalesce(claims.claim_type = 'Secondary', false) as is_secondary,
-        coalesce(claims.claim_status in ('Unsent', 'Hold until primary received', 'Waiting to send'), false) as is_not_sent,
-        coalesce(claims.claim_status = 'Sent' and coalesce(claims.claim_type <> 'Preauthorization', true), false) as is_outstanding,
-        coalesce(claims.claim_status = 'Received' and coalesce(claims.claim_type <> 'Preauthorization', true), false) as is_received
+        coalesce(claims.claim_status in ('Unsent', 'Hold until primary received', 'Waiting to send'), false) as is_not_sent
     from claims
     cross join as_of
 
 ),
 
-aged as (
+judged as (
 
     select
         classified.*,
-        case when is_outstanding then as_of_date - first_sent_date end as days_outstanding,
-        case when is_outstanding then as_of_date - sent_date end as days_outstanding_since_sent,
-        case when is_outstanding then as_of_date - service_date end as days_outstanding_since_service
+        coalesce(is_out, false) and not is_preauthorization as is_outstanding,
+        coalesce(claim_status = 'Received' and not is_out, false) and not is_preauthorization as is_received
     from classified
+
+),
+
+-- What is sent tomorrow, by the clock of another time zone, is 0 days old.
+aged as (
+
+    select
+        judged.*,
+        case when is_outstanding then greatest(as_of_date, first_sent_date) - first_sent_date end as days_outstanding,
+        case when is_outstanding then greatest(as_of_date, sent_date) - sent_date end as days_outstanding_since_sent,
+        case when is_outstanding then greatest(as_of_date, service_date) - service_date end as days_outstanding_since_service
+    from judged
 
 ),
 
