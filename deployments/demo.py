@@ -88,10 +88,16 @@ def _fill(found: Servers, patients: int, seed: int) -> int:
 
 
 def _write_env(found: Servers) -> None:
-    """Writes the addresses into .env, or what has changed of them; a file of the user's stays as it is."""
-    lines = [DEMO_MARK, *(f"{name}={value}" for name, value in found.databases.variables().items()), ""]
-    text = "\n".join(lines)
-    if ENV_FILE.exists() and (not servers.is_the_demos(ENV_FILE) or ENV_FILE.read_text() == text):
+    """Writes the addresses into .env, or what has changed of them; a file of the user's, or what he added, stays as it is."""
+    addresses = found.databases.variables()
+    before = ENV_FILE.read_text() if ENV_FILE.exists() else ""
+    if ENV_FILE.exists() and not servers.is_the_demos(ENV_FILE):
+        return
+    added = [
+        line for line in before.splitlines() if line not in ("", DEMO_MARK) and line.partition("=")[0] not in addresses
+    ]
+    text = "\n".join([DEMO_MARK, *(f"{name}={value}" for name, value in addresses.items()), *added, ""])
+    if text == before:
         return
     ENV_FILE.unlink(missing_ok=True)
     ENV_FILE.touch(mode=0o600)

@@ -27,9 +27,12 @@ def test_the_demo_writes_its_addresses_for_its_owner_only(servers, env_file):
 
 
 def test_the_demo_brings_its_own_env_file_up_to_date(servers, env_file):
-    env_file.write_text(f"{DEMO_MARK}\nSOURCE_MYSQL_PORT=1\n")
+    env_file.write_text(f"{DEMO_MARK}\nSOURCE_MYSQL_PORT=1\nELT_TIME_ZONE=America/Chicago\n")
     demo._write_env(servers)
-    assert f"SOURCE_MYSQL_PORT={servers.source.port}" in env_file.read_text().splitlines()
+    lines = env_file.read_text().splitlines()
+    assert f"SOURCE_MYSQL_PORT={servers.source.port}" in lines
+    assert "SOURCE_MYSQL_PORT=1" not in lines
+    assert lines[-1] == "ELT_TIME_ZONE=America/Chicago"
 
 
 def test_the_users_env_file_stays_as_it_is(servers, env_file):
