@@ -375,15 +375,15 @@ def pages(
 
     Without a usable key the table is one page.
 
-    Pages grow and shrink with the time and bytes of the page before, so that no statement holds a MyISAM table for long,
-    and never have more rows than fit into memory if all of them were as long as they may be.
+    Pages grow and shrink with the bytes of the page before, and at the source with its time, so that no statement holds a
+    MyISAM table for long, and never have more rows than fit into memory if all of them were as long as they may be.
     """
     doing = f"reading {table.name}"
     if table.prefixed or not pageable(table.key_columns):  # the order of beginnings is not the whole key's
         yield read(server, limits, doing, f"{selecting(table)} {select} FROM {quote(table.name)}"), []
         return
     keys = key_select(table)
-    most = min(limits.page_rows, most_rows(limits, table.columns))
+    most = min(limits.page_rows, most_rows(limits, table.columns, size))
     count = min(most, FIRST_PAGE_ROWS, max(1, limits.page_bytes // max(size.row_bytes, 1)))
     huge = [column for column in table.columns if (column.octets or 0) > LONG]
     measured = huge and not (size.exact and size.bytes <= limits.page_bytes)
@@ -406,7 +406,8 @@ def pages(
             yield page.select(range(width)), last
         if page.num_rows < count:
             return
-        count = min(most, next_count(limits, count, page.nbytes, seconds - quickest))
+        felt = seconds - quickest if server.place == "source" else 0.0
+        count = min(most, next_count(limits, count, page.nbytes, felt))
 
 
 def rows_of(
@@ -414,7 +415,7 @@ def rows_of(
 ) -> Iterator[pa.Table]:
     """Read the rows with these keys in pages, which are as large as those of ranges but have fewer rows."""
     huge = [column for column in table.columns if (column.octets or 0) > LONG]
-    most = min(MOST_KEYS, limits.page_rows, most_rows(limits, table.columns))
+    most = min(MOST_KEYS, limits.page_rows, most_rows(limits, table.columns, size))
     count = max(1, min(most, FIRST_KEYS, limits.page_bytes // max(size.row_bytes, 1)))
     position = 0
     while position < len(keys):
@@ -452,8 +453,10 @@ LONG = 2**16  # TEXT and BLOB end here; what is longer is measured before it is 
 WORST_PAGES = 16
 
 
-def most_rows(limits: Limits, columns: Sequence[Column]) -> int:
+def most_rows(limits: Limits, columns: Sequence[Column], size: Size) -> int:
     """Return how many rows a page may have so that it never exceeds `page_bytes` 16 times, the columns that are measured apart."""
+    if size.exact and size.bytes <= WORST_PAGES * limits.page_bytes:
+        return limits.page_rows
     longest = sum(column.octets or column.precision or 8 for column in columns if (column.octets or 0) <= LONG)
     return max(1, WORST_PAGES * limits.page_bytes // max(longest, 1))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +13,17 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg2
 from lab import FOLDER, Cost, Peak, measured, servers, targets, write_result
 from oracle import ask
 from runs import run
+from tools import installed
 
 from deployments.clinic import create
+from deployments.installation import LOCAL
 from deployments.servers import Servers
 from transfer import mysql, postgres, raw, source
 from transfer.definition import as_replica
@@ -26,9 +31,12 @@ from transfer.layout import raw_fields, raw_key
 from transfer.settings import Settings
 from transfer.table import SourceTable, TableResult
 
-# A wide table, a long one and a texty one, with the rows that they are given.
-SAMPLES = {"procedurelog": 400_000, "securitylog": 1_000_000, "sheetfield": 600_000}
+# A wide table, a long one and a texty one, with the rows that they are given: dlt fails on a multiple of its files' rows.
+SAMPLES = {"procedurelog": 400_007, "securitylog": 1_000_007, "sheetfield": 600_007}
 WORKERS = 4
+STEPS = frozenset(
+    ("LOAD DATA", "COPY", "run", "extract", "load", "standardize", "read source", "read replica"),
+)
 
 
 @dataclass(frozen=True)
@@ -177,6 +185,8 @@ def one_round(servers: Servers, clinic: Settings, ready: Sequence[Ready]) -> Rou
         found = {each.table.name: each for each in source.survey(clinic.source, clinic.limits, names).tables}
         seconds["read source"] = timed(largest, lambda each: read_source(clinic, found[each.name]))
         seconds["read replica"] = timed(largest, lambda each: read_replica(settings, found[each.name]))
+        if not whole:
+            seconds |= others(servers, settings, names[0])
     print(", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()), flush=True)
     return Round(seconds, costs[0], peak.bytes)
 
@@ -222,6 +232,23 @@ def read_replica(settings: Settings, each: SourceTable) -> None:
         pass
 
 
+def others(servers: Servers, settings: Settings, table: str) -> dict[str, float]:
+    """Return the seconds of each other tool for the table's way from the replica to a warehouse that is empty."""
+    found: dict[str, float] = {}
+    with targets(servers, settings) as empty, TemporaryDirectory() as scratch:
+        for tool in installed(Path(os.environ.get("BENCH_TOOLS", LOCAL / "tools"))):
+            tool.clear(empty.warehouse)
+            started = time.monotonic()
+            try:
+                tool.run(settings.replica, empty.warehouse, table, Path(scratch))
+                found[tool.name] = time.monotonic() - started
+                tool.check(settings.replica, empty.warehouse, table)
+            except RuntimeError as error:
+                print(error, flush=True)
+                found[tool.name] = math.inf
+    return found
+
+
 def hops(results: Mapping[str, TableResult]) -> dict[str, float]:
     """Return the seconds of each hop, summed over the tables."""
     named: dict[str, float] = {}
@@ -240,6 +267,18 @@ def report(figures: Mapping[str, Sequence[Round]]) -> None:
     print("|---" * 11 + "|")
     for name, rounds in figures.items():
         print(f"| {name} | {' | '.join(_cells(rounds))} |")
+    tools = [name for name in next(iter(figures.values()))[0].seconds if name not in STEPS]
+    if not tools:
+        return
+    print(
+        f"\n| seconds from the replica to PostgreSQL | the raw hop | {' | '.join(tools)} | the fastest ÷ the raw hop |"
+    )
+    print("|---" * (len(tools) + 3) + "|")
+    for name, rounds in figures.items():
+        if tools[0] in rounds[0].seconds:
+            ours, *theirs = (median(each.seconds[step] for each in rounds) for step in ("load", *tools))
+            cells = " | ".join(f"{seconds:.1f}" for seconds in (ours, *theirs))
+            print(f"| {name} | {cells} | {min(theirs) / ours:.2f} |")
 
 
 def _cells(rounds: Sequence[Round]) -> Iterator[str]:

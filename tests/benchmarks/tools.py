@@ -1,6 +1,6 @@
 """The tools that a user would otherwise pick to copy a table from the replica to PostgreSQL, each in a process of its own.
 
-They are looked for in the virtual environment that ELT_BENCH_TOOLS names, pgloader on PATH; none is part of the project.
+They are looked for in the virtual environment that BENCH_TOOLS names, pgloader on PATH; none is part of the project.
 Each is set as its guide advises for replacing a whole table fast. None makes an index but ingestr, which finds the primary
 key and always makes it. They are meant for private servers on this machine and speak to PostgreSQL without TLS.
 """
@@ -265,7 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--patients", type=int, default=50, help="size of the clinic (%(default)s)")
     options = parser.parse_args()
-    tools = installed(Path(os.environ.get("ELT_BENCH_TOOLS", LOCAL / "tools")))
+    tools = installed(Path(os.environ.get("BENCH_TOOLS", LOCAL / "tools")))
     # A warehouse of their own: ADBC reads the whole catalog with each connection, which `raw` would make dear.
     with servers() as found, targets(found) as clinic, targets(found, clinic) as empty, TemporaryDirectory() as scratch:
         with closing(found.source.connect(clinic.source.db)) as connection:
