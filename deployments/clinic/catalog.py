@@ -252,23 +252,6 @@ def _write_places(loader: Loader, practice: Practice) -> None:
             }
         ),
     )
-    count = practice.operatories
-    loader.append(
-        "operatory",
-        pl.DataFrame(
-            {
-                "OpName": [f"Room {i + 1}" for i in range(count)],
-                "Abbrev": [f"Op{i + 1}" for i in range(count)],
-                "ItemOrder": list(range(count)),
-                "IsHidden": [int(i == count - 1) for i in range(count)],
-                "ProvDentist": [i % 3 + 1 for i in range(count)],
-                "ProvHygienist": [4 if i % 2 else 0 for i in range(count)],
-                "IsHygiene": [i % 2 for i in range(count)],
-                "ClinicNum": [i % n + 1 for i in range(count)],
-                "OperatoryType": [0] * count,
-            }
-        ),
-    )
 
 
 def is_hygienist(number: int) -> bool:

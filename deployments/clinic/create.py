@@ -12,7 +12,7 @@ import polars as pl
 from pymysql.connections import Connection
 from pymysql.err import ProgrammingError
 
-from deployments.clinic import catalog, claims, filler, hours, ledger, money, people, plans, treatment, visits
+from deployments.clinic import catalog, claims, filler, hours, ledger, money, people, plans, rooms, treatment, visits
 from deployments.clinic.load import (
     MARK,
     UNFINISHED,
@@ -143,15 +143,17 @@ def _write_zero_dates(loader: Loader) -> None:
 
 def _fill(loader: Loader, practice: Practice) -> None:
     catalog.write_catalog(loader, practice)
+    loader.append("operatory", rooms.operatories(practice))
     filler.fill_lists(loader, practice)
     loader.append("insplan", claims.plan_rows(practice))
     loader.append("benefit", claims.benefits(practice))
     parts = []
+    book = rooms.Book.of(practice, visits.APPOINTMENT_DAYS, visits.AHEAD_DAYS + 40)
     for first in range(1, practice.patients + 1, people.COHORT):
         last = min(first + people.COHORT - 1, practice.patients)
-        parts.append(_write_chunk(loader, practice, first, last))
+        parts.append(_write_chunk(loader, practice, book, first, last))
         loader.say(f"patients {first}–{last} of {practice.patients}, {sum(loader.counts.values()):,} rows")
-    loader.append("schedule", hours.schedules(practice))
+    _write_schedules(loader, practice, pl.concat([part.busy for part in parts]).unique())
     loader.append("dashboardar", _receivables([part.receivable for part in parts]))
     _write_deleted_appointments(loader, practice, pl.concat([part.deleted for part in parts]))
     filler.fill_rest(loader, practice)
@@ -164,10 +166,17 @@ def _receivables(parts: list[pl.DataFrame]) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a cohort leaves to be written at the end: what it owed at month ends, and its deleted appointments."""
+    """What a cohort leaves for the end: what it owed at month ends, deleted appointments, and days with visits."""
 
     receivable: pl.DataFrame
     deleted: pl.DataFrame
+    busy: pl.DataFrame
+
+
+def _write_schedules(loader: Loader, practice: Practice, busy: pl.DataFrame) -> None:
+    scheduled = loader.numbered("schedule", hours.schedules(practice, busy))
+    loader.append("schedule", scheduled)
+    loader.append("scheduleop", rooms.schedule_rooms(practice, scheduled))
 
 
 def _write_deleted_appointments(loader: Loader, practice: Practice, gone: pl.DataFrame) -> None:
@@ -179,13 +188,13 @@ def _write_deleted_appointments(loader: Loader, practice: Practice, gone: pl.Dat
     loader.execute(f"ALTER TABLE appointment AUTO_INCREMENT = {first + gone.height}")
 
 
-def _write_chunk(loader: Loader, practice: Practice, first: int, last: int) -> Left:
+def _write_chunk(loader: Loader, practice: Practice, book: rooms.Book, first: int, last: int) -> Left:
     """One cohort of patients, from their first visit to their balance."""
     everybody = people.patients(practice, first, last)
     folk = everybody.filter(~pl.col("merged"))
     subs = loader.numbered("inssub", claims.subscribers(practice, folk))
     cover = claims.coverage(practice, folk, subs)
-    seen = _with_appointments(loader, visits.visits(practice, folk))
+    seen = visits.with_rooms(practice, book, _with_appointments(loader, visits.visits(practice, folk)))
     procs = loader.numbered("procedurelog", treatment.procedures(practice, folk, seen))
     found = claims.claims(practice, procs, cover, loader.count("claim") + 1)
     checks, lines = claims.checks(practice, loader.numbered("claimproc", found.procs), loader.count("claimpayment") + 1)
@@ -214,7 +223,8 @@ def _write_chunk(loader: Loader, practice: Practice, first: int, last: int) -> L
     _write_money(loader, practice, adjusted, paid)
     _write_plans(loader, practice, planned)
     ends = ledger.month_ends(practice.as_of, practice.month_ends)
-    return Left(ledger.receivables(account, everybody, ends, lifo=True), seen.filter(pl.col("status") == visits.GONE))
+    owing = ledger.receivables(account, everybody, ends, lifo=True)
+    return Left(owing, seen.filter(pl.col("status") == visits.GONE), seen.select("day", "ProvNum").unique())
 
 
 def _with_appointments(loader: Loader, seen: pl.DataFrame) -> pl.DataFrame:

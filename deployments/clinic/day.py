@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from pymysql.connections import Connection
 
-from deployments.clinic import aging, filler, ledger, people, treatment, visits
+from deployments.clinic import aging, filler, hours, ledger, people, rooms, treatment, visits
 from deployments.clinic.create import finished_mark
 from deployments.clinic.load import MARK, Loader, bulk_loading, opendental_session
 from deployments.clinic.practice import Practice
@@ -18,6 +18,8 @@ from deployments.clinic.schema import tables
 from deployments.clinic.statements import statements
 
 _MERGE_EVERY = 3
+# An appointment is booked up to 120 days ahead, and waits some weeks more for a day on which its provider works.
+_BOOKED_DAYS = 170
 # Rows of logs and charts that a day adds, in thousandths of what is there.
 _GROWTH = {
     "securitylog": 3,
@@ -177,11 +179,11 @@ def _book(day: Day) -> None:
         broken_on=pl.lit(None, dtype=pl.Date),
         charted_on=pl.lit(None, dtype=pl.Date),
         missed=pl.lit(value=False),
-        at=(
-            pl.lit(datetime.combine(day.day, time(8)))
-            + pl.duration(days=ahead, minutes=10 * chance.below("slot", 54, key))
-        ).cast(pl.Datetime("us")),
-    ).with_columns(ProvNum=pl.when("hygiene").then("hygienist").otherwise("PriProv"))
+    ).with_columns(ProvNum=pl.when("hygiene").then("hygienist").otherwise("PriProv"), on_paper=pl.lit(value=True))
+    seen = hours.on_working_days(day.practice, seen).with_columns(at=pl.col("day").cast(pl.Datetime("us")))
+    book = rooms.Book.of(day.practice, 0, _BOOKED_DAYS)
+    book.take(_rooms_taken(day))
+    seen = visits.with_rooms(day.practice, book, seen)
     booked = visits.appointments(day.practice, seen)
     day.append("appointment", booked)
     day.append("histappointment", visits.appointment_history(day.practice, seen, booked))
@@ -190,6 +192,16 @@ def _book(day: Day) -> None:
     )
     day.append("procedurelog", treatment.procedure_rows(day.practice, procs))
     day.run("estimate insurance")
+
+
+def _rooms_taken(day: Day) -> list[tuple[int, date, int]]:
+    with day.loader.connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT Op, DATE(AptDateTime), CAST(MAX(HOUR(AptDateTime) * 60 + MINUTE(AptDateTime) + 5 * LENGTH(Pattern)) "
+            "AS SIGNED) FROM appointment WHERE AptStatus = 1 AND AptDateTime > %(day)s GROUP BY 1, 2",
+            day.values,
+        )
+        return list(cursor.fetchall())
 
 
 def _patients(day: Day, condition: str) -> pl.DataFrame:
@@ -209,6 +221,9 @@ def _treat(day: Day) -> None:
     day.run(
         "give broken appointments another time",
         "bring appointments forward",
+    )
+    _seat(day)
+    day.run(
         "complete appointments",
         "break appointments",
     )
@@ -222,6 +237,30 @@ def _treat(day: Day) -> None:
         "write procedure notes",
         "move recalls",
     )
+
+
+def _seat(day: Day) -> None:
+    """Today's appointments one after the other, in the rooms where their providers work."""
+    with day.loader.connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT AptNum, IF(ProvHyg > 0, ProvHyg, ProvNum), 5 * LENGTH(Pattern), AptDateTime FROM appointment "
+            "WHERE AptStatus = 1 AND DATE(AptDateTime) = %(day)s ORDER BY AptDateTime, AptNum",
+            day.values,
+        )
+        rows = list(cursor.fetchall())
+    today = pl.DataFrame(
+        rows,
+        schema={"AptNum": pl.Int64, "ProvNum": pl.Int64, "minutes": pl.Int64, "at": pl.Datetime("us")},
+        orient="row",
+    ).with_columns(day=pl.lit(day.day))
+    seated = rooms.Book.of(day.practice, 0, 0).place(today, pl.col("minutes"), pl.lit(value=True))
+    for number, room, at in seated.select("AptNum", "Op", "at").iter_rows():
+        day.execute(
+            "UPDATE appointment SET Op = %(room)s, AptDateTime = %(at)s WHERE AptNum = %(number)s",
+            number=number,
+            room=room,
+            at=at,
+        )
 
 
 def _record_appointments(day: Day, condition: str, action: int) -> None:
@@ -307,14 +346,24 @@ def _reinsert(day: Day) -> None:
     """A saved sheet and an edited day of the schedule come back with new keys."""
     for sheet in day.numbers("SELECT SheetNum FROM sheet ORDER BY CRC32(CONCAT(%(salt)s, SheetNum)) LIMIT 1"):
         _copy_and_delete(day, "sheetfield", f"SheetNum = {sheet}")
-    last = day.loader.rows("SELECT MAX(ScheduleNum) FROM schedule")[0][0]
-    day.values["schedules"] = day.numbers("SELECT ScheduleNum FROM schedule WHERE SchedDate = %(day)s + INTERVAL 7 DAY")
+    last = day.loader.count("schedule")
+    old = day.numbers(
+        "SELECT ScheduleNum FROM schedule WHERE SchedDate = %(day)s + INTERVAL 7 DAY ORDER BY ScheduleNum"
+    )
+    day.values["schedules"] = old
     _copy_and_delete(day, "schedule", "ScheduleNum IN %(schedules)s")
+    with day.loader.connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT ScheduleNum, OperatoryNum FROM scheduleop WHERE ScheduleNum IN %(schedules)s ORDER BY ScheduleOpNum",
+            day.values,
+        )
+        placed = list(cursor.fetchall())
     day.execute("DELETE FROM scheduleop WHERE ScheduleNum IN %(schedules)s")
-    day.execute(
-        "INSERT INTO scheduleop (ScheduleNum, OperatoryNum) "
-        "SELECT ScheduleNum, 1 FROM schedule WHERE ScheduleNum > %(last)s ORDER BY ScheduleNum",
-        last=last,
+    # The copies were numbered in the order of the originals.
+    rows = [(last + 1 + old.index(number), room) for number, room in placed]
+    day.append(
+        "scheduleop",
+        pl.DataFrame(rows, schema={"ScheduleNum": pl.Int64, "OperatoryNum": pl.Int64}, orient="row"),
     )
 
 

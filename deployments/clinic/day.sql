@@ -196,7 +196,10 @@ where mod(crc32(concat(%(salt)s, ProcNoteNum)), 1000) < 3
 update treatplanattach set Priority = Priority + 1 where mod(crc32(concat(%(salt)s, TreatPlanAttachNum)), 1000) < 10
 
 -- name: edit schedule rooms
-update scheduleop set OperatoryNum = 1 where OperatoryNum <> 1 and mod(crc32(concat(%(salt)s, ScheduleOpNum)), 1000) < 5
+update scheduleop join schedule on schedule.ScheduleNum = scheduleop.ScheduleNum
+set scheduleop.OperatoryNum = 3 - scheduleop.OperatoryNum
+where schedule.SchedType = 2 and scheduleop.OperatoryNum in (1, 2)
+    and mod(crc32(concat(%(salt)s, ScheduleOpNum)), 1000) < 10
 
 -- name: edit recall types
 update recalltype set Description = concat('Custom ', %(day)s) where RecallTypeNum = 10

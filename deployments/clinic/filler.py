@@ -27,7 +27,7 @@ _FIRST = ("codegroup", "covcat", "deposit", "labturnaround", "program", "rxdef")
 _WRITTEN = frozenset(
     "patient patientnote insplan inssub patplan benefit appointment histappointment procedurelog procnote claim "
     "claimproc claimpayment claimsnapshot insbluebook payment paysplit adjustment treatplan treatplanattach proctp "
-    "recall schedule definition preference provider employee clinic operatory userod usergroup usergroupattach "
+    "recall schedule scheduleop definition preference provider employee clinic operatory userod usergroup usergroupattach "
     "procedurecode feesched fee carrier employer recalltype recalltrigger refattach "
     "payplan payplancharge payplanlink dashboardar claimtracking patientlink".split()
 )

@@ -14,7 +14,10 @@ OPEN, CLOSED, HOLIDAY = 0, 1, 2
 # Days of providers a week that a thousand patients fill.
 _PROVIDER_DAYS = 7
 _PAST_DAYS, _AHEAD_DAYS = 760, 90
-_PROVIDER_ENDS = ("14:00:00", "15:00:00", "13:30:00", "16:00:00")
+# Minutes of a provider's day for each patient who falls to it, and by how much some days are longer than others.
+_MINUTES_FOR_A_PATIENT, _SHORTEST, _LONGEST = 1.8, 180, 330
+_LONGER = (0, 30, -15, 15)
+_OPENS, _LUNCH = 480, 45
 # Three times in a row a week later is enough to leave any holidays behind.
 _TRIES = 4
 
@@ -24,14 +27,14 @@ def days_a_week(practice: Practice) -> int:
     return max(1, min(5, wanted))
 
 
-def _weekdays(practice: Practice, provider: int) -> set[int]:
+def weekdays(practice: Practice, provider: int) -> set[int]:
     return {(provider - 1 + step) % 6 + 1 for step in range(days_a_week(practice))}
 
 
 def on_working_days(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with each `day` moved to the next one on which the provider `ProvNum` works."""
     waits = [
-        next(wait for wait in range(7) if (weekday + wait) % 7 + 1 in _weekdays(practice, number))
+        next(wait for wait in range(7) if (weekday + wait) % 7 + 1 in weekdays(practice, number))
         for number in range(1, practice.providers + 1)
         for weekday in range(7)
     ]
@@ -64,11 +67,22 @@ def _is_off(practice: Practice, day: pl.Expr, provider: pl.Expr) -> pl.Expr:
     return practice.chance.chosen("dayoff", 30, _ordinal(day) * 1_000 + provider)
 
 
-def schedules(practice: Practice) -> pl.DataFrame:
-    """The rows of `schedule` of two years and the months ahead."""
-    first, last = practice.as_of - timedelta(days=_PAST_DAYS), practice.as_of + timedelta(days=_AHEAD_DAYS)
+def _days(practice: Practice, past: int, ahead: int) -> pl.DataFrame:
+    days = pl.select(day=pl.date_range(practice.as_of - timedelta(days=past), practice.as_of + timedelta(days=ahead)))
+    return days.filter(pl.col("day").dt.weekday() < 7)
+
+
+def working_hours(practice: Practice, past: int, ahead: int) -> pl.DataFrame:
+    """When each provider works (`ProvNum`, `day`, and the minutes `opens` and `shuts`)."""
     day = pl.col("day")
-    days = pl.select(day=pl.date_range(first, last)).filter(day.dt.weekday() < 7)
+    days = _days(practice, past, ahead).filter(~(_is_holiday(day) | _is_closed(practice, day)))
+    return _of_providers(practice, days, None).filter(pl.col("Status") == OPEN).sort("day", "ProvNum", "opens")
+
+
+def schedules(practice: Practice, busy: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `schedule` of two years and the months ahead; `busy` are the days on which providers have visits."""
+    day = pl.col("day")
+    days = _days(practice, _PAST_DAYS, _AHEAD_DAYS)
     shut = days.filter(_is_holiday(day) | _is_closed(practice, day)).select(
         "day",
         SchedType=pl.lit(PRACTICE),
@@ -78,7 +92,9 @@ def schedules(practice: Practice) -> pl.DataFrame:
         ClinicNum=pl.lit(0),
     )
     days = days.join(shut.select("day"), on="day", how="anti", maintain_order="left")
-    known = pl.concat([shut, _of_providers(practice, days), _lunches(practice, days)], how="diagonal_relaxed")
+    known = pl.concat(
+        [shut, _hours_of_providers(practice, days, busy), _lunches(practice, days)], how="diagonal_relaxed"
+    )
     known = pl.concat(
         [known, _of_staff(practice, days, practice.rows("schedule") - known.height)], how="diagonal_relaxed"
     )
@@ -96,32 +112,54 @@ def schedules(practice: Practice) -> pl.DataFrame:
     )
 
 
-def _of_providers(practice: Practice, days: pl.DataFrame) -> pl.DataFrame:
-    """One range a day, or two around lunch, or two that overlap; a day off is a closed one."""
+def _hours_of_providers(practice: Practice, days: pl.DataFrame, busy: pl.DataFrame) -> pl.DataFrame:
+    frame = _of_providers(practice, days, busy)
+    return frame.with_columns(StartTime=_clock("opens"), StopTime=_clock("shuts")).drop("opens", "shuts")
+
+
+def _clock(minute: str) -> pl.Expr:
+    hours, minutes = (pl.col(minute) // 60).cast(pl.String), (pl.col(minute) % 60).cast(pl.String)
+    return hours.str.zfill(2) + ":" + minutes.str.zfill(2) + ":00"
+
+
+def minutes_a_day(practice: Practice) -> int:
+    """As long as the patients of a day need, and a third more."""
+    days = practice.providers * days_a_week(practice)
+    wanted = round(practice.patients * _MINUTES_FOR_A_PATIENT / days / 15) * 15
+    return max(_SHORTEST, min(_LONGEST, wanted))
+
+
+def _of_providers(practice: Practice, days: pl.DataFrame, busy: pl.DataFrame | None) -> pl.DataFrame:
+    """One range a day, or two around lunch, or two that overlap; a day off is a closed one, as are most without visits."""
     numbers = list(range(1, practice.providers + 1))
-    weekdays = [(number, weekday) for number in numbers for weekday in sorted(_weekdays(practice, number))]
-    rota = pl.DataFrame(weekdays, schema={"ProvNum": pl.Int64, "weekday": pl.Int8}, orient="row")
+    rows = [(number, weekday) for number in numbers for weekday in sorted(weekdays(practice, number))]
+    rota = pl.DataFrame(rows, schema={"ProvNum": pl.Int64, "weekday": pl.Int8}, orient="row")
     provider, day = pl.col("ProvNum"), pl.col("day")
     key = _ordinal(day) * 1_000 + provider
     frame = days.with_columns(weekday=day.dt.weekday()).join(rota, on="weekday")
-    stop = pl.lit(pl.Series(_PROVIDER_ENDS)).gather(provider % len(_PROVIDER_ENDS))
+    length = minutes_a_day(practice) + pl.lit(pl.Series(_LONGER)).gather(provider % len(_LONGER))
     off = _is_off(practice, day, provider)
+    if busy is not None:
+        frame = frame.join(busy.with_columns(seen=True), on=["day", "ProvNum"], how="left")
+        empty = pl.col("seen").is_null() & (day < practice.as_of)
+        off = off | (empty & practice.chance.chosen("unfilled", 800, key))
     shape = pl.when(off).then(0).otherwise(practice.chance.weighted("hours", {0: 75, 1: 17, 2: 8}, key))
     frame = frame.with_columns(
         shape=shape,
         SchedType=pl.lit(PROVIDER),
         Status=pl.when(off).then(CLOSED).otherwise(OPEN),
-        StartTime=pl.lit("08:00:00"),
-        StopTime=stop,
+        opens=pl.lit(_OPENS, dtype=pl.Int64),
+        shuts=_OPENS + length,
+        noon=_OPENS + length // 30 * 15,
         ClinicNum=catalog.clinic_of(practice, provider),
     )
     kind = pl.col("shape")
-    morning = frame.with_columns(StopTime=pl.when(kind == 1).then(pl.lit("12:00:00")).otherwise("StopTime"))
+    morning = frame.with_columns(shuts=pl.when(kind == 1).then("noon").otherwise("shuts"))
     later = frame.filter(kind > 0).with_columns(
-        StartTime=pl.when(kind == 1).then(pl.lit("12:45:00")).otherwise(pl.lit("11:30:00")),
-        StopTime=pl.when(kind == 1).then("StopTime").otherwise(pl.lit("17:30:00")),
+        opens=pl.when(kind == 1).then(pl.col("noon") + _LUNCH).otherwise(pl.col("shuts") - 60),
+        shuts=pl.col("shuts") + pl.when(kind == 1).then(_LUNCH).otherwise(75),
     )
-    return pl.concat([morning, later]).drop("shape", "weekday")
+    return pl.concat([morning, later]).drop("shape", "weekday", "noon", "seen", strict=False)
 
 
 def _lunches(practice: Practice, days: pl.DataFrame) -> pl.DataFrame:

@@ -68,10 +68,6 @@ class Practice:
         return min(59, 6 + self.patients // 600)
 
     @property
-    def operatories(self) -> int:
-        return min(16, 5 + self.patients // 2_000)
-
-    @property
     def employees(self) -> int:
         return min(53, 7 + self.patients // 700)
 

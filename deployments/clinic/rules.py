@@ -161,10 +161,6 @@ def _tooth_initial(made: Filling) -> Columns:
     }
 
 
-def _schedule_op(made: Filling) -> Columns:
-    return {"ScheduleNum": (made.row - 1) % made.known("schedule") + 1}
-
-
 def _time_adjust(made: Filling) -> Columns:
     hours = ["-08:00:00", "-00:30:00", "00:00:00", "01:15:00", "08:00:00", "80:00:00"]
     pick = made.chance.pick
@@ -257,7 +253,6 @@ RULES: Mapping[str, Callable[[Filling], Columns]] = {
     "inseditpatlog": _edit_log,
     "periomeasure": _perio_measure,
     "rxnorm": _drug,
-    "scheduleop": _schedule_op,
     "securitylog": _security_log,
     "securityloghash": _security_hash,
     "sheetfield": _sheet_field,

@@ -11,6 +11,7 @@ from deployments.clinic.chance import look_up
 from deployments.clinic.load import BLANK_DATE, BLANK_TIME
 from deployments.clinic.people import note
 from deployments.clinic.practice import Practice, at_minute
+from deployments.clinic.rooms import Book
 
 # GONE is ours: an appointment that was deleted.
 SCHEDULED, COMPLETE, UNSCHEDULED, BROKEN, PLANNED, NOTE, NOTE_DONE, GONE = 1, 2, 3, 5, 6, 7, 8, 90
@@ -27,9 +28,9 @@ _OUTCOMES = {
 }
 _AHEAD = {SCHEDULED: 94, PLANNED: 3, NOTE: 1, GONE: 2}
 _MAX_VISITS = 22
-_AHEAD_DAYS = 200
-# Older visits came over from other software, without their appointments.
-_APPOINTMENT_DAYS = 850
+AHEAD_DAYS = 200
+# Older visits came over from other software, nearly all without their appointments.
+APPOINTMENT_DAYS = 850
 # Offset keeps streams keyed on patient and visit apart for up to a thousand visits each.
 VISITS_PER_PATIENT = 1_000
 
@@ -50,11 +51,11 @@ def visits(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(
         day=wished.cast(pl.Date), hygiene=(pl.col("visit") > 0) & chance.chosen("hygiene", 550, key)
     )
-    frame = frame.filter(day <= practice.as_of + timedelta(days=_AHEAD_DAYS))
+    frame = frame.filter(day <= practice.as_of + timedelta(days=AHEAD_DAYS))
     frame = frame.with_columns(ProvNum=pl.when("hygiene").then("hygienist").otherwise("PriProv"))
     frame = hours.on_working_days(practice, frame)
     past = day < practice.as_of
-    recent = day >= practice.as_of - timedelta(days=_APPOINTMENT_DAYS)
+    recent = day >= practice.as_of - timedelta(days=APPOINTMENT_DAYS)
     walk_in = past & (chance.below("walkin", 1000, key) < pl.when(recent).then(50).otherwise(988))
     minute = 480 + 10 * chance.below("slot", 36, key)
     frame = frame.filter(past | _booked_ahead(practice)).with_columns(
@@ -114,26 +115,38 @@ def _broken(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
 _A_DAY = pl.duration(days=1)
 
 
+def length(practice: Practice) -> pl.Expr:
+    """Of an appointment, in units of five minutes."""
+    chance, number = practice.chance, pl.col("AptNum")
+    return (
+        pl.when("hygiene")
+        .then(chance.between("pattern.hygiene", 9, 13, number))
+        .otherwise(chance.between("pattern", 9, 28, number))
+    )
+
+
+def with_rooms(practice: Practice, book: Book, seen: pl.DataFrame) -> pl.DataFrame:
+    """The visits with their operatory, and at a time when it is free if they came or will come by appointment."""
+    takes = pl.col("on_paper") & pl.col("status").is_in([SCHEDULED, COMPLETE])
+    return book.place(seen, 5 * length(practice), takes)
+
+
 def appointments(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
     """The columns of `appointment` for visits that have or had one (`AptNum` set)."""
     chance, number, at = practice.chance, pl.col("AptNum"), pl.col("at")
     done, status = pl.col("status") == COMPLETE, pl.col("status")
     blank = pl.lit(BLANK_TIME)
     unplaced = status.is_in([UNSCHEDULED, PLANNED])
-    length = (
-        pl.when("hygiene")
-        .then(chance.between("pattern.hygiene", 9, 13, number))
-        .otherwise(chance.between("pattern", 9, 28, number))
-    )
+    units = length(practice)
     confirmed = catalog.def_numbers(catalog.CONFIRMED)
     return seen.filter(number > 0).select(
         "AptNum",
         "PatNum",
         "ClinicNum",
         AptStatus=pl.when(status == GONE).then(SCHEDULED).otherwise(status),
-        Pattern=look_up(["/" * (n % 3) + "X" * (n - n % 3) for n in range(29)], length),
+        Pattern=look_up(["/" * (n % 3) + "X" * (n - n % 3) for n in range(29)], units),
         Confirmed=pl.when(done).then(confirmed[5]).otherwise(chance.pick("confirmed", confirmed[:3], number)),
-        Op=pl.when(unplaced).then(0).otherwise(chance.below("op", practice.operatories, number) + 1),
+        Op=pl.when(unplaced).then(0).otherwise("Op"),
         Note=note(practice, "aptnote", 250, "AptNum"),
         ProvNum="PriProv",
         ProvHyg=pl.when("hygiene").then("hygienist").otherwise(0),
@@ -151,7 +164,7 @@ def appointments(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
         DateTimeSeated=pl.when(done)
         .then(at + pl.duration(minutes=chance.below("seated", 12, number)))
         .otherwise(blank),
-        DateTimeDismissed=pl.when(done).then(at + pl.duration(minutes=length * 5)).otherwise(blank),
+        DateTimeDismissed=pl.when(done).then(at + pl.duration(minutes=units * 5)).otherwise(blank),
         ProcsColored=pl.lit('<p color="-16777216">PerEx</p>'),
         ColorOverride=pl.lit(0),
         AppointmentTypeNum=chance.below("apttype", 4, number),
