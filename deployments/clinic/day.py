@@ -157,6 +157,7 @@ def _receive_patients(day: Day) -> None:
     none = folk.select("PatNum", **{name: pl.lit(0) for name in ledger.BALANCES})
     day.append("patient", people.patient_rows(day.practice, folk, none))
     day.append("patientnote", people.patient_notes(day.practice, folk))
+    day.append("refattach", people.referrals(day.practice, folk, day.loader.count("referral")))
 
 
 def _book(day: Day) -> None:

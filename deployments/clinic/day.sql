@@ -1,6 +1,9 @@
 -- name: bring appointments forward
 update appointment set AptDateTime = timestamp(%(day)s, time(AptDateTime))
-where AptStatus = 1 and AptDateTime >= %(day)s order by AptDateTime, AptNum limit %(few)s
+where AptStatus = 1 and AptDateTime >= %(day)s
+order by date(AptDateTime) > %(day)s and if(ProvHyg > 0, ProvHyg, ProvNum) not in (
+    select schedule.ProvNum from schedule where SchedDate = %(day)s and SchedType = 1 and Status = 0
+), AptDateTime, AptNum limit %(few)s
 
 -- name: complete appointments
 update appointment

@@ -15,7 +15,7 @@ OPEN, CLOSED, HOLIDAY = 0, 1, 2
 _PROVIDER_DAYS = 7
 _PAST_DAYS, _AHEAD_DAYS = 760, 90
 # Minutes of a provider's day for each patient who falls to it, and by how much some days are longer than others.
-_MINUTES_FOR_A_PATIENT, _SHORTEST, _LONGEST = 1.8, 180, 330
+_MINUTES_FOR_A_PATIENT, _SHORTEST, _LONGEST = 1.8, 150, 330
 _LONGER = (0, 30, -15, 15)
 _OPENS, _LUNCH = 480, 45
 # Three times in a row a week later is enough to leave any holidays behind.
@@ -142,7 +142,7 @@ def _of_providers(practice: Practice, days: pl.DataFrame, busy: pl.DataFrame | N
     if busy is not None:
         frame = frame.join(busy.with_columns(seen=True), on=["day", "ProvNum"], how="left")
         empty = pl.col("seen").is_null() & (day < practice.as_of)
-        off = off | (empty & practice.chance.chosen("unfilled", 800, key))
+        off = off | (empty & practice.chance.chosen("unfilled", 900, key))
     shape = pl.when(off).then(0).otherwise(practice.chance.weighted("hours", {0: 75, 1: 17, 2: 8}, key))
     frame = frame.with_columns(
         shape=shape,

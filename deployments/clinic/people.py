@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 from deployments.clinic import catalog, words
@@ -13,6 +15,8 @@ from deployments.clinic.practice import HISTORY_DAYS, Practice, days_before
 # Families and whoever has to do with each other live within a cohort of so many patients.
 COHORT = 1_000
 _ARCHIVED = 3
+# Since then new patients are asked who sent them.
+_ASKED_DAYS = 1_100
 _MERGE, _CLONE = 1, 2
 _STATUS = {0: 78, 1: 4, 2: 10, 3: 4, 4: 2, 5: 1, 6: 1}
 
@@ -74,12 +78,12 @@ def merges(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
 def _birthdate(practice: Practice, age: pl.Expr) -> pl.Expr:
     chance, number = practice.chance, pl.col("PatNum")
     born = days_before(practice.as_of, age * 365 + chance.below("birthday", 365, number))
-    too_old = days_before(practice.as_of, pl.lit(44_500) + chance.below("birthday", 900, number))
+    very_old = days_before(practice.as_of, pl.lit(34_300) + chance.below("birthday", 900, number))
     return (
         pl.when(chance.chosen("born.blank", 14, number))
         .then(pl.lit(BLANK_DATE))
         .when(chance.chosen("born.old", 2, number))
-        .then(too_old.cast(pl.Date))
+        .then(very_old.cast(pl.Date))
         .otherwise(born.cast(pl.Date))
     )
 
@@ -219,9 +223,10 @@ def patient_notes(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def referrals(practice: Practice, people: pl.DataFrame, count: int) -> pl.DataFrame:
-    """Who sent a patient (type 1), to whom he was sent (0) and others, one after the other."""
+    """Who sent a patient (type 1), to whom he was sent (0) and others, one after the other; asked only of late."""
     chance, number = practice.chance, pl.col("PatNum")
-    frame = people.filter(chance.chosen("referred", 180, number))
+    asked = pl.col("start") >= practice.as_of - timedelta(days=_ASKED_DAYS)
+    frame = people.filter(chance.below("referred", 1000, number) < pl.when(asked).then(640).otherwise(60))
     frame = frame.with_columns(ItemOrder=pl.int_ranges(0, chance.weighted("referrals", {1: 70, 2: 22, 3: 8}, number)))
     frame = frame.explode("ItemOrder").with_columns(key=number * 8 + pl.col("ItemOrder"))
     key = pl.col("key")
@@ -230,7 +235,9 @@ def referrals(practice: Practice, people: pl.DataFrame, count: int) -> pl.DataFr
         "ItemOrder",
         ReferralNum=chance.below("referral", count, key) + 1,
         RefDate=(pl.col("start") + pl.duration(days=pl.col("ItemOrder").cast(pl.Int64) * 90)).cast(pl.Date),
-        RefType=chance.weighted("reftype", {1: 75, 0: 20, 2: 5}, key),
+        RefType=pl.when(pl.col("ItemOrder") == 0)
+        .then(chance.weighted("reftype.first", {1: 94, 0: 5, 2: 1}, key))
+        .otherwise(chance.weighted("reftype", {1: 30, 0: 60, 2: 10}, key)),
         Note=note(practice, "refnote", 30),
         DateProcComplete=pl.lit(BLANK_DATE),
     )

@@ -161,6 +161,12 @@ def _tooth_initial(made: Filling) -> Columns:
     }
 
 
+def _referral(made: Filling) -> Columns:
+    """A third are patients."""
+    number = made.chance.below("referral.patient", made.practice.patients, made.row) + 1
+    return {"PatNum": pl.when(made.row % 3 == 1).then(number).otherwise(0)}
+
+
 def _time_adjust(made: Filling) -> Columns:
     hours = ["-08:00:00", "-00:30:00", "00:00:00", "01:15:00", "08:00:00", "80:00:00"]
     pick = made.chance.pick
@@ -252,6 +258,7 @@ RULES: Mapping[str, Callable[[Filling], Columns]] = {
     "inseditlog": _edit_log,
     "inseditpatlog": _edit_log,
     "periomeasure": _perio_measure,
+    "referral": _referral,
     "rxnorm": _drug,
     "securitylog": _security_log,
     "securityloghash": _security_hash,
