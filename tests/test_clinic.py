@@ -412,6 +412,9 @@ LIVES = {
     "a recall put off until a balance": "select count(*) from recall where DisableUntilBalance > 0",
     "an overdue recall": f"select count(*) from recall where DateDue between '1900-01-01' and '{AS_OF}'",
     "a scheduled recall": "select count(*) from recall where DateScheduled > '0001-01-01'",
+    "a patient who sent another": (
+        "select count(*) from refattach join referral using (ReferralNum) where RefType = 1 and referral.PatNum > 0"
+    ),
     "several referrals of a patient": NOT_ONE.format("refattach group by PatNum", "count(*) > 1"),
     "a referral that is not from": "select count(*) from refattach where RefType <> 1",
 }
@@ -438,6 +441,15 @@ NEVER = {
         "and Status = 0 and schedule.ProvNum = if(ProvHyg > 0, ProvHyg, appointment.ProvNum) "
         f"where AptStatus = 2 and AptDateTime > '{AS_OF}' - interval 24 month and ScheduleNum is null"
     ),
+    "a kept appointment in a room that is nobody's that day": (
+        "select AptNum from appointment left join (select SchedDate, schedule.ProvNum, OperatoryNum from schedule "
+        "join scheduleop using (ScheduleNum) where SchedType = 1 and Status = 0) hours on SchedDate = date(AptDateTime) "
+        "and OperatoryNum = Op and hours.ProvNum = if(ProvHyg > 0, ProvHyg, appointment.ProvNum) "
+        f"where AptStatus = 2 and AptDateTime > '{AS_OF}' - interval 24 month and SchedDate is null"
+    ),
+    "somebody older than 97": (
+        f"select PatNum from patient where Birthdate between '1000-01-01' and '{AS_OF}' - interval 98 year"
+    ),
     "a procedure planned after it was presented": (
         "select ProcNum from proctp join procedurelog on ProcNum = ProcNumOrig where procedurelog.DateTP > proctp.DateTP"
     ),
@@ -451,6 +463,22 @@ NEVER = {
 @pytest.mark.parametrize("thing", NEVER)
 def test_what_never_happens(clinic: Any, thing: str) -> None:
     assert _rows(clinic, NEVER[thing]) == []
+
+
+def test_kept_appointments_fill_the_hours_of_their_rooms(clinic: Any) -> None:
+    """Nearly all of their minutes lie in hours of their provider in the same room."""
+    inside = (
+        "select sum(greatest(0, timestampdiff(minute, greatest(AptDateTime, timestamp(SchedDate, StartTime)), "
+        "least(AptDateTime + interval 5 * length(Pattern) minute, timestamp(SchedDate, StopTime))))) from appointment "
+        "join schedule on SchedDate = date(AptDateTime) and schedule.ProvNum = if(ProvHyg > 0, ProvHyg, appointment.ProvNum) "
+        "join scheduleop on scheduleop.ScheduleNum = schedule.ScheduleNum and OperatoryNum = Op "
+        f"where SchedType = 1 and Status = 0 and AptStatus = 2 and AptDateTime > '{AS_OF}' - interval 12 month"
+    )
+    kept = (
+        "select sum(5 * length(Pattern)) from appointment "
+        f"where AptStatus = 2 and AptDateTime > '{AS_OF}' - interval 12 month"
+    )
+    assert _value(clinic, inside) > 0.85 * float(_value(clinic, kept))
 
 
 @pytest.mark.parametrize(
