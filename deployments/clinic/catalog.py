@@ -292,7 +292,7 @@ def _write_staff(loader: Loader, practice: Practice) -> None:
                 "SigOnFile": [1] * len(numbers),
                 "NationalProvID": [f"1{n:09d}" for n in numbers],
                 "ProvColor": [-n * 65793 for n in numbers],
-                "HourlyProdGoalAmt": [float(150 + n % 4 * 75) for n in numbers],
+                "HourlyProdGoalAmt": [float(250 + n % 4 * 100) for n in numbers],
                 "Birthdate": [date(1960 + n % 35, 3, 2) for n in numbers],
                 "SchedNote": ["" if n % 5 else 'Fridays\tonly\r\nno "kids"' for n in numbers],
             }
