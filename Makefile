@@ -35,6 +35,7 @@ histories: install ## play random histories of tables, kills and tampering inclu
 	@ELT_TEST_HISTORIES=$(or $(NUMBER),300) $(BIN)/python -m pytest tests/test_histories.py
 
 bench: install ## measure what changes, the proof and large tables cost, and how long writers wait (an hour)
+	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/throughput.py
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/changes.py
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/stall.py
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/proof.py
