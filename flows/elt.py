@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from threading import Timer
 from time import monotonic
 
 if __name__ == "__main__":  # the command line shows its own progress; Prefect's lines still reach its server
@@ -27,6 +30,7 @@ from tasks.sync_table import found_in, sync_table
 from transfer import extracts, history, positions, preflight, schemas
 from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
 from transfer.settings import Settings, settings
+from transfer.stopping import stopping_if_interrupted
 from transfer.table import TablePlan, TableResult
 
 log = logging.getLogger("elt")
@@ -103,7 +107,7 @@ def sync_tables(chosen: Settings, outlook: Outlook, run_id: str) -> tuple[TableR
     delays = list(chosen.limits.retry_seconds)
     task = sync_table.with_options(retries=len(delays), retry_delay_seconds=delays)
     pool: ThreadPoolTaskRunner[TableResult] = ThreadPoolTaskRunner(max_workers=chosen.limits.workers)
-    with pool as runner:
+    with pool as runner, stopping_if_interrupted():
         futures = [(plan, runner.submit(task, {"plan": plan, "run_id": run_id})) for plan in outlook.work]
         return tuple(outcome(plan, run_id, future) for plan, future in futures)
 
@@ -242,6 +246,7 @@ def drop(chosen: Settings, patterns: Sequence[str]) -> int:
 
 def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
     """Run the flow and print its summary."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         with report.progress(console, quiet=options.json):
             summary = elt(
@@ -260,13 +265,32 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
         print(f"The run could not be finished: {type(error).__name__} at {place_of(error)}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Stopped. Nothing is half done; the next run goes on from here.", file=sys.stderr)
-        return 130
+        print(STOPPED, file=sys.stderr)
+        return INTERRUPTED
     if options.json:
         print(report.written_as_json(summary))
     else:
         report.show_summary(console, chosen, summary)
     return 0 if summary.good else 1
+
+
+STOPPED = "Stopped. Nothing is half done; the next run goes on from here."
+INTERRUPTED = 130
+PATIENCE_SECONDS = 4
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    """Stop at Ctrl-C, without those that still wait after some seconds for a server that hangs."""
+    last = Timer(PATIENCE_SECONDS, _leave)
+    last.daemon = True
+    last.start()
+    raise KeyboardInterrupt
+
+
+def _leave() -> None:
+    print(STOPPED, file=sys.stderr, flush=True)
+    atexit._run_exitfuncs()  # noqa: SLF001 - Prefect's own server, if this process has started one, ends with it
+    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

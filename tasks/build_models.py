@@ -258,6 +258,8 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
                 *selection,
             ]
         )
+    if outcome.exception and not isinstance(outcome.exception, Exception):  # Ctrl-C, which dbt keeps to itself
+        raise outcome.exception
     if not isinstance(outcome.result, RunExecutionResult):
         why = f"the project itself: {reason_of(str(outcome.exception))} (`make dbt ARGS=build` says more)"
         raise BuildFailed(ModelsResult(planned.reason, failed=(why,)))

@@ -6,8 +6,9 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from transfer.errors import DatabaseFault, PreflightError, TableUnsteady
+from transfer.stopping import stopped
 
 
 def may_help(_task: Task[..., object], _run: TaskRun, state: State[object]) -> bool:
     """Tell whether the same call may succeed a little later."""
-    return isinstance(state.data, DatabaseFault | PreflightError | TableUnsteady)
+    return not stopped() and isinstance(state.data, DatabaseFault | PreflightError | TableUnsteady)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 
 from prefect import task
@@ -12,15 +14,16 @@ from prefect import task
 from tasks.caching import proven_key
 from tasks.retrying import may_help
 from transfer import buckets, evidence, extracts, history, positions, public, raw, replica, source, verification
-from transfer.ahead import ahead
+from transfer.ahead import ahead, meanwhile
 from transfer.buckets import Difference
 from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
 from transfer.evidence import How
 from transfer.extracts import Lock, Verdict
+from transfer.raw import Copied
 from transfer.replica import Shadow
 from transfer.scope import EVERYTHING, NOTHING, Range, Scope
 from transfer.settings import Settings, settings
-from transfer.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult
+from transfer.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult, Totals
 
 log = logging.getLogger("elt")
 
@@ -62,6 +65,24 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
     return done
 
 
+class _Early:
+    """Rows of a first extract on their way into `raw` while the replica still builds their keys; rolled back if not taken."""
+
+    def __init__(self, until: ExitStack) -> None:
+        """Keep them until the end of a block."""
+        self._until = until
+        self.rows: tuple[Copied, Totals] | None = None
+
+    def copy(self, chosen: Settings, lock: Lock, shadow: Shadow) -> None:
+        """Copy the shadow's rows."""
+        standing = shadow.each.table
+        each = replace(shadow.each, table=replace(standing, name=shadow.name))
+        with ahead(replica.pages(chosen.replica, chosen.limits, each, raw.select(standing))) as pages:
+            copying = raw.copied(chosen.warehouse, chosen.limits, standing, lock.fence, pages)
+            copied = self._until.enter_context(copying)
+        self.rows = copied, replica.totals(chosen.replica, chosen.limits, each.table)
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """A table in work: what is known of it at the source since `now`, how it stood, and the lock that is held on it."""
@@ -74,6 +95,7 @@ class _Work:
     each: SourceTable
     before: Standing
     forced: bool
+    early: _Early
 
     @property
     def standing(self) -> Standing:
@@ -102,12 +124,17 @@ class _Step:
 
 
 def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableResult:
+    with ExitStack() as until:
+        return _steps(chosen, plan, run_id, lock, _Early(until))
+
+
+def _steps(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock, early: _Early) -> TableResult:
     started = monotonic()
     replica.recover(lock)
     now, each = source.look(chosen.source, chosen.limits, plan.table, plan.version)
     before = _standing(chosen, plan.table, counted=True)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
-    work = _Work(chosen, plan, run_id, lock, now, each, before, forced=plan.forced and not done_before)
+    work = _Work(chosen, plan, run_id, lock, now, each, before, plan.forced and not done_before, early)
     extracted = _told(work, _into_replica(work))
     current = before.loaded is not None and not evidence.why_standardize(before.loaded.rules, before.loaded)
     loaded = _told(work, _into_raw(work))
@@ -225,7 +252,9 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
         )
     # What a normal run, which relies on stamps, would not have seen.
     missed = replica.missed(work.lock, shadow, how.since) if work.plan.verify and how.since else 0
-    hop = replica.finish(work.lock, chosen.limits, shadow, recorded, verdict)
+    hop = replica.finish(
+        work.lock, chosen.limits, shadow, recorded, verdict, lambda rows: work.early.copy(chosen, work.lock, rows)
+    )
     return _Step((hop,), (Finding("replica", "changed", "", missed),) if missed else ())
 
 
@@ -367,12 +396,20 @@ def _load(work: _Work, standing: Standing, *, replays: bool) -> _Step:
 def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> _Step:
     """Load the rows of a scope."""
     chosen, each = work.chosen, work.each
-    totals = replica.totals(chosen.replica, chosen.limits, each.table, scope)
-    rows = totals.rows if scope.whole else extracted.rows
-    origin = raw.Origin(generation, extracted.id, extracted.run_id, work.run_id, totals, rows, scope)
+    origin = partial(
+        raw.Origin, generation, extracted.id, extracted.run_id, work.run_id, rows=extracted.rows, scope=scope
+    )
+    if work.early.rows and scope.whole:
+        copied, totals = work.early.rows
+        hop, altered = raw.take(chosen.warehouse, chosen.limits, copied, origin(lambda: totals))
+        return _Step((hop,), altered=altered, scope=scope)
     found = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table), scope)
-    with ahead(found if totals.rows else iter(())) as pages:
-        hop, altered = raw.load(chosen.warehouse, chosen.limits, each.table, work.lock.fence, origin, pages)
+    with (
+        meanwhile(lambda: replica.totals(chosen.replica, chosen.limits, each.table, scope)) as totals_of,
+        ahead(found if extracted.rows else iter(())) as pages,
+        raw.copied(chosen.warehouse, chosen.limits, each.table, work.lock.fence, pages, whole=scope.whole) as copied,
+    ):
+        hop, altered = raw.take(chosen.warehouse, chosen.limits, copied, origin(totals_of))
     return _Step((hop,), altered=altered, scope=scope)
 
 

@@ -1,13 +1,14 @@
-"""Reads the next page while the last one is written."""
+"""Does two things at once: reads the next page while the last one is written, or counts while others read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 Page = TypeVar("Page")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -25,3 +26,13 @@ def ahead(pages: Iterator[Page]) -> Iterator[Iterator[Page]]:
                 yield page
 
         yield given()
+
+
+@contextmanager
+def meanwhile(do: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
+    """Do something while the block runs; what is given waits for its end, returns its result and raises what it raised.
+
+    At the block's end it has ended in any case.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="meanwhile") as other:
+        yield other.submit(do).result

@@ -8,6 +8,7 @@ EltError
 │   ├── TableVanished it was there at the survey and is gone
 │   └── TableUnsteady it became another while it was read; trying again may help
 ├── TableBusy         another run has the table, or took it over
+├── Stopped           the run was stopped, by Ctrl-C or a signal
 └── DatabaseFault     a statement failed; trying again may help
 """
 
@@ -65,6 +66,10 @@ class PracticeUpgrading(EltError):
 
 class TableBusy(EltError):
     """Another run has the table, or took it over."""
+
+
+class Stopped(EltError):
+    """The run was stopped by Ctrl-C or a signal."""
 
 
 class DatabaseFault(EltError):

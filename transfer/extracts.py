@@ -32,11 +32,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A table held for writing; `fence` grows with each holder, and every data transaction checks it."""
+    """A table of a replica held for writing; `fence` grows with each holder, and every data transaction checks it."""
 
     table: str
     fence: int
     connection: mysql.Connection
+    replica: Replica
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,7 @@ def locked(replica: Replica, limits: Limits, table: str, floor: int) -> Iterator
         while not ask(connection, f"locking {table}", "SELECT GET_LOCK(%s, 2)", (name,))[0][0]:
             if monotonic() > until:
                 raise TableBusy(f"{table} is held by another run for over {limits.lock_seconds} s (ELT_LOCK_SECONDS).")
-        yield Lock(table, _take_fence(connection, table, floor), connection)
+        yield Lock(table, _take_fence(connection, table, floor), connection, replica)
         try:
             ask(connection, f"letting go of {table}", "SELECT RELEASE_LOCK(%s)", (name,))
         except DatabaseFault:  # the work is done, and with the connection goes the lock

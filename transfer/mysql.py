@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from socket import SHUT_RDWR
 from typing import Any, TypeAlias
 from urllib.parse import quote as percent
 
@@ -27,12 +28,15 @@ from transfer.errors import DatabaseFault, TableError, faults
 from transfer.reader import Reader, Request
 from transfer.scope import EVERYWHERE, Key, Range, Scope
 from transfer.settings import Limits, MySQLServer, Source
+from transfer.stopping import stoppable
 from transfer.table import Column, Size, Table
 
 log = logging.getLogger("elt.connection")
 
 CONNECT_SECONDS = 2.5
 LOCK_SECONDS = 10
+WRITERS_WAIT_SECONDS = 2  # as a statement that waits for a table blocks its new readers
+LONGEST_WAIT_SECONDS = 86_400
 ANSWER_SECONDS = 5  # beyond its own limit for a statement, a server has that long to say so
 READ_MODE = ""
 # Zeroes stay zeroes in AUTO_INCREMENT columns, impossible dates are values like others.
@@ -77,7 +81,8 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False, kept: 
     idle = _IDLE[os.getpid(), address(server), session(server, limits, READ_MODE), writes]
     connection = (_living(idle) if kept else None) or _open(server, limits, writes=writes)
     try:
-        yield connection
+        with stoppable(lambda: _end(server, limits, connection)):
+            yield connection
     except BaseException:  # an interrupt too: a connection in an unknown state is not kept
         close(connection)
         raise
@@ -130,6 +135,27 @@ def close(connection: Connection) -> None:
             connection.close()
 
 
+@contextmanager
+def _apart(server: MySQLServer, limits: Limits) -> Iterator[Connection]:
+    """Hold a connection that can be had while everything is being stopped."""
+    connection = _open(server, limits, writes=False)
+    try:
+        yield connection
+    finally:
+        close(connection)
+
+
+def _end(server: MySQLServer, limits: Limits, connection: Connection) -> None:
+    """Kill a connection of another thread on its server, index builds included; if that hangs, hang up."""
+    try:
+        with _apart(server, limits) as killing:
+            run(killing, server.place, "stopping", f"KILL {int(connection.thread_id())}")  # type: ignore[no-untyped-call]
+    except DatabaseFault:
+        socket = connection._sock  # type: ignore[attr-defined]  # noqa: SLF001
+        if socket:
+            socket.shutdown(SHUT_RDWR)
+
+
 @atexit.register
 def close_connections() -> None:
     """Close this process's connections that are idle."""
@@ -173,7 +199,7 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:
                 "preparing the session",
                 # In strict mode InnoDB refuses at once what it would refuse at the first row. sql_notes: of a generated column's
                 # rounding; that values are stored as they are is for their hash to prove. MySQL has both, or wants them so.
-                f"SET SESSION sql_mode = '{WRITE_MODE}', foreign_key_checks = 0, sql_notes = 0, lock_wait_timeout = 2,"
+                f"SET SESSION sql_mode = '{WRITE_MODE}', foreign_key_checks = 0, sql_notes = 0, lock_wait_timeout = {WRITERS_WAIT_SECONDS},"
                 f" innodb_lock_wait_timeout = 50, {FRESH} /*M! , innodb_strict_mode = 1, max_error_count = 65535,"
                 " check_constraint_checks = 0 */ /*M!100804 , explicit_defaults_for_timestamp = 1 */",
             )
@@ -199,6 +225,15 @@ def rows(
     with faults(place, doing), connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())
+
+
+@contextmanager
+def patient(connection: Connection, place: str) -> Iterator[None]:
+    """Let a writing connection's statements wait for a table's readers as long as they take."""
+    setting = "SET SESSION lock_wait_timeout = {}"
+    run(connection, place, "preparing the session", setting.format(LONGEST_WAIT_SECONDS))
+    yield
+    run(connection, place, "preparing the session", setting.format(WRITERS_WAIT_SECONDS))
 
 
 @contextmanager
@@ -248,7 +283,7 @@ def read(server: MySQLServer, limits: Limits, doing: str, query: str) -> pa.Tabl
     with faults(server.place, doing):
         reader = _reader()
     try:
-        with faults(server.place, doing):
+        with faults(server.place, doing), stoppable(lambda: _end_reading(server, limits, reader, token)):
             table = reader.read(request, limits.statement_seconds + ANSWER_SECONDS)
     except DatabaseFault as fault:
         if fault.code == "HUNG":
@@ -271,8 +306,13 @@ def _reader() -> Reader:
     return Reader()
 
 
+def _end_reading(server: MySQLServer, limits: Limits, reader: Reader, token: str) -> None:
+    reader.kill()
+    _kill(server, limits, token)
+
+
 def _kill(server: MySQLServer, limits: Limits, token: str) -> None:
-    with suppress(DatabaseFault), connect(server, limits) as connection:
+    with suppress(DatabaseFault), _apart(server, limits) as connection:
         found = rows(
             connection,
             server.place,
@@ -558,12 +598,20 @@ def _field(values: pa.Array) -> pa.Array:
         values = values.cast(pa.float64())
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int8())
+    plain = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
     if not pa.types.is_large_binary(values.type):
         values = values.cast(pa.large_string()).cast(pa.large_binary())
+    field = values if plain else _escaped(values)
+    return pc.fill_null(field, pa.scalar(b"\\N", pa.large_binary())) if field.null_count else field
+
+
+def _escaped(values: pa.Array) -> pa.Array:
+    data = values.buffers()[2]
+    held = data.to_pybytes() if data else b""  # a search of all bytes at once is much faster than one of each value
     for raw, escaped in ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n")):
-        if pc.any(pc.match_substring(values, raw)).as_py():
+        if raw in held:
             values = pc.replace_substring(values, raw, escaped)
-    return pc.fill_null(values, pa.scalar(b"\\N", pa.large_binary()))
+    return values
 
 
 def load_statement(target: str, columns: Sequence[Column], path: str) -> str:

@@ -22,6 +22,7 @@ from transfer.casts import arrow_type
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, faults
 from transfer.scope import EVERYTHING, Scope
 from transfer.settings import Limits, Warehouse
+from transfer.stopping import stoppable
 from transfer.table import Totals, digest
 
 log = logging.getLogger("elt.connection")
@@ -184,6 +185,12 @@ def _close(raw: Any) -> None:
         raw.close()
 
 
+def _cancel(raw: Any) -> None:
+    """Cancel the statement of another thread's connection, which it cannot close meanwhile."""
+    with _FIRST_LOCK:
+        raw.adbc_cancel()
+
+
 @contextmanager
 def connect(warehouse: Warehouse) -> Iterator[Connection]:
     """Hold a connection; what is not committed at the end is rolled back. It is kept for the next block if all went well."""
@@ -200,8 +207,9 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
         seconds = time.monotonic() - started
         log.debug("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, seconds)
     try:
-        yield Connection(raw)
-        Connection(raw).rollback()
+        with stoppable(lambda: _cancel(raw)):
+            yield Connection(raw)
+            Connection(raw).rollback()
     except BaseException:  # an interrupt too: a connection in an unknown state is not kept
         _close(raw)
         raise

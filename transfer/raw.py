@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import add
@@ -27,13 +27,16 @@ SIDE = Place("", "_elt_side")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a run loads: of an extract of a copy with so many `rows` those of a `scope`, and the replica's own totals of them."""
+    """What a run loads: of an extract of a copy with so many `rows` those of a `scope`, and the replica's own totals of them.
+
+    The totals are asked for once the rows have been copied, as the replica may still be counting.
+    """
 
     generation: str
     extract_id: int
     extract_run: str
     run_id: str
-    totals: Totals
+    totals: Callable[[], Totals]
     rows: int
     scope: Scope = EVERYTHING
 
@@ -43,13 +46,31 @@ def select(table: Table) -> str:
     return ", ".join(cast_of(column).for_raw.format(c=mysql_quote(column.name)) for column in table.columns)
 
 
-def load(
-    warehouse: Warehouse, limits: Limits, table: Table, fence: int, origin: Origin, pages: Iterable[pa.Table]
-) -> tuple[Hop, dict[str, dict[str, int]]]:
-    """Make `raw` equal to the replica's pages of a scope, rows and position in one transaction; return what it could not hold.
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Rows of a table in a transaction that is not committed: those of `raw` itself, if it is the `first` load, or beside it.
+
+    `texts` is what was altered in each column.
+    """
+
+    connection: postgres.Connection
+    table: Table
+    target: Place
+    first: bool
+    rows: int
+    bytes: int
+    texts: tuple[Altered, ...]
+    seconds: float
+
+
+@contextmanager
+def copied(
+    warehouse: Warehouse, limits: Limits, table: Table, fence: int, pages: Iterable[pa.Table], *, whole: bool = True
+) -> Iterator[Copied]:
+    """Copy the replica's pages into a transaction that is rolled back at the block's end, unless `take` has committed it.
 
     Raises:
-        TableError: PostgreSQL cannot hold the table, or its totals do not agree with the replica's.
+        TableError: PostgreSQL cannot hold the table.
 
     """
     started = monotonic()
@@ -59,39 +80,54 @@ def load(
         positions.take(connection, warehouse, table.name, fence)
         target = Place("raw", positions.name_of(connection, warehouse, table.name, "raw"))
         first = not postgres.stands(connection, target, warehouse.schema_name)
-        if not origin.scope.whole and not postgres.has_structure(connection, target, fields, key):
+        if not whole and not postgres.has_structure(connection, target, fields, key):
             raise TableUnsteady(
                 f"raw's table of {table.name} was altered while it was loaded; trying again loads it anew."
             )
         side = target if first else SIDE
         postgres.create(connection, side, fields, temporary=not first)
-        read, size, texts = _copy(connection, side, table, pages)
-        if first:
-            postgres.add_key(connection, limits, target, key, ours=True)
-            postgres.claim(connection, target, warehouse.schema_name)
-            changes = Changes(read, 0, 0)
-        else:
-            changes = _merge(connection, limits, target, table, origin.scope)
-        moved = target if origin.scope.whole else postgres.same_keys(target, side, key)
-        altered = _proven(table, origin.totals, postgres.totals(connection, moved, fields), texts)
-        _count(connection, table, target, origin)
-        schemas.note_loaded(connection, warehouse, table, origin.run_id)
-        positions.note_loaded(
-            connection,
-            warehouse,
-            table.name,
-            target,
-            generation=origin.generation,
-            extract_id=origin.extract_id,
-            extract_run=origin.extract_run,
-            rows=origin.rows,
-            names=altered_names(table),
-            altered=altered,
-            moved=first or changes.any,
-        )
-        connection.commit()
-    seconds = monotonic() - started
-    return Hop("load", read, changes.inserted, changes.updated, changes.deleted, seconds, bytes=size), altered
+        rows, size, texts = _copy(connection, side, table, pages)
+        yield Copied(connection, table, target, first, rows, size, texts, monotonic() - started)
+
+
+def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -> tuple[Hop, dict[str, dict[str, int]]]:
+    """Make `raw` equal to the rows that were copied, and commit them with its position; return what it could not hold.
+
+    Raises:
+        TableError: its totals do not agree with the replica's.
+
+    """
+    started = monotonic()
+    connection, table, target = copied.connection, copied.table, copied.target
+    fields, key = raw_fields(table), raw_key(table)
+    if copied.first:
+        postgres.add_key(connection, limits, target, key, ours=True)
+        postgres.claim(connection, target, warehouse.schema_name)
+        changes = Changes(copied.rows, 0, 0)
+    else:
+        changes = _merge(connection, limits, target, table, origin.scope)
+    moved = target if origin.scope.whole else postgres.same_keys(target, SIDE, key)
+    altered = _proven(table, origin.totals(), postgres.totals(connection, moved, fields), copied.texts)
+    _count(connection, table, target, origin)
+    schemas.note_loaded(connection, warehouse, table, origin.run_id)
+    positions.note_loaded(
+        connection,
+        warehouse,
+        table.name,
+        target,
+        generation=origin.generation,
+        extract_id=origin.extract_id,
+        extract_run=origin.extract_run,
+        rows=origin.rows,
+        names=altered_names(table),
+        altered=altered,
+        moved=copied.first or changes.any,
+    )
+    connection.commit()
+    seconds = copied.seconds + monotonic() - started
+    return Hop(
+        "load", copied.rows, changes.inserted, changes.updated, changes.deleted, seconds, bytes=copied.bytes
+    ), altered
 
 
 MOST_COLUMNS = 1_600

@@ -104,9 +104,13 @@ class Reader:
             raise RuntimeError(pickle.load(answers))  # noqa: S301 - our own process wrote it
         raise EOFError
 
+    def kill(self) -> None:
+        """End the process, from whatever thread; a read that is under way raises `ReaderDied`."""
+        self._process.kill()
+
     def close(self) -> None:
         """End the process."""
-        self._process.kill()
+        self.kill()
         for pipe in _pipes(self._process):
             with suppress(OSError):
                 pipe.close()

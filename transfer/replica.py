@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
@@ -12,6 +12,7 @@ from time import monotonic, sleep
 import pyarrow as pa
 
 from transfer import buckets, extracts, mysql
+from transfer.ahead import meanwhile
 from transfer.buckets import NO_ROWS, Difference
 from transfer.casts import cast_of, numbered, summed, unmapped
 from transfer.definition import ENGINES, REFUSED, as_replica, structure
@@ -244,8 +245,17 @@ def hold(lock: Lock, shadow: Shadow, verdict: Verdict) -> None:
     _discard(lock)
 
 
-def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | None, verdict: Verdict) -> Hop:
+def finish(
+    lock: Lock,
+    limits: Limits,
+    shadow: Shadow,
+    recorded: Extracted | None,
+    verdict: Verdict,
+    early: Callable[[Shadow], object] = lambda _: None,
+) -> Hop:
     """Make the replica's table equal to the shadow: row by row where it stands and has a key, by a swap otherwise.
+
+    While the keys of a large one are built, what is to be done `early` with its rows is.
 
     Raises:
         TableError: the replica would not hold the rows that were read.
@@ -258,7 +268,7 @@ def finish(lock: Lock, limits: Limits, shadow: Shadow, recorded: Extracted | Non
         in_place = shadow.each.table.key and _engine(lock, lock.table) == _engine(lock, shadow.name) == ENGINES[0]
         if alike and in_place and not _counter_falls(lock, shadow.each):
             return _merge(lock, limits, shadow, verdict)
-        return _swap(lock, limits, shadow, verdict, alike=alike)
+        return _swap(lock, limits, shadow, verdict, early, alike=alike)
     except TableError:
         _discard(lock)  # going on with it would fail again
         raise
@@ -273,32 +283,32 @@ def _confirm(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Ho
     return hop
 
 
-def _prove(lock: Lock, name: str, shadow: Shadow) -> None:
+def _prove(connection: mysql.Connection, name: str, shadow: Shadow) -> None:
     """Compare count and hashes of what is to stand with those of the rows at the source, of kept ones as they were compared."""
     table = shadow.each.table
-    rows, hashes = _hashes(lock.connection, table, name, shadow.since)
+    rows, hashes = _hashes(connection, table, name, shadow.since)
     wanted: int | None
     if shadow.since is None:
         wanted = (shadow.hashes + shadow.kept.hashes) % mysql.HASHES
     else:  # of those that were read all columns
-        held, of_read = _hashes_of_read(lock, shadow)
+        held, of_read = _hashes_of_read(connection, shadow)
         wanted = (of_read + shadow.kept.hashes) % mysql.HASHES if held == shadow.hashes else None
     if rows != shadow.total:
-        raise TableError(f"{lock.table}: {shadow.total} rows were read but the replica would hold {rows}.")
+        raise TableError(f"{table.name}: {shadow.total} rows were read but the replica would hold {rows}.")
     if hashes != wanted:
         made = [column.name for column in shadow.each.table.columns if column.generated]
         hint = f" Its generated columns ({', '.join(made)}) may depend on who wrote them: ELT_EXCLUDE." if made else ""
         raise TableError(
-            f"{lock.table}: the replica would hold other values than were read; nothing was changed.{hint}"
+            f"{table.name}: the replica would hold other values than were read; nothing was changed.{hint}"
         )
 
 
-def _hashes_of_read(lock: Lock, shadow: Shadow) -> tuple[int, int]:
+def _hashes_of_read(connection: mysql.Connection, shadow: Shadow) -> tuple[int, int]:
     """Return the sum of the hashes of those rows of the table that were read: over all columns, and as kept ones are hashed."""
     table = shadow.each.table
     on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
     ((whole, partly),) = ask(
-        lock.connection,
+        connection,
         f"proving {table.name}",
         f"SELECT COALESCE(SUM({mysql.row_hash(table, alias='t.')}), 0), COALESCE(SUM({mysql.row_hash(table, shadow.since, 't.')}), 0)"
         f" FROM {quote(shadow.name)} s JOIN {quote(table.name)} t ON {on}",
@@ -369,7 +379,7 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
         doing = f"bringing {lock.table} up to date"
         deleted = sum(mysql.run(connection, "replica", doing, statement) for statement in deleting)
         updated, written = (mysql.run(connection, "replica", doing, statement) for statement in (updating, inserting))
-        _prove(lock, lock.table, shadow)
+        _prove(connection, lock.table, shadow)
         seconds = monotonic() - verdict.started
         inserted = written - updated if apart else written
         hop = Hop("extract", shadow.rows, inserted, updated, deleted, seconds, bytes=shadow.bytes)
@@ -426,14 +436,21 @@ def _bytes(side: str, column: Column) -> str:
     return f"CAST({expression} AS BINARY)" if column.kind == "json" else expression
 
 
-def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, *, alike: bool) -> Hop:
-    _prove(lock, shadow.name, shadow)
-    inserted, deleted = _surplus(lock, shadow) if alike else (shadow.rows, 0)
-    unchanged = alike and not inserted and not deleted
-    if unchanged:
-        _follow_counter(lock, limits, shadow.each, lock.table)
+def _swap(
+    lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, early: Callable[[Shadow], object], *, alike: bool
+) -> Hop:
+    if not alike and shadow.bytes > limits.page_bytes:
+        _prove_while_keys_are_built(lock, limits, shadow, early)
+        inserted, deleted = shadow.rows, 0
+        unchanged = False
     else:
-        _build_keys(lock, limits, shadow)
+        _prove(lock.connection, shadow.name, shadow)
+        inserted, deleted = _surplus(lock, shadow) if alike else (shadow.rows, 0)
+        unchanged = alike and not inserted and not deleted
+        if unchanged:
+            _follow_counter(lock, limits, shadow.each, lock.table)
+        else:
+            _build_keys(lock, limits, shadow)
     seconds = monotonic() - verdict.started
     hop = Hop("extract", shadow.rows, inserted, 0, deleted, seconds, replaced=not alike, bytes=shadow.bytes)
     if unchanged:
@@ -448,6 +465,18 @@ def _swap(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, *, alike
     _complete_swap(lock, intent)
     _drop(lock, beside(OLD, lock.table))
     return hop
+
+
+def _prove_while_keys_are_built(lock: Lock, limits: Limits, shadow: Shadow, early: Callable[[Shadow], object]) -> None:
+    with meanwhile(lambda: _build_keys(lock, limits, shadow)) as built, mysql.connect(lock.replica, limits) as other:
+        sleep(BEGUN_SECONDS)
+        _prove(other, shadow.name, shadow)
+        early(shadow)
+        built()
+
+
+# An ALTER that has begun lets others read; one that is to begin waits for all who read already.
+BEGUN_SECONDS = 0.05
 
 
 def _surplus(lock: Lock, shadow: Shadow) -> tuple[int, int]:
@@ -477,7 +506,8 @@ def _build_keys(lock: Lock, limits: Limits, shadow: Shadow) -> None:
         adding = f"ALTER TABLE {quote(shadow.name)} " + ", ".join(f"ADD {key}" for key in keys)
         engines = ENGINES[ENGINES.index(_engine(lock, shadow.name)) + 1 :]
         statements = [adding, *(f"{adding}, ENGINE={engine}" for engine in engines)]
-        _first_that_takes_it(lock, f"building the keys of {lock.table}", statements)
+        with mysql.patient(lock.connection, "replica"):  # of those who prove and read it meanwhile
+            _first_that_takes_it(lock, f"building the keys of {lock.table}", statements)
 
 
 def _rename(lock: Lock, limits: Limits, shadow: Shadow) -> None:

@@ -1,0 +1,218 @@
+"""Ctrl-C: within seconds nothing runs any more, neither here nor on a server, nothing is half done, the next run converges."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+
+import oracle
+import pytest
+from conftest import numbers, settings_for
+from flow_runs import copy_project, write_dbt
+from oracle import Places, ask, connected
+from runs import run, wait_for
+
+from deployments.databases import Databases
+from deployments.servers import Servers
+
+pytest_plugins = ["prefect_server"]
+
+INTERRUPTED = 130
+ROWS = 80_000
+KEYS = ", ".join(f"KEY k{position} (Note({position}), Id)" for position in range(10, 22))
+COLUMNS = f"Id bigint PRIMARY KEY, Note varchar(200) NOT NULL, {KEYS}"
+
+ON_MYSQL = "SELECT INFO FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND INFO"
+ON_POSTGRES = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND application_name = 'elt' AND query"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where the run is struck: a statement of it that is to be seen on a server, and what keeps it there."""
+
+    place: str
+    seen: str
+    held_by: tuple[str, ...] = ()
+
+
+MOMENTS = {
+    "a page of the source waits for a writer": Moment("source", f"{ON_MYSQL} LIKE '% elt %'", ("LOCK TABLES {t} WRITE",)),
+    "the replica builds keys": Moment("replica", f"{ON_MYSQL} LIKE 'ALTER TABLE%ADD KEY%'"),
+    "rows come into raw": Moment("warehouse", f"{ON_POSTGRES} LIKE 'COPY%'"),
+    "public is made": Moment("warehouse", f"{ON_POSTGRES} LIKE '%TABLE \"public\"%'"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def places(servers: Servers, databases: Databases) -> Iterator[Places]:
+    with connected(servers, databases) as places:
+        yield places
+
+
+@pytest.fixture
+def begin(
+    databases: Databases, project: Path, prefect_api: str, tmp_path: Path
+) -> Callable[..., subprocess.Popen[str]]:
+    """Begins `python flows/elt.py`, as a terminal does: in a group of its own, so that a signal can go to all of it."""
+
+    def start(*arguments: str, home: Path = project, **changed: str) -> subprocess.Popen[str]:
+        variables = databases.variables() | {"PREFECT_API_URL": prefect_api, "PREFECT_HOME": str(tmp_path / "prefect")}
+        variables |= {
+            "ELT_LOG_DIR": str(tmp_path / "logs"),
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(home),
+        } | changed
+        command = [sys.executable, str(home / "flows/elt.py"), *arguments]
+        return subprocess.Popen(
+            command, env=variables, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+        )
+
+    return start
+
+
+def interrupt(running: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C and see that all is over in time."""
+    started = time.monotonic()
+    os.killpg(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=30)
+    seconds = time.monotonic() - started
+    print(f"{seconds:.1f} s: {err.strip()}")
+    assert running.returncode == INTERRUPTED, err
+    assert err.strip().splitlines()[-1].startswith("Stopped."), err
+    assert "Traceback" not in out + err
+    assert seconds < 5
+    wait_for(lambda: not group_lives(running.pid), seconds=3)
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_stops_a_run_wherever_it_is_and_the_next_one_converges(moment, begin, places, databases):
+    table, struck = f"i{secrets.token_hex(5)}", MOMENTS[moment]
+    ask(places.source, f"CREATE TABLE {table} ({COLUMNS}) ENGINE=MyISAM")
+    ask(places.source, f"INSERT INTO {table} SELECT seq, REPEAT(MD5(seq), 6) FROM {numbers(ROWS)}")
+    server = getattr(places, struck.place)
+    for statement in struck.held_by:
+        ask(server, statement.format(t=table))
+    running = begin("--no-dbt")
+    try:
+        with watching(running):
+            wait_for(lambda: ask(server, struck.seen), seconds=60)
+        interrupt(running)
+    finally:
+        running.kill()
+    wait_for(lambda: not ask(places.source, f"{ON_MYSQL} LIKE '% elt %'"), seconds=3)
+    wait_for(lambda: not ask(places.replica, f"{ON_MYSQL} IS NOT NULL"), seconds=3)
+    wait_for(lambda: not ask(places.warehouse, f"{ON_POSTGRES} IS NOT NULL"), seconds=3)
+    assert_whole(places, table)
+    if struck.held_by:
+        ask(places.source, "UNLOCK TABLES")
+    run(settings_for(databases))
+    assert oracle.unequal(places, [table]) == {}
+    assert ask(places.replica, "SHOW TABLES LIKE '\\_elt\\_%'") == []
+
+
+def assert_whole(places: Places, table: str) -> None:
+    """Each place has the table with all of its rows or not at all."""
+    counts = [
+        ask(places.replica, f"SELECT COUNT(*) FROM {table}") if oracle.mysql_columns(places.replica, table) else [],
+        *(
+            ask(places.warehouse, f"SELECT count(*) FROM {schema}.{table}")
+            for schema in ("raw", "public")
+            if oracle.postgres_columns(places.warehouse, schema, table)
+        ),
+    ]
+    assert all(found in ([], [(ROWS,)]) for found in counts)
+
+
+@contextmanager
+def watching(running: subprocess.Popen[str]) -> Iterator[None]:
+    """Tell what the run said if what was waited for does not happen."""
+    try:
+        yield
+    except AssertionError:
+        running.kill()
+        print(*running.communicate())
+        raise
+
+
+def test_ctrl_c_stops_dbt(begin, places, tmp_path):
+    home = copy_project(tmp_path / "home")
+    shutil.rmtree(home / "dbt")
+    write_dbt(home / "dbt")
+    (home / "dbt/models/people.sql").write_text(
+        "select pat_num, pg_sleep(60)::text as slept from {{ source('opendental', 'patient') }}"
+    )
+    for table in ("patient", "appointment", "recall"):
+        ask(places.source, f"CREATE TABLE {table} (PatNum bigint PRIMARY KEY, LName text, AptNum bigint) ENGINE=MyISAM")
+        ask(places.source, f"INSERT INTO {table} VALUES (1, 'one', 1)")
+    running = begin(home=home)
+    with watching(running):
+        sleeping = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
+        wait_for(lambda: ask(places.warehouse, sleeping), seconds=60)
+    interrupt(running)
+    wait_for(lambda: not ask(places.warehouse, sleeping), seconds=3)
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_hangs(begin, places, databases):
+    ask(places.source, f"CREATE TABLE hanging ({COLUMNS}) ENGINE=MyISAM")
+    ask(places.source, f"INSERT INTO hanging SELECT seq, REPEAT(MD5(seq), 6) FROM {numbers(ROWS)}")
+    variables: Mapping[str, str] = databases.variables()
+    with relay(int(variables["REPLICATION_MYSQL_PORT"])) as (port, hang):
+        running = begin("--no-dbt", REPLICATION_MYSQL_PORT=str(port))
+        with watching(running):
+            wait_for(lambda: ask(places.replica, f"{ON_MYSQL} LIKE 'LOAD DATA%'"), seconds=60)
+        hang.set()
+        time.sleep(1)
+        interrupt(running)
+
+
+@contextmanager
+def relay(port: int) -> Iterator[tuple[int, Event]]:
+    """A port behind which a server is until the event: from then on nothing comes through any more."""
+    hang, ends = Event(), list[socket.socket]()
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        relaying = Thread(target=_relay_all, args=(listening, port, hang, ends))
+        relaying.start()
+        yield listening.getsockname()[1], hang
+        hang.set()
+        for end in (listening, *ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        relaying.join()
+    for end in ends:
+        end.close()
+
+
+def _relay_all(listening: socket.socket, port: int, hang: Event, ends: list[socket.socket]) -> None:
+    with suppress(OSError), ThreadPoolExecutor(100) as pool:
+        while not hang.is_set():
+            near, _ = listening.accept()
+            far = socket.create_connection(("127.0.0.1", port))
+            ends += near, far
+            pool.submit(_relay, near, far, hang)
+            pool.submit(_relay, far, near, hang)
+
+
+def _relay(one: socket.socket, other: socket.socket, hang: Event) -> None:
+    with suppress(OSError):
+        while (data := one.recv(2**16)) and not hang.is_set():
+            other.sendall(data)
+        if not hang.is_set():
+            other.shutdown(socket.SHUT_WR)

@@ -1,0 +1,63 @@
+"""Ends what is under way on the servers for this process, so that who waits for it need not wait long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+from time import sleep
+
+from transfer.errors import Stopped
+
+AGAIN_SECONDS = 0.25
+
+_UNDER_WAY: dict[object, Callable[[], object]] = {}
+_STOPPED = Event()
+
+
+@contextmanager
+def stoppable(end: Callable[[], object]) -> Iterator[None]:
+    """Do what the block does so that `end`, called from another thread, makes it fail soon.
+
+    Raises:
+        Stopped: everything was stopped before.
+
+    """
+    if _STOPPED.is_set():
+        raise Stopped("The run was stopped.")
+    this = object()
+    _UNDER_WAY[this] = end
+    try:
+        yield
+    finally:
+        del _UNDER_WAY[this]
+
+
+def stopped() -> bool:
+    """Tell whether everything was stopped."""
+    return _STOPPED.is_set()
+
+
+@contextmanager
+def stopping_if_interrupted() -> Iterator[None]:
+    """Stop everything, without waiting for it, if the block does not end by itself but by Ctrl-C or a signal."""
+    _STOPPED.clear()
+    try:
+        yield
+    except BaseException:
+        _STOPPED.set()
+        Thread(target=_end_all, name="stopping", daemon=True).start()
+        raise
+
+
+def _end_all() -> None:
+    """End everything, and again what has begun its next statement meanwhile."""
+    while _UNDER_WAY:
+        for end in list(_UNDER_WAY.values()):
+            Thread(target=_end, args=(end,), name="stopping", daemon=True).start()
+        sleep(AGAIN_SECONDS)
+
+
+def _end(end: Callable[[], object]) -> None:
+    with suppress(Exception):  # it has ended by itself, or its server does not answer
+        end()
