@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -66,21 +66,24 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
 
 
 class _Early:
-    """Rows of a first extract on their way into `raw` while the replica still builds their keys; rolled back if not taken."""
+    """Rows on their way into `raw` while the replica still builds their keys; rolled back at a block's end if not taken."""
 
     def __init__(self, until: ExitStack) -> None:
-        """Keep them until the end of a block."""
+        """Keep them until the block's end."""
         self._until = until
         self.rows: tuple[Copied, Totals] | None = None
 
     def copy(self, chosen: Settings, lock: Lock, shadow: Shadow) -> None:
-        """Copy the shadow's rows."""
+        """Copy the shadow's rows; what keeps them from coming into `raw` keeps them not from the replica, and is met again."""
         standing = shadow.each.table
         each = replace(shadow.each, table=replace(standing, name=shadow.name))
-        with ahead(replica.pages(chosen.replica, chosen.limits, each, raw.select(standing))) as pages:
-            copying = raw.copied(chosen.warehouse, chosen.limits, standing, lock.fence, pages)
-            copied = self._until.enter_context(copying)
-        self.rows = copied, replica.totals(chosen.replica, chosen.limits, each.table)
+        with suppress(EltError), ExitStack() as opened:
+            with ahead(replica.pages(chosen.replica, chosen.limits, each, raw.select(standing))) as pages:
+                copying = raw.copied(chosen.warehouse, chosen.limits, standing, lock.fence, pages)
+                copied = opened.enter_context(copying)
+            totals = replica.totals(chosen.replica, chosen.limits, each.table)
+            self._until.enter_context(opened.pop_all())
+            self.rows = copied, totals
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class Peak(Thread):
 
     def run(self) -> None:
         """Sample until `stop`."""
-        while not self._over.wait(0.05):
+        while not self._over.wait(0.4):  # each sample walks all pages, which takes the CPU some milliseconds
             self.bytes = max(self.bytes, sum(map(_proportional_bytes, (os.getpid(), *_children(os.getpid())))))
 
     def stop(self) -> None:

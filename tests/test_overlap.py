@@ -1,0 +1,171 @@
+"""What is done at the same time fails apart: whichever part breaks, nothing is half done and the next run converges."""
+
+import os
+import secrets
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import oracle
+import pytest
+from conftest import numbers, settings_for
+from oracle import Places, ask
+from runs import limited, plan, prepare, run, settle, wait_for
+
+from deployments.databases import Databases
+from tasks.sync_table import sync
+from transfer import mysql
+from transfer.errors import DatabaseFault, TableError
+from transfer.settings import Settings
+from transfer.table import TableResult
+
+ROWS = 40_000
+PAGE_BYTES = 2**20  # so that the table is a large one
+KEYS = ", ".join(f"KEY k{position} (Note({position}), Id)" for position in range(10, 22))
+
+
+@pytest.fixture(scope="module")
+def settings(module_databases: Databases) -> Settings:
+    found = limited(settings_for(module_databases), page_bytes=PAGE_BYTES)
+    prepare(found)
+    return found
+
+
+@pytest.fixture
+def table(places: Places) -> str:
+    """A table of some megabytes whose keys take a second to build."""
+    name = f"o{secrets.token_hex(5)}"
+    ask(places.source, f"CREATE TABLE {name} (Id bigint PRIMARY KEY, Note varchar(200) NOT NULL, {KEYS}) ENGINE=MyISAM")
+    ask(places.source, f"INSERT INTO {name} SELECT seq, REPEAT(MD5(seq), 6) FROM {numbers(ROWS)}")
+    return name
+
+
+@contextmanager
+def syncing(settings: Settings, table: str) -> Iterator[Future[TableResult]]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(sync, settings, plan(settings, table), "run")
+
+
+def statements(connection: Any, like: str) -> list[tuple[Any, ...]]:
+    return ask(
+        connection,
+        f"SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE '{like}' AND ID <> CONNECTION_ID()",
+    )
+
+
+def copying(places: Places) -> list[tuple[Any, ...]]:
+    return ask(
+        places.warehouse,
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%' AND state = 'active'",
+    )
+
+
+def assert_converged(places: Places, table: str) -> None:
+    assert oracle.unequal(places, [table]) == {}
+    assert ask(places.replica, "SHOW TABLES LIKE '\\_elt\\_%'") == []
+
+
+def test_rows_come_into_raw_while_the_replica_builds_their_keys(places, settings, table):
+    settle(places.source)
+    with syncing(settings, table) as result:
+        wait_for(lambda: statements(places.replica, "ALTER TABLE%ADD KEY%") and copying(places))
+        assert ask(places.warehouse, f"SELECT to_regclass('raw.{table}')") == [(None,)]
+        assert result.result(timeout=60).state == "synced"
+    assert_converged(places, table)
+    assert not plan(settings, table).has_work
+
+
+def test_a_warehouse_connection_that_breaks_meanwhile_does_not_keep_the_replica_back(places, settings, table):
+    with syncing(settings, table) as result:
+        wait_for(lambda: copying(places))
+        for (pid,) in copying(places):
+            ask(places.warehouse, "SELECT pg_terminate_backend(%s)", pid)
+        hops = result.result(timeout=60).hops
+    assert [hop.name for hop in hops] == ["extract", "load", "standardize"]
+    assert_converged(places, table)
+
+
+def test_keys_that_cannot_be_built_leave_nothing_in_raw(places, settings, table):
+    with syncing(settings, table) as result:
+        wait_for(lambda: statements(places.replica, "ALTER TABLE%ADD KEY%") and copying(places))
+        for (number,) in statements(places.replica, "ALTER TABLE%ADD KEY%"):
+            ask(places.replica, f"KILL {number}")
+        with pytest.raises(DatabaseFault, match="building the keys"):
+            result.result(timeout=60)
+    assert oracle.mysql_columns(places.replica, table) == []
+    assert ask(places.warehouse, f"SELECT to_regclass('raw.{table}')") == [(None,)]
+    run(settings, table)
+    assert_converged(places, table)
+
+
+def test_rows_that_changed_in_the_replica_meanwhile_are_found_although_its_keys_are_built(places, settings, table):
+    tampering = f"UPDATE `_elt_new_{table}` SET Note = 'other' WHERE Id = 1"
+    with syncing(settings, table) as result:
+        wait_for(lambda: statements(places.replica, f"LOAD DATA%_elt_new_{table}%"))
+        wait_for(lambda: ask(places.replica, tampering) or tampered(places, table))
+        with pytest.raises(TableError, match="other values than were read"):
+            result.result(timeout=60)
+    assert oracle.mysql_columns(places.replica, table) == []
+    assert ask(places.warehouse, f"SELECT to_regclass('raw.{table}')") == [(None,)]
+    run(settings, table)
+    assert_converged(places, table)
+
+
+def tampered(places: Places, table: str) -> bool:
+    return ask(places.replica, f"SELECT COUNT(*) FROM `_elt_new_{table}` WHERE Note = 'other'") == [(1,)]
+
+
+def test_a_reader_that_dies_in_the_middle(places, settings, table):
+    with syncing(settings, table) as result:
+        wait_for(lambda: statements(places.replica, f"LOAD DATA%_elt_new_{table}%"))
+        for reader in readers():
+            os.kill(reader, signal.SIGKILL)
+        with pytest.raises(DatabaseFault, match="reading process ended"):
+            result.result(timeout=60)
+    assert oracle.mysql_columns(places.replica, table) == []
+    run(settings, table)
+    assert_converged(places, table)
+
+
+def readers() -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(status.read_text().rpartition(") ")[2].split()[1])
+            command = (status.parent / "cmdline").read_text()
+        except OSError:
+            continue
+        if parent == os.getpid() and "reader.py" in command:
+            found.append(int(status.parent.name))
+    return found
+
+
+def test_an_encoder_that_fails_in_the_middle(places, settings, table, monkeypatch):
+    encode, pages = mysql.encode, iter(range(100))
+
+    def failing(page: Any) -> Any:
+        if next(pages) == 3:
+            raise MemoryError
+        return encode(page)
+
+    monkeypatch.setattr(mysql, "encode", failing)
+    with pytest.raises(TableError, match="unforeseen MemoryError"):
+        sync(settings, plan(settings, table), "run")
+    assert oracle.mysql_columns(places.replica, table) == []
+    assert run(settings, table)[table].rows == ROWS
+    assert_converged(places, table)
+
+
+def test_a_writer_whose_connection_breaks_in_the_middle(places, settings, table):
+    with syncing(settings, table) as result:
+        wait_for(lambda: statements(places.replica, f"LOAD DATA%_elt_new_{table}%"))
+        for (number,) in statements(places.replica, f"LOAD DATA%_elt_new_{table}%"):
+            ask(places.replica, f"KILL {number}")
+        with pytest.raises(DatabaseFault):
+            result.result(timeout=60)
+    assert oracle.mysql_columns(places.replica, table) == []
+    run(settings, table)
+    assert_converged(places, table)
