@@ -18,7 +18,7 @@ from transfer.ahead import ahead, meanwhile
 from transfer.buckets import Difference
 from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
 from transfer.evidence import How
-from transfer.extracts import Lock, Verdict
+from transfer.extracts import Lock, State, Verdict
 from transfer.raw import Copied
 from transfer.replica import Shadow
 from transfer.scope import EVERYTHING, NOTHING, Range, Scope
@@ -88,7 +88,10 @@ class _Early:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A table in work: what is known of it at the source since `now`, how it stood, and the lock that is held on it."""
+    """A table in work: what is known of it at the source since `now`, how it stood, and the lock that is held on it.
+
+    `copies` is what the replica says once it has been brought up to date.
+    """
 
     chosen: Settings
     plan: TablePlan
@@ -99,16 +102,16 @@ class _Work:
     before: Standing
     forced: bool
     early: _Early
+    copies: State = field(default_factory=lambda: State("", {}))
 
     @property
     def standing(self) -> Standing:
         """Where the table stands at this moment; `raw` and `public` are as intact as they were before."""
-        now = _standing(self.chosen, self.plan.table, counted=False)
-        if now.loaded is None or self.before.loaded is None:
-            return now
-        was = self.before.loaded
-        loaded = replace(now.loaded, raw_intact=was.raw_intact, public_intact=was.public_intact)
-        return replace(now, loaded=loaded)
+        name, was = self.plan.table, self.before.loaded
+        loaded = positions.state(self.chosen.warehouse, [name], counted=False).get(name)
+        if loaded and was:
+            loaded = replace(loaded, raw_intact=was.raw_intact, public_intact=was.public_intact)
+        return Standing(self.copies.generation, self.copies.extracted.get(name), loaded)
 
     @property
     def raw_name(self) -> str:
@@ -135,15 +138,16 @@ def _steps(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock, early: _E
     started = monotonic()
     replica.recover(lock)
     now, each = source.look(chosen.source, chosen.limits, plan.table, plan.version)
-    before = _standing(chosen, plan.table, counted=True)
+    before = _standing(chosen, plan.table)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
     work = _Work(chosen, plan, run_id, lock, now, each, before, plan.forced and not done_before, early)
     extracted = _told(work, _into_replica(work))
+    work = replace(work, copies=extracts.state(chosen.replica, chosen.limits, [plan.table], counted=False))
     current = before.loaded is not None and not evidence.why_standardize(before.loaded.rules, before.loaded)
     loaded = _told(work, _into_raw(work))
     standardized = _told(work, _into_public(work, loaded.scope if current else EVERYTHING))
     hops = (*extracted.hops, *loaded.hops, *standardized.hops)
-    after = work.standing.extracted
+    after = work.copies.extracted.get(plan.table)
     if plan.verify:
         positions.note_verified(chosen.warehouse, plan.table, monotonic() - started)
     found = found_in(run_id, plan.table)
@@ -184,9 +188,9 @@ def _told(work: _Work, step: _Step) -> _Step:
     return step
 
 
-def _standing(chosen: Settings, table: str, *, counted: bool) -> Standing:
-    copies = extracts.state(chosen.replica, chosen.limits, [table], counted=counted)
-    loaded = positions.state(chosen.warehouse, [table], counted=counted)
+def _standing(chosen: Settings, table: str) -> Standing:
+    copies = extracts.state(chosen.replica, chosen.limits, [table])
+    loaded = positions.state(chosen.warehouse, [table])
     return Standing(copies.generation, copies.extracted.get(table), loaded.get(table))
 
 

@@ -148,7 +148,8 @@ class Connection:
 
 
 _FIRST_LOCK = Lock()
-_IDLE: dict[tuple[str, int], list[Any]] = defaultdict(list)
+FRESH_SECONDS = 1  # a connection that answered so lately is not asked whether it lives
+_IDLE: dict[tuple[str, int], list[tuple[float, Any]]] = defaultdict(list)
 
 
 @cache
@@ -165,10 +166,12 @@ def _open(warehouse: Warehouse) -> Any:
         return _first(address(warehouse), os.getpid()).adbc_clone()
 
 
-def _idle(idle: list[Any]) -> Any:
+def _idle(idle: list[tuple[float, Any]]) -> Any:
     """Return a connection that an earlier block left and that still answers, None if there is none."""
     while idle:
-        raw = idle.pop()
+        since, raw = idle.pop()
+        if time.monotonic() - since < FRESH_SECONDS:
+            return raw
         try:
             with raw.cursor() as cursor:
                 cursor.execute("SELECT 1")
@@ -213,7 +216,7 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
     except BaseException:  # an interrupt too: a connection in an unknown state is not kept
         _close(raw)
         raise
-    idle.append(raw)
+    idle.append((time.monotonic(), raw))
 
 
 def fields_of(connection: Connection, place: Place) -> tuple[Field, ...]:

@@ -107,8 +107,11 @@ def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -
     else:
         changes = _merge(connection, limits, target, table, origin.scope)
     moved = target if origin.scope.whole else postgres.same_keys(target, SIDE, key)
-    altered = _proven(table, origin.totals(), postgres.totals(connection, moved, fields), copied.texts)
-    _count(connection, table, target, origin)
+    held = postgres.totals(connection, moved, fields)
+    altered = _proven(table, origin.totals(), held, copied.texts)
+    rows = held.rows if origin.scope.whole else _count(connection, target)
+    if rows != origin.rows:
+        raise TableError(f"{table.name}: the replica holds {origin.rows} rows but raw would hold {rows}.")
     schemas.note_loaded(connection, warehouse, table, origin.run_id)
     positions.note_loaded(
         connection,
@@ -161,10 +164,8 @@ def has_its_structure(warehouse: Warehouse, table: Table) -> bool:
         return postgres.has_structure(connection, target, raw_fields(table), raw_key(table))
 
 
-def _count(connection: postgres.Connection, table: Table, target: Place, origin: Origin) -> None:
-    rows = connection.rows(f"proving {target}", f"SELECT count(*) FROM {target}")[0][0]
-    if rows != origin.rows:
-        raise TableError(f"{table.name}: the replica holds {origin.rows} rows but raw would hold {rows}.")
+def _count(connection: postgres.Connection, target: Place) -> int:
+    return int(connection.rows(f"proving {target}", f"SELECT count(*) FROM {target}")[0][0])
 
 
 @contextmanager

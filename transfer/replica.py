@@ -265,13 +265,17 @@ def finish(
         return _confirm(lock, limits, shadow, verdict)
     try:
         alike = recorded is not None and _same_structure(lock, limits, shadow.definition)
-        in_place = shadow.each.table.key and _engine(lock, lock.table) == _engine(lock, shadow.name) == ENGINES[0]
-        if alike and in_place and not _counter_falls(lock, shadow.each):
+        if alike and _in_place(lock, shadow) and not _counter_falls(lock, shadow.each):
             return _merge(lock, limits, shadow, verdict)
         return _swap(lock, limits, shadow, verdict, early, alike=alike)
     except TableError:
         _discard(lock)  # going on with it would fail again
         raise
+
+
+def _in_place(lock: Lock, shadow: Shadow) -> bool:
+    """Tell whether single rows can be brought from the shadow into the standing table in a transaction."""
+    return bool(shadow.each.table.key) and _engine(lock, lock.table) == _engine(lock, shadow.name) == ENGINES[0]
 
 
 def _confirm(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
@@ -461,14 +465,19 @@ def _swap(
         return hop
     with extracts.transaction(lock):
         intent = extracts.note(lock, verdict, hop, "intent")
-    _rename(lock, limits, shadow)
+    aside = _rename(lock, limits, shadow)
     _complete_swap(lock, intent)
-    _drop(lock, beside(OLD, lock.table))
+    if aside:
+        _drop(lock, beside(OLD, lock.table))
     return hop
 
 
 def _prove_while_keys_are_built(lock: Lock, limits: Limits, shadow: Shadow, early: Callable[[Shadow], object]) -> None:
-    with meanwhile(lambda: _build_keys(lock, limits, shadow)) as built, mysql.connect(lock.replica, limits) as other:
+    def build() -> None:
+        with mysql.patient(lock.connection, "replica"):  # as others prove and read it meanwhile
+            _build_keys(lock, limits, shadow)
+
+    with meanwhile(build) as built, mysql.connect(lock.replica, limits) as other:
         sleep(BEGUN_SECONDS)
         _prove(other, shadow.name, shadow)
         early(shadow)
@@ -504,17 +513,20 @@ def _build_keys(lock: Lock, limits: Limits, shadow: Shadow) -> None:
     # One ALTER builds all of them, so a killed run has left all or none.
     if keys and not any(f"KEY {quote(row[0])} " in keys[0] for row in standing):
         adding = f"ALTER TABLE {quote(shadow.name)} " + ", ".join(f"ADD {key}" for key in keys)
-        engines = ENGINES[ENGINES.index(_engine(lock, shadow.name)) + 1 :]
-        statements = [adding, *(f"{adding}, ENGINE={engine}" for engine in engines)]
-        with mysql.patient(lock.connection, "replica"):  # of those who prove and read it meanwhile
-            _first_that_takes_it(lock, f"building the keys of {lock.table}", statements)
+        _first_that_takes_it(lock, f"building the keys of {lock.table}", _adding(lock, shadow.name, adding))
 
 
-def _rename(lock: Lock, limits: Limits, shadow: Shadow) -> None:
-    """Put the shadow in the table's place."""
+def _adding(lock: Lock, name: str, adding: str) -> Iterator[str]:
+    yield adding
+    yield from (f"{adding}, ENGINE={engine}" for engine in ENGINES[ENGINES.index(_engine(lock, name)) + 1 :])
+
+
+def _rename(lock: Lock, limits: Limits, shadow: Shadow) -> bool:
+    """Put the shadow in the table's place; return whether there was one, which stands aside now."""
     table, old = quote(lock.table), quote(beside(OLD, lock.table))
     aside = f"{table} TO {old}, " if _engine(lock, lock.table) else ""
     _in_turns(lock, limits, f"swapping {lock.table}", f"RENAME TABLE {aside}{quote(shadow.name)} TO {table}")
+    return bool(aside)
 
 
 def _in_turns(lock: Lock, limits: Limits, doing: str, statement: str) -> None:
