@@ -1,22 +1,29 @@
 """A Prefect server that the tests share, and flow runs on it; a test file takes them by `pytest_plugins`."""
 
+import fcntl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import TEST_SERVERS
 from flow_runs import Ended, copy_project, elt
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
 from deployments import prefect_server
 from deployments.databases import Databases
+from deployments.installation import LOCAL
 from transfer.settings import Limits, Replica, Source, Warehouse
+
+PREFECT = LOCAL / "test"
 
 
 @pytest.fixture(scope="session")
 def prefect_api() -> str:
-    return prefect_server.start(TEST_SERVERS)
+    """The address of one server for all processes that share the tests, as each server takes a tenth of a core."""
+    PREFECT.mkdir(parents=True, exist_ok=True)
+    with (PREFECT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return prefect_server.start(PREFECT)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ import pytest
 from conftest import numbers, settings_for
 from flow_runs import copy_project, write_dbt
 from oracle import Places, ask, connected
-from runs import run, wait_for
+from runs import prepare, run, wait_for
 
 from deployments.databases import Databases
 from deployments.servers import Servers
@@ -48,8 +48,11 @@ class Moment:
 MOMENTS = {
     "a page of the source waits for a writer": Moment("source", f"{ON_MYSQL} LIKE '% elt %'", ("LOCK TABLES {t} WRITE",)),
     "the replica builds keys": Moment("replica", f"{ON_MYSQL} LIKE 'ALTER TABLE%ADD KEY%'"),
-    "rows come into raw": Moment("warehouse", f"{ON_POSTGRES} LIKE 'COPY%'"),
-    "public is made": Moment("warehouse", f"{ON_POSTGRES} LIKE '%TABLE \"public\"%'"),
+    "raw waits for another": Moment(
+        "warehouse",
+        f"{ON_POSTGRES} LIKE 'INSERT INTO%etl_transform_status%'",
+        ("BEGIN", "INSERT INTO etl_transform_status (table_name, fence) VALUES ('{t}', 0)"),
+    ),
 }  # fmt: skip
 
 
@@ -103,27 +106,23 @@ def group_lives(group: int) -> bool:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_ctrl_c_stops_a_run_wherever_it_is_and_the_next_one_converges(moment, begin, places, databases):
-    table, struck = f"i{secrets.token_hex(5)}", MOMENTS[moment]
+def test_ctrl_c_stops_a_run_wherever_it_is_and_the_next_one_converges(moment, begin, places, servers, databases):
+    table, struck, settings = f"i{secrets.token_hex(5)}", MOMENTS[moment], settings_for(databases)
     ask(places.source, f"CREATE TABLE {table} ({COLUMNS}) ENGINE=MyISAM")
     ask(places.source, f"INSERT INTO {table} SELECT seq, REPEAT(MD5(seq), 6) FROM {numbers(ROWS)}")
-    server = getattr(places, struck.place)
-    for statement in struck.held_by:
-        ask(server, statement.format(t=table))
-    running = begin("--no-dbt")
-    try:
+    prepare(settings)
+    with connected(servers, databases) as others:
+        for statement in struck.held_by:
+            ask(getattr(others, struck.place), statement.format(t=table))
+        running = begin("--no-dbt")
         with watching(running):
-            wait_for(lambda: ask(server, struck.seen), seconds=60)
-        interrupt(running)
-    finally:
-        running.kill()
-    wait_for(lambda: not ask(places.source, f"{ON_MYSQL} LIKE '% elt %'"), seconds=3)
-    wait_for(lambda: not ask(places.replica, f"{ON_MYSQL} IS NOT NULL"), seconds=3)
-    wait_for(lambda: not ask(places.warehouse, f"{ON_POSTGRES} IS NOT NULL"), seconds=3)
-    assert_whole(places, table)
-    if struck.held_by:
-        ask(places.source, "UNLOCK TABLES")
-    run(settings_for(databases))
+            wait_for(lambda: ask(getattr(places, struck.place), struck.seen), seconds=60)
+            interrupt(running)
+        wait_for(lambda: not ask(places.source, f"{ON_MYSQL} LIKE '% elt %'"), seconds=3)
+        wait_for(lambda: not ask(places.replica, f"{ON_MYSQL} IS NOT NULL"), seconds=3)
+        wait_for(lambda: not ask(places.warehouse, f"{ON_POSTGRES} IS NOT NULL"), seconds=3)
+        assert_whole(places, table)
+    run(settings)
     assert oracle.unequal(places, [table]) == {}
     assert ask(places.replica, "SHOW TABLES LIKE '\\_elt\\_%'") == []
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from conftest import TEST_SERVERS, Client
+from conftest import Client
 from flow_runs import copy_project, elt, write_dbt
+from prefect_server import PREFECT
 
 from deployments.databases import PREFIXES, Databases
 from transfer import mysql, postgres
@@ -100,7 +101,7 @@ def test_no_value_and_no_password_is_left_behind(
     ended.append(elt(home, on_server | {f"{prefix}_PASSWORD": NAME for prefix in PREFIXES.values()}))
     assert ended[-1].code == 2
 
-    written = files(home / "logs", home / ".local", prefect_home, TEST_SERVERS / "prefect")
+    written = files(home / "logs", home / ".local", prefect_home, PREFECT / "prefect")
     names = {path.name for path in written}
     assert {"elt_pipeline.log", "connection.log", "prefect.db", "partial_parse.msgpack"} <= names
     passwords = {value for name, value in databases.variables().items() if name.endswith("_PASSWORD")}

@@ -346,7 +346,7 @@ def test_what_was_found_is_told_though_a_later_hop_failed_at_first(places, setti
     ask(places.replica, "UPDATE tried SET I = 7 WHERE Id = 3")
     ask(places.warehouse, 'UPDATE raw.tried SET "I" = 8 WHERE "Id" = 4')
     (planned,) = look(settings, ["tried"], verify=True).plans
-    for place in (raw, "load"), (public, "standardize"):
+    for place in (raw, "take"), (public, "standardize"):
         with monkeypatch.context() as once:
             once.setattr(*place, _fails)
             with pytest.raises(DatabaseFault):
