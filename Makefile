@@ -32,10 +32,12 @@ properties: install ## send random tables the whole way for half an hour: make p
 	@ELT_TEST_PROPERTY_SECONDS=$(or $(SECONDS),1800) $(BIN)/python -m pytest tests/test_properties.py
 
 histories: install ## play random histories of tables, kills and tampering included, and count them: make histories NUMBER=60
-	@ELT_TEST_HISTORIES=$(or $(NUMBER),300) $(BIN)/python -m pytest tests/test_histories.py
+	@ELT_TEST_HISTORIES=$(or $(NUMBER),300) $(BIN)/python -m pytest tests/test_histories.py tests/test_kills.py
 
 bench: install ## measure what changes, the proof and large tables cost, and how long writers wait (an hour)
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/throughput.py
+	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/stages.py
+	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/unchanged.py
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/changes.py
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/stall.py
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/proof.py

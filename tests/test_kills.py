@@ -30,6 +30,7 @@ from transfer.settings import Settings
 
 KILL_SERVERS = TEST_SERVERS.with_name(f"{TEST_SERVERS.name}-kill")
 MOST_COMMITS = 18
+LONG = "ELT_TEST_HISTORIES" in os.environ
 PLANTED = "Zwetschgenknödel"
 
 COLUMNS = "Id bigint PRIMARY KEY, Name varchar(40) NOT NULL, Seen date NOT NULL, KEY (Name)"
@@ -99,14 +100,17 @@ def test_killed_after_each_commit_the_path_converges(scenario, places, settings,
             ask(places.source, change.format(t=table))
     new = oracle.mysql_rows(places.source, tables[0])
     settle(places.source)
-    for commits, table in enumerate(tables, 1):
+    # The suite takes every other commit, other ones in each scenario; `make histories` takes all.
+    first, step = (1, 1) if LONG else (1 + list(SCENARIOS).index(scenario) % 2, 2)
+    for nth, commits in enumerate(range(first, MOST_COMMITS + 1, step)):
+        table = tables[nth]
         code = _run_in_child(children, settings, table, commits)
         _assert_whole(places, table, old, new)
         if code == 0:
             break
         assert code == -signal.SIGKILL
-        if commits % 2:  # and while it recovers
-            _run_in_child(children, settings, table, commits // 2 % 5 + 1)
+        if nth % 2:  # and while it recovers
+            _run_in_child(children, settings, table, nth // 2 % 5 + 1)
             _assert_whole(places, table, old, new)
         run(settings, table)
         assert oracle.unequal(places, [table]) == {}, f"killed after commit {commits}"

@@ -1,7 +1,9 @@
 import base64
 import json
 import secrets
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -81,6 +83,13 @@ def test_no_value_and_no_password_is_left_behind(
         path.rename(tmp_path / f"real_{path.name}")
     write_dbt(small)
     (small / "tests/nobody_is_nobody.sql").unlink()
+    # A run without a server starts Prefect's own, which takes long to make its first database.
+    prefect_home.mkdir()
+    with (
+        closing(sqlite3.connect(PREFECT / "prefect/prefect.db")) as made,
+        closing(sqlite3.connect(prefect_home / "prefect.db")) as copy,
+    ):
+        made.backup(copy)
     quiet = {**databases.variables(), "PREFECT_HOME": str(prefect_home), "ELT_RETRY_SECONDS": "0.1"}
     on_server = quiet | {"PREFECT_API_URL": prefect_api}
     ended = [elt(home, quiet, "--json"), elt(home, on_server, "--plan")]

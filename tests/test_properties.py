@@ -1,6 +1,6 @@
 """Random tables with hostile values, brought along the whole path and compared by a plain client; and pure functions.
 
-ELT_TEST_PROPERTY_SECONDS is the time for the tables; with more than the suite's 25 the examples are other ones each time
+ELT_TEST_PROPERTY_SECONDS is the time for the tables; with more than the suite's 15 the examples are other ones each time
 and a failing one is made smaller. It is printed as the SQL that makes it, with the ELT_TEST_PROPERTY_SEED that repeats it.
 """
 
@@ -35,7 +35,7 @@ from transfer import layout, mysql
 from transfer.settings import Settings, Source
 from transfer.table import Column
 
-SUITE_SECONDS = 25.0
+SUITE_SECONDS = 15.0
 SECONDS = float(os.environ.get("ELT_TEST_PROPERTY_SECONDS", SUITE_SECONDS))
 LONG = SECONDS > SUITE_SECONDS
 SEED = int(os.environ.get("ELT_TEST_PROPERTY_SEED", secrets.randbelow(10**9) if LONG else 1))

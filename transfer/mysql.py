@@ -587,13 +587,14 @@ def replica_select(table: Table) -> str:
 
 def encode(page: pa.Table) -> memoryview:
     """Write a page as the lines of LOAD DATA: tab-separated raw bytes, only backslash, tab and newline escaped, NULL as \\N."""
-    fields = [_field(page.column(position).combine_chunks()) for position in range(page.num_columns)]
-    separator = pa.scalar(b"\t", pa.large_binary())
-    lines = pc.binary_join_element_wise(*fields, separator) if len(fields) > 1 else fields[0]
-    ended = pc.binary_join_element_wise(lines, pa.scalar(b"", pa.large_binary()), pa.scalar(b"\n", pa.large_binary()))
-    offsets = memoryview(ended.buffers()[1]).cast("q")
-    first, end = offsets[ended.offset], offsets[ended.offset + len(ended)]
-    return memoryview(ended.buffers()[2])[first:end] if len(ended) else memoryview(b"")
+    if not page.num_rows:
+        return memoryview(b"")
+    tab, newline, nothing = (pa.scalar(text, pa.large_binary()) for text in (b"\t", b"\n", b""))
+    *fields, last = (_field(page.column(position).combine_chunks()) for position in range(page.num_columns))
+    lines = pc.binary_join_element_wise(*fields, pc.binary_join_element_wise(last, nothing, newline), tab)
+    offsets = memoryview(lines.buffers()[1]).cast("q")
+    first, end = offsets[lines.offset], offsets[lines.offset + len(lines)]
+    return memoryview(lines.buffers()[2])[first:end]
 
 
 def _field(values: pa.Array) -> pa.Array:
@@ -641,10 +642,7 @@ def load(connection: Connection, place: str, target: str, columns: Sequence[Colu
     """
     memory = os.memfd_create("page")
     try:
-        data = encode(page)
-        written = 0
-        while written < len(data):
-            written += os.write(memory, data[written:])
+        _write(memory, encode(page))
         with faults(place, f"loading {target}"), connection.cursor() as cursor:
             cursor.execute(load_statement(target, columns, f"/proc/self/fd/{memory}"))
             stored, warnings = cursor.rowcount, cursor.warning_count
@@ -658,6 +656,11 @@ def load(connection: Connection, place: str, target: str, columns: Sequence[Colu
     if stored != page.num_rows or warnings != expected or codes - {TRUNCATED}:
         named = f", warnings {', '.join(map(str, sorted(codes)))}" if codes else ""
         raise TableError(f"{place}: LOAD DATA stored {stored} of {page.num_rows} rows{named}; nothing of it was kept.")
+
+
+def _write(file: int, data: memoryview) -> None:
+    while len(data):
+        data = data[os.write(file, data) :]
 
 
 TRUNCATED = 1265

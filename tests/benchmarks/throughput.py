@@ -19,12 +19,14 @@ from typing import Any
 import psycopg2
 from lab import FOLDER, Cost, Peak, measured, servers, targets, write_result
 from oracle import ask
+from plot import bars
 from runs import run
 from tools import installed
 
 from deployments.clinic import create
 from deployments.installation import LOCAL
 from deployments.servers import Servers
+from tasks import sync_table
 from transfer import mysql, postgres, raw, source
 from transfer.definition import as_replica
 from transfer.layout import raw_fields, raw_key
@@ -85,6 +87,7 @@ def main() -> None:
         kept.append((f"the whole clinic, {sum(each.rows for each in ready):,} rows", ready))
         figures = {name: [one_round(found, clinic, each) for _ in range(options.rounds)] for name, each in kept}
     report(figures)
+    draw(figures)
     write_result("throughput", {name: [asdict(each) for each in rounds] for name, rounds in figures.items()})
 
 
@@ -178,15 +181,19 @@ def one_round(servers: Servers, clinic: Settings, ready: Sequence[Ready]) -> Rou
         peak = Peak()
         peak.start()
         with measured(servers) as costs:
-            results = run(settings, *([] if whole else names))
+            run(settings, *([] if whole else names))
             mysql.close_readers()  # their CPU counts once they have ended
         peak.stop()
-        seconds |= {"run": costs[0].wall} | hops(results)
+        seconds |= {"run": costs[0].wall}
         found = {each.table.name: each for each in source.survey(clinic.source, clinic.limits, names).tables}
         seconds["read source"] = timed(largest, lambda each: read_source(clinic, found[each.name]))
         seconds["read replica"] = timed(largest, lambda each: read_replica(settings, found[each.name]))
         if not whole:
+            seconds["load"] = load_alone(settings, names[0])
             seconds |= others(servers, settings, names[0])
+    if not whole:
+        with targets(servers, clinic) as settings:
+            seconds["extract"] = extract_alone(settings, names[0])
     print(", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()), flush=True)
     return Round(seconds, costs[0], peak.bytes)
 
@@ -232,6 +239,23 @@ def read_replica(settings: Settings, each: SourceTable) -> None:
         pass
 
 
+def load_alone(settings: Settings, table: str) -> float:
+    """Return the seconds of the raw hop when `raw` has lost the table and nothing else is to be done meanwhile."""
+    with copying(settings) as cursor:
+        cursor.execute(f'DROP TABLE raw."{table}"')
+    return hops(run(settings, table))["load"]
+
+
+def extract_alone(settings: Settings, table: str) -> float:
+    """Return the seconds of the replica hop when `raw` is not loaded while the keys are built."""
+    early = sync_table._Early.copy
+    sync_table._Early.copy = lambda *_: None  # type: ignore[method-assign]
+    try:
+        return hops(run(settings, table))["extract"]
+    finally:
+        sync_table._Early.copy = early  # type: ignore[method-assign]
+
+
 def others(servers: Servers, settings: Settings, table: str) -> dict[str, float]:
     """Return the seconds of each other tool for the table's way from the replica to a warehouse that is empty."""
     found: dict[str, float] = {}
@@ -262,9 +286,10 @@ def hops(results: Mapping[str, TableResult]) -> dict[str, float]:
 def report(figures: Mapping[str, Sequence[Round]]) -> None:
     """Print the medians and ratios."""
     print(
-        "\n| | LOAD DATA | replica hop | ratio | reading | COPY | raw hop | both ÷ raw hop | run | run ÷ limits | MB |"
+        "\n| seconds | LOAD DATA | replica hop | ratio | reading | COPY | raw hop | slower ÷ raw hop | both ÷ raw hop | run"
+        " | run ÷ limits | MB |"
     )
-    print("|---" * 11 + "|")
+    print("|---" * 12 + "|")
     for name, rounds in figures.items():
         print(f"| {name} | {' | '.join(_cells(rounds))} |")
     tools = [name for name in next(iter(figures.values()))[0].seconds if name not in STEPS]
@@ -281,17 +306,39 @@ def report(figures: Mapping[str, Sequence[Round]]) -> None:
             print(f"| {name} | {cells} | {min(theirs) / ours:.2f} |")
 
 
+def draw(figures: Mapping[str, Sequence[Round]]) -> None:
+    """Draw the rows per second from the replica to PostgreSQL, beside those of reading and of COPY alone."""
+    steps = {"read replica": READING, "COPY": COPYING, "load": OURS}
+    groups = {}
+    for name, rounds in figures.items():
+        tools = {step: step for step in rounds[0].seconds if step not in STEPS}
+        if name.startswith(tuple(SAMPLES)):
+            rows = int(name.partition(", ")[2].partition(" ")[0].replace(",", ""))
+            taken = {label: median(each.seconds[step] for each in rounds) for step, label in (steps | tools).items()}
+            groups[name] = {label: rows / 1e3 / seconds for label, seconds in taken.items() if seconds < math.inf}
+    file = LOCAL / "results" / "throughput.svg"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    bars(file, "From the replica to PostgreSQL, thousand rows per second", groups, OURS, frozenset((READING, COPYING)))
+    print(f"drawn in {file}")
+
+
+OURS, READING, COPYING = "this pipeline, proven", "reading alone", "COPY of ready bytes"
+
+
 def _cells(rounds: Sequence[Round]) -> Iterator[str]:
     middle = {name: median(each.seconds[name] for each in rounds) for name in rounds[0].seconds}
-    yield f"{middle['LOAD DATA']:.1f}"
-    yield f"{middle['extract']:.1f}"
-    yield f"{middle['LOAD DATA'] / middle['extract']:.2f}"
-    yield f"{middle['read replica']:.1f}"
-    yield f"{middle['COPY']:.1f}"
-    yield f"{middle['load']:.1f}"
-    yield f"{(middle['read replica'] + middle['COPY']) / middle['load']:.2f}"
+    load_data, copy, reading = middle["LOAD DATA"], middle["COPY"], middle["read replica"]
+    extract, load = middle.get("extract"), middle.get("load")
+    yield f"{load_data:.1f}"
+    yield f"{extract:.1f}" if extract else "–"
+    yield f"{load_data / extract:.2f}" if extract else "–"
+    yield f"{reading:.1f}"
+    yield f"{copy:.1f}"
+    yield f"{load:.1f}" if load else "–"
+    yield f"{max(reading, copy) / load:.2f}" if load else "–"
+    yield f"{(reading + copy) / load:.2f}" if load else "–"
     yield f"{middle['run']:.1f}"
-    yield f"{middle['run'] / (middle['LOAD DATA'] + middle['COPY']):.2f}"
+    yield f"{middle['run'] / (load_data + copy):.2f}"
     yield f"{max(each.peak for each in rounds) / 1e6:.0f}"
 
 
