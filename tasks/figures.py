@@ -89,7 +89,7 @@ def monthly(mart: str, day: str, *metrics: str, until: str = "[as_of]") -> str:
 def ranked(mart: str, name: str, *metrics: str, where: str = "true", limit: int = 10) -> str:
     """Return a query of metrics by name, the largest first."""
     written = ", ".join(f"[{mart}.{metric}]" for metric in metrics)
-    return f"SELECT coalesce({name}, 'none'), {written} FROM {mart} WHERE {where} GROUP BY 1 ORDER BY 2 DESC NULLS LAST LIMIT {limit}"
+    return f"SELECT coalesce({name}, 'none'), {written} FROM {mart} WHERE {where} GROUP BY 1 ORDER BY 2 DESC NULLS LAST, 1 LIMIT {limit}"
 
 
 def sums(*columns: str) -> str:
