@@ -9,8 +9,8 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from threading import Timer
-from time import monotonic
+from threading import Thread
+from time import monotonic, sleep
 
 if __name__ == "__main__":  # the command line shows its own progress; Prefect's lines still reach its server
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
@@ -30,7 +30,7 @@ from tasks.sync_table import found_in, sync_table
 from transfer import extracts, history, positions, preflight, schemas
 from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
 from transfer.settings import Settings, settings
-from transfer.stopping import stopping_if_interrupted
+from transfer.stopping import stop, stopping_if_interrupted
 from transfer.table import TablePlan, TableResult
 
 log = logging.getLogger("elt")
@@ -181,6 +181,15 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
 def main(given: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when every table and model is good, 1 when one is red or was, 2 when nothing could be begun."""
     options = arguments(given)
+    try:
+        return perform(options)
+    except KeyboardInterrupt:
+        print(STOPPED, file=sys.stderr)
+        return INTERRUPTED
+
+
+def perform(options: argparse.Namespace) -> int:
+    """Do what the command line asks for."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     try:
         chosen = settings()
@@ -246,7 +255,6 @@ def drop(chosen: Settings, patterns: Sequence[str]) -> int:
 
 def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
     """Run the flow and print its summary."""
-    signal.signal(signal.SIGINT, _interrupt)
     try:
         with report.progress(console, quiet=options.json):
             summary = elt(
@@ -264,9 +272,6 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001 - whatever Prefect raises is no traceback for a user
         print(f"The run could not be finished: {type(error).__name__} at {place_of(error)}.", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(STOPPED, file=sys.stderr)
-        return INTERRUPTED
     if options.json:
         print(report.written_as_json(summary))
     else:
@@ -279,19 +284,26 @@ INTERRUPTED = 130
 PATIENCE_SECONDS = 4
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    """Stop at Ctrl-C, without those that still wait after some seconds for a server that hangs."""
-    last = Timer(PATIENCE_SECONDS, _leave)
-    last.daemon = True
-    last.start()
-    raise KeyboardInterrupt
+def _leave_in_time() -> None:
+    """At Ctrl-C stop what is under way, and some seconds later end the process, should a thread still wait for a server that
+    hangs, and be it the main one.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
 
+    def leave() -> None:
+        while os.read(heard, 1) != bytes([signal.SIGINT]):
+            pass
+        stop()
+        sleep(PATIENCE_SECONDS)
+        print(STOPPED, file=sys.stderr, flush=True)
+        atexit._run_exitfuncs()  # noqa: SLF001 - Prefect's own server, if this process has started one, ends with it
+        os._exit(INTERRUPTED)
 
-def _leave() -> None:
-    print(STOPPED, file=sys.stderr, flush=True)
-    atexit._run_exitfuncs()  # noqa: SLF001 - Prefect's own server, if this process has started one, ends with it
-    os._exit(INTERRUPTED)
+    Thread(target=leave, name="leaving", daemon=True).start()
 
 
 if __name__ == "__main__":
+    _leave_in_time()
     sys.exit(main())

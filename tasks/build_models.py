@@ -22,6 +22,7 @@ from transfer import positions
 from transfer.errors import DatabaseFault, EltError
 from transfer.positions import Built
 from transfer.settings import ROOT, Limits, Settings, Warehouse, settings
+from transfer.stopping import stoppable
 from transfer.table import digest
 
 log = logging.getLogger("elt")
@@ -239,7 +240,7 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
     selection += ["--exclude", *left_out] if left_out else []
     # A database's message, which dbt would print and write to run_results.json and dbt.log, may quote a row.
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors"]
-    with environment(chosen.warehouse, chosen.limits):
+    with environment(chosen.warehouse, chosen.limits), stoppable(_cancel):
         outcome = dbtRunner().invoke(
             [
                 "build",
@@ -264,6 +265,15 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
         why = f"the project itself: {reason_of(str(outcome.exception))} (`make dbt ARGS=build` says more)"
         raise BuildFailed(ModelsResult(planned.reason, failed=(why,)))
     return list(outcome.result.results)
+
+
+def _cancel() -> None:
+    """Cancel dbt's statements from another thread."""
+    from dbt.adapters.factory import get_adapter_by_type
+
+    adapter = get_adapter_by_type("postgres")  # type: ignore[no-untyped-call]
+    with adapter.connection_named("stopping"):
+        adapter.cancel_open_connections()
 
 
 def _selected(planned: ModelsPlan) -> list[str]:

@@ -21,6 +21,9 @@ from typing import IO
 import pyarrow as pa
 
 ROWS, ERROR, PANIC, COMPLETE = b"R", b"E", b"P", b"C"
+PIPE_BYTES = 2**20  # the most that Linux lets an ordinary user have
+# Memory for more than a megabyte goes back to the system when it is freed, so that a reader at rest is small.
+ALLOCATION = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": str(2**20)}
 
 
 class ReaderPanicked(Exception):
@@ -56,7 +59,12 @@ class Reader:
     def __init__(self) -> None:
         """Start the process; its stderr, to which panics write values, goes nowhere."""
         self._process = subprocess.Popen(
-            [sys.executable, "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, "-P", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pipesize=PIPE_BYTES,
+            env=os.environ | ALLOCATION,
         )
 
     @property

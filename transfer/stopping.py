@@ -45,9 +45,15 @@ def stopping_if_interrupted() -> Iterator[None]:
     try:
         yield
     except BaseException:
+        stop()
+        raise
+
+
+def stop() -> None:
+    """Stop everything that is under way, without waiting for it, and let nothing begin any more."""
+    if not _STOPPED.is_set():
         _STOPPED.set()
         Thread(target=_end_all, name="stopping", daemon=True).start()
-        raise
 
 
 def _end_all() -> None:
