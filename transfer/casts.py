@@ -125,6 +125,16 @@ def _first_match(column_type: str) -> Cast | None:
     return next((cast for cast in CASTS if re.fullmatch(cast.matches, column_type, kinds)), None)
 
 
+# Their bytes are UTF-8 as they are; to convert them would take the server longer than all else of a row.
+IN_UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8"})
+
+
+def read_for_raw(column: Column, quoted: str) -> str:
+    """Return the expression that reads a column as `raw` holds it."""
+    rule = cast_of(column).for_raw
+    return (AS_BYTES if rule == AS_UTF8 and column.charset in IN_UTF8 else rule).format(c=quoted)
+
+
 def hashed(column: Column, quoted: str) -> tuple[str, ...]:
     """Return the texts that stand for a column's value in its row's hash; NULL is an N, which no value begins with."""
     pieces = tuple(piece.format(c=quoted) for piece in cast_of(column).hashed)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transfer import positions, postgres, restructure, schemas
-from transfer.casts import cast_of, warehouse_type
+from transfer.casts import read_for_raw, warehouse_type
 from transfer.errors import TOO_LARGE, DatabaseFault, TableError, TableUnsteady, meaning
 from transfer.layout import altered_names, raw_fields, raw_key
 from transfer.mysql import quote as mysql_quote
@@ -43,7 +43,7 @@ class Origin:
 
 def select(table: Table) -> str:
     """Return the select list that reads the replica's columns as `raw` holds them."""
-    return ", ".join(cast_of(column).for_raw.format(c=mysql_quote(column.name)) for column in table.columns)
+    return ", ".join(read_for_raw(column, mysql_quote(column.name)) for column in table.columns)
 
 
 @dataclass(frozen=True, slots=True)
