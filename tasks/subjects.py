@@ -201,7 +201,7 @@ SUBJECTS = (
                 " sum(production_goal) / nullif(sum(scheduled_hours), 0), sum(gross_production),"
                 " [provider_productivity.scheduled_hours], [provider_productivity.provider_utilisation]"
                 f" FROM provider_productivity WHERE NOT is_hidden_on_reports AND {last_year('productivity_date')}"
-                " GROUP BY provider_id, provider_abbreviation HAVING sum(scheduled_hours) > 0 ORDER BY 2 DESC NULLS LAST, 1 LIMIT 20",
+                " GROUP BY provider_id, provider_abbreviation HAVING sum(scheduled_hours) > 0 ORDER BY 2 DESC NULLS LAST, 1, provider_id LIMIT 20",
                 (
                     Column("provider_productivity.production_per_hour"),
                     GOAL_PER_HOUR,
