@@ -69,8 +69,7 @@ def time_limit(server: MySQLServer, limits: Limits) -> int | None:
     return limits.statement_seconds if isinstance(server, Source) else None
 
 
-FRESH_SECONDS = 1  # a connection that answered so lately is not asked whether it lives
-_IDLE: dict[tuple[object, ...], list[tuple[float, Connection]]] = defaultdict(list)
+_IDLE: dict[tuple[object, ...], list[Connection]] = defaultdict(list)
 
 
 @contextmanager
@@ -96,23 +95,21 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False, kept: 
 MOST_IDLE = 40
 
 
-def _keep(idle: list[tuple[float, Connection]], connection: Connection) -> None:
+def _keep(idle: list[Connection], connection: Connection) -> None:
     """Keep a connection, and close those of databases that were in use before others if there are many."""
-    idle.append((time.monotonic(), connection))
+    idle.append(connection)
     with suppress(IndexError, StopIteration):  # another thread may have been quicker
         while sum(map(len, list(_IDLE.values()))) > MOST_IDLE:
-            close(next(each for each in list(_IDLE.values()) if each).pop(0)[1])
+            close(next(each for each in list(_IDLE.values()) if each).pop(0))
 
 
-def _living(idle: list[tuple[float, Connection]]) -> Connection | None:
+def _living(idle: list[Connection]) -> Connection | None:
     """Return a connection that an earlier block left and that still answers, None if there is none."""
     while True:
         try:
-            since, connection = idle.pop()
+            connection = idle.pop()
         except IndexError:
             return None
-        if time.monotonic() - since < FRESH_SECONDS:
-            return connection
         try:
             with _answering_soon(connection):
                 connection.ping(reconnect=False)
@@ -164,7 +161,7 @@ def close_connections() -> None:
     """Close this process's connections that are idle."""
     for (process, *_), idle in _IDLE.items():
         while idle and process == os.getpid():
-            close(idle.pop()[1])
+            close(idle.pop())
 
 
 def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:

@@ -148,8 +148,7 @@ class Connection:
 
 
 _FIRST_LOCK = Lock()
-FRESH_SECONDS = 1  # a connection that answered so lately is not asked whether it lives
-_IDLE: dict[tuple[str, int], list[tuple[float, Any]]] = defaultdict(list)
+_IDLE: dict[tuple[str, int], list[Any]] = defaultdict(list)
 
 
 @cache
@@ -166,12 +165,10 @@ def _open(warehouse: Warehouse) -> Any:
         return _first(address(warehouse), os.getpid()).adbc_clone()
 
 
-def _idle(idle: list[tuple[float, Any]]) -> Any:
+def _idle(idle: list[Any]) -> Any:
     """Return a connection that an earlier block left and that still answers, None if there is none."""
     while idle:
-        since, raw = idle.pop()
-        if time.monotonic() - since < FRESH_SECONDS:
-            return raw
+        raw = idle.pop()
         try:
             with raw.cursor() as cursor:
                 cursor.execute("SELECT 1")
@@ -216,7 +213,7 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
     except BaseException:  # an interrupt too: a connection in an unknown state is not kept
         _close(raw)
         raise
-    idle.append((time.monotonic(), raw))
+    idle.append(raw)
 
 
 def fields_of(connection: Connection, place: Place) -> tuple[Field, ...]:
