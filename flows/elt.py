@@ -107,7 +107,7 @@ def sync_tables(chosen: Settings, outlook: Outlook, run_id: str) -> tuple[TableR
     delays = list(chosen.limits.retry_seconds)
     task = sync_table.with_options(retries=len(delays), retry_delay_seconds=delays)
     pool: ThreadPoolTaskRunner[TableResult] = ThreadPoolTaskRunner(max_workers=chosen.limits.workers)
-    with pool as runner, stopping_if_interrupted():
+    with stopping_if_interrupted(pool) as runner:
         futures = [(plan, runner.submit(task, {"plan": plan, "run_id": run_id})) for plan in outlook.work]
         return tuple(outcome(plan, run_id, future) for plan, future in futures)
 

@@ -73,6 +73,11 @@ class _Early:
         self._until = until
         self.rows: tuple[Copied, Totals] | None = None
 
+    def take(self) -> tuple[Copied, Totals] | None:
+        """Give them away, if there are any."""
+        rows, self.rows = self.rows, None
+        return rows
+
     def copy(self, chosen: Settings, lock: Lock, shadow: Shadow) -> None:
         """Copy the shadow's rows; what keeps them from coming into `raw` keeps them not from the replica, and is met again."""
         standing = shadow.each.table
@@ -391,7 +396,7 @@ def _load(work: _Work, standing: Standing, *, replays: bool) -> _Step:
     """Load the replica's table into `raw`: what the extracts since the last load changed, or everything."""
     if standing.extracted is None:
         raise TableError(f"{work.each.table.name} is not in the replica, so raw cannot be loaded.")
-    scope = _to_load(work, standing) if replays else EVERYTHING
+    scope = _to_load(work, standing) if replays and not work.early.rows else EVERYTHING
     if not scope.whole:
         try:
             return _carry(work, standing.generation, standing.extracted, scope)
@@ -406,8 +411,9 @@ def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> 
     origin = partial(
         raw.Origin, generation, extracted.id, extracted.run_id, work.run_id, rows=extracted.rows, scope=scope
     )
-    if work.early.rows and scope.whole:
-        copied, totals = work.early.rows
+    early = work.early.take()
+    if early:
+        copied, totals = early
         hop, altered = raw.take(chosen.warehouse, chosen.limits, copied, origin(lambda: totals))
         return _Step((hop,), altered=altered, scope=scope)
     found = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table), scope)

@@ -1,11 +1,13 @@
 """Runs the path as a flow does, without Prefect."""
 
+import os
 import secrets
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 from oracle import ask
@@ -77,3 +79,15 @@ def sync_while(servers: Servers, settings: Settings, table: str, statement: str)
         return sync(limited(settings, page_rows=1), planned, "run")
     finally:
         writer.join()
+
+
+def reading_processes(parent: int = 0) -> set[int]:
+    """The living children of this or another process that read."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = status.read_text().rpartition(") ")[2].split()
+            command = (status.parent / "cmdline").read_text()
+            if int(fields[1]) == (parent or os.getpid()) and fields[0] != "Z" and "reader.py" in command:
+                found.add(int(status.parent.name))
+    return found

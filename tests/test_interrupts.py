@@ -24,6 +24,9 @@ from runs import prepare, run, wait_for
 
 from deployments.databases import Databases
 from deployments.servers import Servers
+from transfer import mysql
+from transfer.settings import Settings
+from transfer.stopping import stopping_if_interrupted
 
 pytest_plugins = ["prefect_server"]
 
@@ -167,6 +170,29 @@ def test_ctrl_c_stops_dbt(begin, places, tmp_path):
         wait_for(lambda: ask(places.warehouse, sleeping), seconds=60)
     interrupt(running)
     wait_for(lambda: not ask(places.warehouse, sleeping), seconds=3)
+
+
+def test_after_an_interrupt_the_same_process_may_run_again(places, databases):
+    ask(places.source, "CREATE TABLE again (Id bigint PRIMARY KEY) ENGINE=MyISAM")
+    settings, started = settings_for(databases), time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        _be_interrupted(settings)
+    assert time.monotonic() - started < 10  # and not the 60 s of the statement that was under way
+    assert run(settings)["again"].state == "synced"
+
+
+def _be_interrupted(settings: Settings) -> None:
+    begun = Event()
+    with stopping_if_interrupted(ThreadPoolExecutor(1)) as pool:
+        pool.submit(_sleep, settings, begun)
+        begun.wait()
+        raise KeyboardInterrupt
+
+
+def _sleep(settings: Settings, begun: Event) -> None:
+    with mysql.connect(settings.replica, settings.limits) as connection:
+        begun.set()
+        mysql.rows(connection, "replica", "sleeping", "SELECT SLEEP(60)")
 
 
 # When each server hangs, and how to see it: in another thread, or in the main one, which the driver does not let be interrupted.

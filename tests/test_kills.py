@@ -9,7 +9,6 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 from conftest import TEST_SERVERS, numbers, settings_for
 from killing import read_for_long, run_and_die
 from oracle import Places, ask, connected
-from runs import limited, plan, prepare, run, settle, wait_for
+from runs import limited, plan, prepare, reading_processes, run, settle, wait_for
 
 from deployments.databases import Databases
 from deployments.servers import Servers, start, stop
@@ -238,7 +237,7 @@ def test_a_server_killed_in_the_middle_leaves_the_old_version_and_the_next_run_c
 def test_a_source_that_stops_answering_is_given_up_and_leaves_nothing_running(own_servers, places, settings):
     _fill(places.source, "silent", COLUMNS)
     impatient = limited(settings, statement_seconds=1)
-    before = _reading_processes()
+    before = reading_processes()
     stopping = Timer(0.3, os.kill, (own_servers.source.pid, signal.SIGSTOP))
     stopping.start()
     started = time.monotonic()
@@ -250,7 +249,7 @@ def test_a_source_that_stops_answering_is_given_up_and_leaves_nothing_running(ow
         stopping.join()
         os.kill(own_servers.source.pid, signal.SIGCONT)
     assert 5 < seconds < 12
-    assert _reading_processes() <= before
+    assert reading_processes() <= before
     assert run(settings, "silent")["silent"].rows == 10
 
 
@@ -268,9 +267,9 @@ def test_a_read_that_hangs_is_killed_at_a_source_that_lives(places, settings, mo
 def test_a_reader_that_was_killed_is_replaced(places, settings):
     _fill(places.source, "afterwards", COLUMNS)
     mysql.read(settings.source, settings.limits, "reading", "SELECT Id FROM afterwards")
-    for process in _reading_processes():
+    for process in reading_processes():
         os.kill(process, signal.SIGKILL)
-    wait_for(lambda: not _reading_processes())
+    wait_for(lambda: not reading_processes())
     assert run(settings, "afterwards")["afterwards"].rows == 10
 
 
@@ -279,8 +278,8 @@ def test_a_reading_process_ends_with_the_run_that_started_it(own_servers, places
     child = children.Process(target=read_for_long, args=(settings,))
     child.start()
     try:
-        wait_for(lambda: _reading_processes(child.pid))
-        readers = _reading_processes(child.pid)
+        wait_for(lambda: reading_processes(child.pid))
+        readers = reading_processes(child.pid)
         time.sleep(0.5)  # until it waits for the server
         os.kill(own_servers.source.pid, signal.SIGSTOP)
         child.kill()
@@ -288,15 +287,3 @@ def test_a_reading_process_ends_with_the_run_that_started_it(own_servers, places
         wait_for(lambda: not any(Path(f"/proc/{reader}").exists() for reader in readers), seconds=5)
     finally:
         os.kill(own_servers.source.pid, signal.SIGCONT)
-
-
-def _reading_processes(parent: int = 0) -> set[int]:
-    """The living children of this or another process that read."""
-    found = set()
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = status.read_text().rpartition(") ")[2].split()
-            command = (status.parent / "cmdline").read_text()
-            if int(fields[1]) == (parent or os.getpid()) and fields[0] != "Z" and "reader.py" in command:
-                found.add(int(status.parent.name))
-    return found

@@ -6,14 +6,14 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
+from threading import Event
 from typing import Any
 
 import oracle
 import pytest
 from conftest import numbers, settings_for
 from oracle import Places, ask
-from runs import limited, plan, prepare, run, settle, wait_for
+from runs import limited, plan, prepare, reading_processes, run, settle, wait_for
 
 from deployments.databases import Databases
 from tasks.sync_table import sync
@@ -123,30 +123,28 @@ def tampered(places: Places, table: str) -> bool:
     return ask(places.replica, f"SELECT COUNT(*) FROM `_elt_new_{table}` WHERE Note = 'other'") == [(1,)]
 
 
-def test_a_reader_that_dies_in_the_middle(places, settings, table):
+def test_a_reader_that_dies_in_the_middle(places, settings, table, monkeypatch):
+    encode, pages, locked = mysql.encode, iter(range(100)), Event()
+
+    def locking(page: Any) -> Any:
+        if next(pages) == 3:
+            ask(places.source, f"LOCK TABLES {table} WRITE")
+            locked.set()
+        return encode(page)
+
+    monkeypatch.setattr(mysql, "encode", locking)
     with syncing(settings, table) as result:
-        wait_for(lambda: statements(places.replica, f"LOAD DATA%_elt_new_{table}%"))
-        while not result.done():  # one that is killed between two pages is replaced
-            for reader in readers():
-                os.kill(reader, signal.SIGKILL)
+        locked.wait(60)
+        # One that is killed between two pages is replaced, so it is while it waits for a page.
+        wait_for(lambda: statements(places.source, f"SELECT%{table}%"))
+        for reader in reading_processes():
+            os.kill(reader, signal.SIGKILL)
         with pytest.raises(DatabaseFault, match="reading process ended"):
             result.result(timeout=60)
+        ask(places.source, "UNLOCK TABLES")
     assert oracle.mysql_columns(places.replica, table) == []
     run(settings, table)
     assert_converged(places, table)
-
-
-def readers() -> list[int]:
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(status.read_text().rpartition(") ")[2].split()[1])
-            command = (status.parent / "cmdline").read_text()
-        except OSError:
-            continue
-        if parent == os.getpid() and "reader.py" in command:
-            found.append(int(status.parent.name))
-    return found
 
 
 def test_an_encoder_that_fails_in_the_middle(places, settings, table, monkeypatch):

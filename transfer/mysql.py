@@ -205,7 +205,7 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:
             )
         else:
             run(connection, server.place, "preparing the session", session(server, limits, READ_MODE))
-    except BaseException:
+    except BaseException:  # an interrupt too: nobody else has this connection to close it
         close(connection)
         raise
     return connection

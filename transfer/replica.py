@@ -251,7 +251,7 @@ def finish(
     shadow: Shadow,
     recorded: Extracted | None,
     verdict: Verdict,
-    early: Callable[[Shadow], object] = lambda _: None,
+    early: Callable[[Shadow], object],
 ) -> Hop:
     """Make the replica's table equal to the shadow: row by row where it stands and has a key, by a swap otherwise.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import Event, Thread
 from time import sleep
+from typing import TypeVar
 
 from transfer.errors import Stopped
+
+Workers = TypeVar("Workers")
 
 AGAIN_SECONDS = 0.25
 
@@ -39,14 +42,17 @@ def stopped() -> bool:
 
 
 @contextmanager
-def stopping_if_interrupted() -> Iterator[None]:
-    """Stop everything, without waiting for it, if the block does not end by itself but by Ctrl-C or a signal."""
-    _STOPPED.clear()
+def stopping_if_interrupted(workers: AbstractContextManager[Workers]) -> Iterator[Workers]:
+    """Hold workers, and stop what they do if the block ends by Ctrl-C or a signal; once they have ended others may begin."""
     try:
-        yield
-    except BaseException:
-        stop()
-        raise
+        with workers as held:
+            try:
+                yield held
+            except BaseException:  # neither is an Exception
+                stop()
+                raise
+    finally:
+        _STOPPED.clear()
 
 
 def stop() -> None:

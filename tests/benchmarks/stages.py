@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -103,8 +104,6 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
 
 def _drain(settings: Settings, query: str, place: str = "source") -> None:
     """Let a server send rows to a client that only throws them away, in C."""
-    import subprocess
-
     server = getattr(settings, place)
     subprocess.run(
         [
