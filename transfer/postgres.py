@@ -28,6 +28,7 @@ from transfer.table import Totals, digest
 log = logging.getLogger("elt.connection")
 
 CONNECT_SECONDS = 2
+BATCH_BYTES = 2**19  # ADBC writes a batch before it sends it: while it writes the next, the server takes this one in
 LOOK_SECONDS = 2
 
 Row: TypeAlias = tuple[Any, ...]
@@ -119,9 +120,10 @@ class Connection:
     def copy(self, doing: str, place: Place, fields: Sequence[Field], page: pa.Table) -> None:
         """Append a page by COPY BINARY; its columns are brought to the Arrow types that the fields read exactly."""
         exact = page.rename_columns([field.name for field in fields]).cast(schema(fields))
+        batches = exact.to_reader(max_chunksize=max(1, page.num_rows * BATCH_BYTES // max(page.nbytes, 1)))
         with faults("warehouse", doing), self.raw.cursor() as cursor:
             cursor.adbc_ingest(
-                place.name, exact, mode="append", db_schema_name=place.schema or None, temporary=not place.schema
+                place.name, batches, mode="append", db_schema_name=place.schema or None, temporary=not place.schema
             )
 
     def arrow(self, doing: str, query: str) -> pa.Table:
