@@ -19,6 +19,7 @@ from transfer.buckets import Difference
 from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
 from transfer.evidence import How
 from transfer.extracts import Lock, State, Verdict
+from transfer.memory import give_back
 from transfer.raw import Copied
 from transfer.replica import Shadow
 from transfer.scope import EVERYTHING, NOTHING, Range, Scope
@@ -49,6 +50,7 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
 
     """
     started = monotonic()
+    give_back()
     known = positions.state(chosen.warehouse, [plan.table], counted=False)
     floor = max((each.fence for each in known.values()), default=0)
     try:

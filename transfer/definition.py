@@ -224,6 +224,8 @@ def _plain_key(entry: Entry) -> Entry:
 
 def _plain_column(entry: Entry) -> Entry:
     """Make a column that the server fills from its clock, its transactions' numbers or a sequence a plain one."""
+    if not {token.word for token in entry} & {"GENERATED", "SYSTEM", "NEXTVAL", "LASTVAL"}:
+        return entry
     default = Token("'0000-00-00 00:00:00.000000'" if entry[1].word == "TIMESTAMP" else "0")
     for phrase in ("START INVISIBLE", "END INVISIBLE", "START", "END"):
         hidden = (Token("INVISIBLE"),) if "INVISIBLE" in phrase else ()
@@ -241,6 +243,8 @@ def _plain_column(entry: Entry) -> Entry:
 def _without(entry: Entry, phrase: str, *instead: Token) -> Entry:
     """Put other tokens, or none, in the place of a phrase, in which * stands for any."""
     found, wanted = words(entry), phrase.split()
+    if wanted[0] not in found:
+        return entry
     for start in range(len(entry) - len(wanted) + 1):
         if all(each in ("*", there) for each, there in zip(wanted, found[start:], strict=False)):
             return cut(entry, start, start + len(wanted), *instead)

@@ -22,8 +22,8 @@ import pyarrow as pa
 
 ROWS, ERROR, PANIC, COMPLETE = b"R", b"E", b"P", b"C"
 PIPE_BYTES = 2**20  # the most that Linux lets an ordinary user have
-# Memory for more than a megabyte goes back to the system when it is freed, so that a reader at rest is small.
-ALLOCATION = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": str(2**20)}
+MAPPED_BYTES = 2**20  # what is larger goes back to the system when it is freed, so that a reader at rest is small
+ALLOCATION = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": str(MAPPED_BYTES)}
 
 
 class ReaderPanicked(Exception):
