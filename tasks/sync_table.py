@@ -85,10 +85,13 @@ class _Early:
         standing = shadow.each.table
         each = replace(shadow.each, table=replace(standing, name=shadow.name))
         with suppress(EltError), ExitStack() as opened:
-            with ahead(replica.pages(chosen.replica, chosen.limits, each, raw.select(standing))) as pages:
+            with (
+                meanwhile(lambda: replica.totals(chosen.replica, chosen.limits, each.table)) as totals_of,
+                ahead(replica.pages(chosen.replica, chosen.limits, each, raw.select(standing))) as pages,
+            ):
                 copying = raw.copied(chosen.warehouse, chosen.limits, standing, lock.fence, pages)
                 copied = opened.enter_context(copying)
-            totals = replica.totals(chosen.replica, chosen.limits, each.table)
+                totals = totals_of()
             self._until.enter_context(opened.pop_all())
             self.rows = copied, totals
 

@@ -58,7 +58,7 @@ def main() -> None:
         ask(connection, "SET sql_mode = ''")
         figures = list(_runs(found, settings, connection))
     report(figures)
-    write_result("changes", {"rows": made.rows, "runs": [asdict(each) for each in figures]})
+    write_result("changes", {"rows": made.rows, "runs": {each.name: asdict(each) for each in figures}})
 
 
 def _runs(servers: Servers, settings: Settings, connection: Any) -> Iterator[Figures]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from threading import Event, Thread
 from typing import Any
 
@@ -97,16 +98,43 @@ def _children(pid: int | None) -> list[int]:
 
 
 def write_result(name: str, figures: dict[str, Any]) -> None:
-    """Keep figures, with where and when they were measured, under .local/results."""
-    about = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cpus": os.cpu_count(),
-        "machine": platform.platform(),
-    }
-    file = LOCAL / "results" / f"{name}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(about | figures, indent=2) + "\n")
+    """Keep figures, with where and when they were measured, under .local/results, and tell what differs from the last ones."""
+    now = datetime.now(UTC)
+    folder = LOCAL / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    earlier = sorted(folder.glob(f"{name}-2*.json"))
+    if earlier:
+        _compare(earlier[-1].name, json.loads(earlier[-1].read_text())["figures"], figures)
+    about = {"at": now.isoformat(timespec="seconds"), "cpus": os.cpu_count(), "machine": platform.platform()}
+    file = folder / f"{name}-{now:%Y%m%dT%H%M%S}.json"
+    file.write_text(json.dumps(about | {"figures": figures}, indent=2) + "\n")
     print(f"kept in {file}")
+
+
+SCATTER = 1.15  # between two rounds of the same
+
+
+def _compare(name: str, earlier: Any, figures: Any) -> None:
+    then, now = dict(_medians(earlier)), dict(_medians(figures))
+    common = [each for each in now if then.get(each) and now[each]]
+    print(f"\n{len(common)} figures that are in {name}, too; those that differ by more than {SCATTER - 1:.0%}:")
+    for each in common:
+        ratio = now[each] / then[each]
+        if not 1 / SCATTER <= ratio <= SCATTER:
+            print(f"  {each}: {then[each]:,.4g} → {now[each]:,.4g} ({ratio:.2f})")
+
+
+def _medians(figures: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Name each number by the way to it; of rounds, which are lists, the median."""
+    if isinstance(figures, dict):
+        for name, each in figures.items():
+            yield from _medians(each, f"{path}, {name}" if path else name)
+    elif isinstance(figures, list):
+        rounds = [dict(_medians(each, path)) for each in figures]
+        for name in rounds[0] if rounds else ():
+            yield name, median(each[name] for each in rounds if name in each)
+    elif isinstance(figures, int | float):
+        yield path, float(figures)
 
 
 class Peak(Thread):

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any
 
 from conftest import numbers
-from lab import Peak, servers, targets
+from lab import Peak, servers, targets, write_result
 from oracle import ask
 from runs import run
 
@@ -32,8 +32,11 @@ def main() -> None:
             tables |= {
                 f"texts {engine}": texts(connection, engine, options.megabytes) for engine in ("MyISAM", "InnoDB")
             }
+        figures = {}
         for table, held in tables.items():
-            print(f"{table:16}{held:>24}: {load(settings, table)}", flush=True)
+            figures[f"{table}, {held}"] = taken = load(settings, table)
+            print(f"{table:16}{held:>24}: {taken['MB']:,.0f} MB, {taken['seconds']:.0f} s", flush=True)
+    write_result("memory", figures)
 
 
 def narrow(connection: Any, engine: str, rows: int) -> str:
@@ -63,8 +66,8 @@ def texts(connection: Any, engine: str, megabytes: int) -> str:
     return f"{rows:,} rows, {megabytes + sum(LONGEST):,} MB"
 
 
-def load(settings: Settings, table: str) -> str:
-    """Load a table for the first time; the pipeline's processes' peak and seconds."""
+def load(settings: Settings, table: str) -> dict[str, float]:
+    """Load a table for the first time; the peak of the pipeline's processes, and seconds."""
     mysql.close_readers()
     gc.collect()
     peak, started = Peak(), time.monotonic()
@@ -72,7 +75,7 @@ def load(settings: Settings, table: str) -> str:
     run(settings, table)
     seconds = time.monotonic() - started
     peak.stop()
-    return f"{peak.bytes / 1e6:,.0f} MB, {seconds:.0f} s"
+    return {"MB": peak.bytes / 1e6, "seconds": seconds}
 
 
 if __name__ == "__main__":

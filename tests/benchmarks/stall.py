@@ -242,7 +242,8 @@ def report(phases: list[Phase], written: dict[str, list[tuple[float, float, str]
     print(
         f"\nthe pipeline's longest stall: {longest:.0f} ms ({'within' if longest <= LONGEST_MS else 'OVER'} {LONGEST_MS} ms)"
     )
-    write_result("stall", {"stalls": [asdict(each) for each in stalls], "slow": {p.name: p.slow[:20] for p in phases}})
+    figures = {f"{each.phase}, {each.table}": asdict(each) for each in stalls}
+    write_result("stall", {"stalls": figures, "slow": {p.name: p.slow[:20] for p in phases}})
 
 
 def stall(phase: Phase, table: str, written: list[tuple[float, float, str]]) -> Stall:
