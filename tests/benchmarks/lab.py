@@ -8,19 +8,23 @@ import platform
 import resource
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
 from typing import Any
 
 from conftest import settings_for
+from runs import run
 
 from deployments.installation import LOCAL
 from deployments.servers import Servers, start, stop
+from transfer import mysql
 from transfer.settings import Settings
 
 FOLDER = LOCAL / "bench"
@@ -137,17 +141,35 @@ def _medians(figures: Any, path: str = "") -> Iterator[tuple[str, float]]:
         yield path, float(figures)
 
 
-class Peak(Thread):
-    """Samples the memory of this process and its children; `bytes` is the highest sum so far, as proportional set size."""
+def run_apart(settings: Settings, *tables: str) -> tuple[float, int]:
+    """Run the pipeline in a process of its own; return its seconds, and the most bytes that it and its readers had."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        peak = Peak(pool.submit(os.getpid).result())
+        peak.start()
+        seconds = pool.submit(_run, settings, tables).result()
+        peak.stop()
+    return seconds, peak.bytes
 
-    def __init__(self) -> None:
+
+def _run(settings: Settings, tables: Sequence[str]) -> float:
+    started = time.monotonic()
+    run(settings, *tables)
+    mysql.close_readers()  # their CPU counts once they have ended
+    return time.monotonic() - started
+
+
+class Peak(Thread):
+    """Samples the memory of a process and its children; `bytes` is the highest sum so far, as proportional set size."""
+
+    def __init__(self, process: int) -> None:
         super().__init__(daemon=True)
-        self.bytes, self._over = 0, Event()
+        self.bytes, self._process, self._over = 0, process, Event()
 
     def run(self) -> None:
         """Sample until `stop`."""
         while not self._over.wait(0.4):  # each sample walks all pages, which takes the CPU some milliseconds
-            self.bytes = max(self.bytes, sum(map(_proportional_bytes, (os.getpid(), *_children(os.getpid())))))
+            processes = (self._process, *_children(self._process))
+            self.bytes = max(self.bytes, sum(map(_proportional_bytes, processes)))
 
     def stop(self) -> None:
         """End the sampling."""

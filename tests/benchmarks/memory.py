@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import gc
-import time
 from contextlib import closing
 from typing import Any
 
 from conftest import numbers
-from lab import Peak, servers, targets, write_result
+from lab import run_apart, servers, targets, write_result
 from oracle import ask
-from runs import run
 
-from transfer import mysql
 from transfer.settings import Settings
 
 TEXT_BYTES = 50_000
@@ -68,14 +64,8 @@ def texts(connection: Any, engine: str, megabytes: int) -> str:
 
 def load(settings: Settings, table: str) -> dict[str, float]:
     """Load a table for the first time; the peak of the pipeline's processes, and seconds."""
-    mysql.close_readers()
-    gc.collect()
-    peak, started = Peak(), time.monotonic()
-    peak.start()
-    run(settings, table)
-    seconds = time.monotonic() - started
-    peak.stop()
-    return {"MB": peak.bytes / 1e6, "seconds": seconds}
+    seconds, peak = run_apart(settings, table)
+    return {"MB": peak / 1e6, "seconds": seconds}
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import math
 import os
 import time
@@ -17,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg2
-from lab import FOLDER, Cost, Peak, measured, servers, targets, write_result
+from lab import FOLDER, Cost, measured, run_apart, servers, targets, write_result
 from oracle import ask
 from plot import bars
 from runs import run
@@ -176,15 +175,8 @@ def one_round(servers: Servers, clinic: Settings, ready: Sequence[Ready]) -> Rou
         seconds["LOAD DATA"] = timed(largest, lambda each: load_ready(settings, each))
         seconds["COPY"] = timed(largest, lambda each: copy_ready(settings, each))
     with targets(servers, clinic) as settings:
-        gc.collect()
-        mysql.close_readers()
-        peak = Peak()
-        peak.start()
         with measured(servers) as costs:
-            run(settings, *([] if whole else names))
-            mysql.close_readers()  # their CPU counts once they have ended
-        peak.stop()
-        seconds |= {"run": costs[0].wall}
+            seconds["run"], peak = run_apart(settings, *([] if whole else names))
         found = {each.table.name: each for each in source.survey(clinic.source, clinic.limits, names).tables}
         seconds["read source"] = timed(largest, lambda each: read_source(clinic, found[each.name]))
         seconds["read replica"] = timed(largest, lambda each: read_replica(settings, found[each.name]))
@@ -197,7 +189,7 @@ def one_round(servers: Servers, clinic: Settings, ready: Sequence[Ready]) -> Rou
         with targets(servers, clinic) as settings:
             seconds["extract"] = extract_alone(settings, names[0])
     print(", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()), flush=True)
-    return Round(seconds, costs[0], peak.bytes)
+    return Round(seconds, costs[0], peak)
 
 
 def timed(ready: Sequence[Ready], doing: Callable[[Ready], None]) -> float:
