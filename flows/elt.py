@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import atexit
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from threading import Thread
-from time import monotonic, sleep
+from time import monotonic
+
+from flows import leaving
 
 if __name__ == "__main__":  # the command line shows its own progress; Prefect's lines still reach its server
+    leaving.heed()
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 import tasks  # noqa: F401, I001 - keeps Prefect offline, so it comes before Prefect
@@ -30,7 +30,7 @@ from tasks.sync_table import found_in, sync_table
 from transfer import extracts, history, positions, preflight, schemas
 from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
 from transfer.settings import Settings, settings
-from transfer.stopping import stop, stopping_if_interrupted
+from transfer.stopping import stopping_if_interrupted
 from transfer.table import TablePlan, TableResult
 
 log = logging.getLogger("elt")
@@ -181,11 +181,12 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
 def main(given: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when every table and model is good, 1 when one is red or was, 2 when nothing could be begun."""
     options = arguments(given)
+    leaving.begin()
     try:
         return perform(options)
     except KeyboardInterrupt:
-        print(STOPPED, file=sys.stderr)
-        return INTERRUPTED
+        print(leaving.STOPPED, file=sys.stderr)
+        return leaving.INTERRUPTED
 
 
 def perform(options: argparse.Namespace) -> int:
@@ -270,6 +271,8 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     except Exception as error:  # noqa: BLE001 - whatever Prefect raises is no traceback for a user
+        if leaving.interrupted():  # in the middle of a library that makes an error of its own of it
+            raise KeyboardInterrupt from None
         print(f"The run could not be finished: {type(error).__name__} at {place_of(error)}.", file=sys.stderr)
         return 2
     if options.json:
@@ -279,31 +282,7 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
     return 0 if summary.good else 1
 
 
-STOPPED = "Stopped. Nothing is half done; the next run goes on from here."
-INTERRUPTED = 130
-PATIENCE_SECONDS = 4
-
-
-def _leave_in_time() -> None:
-    """At Ctrl-C stop what is under way, and some seconds later end the process, should a thread still wait for a server that
-    hangs, and be it the main one.
-    """
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
-    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-
-    def leave() -> None:
-        while os.read(heard, 1) != bytes([signal.SIGINT]):
-            pass
-        stop()
-        sleep(PATIENCE_SECONDS)
-        print(STOPPED, file=sys.stderr, flush=True)
-        atexit._run_exitfuncs()  # noqa: SLF001 - Prefect's own server, if this process has started one, ends with it
-        os._exit(INTERRUPTED)
-
-    Thread(target=leave, name="leaving", daemon=True).start()
-
-
 if __name__ == "__main__":
-    _leave_in_time()
-    sys.exit(main())
+    code = main()
+    leaving.end()
+    sys.exit(code)

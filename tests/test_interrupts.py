@@ -172,12 +172,22 @@ def test_ctrl_c_stops_dbt(begin, places, tmp_path):
     wait_for(lambda: not ask(places.warehouse, sleeping), seconds=3)
 
 
+def test_ctrl_c_while_the_program_starts(begin):
+    running = begin()
+    wait_for(
+        lambda: len(list(Path(f"/proc/{running.pid}/task").iterdir())) > 1
+    )  # one of them heeds it before all else is imported
+    interrupt(running)
+
+
 def test_after_an_interrupt_the_same_process_may_run_again(places, databases):
     ask(places.source, "CREATE TABLE again (Id bigint PRIMARY KEY) ENGINE=MyISAM")
     settings, started = settings_for(databases), time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         _be_interrupted(settings)
     assert time.monotonic() - started < 10  # and not the 60 s of the statement that was under way
+    with mysql.connect(settings.replica, settings.limits) as connection:  # what ended that one does not end this one
+        assert mysql.rows(connection, "replica", "waiting", "SELECT SLEEP(0.6)") == [(0,)]
     assert run(settings)["again"].state == "synced"
 
 

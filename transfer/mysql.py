@@ -609,10 +609,14 @@ def _field(values: pa.Array) -> pa.Array:
 def _escaped(values: pa.Array) -> pa.Array:
     data = values.buffers()[2]
     held = data.to_pybytes() if data else b""  # a search of all bytes at once is much faster than one of each value
-    for raw, escaped in ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n")):
-        if raw in held:
-            values = pc.replace_substring(values, raw, escaped)
+    found = [(raw, escaped) for raw, escaped in ESCAPED if raw in held]
+    del held
+    for raw, escaped in found:
+        values = pc.replace_substring(values, raw, escaped)
     return values
+
+
+ESCAPED = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"))
 
 
 def load_statement(target: str, columns: Sequence[Column], path: str) -> str:

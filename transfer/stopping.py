@@ -16,6 +16,7 @@ AGAIN_SECONDS = 0.25
 
 _UNDER_WAY: dict[object, Callable[[], object]] = {}
 _STOPPED = Event()
+_ENDING: list[Thread] = []
 
 
 @contextmanager
@@ -53,21 +54,29 @@ def stopping_if_interrupted(workers: AbstractContextManager[Workers]) -> Iterato
                 raise
     finally:
         _STOPPED.clear()
+        while _ENDING:  # it might end what others begin
+            _ENDING.pop().join()
 
 
 def stop() -> None:
     """Stop everything that is under way, without waiting for it, and let nothing begin any more."""
     if not _STOPPED.is_set():
         _STOPPED.set()
-        Thread(target=_end_all, name="stopping", daemon=True).start()
+        ending = Thread(target=_end_all, name="stopping", daemon=True)
+        ending.start()
+        _ENDING.append(ending)
 
 
 def _end_all() -> None:
     """End everything, and again what has begun its next statement meanwhile."""
-    while _UNDER_WAY:
+    endings = []
+    while _STOPPED.is_set() and _UNDER_WAY:
         for end in list(_UNDER_WAY.values()):
-            Thread(target=_end, args=(end,), name="stopping", daemon=True).start()
+            endings.append(Thread(target=_end, args=(end,), name="stopping", daemon=True))
+            endings[-1].start()
         sleep(AGAIN_SECONDS)
+    for each in endings:
+        each.join()
 
 
 def _end(end: Callable[[], object]) -> None:

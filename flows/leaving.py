@@ -1,0 +1,64 @@
+"""Ends the command line's process in time after Ctrl-C; it imports nothing that takes long, as it comes before what does."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+from threading import Event, Thread
+from time import sleep
+
+STOPPED = "Stopped. Nothing is half done; the next run goes on from here."
+INTERRUPTED = 130
+PATIENCE_SECONDS = 4
+
+_HEEDED = Event()
+_BEGUN = Event()
+_INTERRUPTED = Event()
+
+
+def heed() -> None:
+    """At Ctrl-C end the process: at once while it starts, then some seconds after what is under way was told to stop.
+
+    A thread may wait for a server that hangs, and be it the main one.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.signal(
+        signal.SIGINT, lambda *_: None
+    )  # libraries that are interrupted while they start have errors of their own
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    _HEEDED.set()
+    Thread(target=_leave, args=(heard,), name="leaving", daemon=True).start()
+
+
+def begin() -> None:
+    """Let Ctrl-C interrupt the main thread from now on, if this is the command line's process."""
+    if _HEEDED.is_set():
+        _BEGUN.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def interrupted() -> bool:
+    """Tell whether Ctrl-C has been pressed."""
+    return _INTERRUPTED.is_set()
+
+
+def end() -> None:
+    """Let Ctrl-C do nothing any more, as all is done."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _leave(heard: int) -> None:
+    while os.read(heard, 1) != bytes([signal.SIGINT]):
+        pass
+    _INTERRUPTED.set()
+    if _BEGUN.is_set():
+        from transfer.stopping import stop
+
+        stop()
+        sleep(PATIENCE_SECONDS)
+    print(STOPPED, file=sys.stderr, flush=True)
+    atexit._run_exitfuncs()  # noqa: SLF001 - Prefect's own server, if this process has started one, ends with it
+    os._exit(INTERRUPTED)
