@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 
+import pyarrow as pa
 from prefect import task
 
 from tasks.caching import proven_key
@@ -87,7 +89,7 @@ class _Early:
         with suppress(EltError), ExitStack() as opened:
             with (
                 meanwhile(lambda: replica.totals(chosen.replica, chosen.limits, each.table)) as totals_of,
-                ahead(replica.pages(chosen.replica, chosen.limits, each, raw.select(standing))) as pages,
+                ahead(_pages_for_raw(chosen, each, EVERYTHING)) as pages,
             ):
                 copying = raw.copied(chosen.warehouse, chosen.limits, standing, lock.fence, pages)
                 copied = opened.enter_context(copying)
@@ -421,7 +423,7 @@ def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> 
         copied, totals = early
         hop, altered = raw.take(chosen.warehouse, chosen.limits, copied, origin(lambda: totals))
         return _Step((hop,), altered=altered, scope=scope)
-    found = replica.pages(chosen.replica, chosen.limits, each, raw.select(each.table), scope)
+    found = _pages_for_raw(chosen, each, scope)
     with (
         meanwhile(lambda: replica.totals(chosen.replica, chosen.limits, each.table, scope)) as totals_of,
         ahead(found if extracted.rows else iter(())) as pages,
@@ -429,6 +431,11 @@ def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> 
     ):
         hop, altered = raw.take(chosen.warehouse, chosen.limits, copied, origin(totals_of))
     return _Step((hop,), altered=altered, scope=scope)
+
+
+def _pages_for_raw(chosen: Settings, each: SourceTable, scope: Scope) -> Iterator[pa.Table]:
+    table = each.table
+    return replica.pages(chosen.replica, chosen.limits, each, raw.select(table), scope, table.columns)
 
 
 def _to_load(work: _Work, standing: Standing) -> Scope:

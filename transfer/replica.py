@@ -573,11 +573,16 @@ def _call_off_swap(lock: Lock, intent: int) -> None:
 
 
 def pages(
-    replica: Replica, limits: Limits, each: SourceTable, select: str, scope: Scope = EVERYTHING
+    replica: Replica,
+    limits: Limits,
+    each: SourceTable,
+    select: str,
+    scope: Scope = EVERYTHING,
+    columns: Sequence[Column] = (),
 ) -> Iterator[pa.Table]:
     """Read rows of the replica's table in pages; the caller holds its lock, so that all pages are of one version."""
     for within in scope.ranges:
-        for page, _ in mysql.pages(replica, limits, each.table, select, within, size=each.size):
+        for page, _ in mysql.pages(replica, limits, each.table, select, within, size=each.size, columns=columns):
             yield page
     yield from mysql.rows_of(replica, limits, each.table, select, scope.keys, size=each.size)
 

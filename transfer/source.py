@@ -311,7 +311,7 @@ def pages(
 
     No statement is open at the source between two pages.
     """
-    return _pages(source, limits, each, _with_hash(each.table), within)
+    return _pages(source, limits, each, _with_hash(each.table), within, each.table.stored)
 
 
 def rows_of(source: Source, limits: Limits, each: SourceTable, keys: Sequence[Key]) -> Iterator[pa.Table]:
@@ -337,8 +337,9 @@ def _pages(
     each: SourceTable,
     select: str,
     within: Range = EVERYWHERE,
+    columns: Sequence[Column] = (),
 ) -> Iterator[tuple[pa.Table, list[str]]]:
-    found = mysql.pages(source, limits, each.table, select, within, size=each.size)
+    found = mysql.pages(source, limits, each.table, select, within, size=each.size, columns=columns)
     return _one_at_a_time(source, limits, each, found)
 
 

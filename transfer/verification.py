@@ -50,7 +50,9 @@ def compare(
 
 
 def _pages(replica: Replica, limits: Limits, each: SourceTable) -> Iterator[pa.Table]:
-    for page, _ in mysql.pages(replica, limits, each.table, raw.select(each.table), size=each.size):
+    for page, _ in mysql.pages(
+        replica, limits, each.table, raw.select(each.table), size=each.size, columns=each.table.columns
+    ):
         yield page
 
 
