@@ -102,9 +102,9 @@ def _children(pid: int | None) -> list[int]:
 
 
 def write_result(name: str, figures: dict[str, Any]) -> None:
-    """Keep figures, with where and when they were measured, under .local/results, and tell what differs from the last ones."""
+    """Keep figures, with where and when they were measured, under .local/benchmarks, and tell what differs from the last ones."""
     now = datetime.now(UTC)
-    folder = LOCAL / "results"
+    folder = LOCAL / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     earlier = sorted(folder.glob(f"{name}-2*.json"))
     if earlier:

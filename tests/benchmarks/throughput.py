@@ -321,7 +321,7 @@ def draw(figures: Mapping[str, Sequence[Round]]) -> None:
             rows = int(name.partition(", ")[2].partition(" ")[0].replace(",", ""))
             taken = {label: median(each.seconds[step] for each in rounds) for step, label in (steps | tools).items()}
             groups[name] = {label: rows / 1e3 / seconds for label, seconds in taken.items() if seconds < math.inf}
-    file = LOCAL / "results" / "throughput.svg"
+    file = LOCAL / "benchmarks" / "throughput.svg"
     file.parent.mkdir(parents=True, exist_ok=True)
     bars(file, "From the replica to PostgreSQL, thousand rows per second", groups, OURS, frozenset((READING, COPYING)))
     print(f"drawn in {file}")

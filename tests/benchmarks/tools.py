@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -198,6 +199,7 @@ PACKAGED: Mapping[str, tuple[Command, tuple[str, ...]]] = {
 }
 
 
+@cache
 def installed(folder: Path) -> tuple[Tool, ...]:
     """Return the tools that are found in the folder, and pgloader if it is on PATH; name the others."""
     versions = _versions(folder)
