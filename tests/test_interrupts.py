@@ -112,7 +112,7 @@ def group_lives(group: int) -> bool:
 def test_ctrl_c_stops_a_run_wherever_it_is_and_the_next_one_converges(moment, begin, places, servers, databases):
     table, struck, settings = f"i{secrets.token_hex(5)}", MOMENTS[moment], settings_for(databases)
     ask(places.source, f"CREATE TABLE {table} ({COLUMNS}) ENGINE=MyISAM")
-    ask(places.source, f"INSERT INTO {table} SELECT seq, REPEAT(MD5(seq), 6) FROM {numbers(ROWS)}")
+    ask(places.source, f"INSERT INTO {table} SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM {numbers(ROWS)}")
     prepare(settings)
     with connected(servers, databases) as others:
         for statement in struck.held_by:
@@ -216,7 +216,7 @@ HANGING = {
 def test_ctrl_c_does_not_wait_for_a_server_that_hangs(server, begin, places, databases):
     port, seen = HANGING[server]
     ask(places.source, f"CREATE TABLE hanging ({COLUMNS}) ENGINE=MyISAM")
-    ask(places.source, f"INSERT INTO hanging SELECT seq, REPEAT(MD5(seq), 6) FROM {numbers(ROWS)}")
+    ask(places.source, f"INSERT INTO hanging SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM {numbers(ROWS)}")
     with relay(int(databases.variables()[port])) as (relayed, hang):
         running = begin("--no-dbt", **{port: str(relayed)})
         with watching(running):
