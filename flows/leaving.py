@@ -25,9 +25,8 @@ def heed() -> None:
     """
     heard, told = os.pipe()
     os.set_blocking(told, False)
-    signal.signal(
-        signal.SIGINT, lambda *_: None
-    )  # libraries that are interrupted while they start have errors of their own
+    # Libraries that are interrupted while they start raise errors of their own.
+    signal.signal(signal.SIGINT, lambda *_: None)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     _HEEDED.set()
     Thread(target=_leave, args=(heard,), name="leaving", daemon=True).start()

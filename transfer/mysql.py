@@ -472,12 +472,8 @@ def pages(
             lengths = read(server, limits, doing, page_query(table, sum_of_lengths(huge), each, count))
             count = fitting(limits, lengths.column(0))
         started = time.monotonic()
-        page = read(
-            server,
-            limits,
-            doing,
-            page_query(table, carried, each, count, *enough(limits, filled, count)),
-        )
+        query = page_query(table, carried, each, count, *enough(limits, filled, count))
+        page = read(server, limits, doing, query)
         seconds = time.monotonic() - started
         quickest = min(quickest, seconds)
         if page.num_rows:

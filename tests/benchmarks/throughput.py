@@ -26,7 +26,7 @@ from deployments.clinic import create
 from deployments.installation import LOCAL
 from deployments.servers import Servers
 from tasks import sync_table
-from transfer import mysql, postgres, raw, source
+from transfer import mysql, postgres, raw, replica, source
 from transfer.definition import as_replica
 from transfer.layout import raw_fields, raw_key
 from transfer.settings import Settings
@@ -229,7 +229,7 @@ def read_source(settings: Settings, each: SourceTable) -> None:
 
 def read_replica(settings: Settings, each: SourceTable) -> None:
     """Read every page as a load does, and let it go."""
-    for _ in mysql.pages(settings.replica, settings.limits, each.table, raw.select(each.table), size=each.size):
+    for _ in replica.pages(settings.replica, settings.limits, each, raw.select(each.table), columns=each.table.columns):
         pass
 
 
