@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from deployments import containers, packages, sid
+from deployments import containers, editions, packages
 from deployments.databases import ACCOUNTS
 from deployments.processes import recorded
 
@@ -82,22 +82,25 @@ def only_one() -> Iterator[None]:
 
 def _searched(known: dict[str, packages.Program]) -> dict[str, packages.Program]:
     programs = {}
-    for name in packages.PACKAGES:
-        old = known.get(name)
-        program = old if old and old.path.exists() else _program(name)
+    for server in NAMES:
+        old = known.get(server)
+        program = old if old and old.path.exists() else _program(server)
         if program:
-            programs[name] = program
+            programs[server] = program
         elif containers.available():
             return {}
         else:
-            raise packages.missing(name)
+            raise packages.missing(KINDS[server])
     packages.forget_downloads(PACKAGES)
     return programs
 
 
-def _program(name: str) -> packages.Program | None:
-    chosen = sid.chosen(MATRIX) if name == "mariadbd" else None
-    return chosen or packages.installed(name) or packages.fetched(name, PACKAGES)
+KINDS = {"source": "mariadbd", "replica": "mariadbd", "postgres": "postgres"}
+
+
+def _program(server: str) -> packages.Program | None:
+    kind = KINDS[server]
+    return editions.chosen(MATRIX, server) or packages.installed(kind) or packages.fetched(kind, PACKAGES)
 
 
 def _port(home: Path, port: int | None, taken: set[int]) -> int:

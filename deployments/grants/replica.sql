@@ -4,7 +4,7 @@
 
 create database if not exists `opendental_replica` character set utf8mb4;
 
-create user if not exists 'elt_replica'@'%' identified by '<password>';
+create user 'elt_replica'@'%' identified by '<password>';
 
 -- An unescaped _ would stand for any character. RENAME TABLE needs alter, drop, create and insert;
 -- SELECT ... FOR UPDATE needs update; LOAD DATA LOCAL needs insert.
