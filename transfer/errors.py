@@ -15,7 +15,7 @@ EltError
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
@@ -113,7 +113,9 @@ MEANINGS = {
     "1205": "a lock was held too long by somebody else",
     "1213": "a deadlock was resolved against it",
     "1227": "the user lacks a privilege",
+    "1251": "it wants a login that the pipeline does not do",
     "1273": "it does not know a collation",
+    "1275": "the user's password has the form before MySQL 4.1",
     "1317": "the statement was killed",
     "1366": "a text does not fit the column's character set",
     "1406": "a value is too long for its column",
@@ -125,9 +127,11 @@ MEANINGS = {
     "HUNG": "it did not answer in time and the connection was given up",
     "PANIC": "the driver could not read a value",
     "TLS": "no verified TLS connection can be made",
+    "TLS 1.1": "it has no TLS newer than 1.1",
     "2026": "no verified TLS connection can be made",
     "2006": "the connection is gone",
     "2013": "the connection was lost",
+    "2059": "it wants a login that the pipeline does not do",
     "3024": "the statement took too long",
     "3948": "LOAD DATA LOCAL is switched off (local_infile)",
     "4166": "LOAD DATA LOCAL is switched off (local_infile)",
@@ -168,6 +172,13 @@ LIBPQ = (
     ("refused|timeout|translate host name|unreachable|No such file", "08001"),
 )
 
+# Nor does PyMySQL; a server before 5.5.7 names no plugin when it asks for another login.
+PYMYSQL = (
+    ("UNSUPPORTED_PROTOCOL|ALERT_PROTOCOL_VERSION", "TLS 1.1"),
+    (r"certificate|\bSSL\b|\bTLS\b", "TLS"),
+    ("auth switch request", "2059"),
+)
+
 MISSING_TABLE = frozenset({"1146", "42P01"})
 MISSING_COLUMN = frozenset({"1054"})
 FORBIDDEN = frozenset({"1142", "1143"})
@@ -185,15 +196,15 @@ def code_of(error: BaseException) -> str | None:
             code = error.code
         case FileNotFoundError():  # the file of a certificate authority is the only one that a driver opens
             code = "TLS"
-        case pymysql.Error() | OSError() if re.search(r"certificate|\bSSL\b|\bTLS\b", str(error)):
-            code = "TLS"
+        case pymysql.Error() | OSError() if found := _first(PYMYSQL, error):
+            code = found
         case pymysql.Error():
             code = str(error.args[0]) if error.args and isinstance(error.args[0], int) and error.args[0] else ""
         case AdbcError():
-            code = error.sqlstate or next((code for words, code in LIBPQ if re.search(words, str(error))), "")
+            code = error.sqlstate or _first(LIBPQ, error)
         case RuntimeError():  # ConnectorX reports all as RuntimeError
-            found = re.search(r"ERROR (\d+)", str(error))
-            code = found[1] if found else ""
+            number = re.search(r"ERROR (\d+)", str(error))
+            code = number[1] if number else ""
         case AttributeError() if "NoneType" in str(error) and "send" in str(
             error
         ):  # PyMySQL, connection killed in LOAD
@@ -201,6 +212,10 @@ def code_of(error: BaseException) -> str | None:
         case OSError():
             code = ""
     return code
+
+
+def _first(codes: Iterable[tuple[str, str]], error: BaseException) -> str:
+    return next((code for words, code in codes if re.search(words, str(error))), "")
 
 
 def _is_ours(file: str) -> bool:

@@ -89,6 +89,23 @@ def _sentence(server: Server, fault: DatabaseFault) -> str:
             )
         case "2003" | "2005" | "2006" | "2013" | "08001" | "":
             return f"{name}HOST or {name}PORT: no database answers at {where}; is the server up, the address right, the way open?"
+    return _of_an_old_server(server, fault)
+
+
+def _of_an_old_server(server: Server, fault: DatabaseFault) -> str:
+    name, where = server.prefix, f"{server.host}:{server.port}"
+    match fault.code:
+        case "1251" | "1275" | "2059":
+            return (
+                f"{name}USER: the server at {where} wants the password of {server.user} in the clear, in the form before MySQL 4.1"
+                " or by a plugin that the pipeline does not have; give the account mysql_native_password or"
+                " caching_sha2_password, and set its password anew."
+            )
+        case "TLS 1.1":
+            return (
+                f"{name}TLS: the server at {where} has no TLS newer than 1.1, as MySQL before 5.6.46 and 5.7.28, which counts for"
+                f" none; update it, lead the connection through a tunnel, or set {name}TLS=off to send patients' data in the clear."
+            )
     return str(fault)
 
 
