@@ -133,7 +133,7 @@ def _server(connection: mysql.Connection) -> tuple[datetime, str, str, bool]:
         connection,
         "source",
         "asking for its clock and identity",
-        "SELECT UTC_TIMESTAMP(6), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE()),"
+        "SELECT UTC_TIMESTAMP(/*!50604 6 */), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE()),"
         f" {mysql.SIGNED_ZEROS}",
     )
     mapped = mysql.rows(
