@@ -15,13 +15,15 @@ VERSION = 50599  # what a comment for any 5.5 holds is read
 
 # What statements consist of, group by group: the page that has it, and the things in it.
 FUNCTIONS = {
-    "string-functions": "CHAR_LENGTH CONCAT CONCAT_WS HEX LEFT LENGTH REPLACE",
+    "string-functions": "CHAR_LENGTH CONCAT CONCAT_WS HEX LEFT LENGTH LOWER REPLACE UPPER",
     "encryption-functions": "SHA2",  # 5.5.5; NULL on a server that was built without SSL
     "control-flow-functions": "IF IFNULL",
     "comparison-operators": "COALESCE",
     "cast-functions": "CAST CONVERT",
-    "mathematical-functions": "CONV MOD",
-    "date-and-time-functions": "DATE FROM_DAYS HOUR MICROSECOND MINUTE SECOND TO_DAYS UTC_TIMESTAMP YEAR",
+    "mathematical-functions": "ABS CONV MOD",
+    "date-and-time-functions": (
+        "DATE FROM_DAYS FROM_UNIXTIME HOUR MICROSECOND MINUTE NOW SECOND SYSDATE TIMESTAMPDIFF TO_DAYS UTC_TIMESTAMP YEAR"
+    ),
     "information-functions": "CONNECTION_ID CURRENT_USER DATABASE VERSION",
     "group-by-functions": "COUNT MAX MIN SUM",
     "miscellaneous-functions": "DEFAULT SLEEP",
@@ -36,13 +38,16 @@ WORDS = {
     "comparison-operators": "IN IS LIKE BETWEEN",
     "literals": "NULL TRUE FALSE",
     "date-and-time-functions": "INTERVAL DAY HOUR MINUTE SECOND",
-    "set-statement": "SET SESSION NAMES",
+    "set-statement": "SET SESSION NAMES DEFAULT",
+    "set-transaction": "TRANSACTION ISOLATION LEVEL REPEATABLE READ COMMITTED",
     "show-variables": "SHOW GLOBAL VARIABLES VARIABLE_NAME",
     "show-grants": "GRANTS",
     "show-create-table": "CREATE TABLE",
     "show-warnings": "WARNINGS",
     "kill": "KILL CONNECTION",
     "cast-functions": "USING",
+    "charset-collate": "COLLATE",
+    "information-schema": "INFORMATION_SCHEMA",
     "commit": "COMMIT ROLLBACK",
 }
 CATALOGUE = {
@@ -64,9 +69,12 @@ CATALOGUE = {
 }
 VARIABLES = {
     "server-system-variables": (
-        "AUTOCOMMIT DATADIR HOSTNAME LOCK_WAIT_TIMEOUT MAX_ALLOWED_PACKET SOCKET SQL_MODE SQL_QUOTE_SHOW_CREATE SQL_SELECT_LIMIT"
-        " TIME_ZONE WAIT_TIMEOUT"
-    ),  # LOCK_WAIT_TIMEOUT came with 5.5.3
+        "AUTOCOMMIT CHARACTER_SET_CLIENT CHARACTER_SET_CONNECTION CHARACTER_SET_RESULTS COMPLETION_TYPE DATADIR"
+        " DEFAULT_STORAGE_ENGINE DIV_PRECISION_INCREMENT GROUP_CONCAT_MAX_LEN HOSTNAME LC_TIME_NAMES LOCK_WAIT_TIMEOUT"
+        " MAX_ALLOWED_PACKET MAX_JOIN_SIZE MAX_SORT_LENGTH NET_READ_TIMEOUT NET_WRITE_TIMEOUT SOCKET SQL_AUTO_IS_NULL"
+        " SQL_BIG_SELECTS SQL_MODE SQL_QUOTE_SHOW_CREATE SQL_SAFE_UPDATES SQL_SELECT_LIMIT SQL_WARNINGS TIMESTAMP TIME_ZONE"
+        " UNIQUE_CHECKS WAIT_TIMEOUT"
+    ),  # DEFAULT_STORAGE_ENGINE and LOCK_WAIT_TIMEOUT came with 5.5.3
     "replication-options": "SERVER_ID",
 }
 TYPES = {"cast-functions": "BINARY CHAR DATE DATETIME DECIMAL SIGNED TIME UNSIGNED INTEGER"}
@@ -76,6 +84,7 @@ CHARSETS = {
         " HEBREW HP8 KEYBCS2 KOI8R KOI8U LATIN1 LATIN2 LATIN5 LATIN7 MACCE MACROMAN SJIS SWE7 TIS620 UCS2 UJIS UTF16 UTF32 UTF8 UTF8MB4"
     ),  # UTF16, UTF32 and UTF8MB4 came with 5.5.3
 }
+COLLATIONS = {"charset-unicode-sets": "UTF8MB4_BIN UTF8MB4_GENERAL_CI"}
 SIGNS = frozenset(":= <> <= >= = < > + - * / ( ) , .".split())
 
 # What it lacks, since when others have it and who says so; for the sentence only, as all that is not above is refused.
@@ -105,6 +114,7 @@ LATER = {
     "SERVER_UUID": "MySQL 5.6.0, refman/5.6/en/replication-options.html",
     "TX_READ_ONLY": "MySQL 5.6.5, refman/5.6/en/server-system-variables.html",
     "TRANSACTION_READ_ONLY": "MySQL 5.7.20, refman/5.7/en/server-system-variables.html",
+    "WRITE": "MySQL 5.6.5 for SET TRANSACTION, refman/5.6/en/set-transaction.html",
     "EXAMINED": "MariaDB 5.5.21, mariadb.com/kb/en/limit-rows-examined/",
     "STATEMENT": "MariaDB 10.1.2, mariadb.com/kb/en/set-statement/",
     "UTF16LE": "MySQL 5.6.1, refman/5.6/en/charset-unicode-utf16le.html",
@@ -131,7 +141,7 @@ def _all(groups: Mapping[str, str]) -> frozenset[str]:
 class Dialect:
     """What a server understands, and what more is named in the statements that are held against it.
 
-    `names` are the statements' own: aliases, and what they name of OpenDental's. `columns_charsets` are those that only a
+    `names` are what statements name of OpenDental's tables, and engines. `columns_charsets` are those that only a
     column's own server names, before a key's bytes.
     """
 
@@ -140,10 +150,11 @@ class Dialect:
     variables: frozenset[str] = _all(VARIABLES)
     types: frozenset[str] = _all(TYPES)
     charsets: frozenset[str] = _all(CHARSETS)
+    collations: frozenset[str] = _all(COLLATIONS)
     catalogue: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: {table: frozenset(columns.split()) for table, columns in CATALOGUE.values()}
     )
-    names: frozenset[str] = frozenset("PREFERENCE PREFNAME VALUESTRING HASH OF_BUCKET ONE".split())
+    names: frozenset[str] = frozenset("PREFERENCE PREFNAME VALUESTRING INNODB".split())
     columns_charsets: frozenset[str] = frozenset()
 
 
@@ -257,6 +268,8 @@ class Reading:
             )
         elif self._is_charset(position):
             yield from _unless(token.word in known.charsets, "character set", token.text)
+        elif self._at(position - 1).word == "COLLATE":
+            yield from _unless(token.word in known.collations, "collation", token.text)
         elif position in self._types:
             yield from _unless(token.word in known.types, "type", token.text)
             yield from _unless(not self._has_digits(position, OF_NO_FRACTION), "type", self._with_digits(position))
@@ -271,7 +284,7 @@ class Reading:
         else:
             of_catalogue = f"column of {CATALOGUES.lower()}" if columns else "word"
             yield from _unless(
-                token.word in known.words | columns | known.names | {CATALOGUES}, of_catalogue, token.text
+                token.word in known.words | columns | known.names | self._aliases, of_catalogue, token.text
             )
 
     def _has_digits(self, position: int, words: frozenset[str]) -> bool:
@@ -303,6 +316,12 @@ class Reading:
         if self._at(0).word != "SET" or self._at(position + 1).text != "=":
             return False
         return position in self._outermost and self._at(position - 1).word in ("SET", "SESSION", ",")
+
+    @cached_property
+    def _aliases(self) -> frozenset[str]:
+        """The names that the statement itself gives."""
+        behind = (position + 1 for position, token in enumerate(self.read) if token.word == "AS")
+        return frozenset(self._at(position).word for position in behind if position not in self._types)
 
     @cached_property
     def _outermost(self) -> frozenset[int]:

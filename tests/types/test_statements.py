@@ -167,7 +167,7 @@ def test_every_kind_of_statement_was_heard(kind, log):
         ("SELECT CAST(`a` AS DATETIME(6)) FROM `t`", "DATETIME(6)"),
         ("SELECT CAST(`a` AS JSON) FROM `t`", "JSON"),
         ("SELECT SUM(`a`) OVER () FROM `t`", "OVER"),
-        ("WITH one AS (SELECT 1) SELECT 1 FROM one", "WITH"),
+        ("WITH one AS (SELECT 1) SELECT 1 FROM `one`", "WITH"),
         ("SELECT JSON_EXTRACT(`a`, '$.b') FROM `t`", "JSON_EXTRACT"),
         ("SELECT `a` -> '$.b' FROM `t`", "->"),
         ("SELECT TO_BASE64(`a`) FROM `t`", "TO_BASE64"),
@@ -178,6 +178,7 @@ def test_every_kind_of_statement_was_heard(kind, log):
         ("SELECT CONVERT(`a` USING utf8mb3) FROM `t`", "utf8mb3"),
         ("SELECT 1 FROM `t` WHERE `a` = _gb18030 x'41'", "gb18030"),
         ("SELECT 1 FROM `t` LIMIT 1 ROWS EXAMINED 2", "EXAMINED"),
+        ("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE", "WRITE"),
         ("SET STATEMENT max_statement_time = 1 FOR SELECT 1", "STATEMENT"),
     ],
 )
