@@ -72,7 +72,9 @@ def _as_held(table: Table, page: pa.Table) -> pa.Table:
 def _schema(fields: Sequence[Field]) -> pa.Schema:
     """Return the Arrow types in which both sides are compared."""
     loaded = postgres.schema(fields)
-    return pa.schema([each.with_type(pa.large_binary()) if pa.types.is_large_string(each.type) else each for each in loaded])
+    return pa.schema(
+        [each.with_type(pa.large_binary()) if pa.types.is_large_string(each.type) else each for each in loaded]
+    )
 
 
 def _compare_by_key(
