@@ -19,7 +19,7 @@ from prefect import task
 
 from tasks.caching import proven_key
 from transfer import positions, postgres
-from transfer.errors import ChannelFault, DatabaseFault, EltError
+from transfer.errors import DatabaseFault, EltError
 from transfer.positions import Built
 from transfer.sessions import DOUBLE, MOMENT, POOLER, TEXT, postgres_proof, startup, unlike
 from transfer.settings import ROOT, Limits, Settings, Warehouse, settings
@@ -297,9 +297,7 @@ def _prove(warehouse: Warehouse) -> None:
             pooled = process != connection.info.backend_pid
     except psycopg2.Error as error:
         raise DatabaseFault("warehouse", "opening a session for dbt", error.pgcode or "") from None
-    differs = POOLER if pooled else unlike(found, DBTS_OWN)
-    if differs:
-        raise ChannelFault("warehouse", f"{warehouse.host}:{warehouse.port}, to which dbt speaks", differs)
+    postgres.refuse(f"{warehouse.host}:{warehouse.port}", POOLER if pooled else unlike(found, DBTS_OWN))
 
 
 OFF = {"sslmode": "disable"}

@@ -90,18 +90,16 @@ class DatabaseFault(EltError):
 class ChannelFault(DatabaseFault):
     """A session does not carry values as they are, or is not set as it must be; `differs` says in what."""
 
-    def __init__(self, place: str, where: str, differs: str) -> None:
-        """Name the server, and what differs."""
+    def __init__(self, place: str, where: str, differs: str, mend: str = "", setting: str = "HOST") -> None:
+        """Name the server, what differs, how to mend it, and the setting that names what is to be mended."""
         super().__init__(place, f"opening a session at {where}", "CHANNEL")
-        self.args = (place, where, differs)
-        self.where, self.differs = where, differs
+        self.args = (place, where, differs, mend, setting)
+        self.differs, self.setting = f"nothing goes through the server at {where}, as {differs}", setting
+        self.mend = mend or "look at its settings, and at those of whatever stands before it"
 
     def __str__(self) -> str:
         """Say that nothing can be read or written through it, and why."""
-        return (
-            f"{self.place}: nothing goes through the server at {self.where}, as {self.differs};"
-            " look at its settings, and at those of whatever stands before it."
-        )
+        return f"{self.place}: {self.differs}; {self.mend}."
 
 
 def meaning(code: str) -> str:
@@ -145,6 +143,7 @@ MEANINGS = {
     "2003": "nothing answers at this address",
     "DIED": "the reading process ended, perhaps for want of memory",
     "HUNG": "it did not answer in time and the connection was given up",
+    "PLAIN": "it takes encrypted connections only",
     "POOLER": "a connection pooler answers, which passes no settings on",
     "PANIC": "the driver could not read a value",
     "TLS": "no verified TLS connection can be made",
@@ -152,6 +151,7 @@ MEANINGS = {
     "2006": "the connection is gone",
     "2013": "the connection was lost",
     "3024": "the statement took too long",
+    "3159": "it takes encrypted connections only",
     "3948": "LOAD DATA LOCAL is switched off (local_infile)",
     "4166": "LOAD DATA LOCAL is switched off (local_infile)",
     "08001": "nothing answers at this address",
@@ -187,6 +187,8 @@ MEANINGS = {
 LIBPQ = (
     ("unsupported startup parameter", "POOLER"),
     ("unrecognized configuration parameter", "42704"),
+    ("no pg_hba.conf entry.*(no encryption|SSL off)", "PLAIN"),
+    ("no pg_hba.conf entry", "28000"),
     ("password authentication failed|no password supplied|role .* does not exist", "28P01"),
     ("database .* does not exist", "3D000"),
     ("certificate|SSL|TLS", "TLS"),

@@ -21,7 +21,7 @@ import pyarrow as pa
 from transfer.casts import arrow_type
 from transfer.errors import GONE, LOCKED_OUT, ChannelFault, DatabaseFault, TableError, faults
 from transfer.scope import EVERYTHING, Scope
-from transfer.sessions import DOUBLE, LIBPQ, MOMENT, NEWER, TEXT, postgres_proof, startup, unlike
+from transfer.sessions import DOUBLE, LIBPQ, MOMENT, NEWER, NOT_POOLED, POOLER, TEXT, postgres_proof, startup, unlike
 from transfer.settings import Limits, Warehouse
 from transfer.stopping import stoppable
 from transfer.table import Totals, digest
@@ -32,7 +32,6 @@ CONNECT_SECONDS = 2
 BATCH_BYTES = 2**19  # ADBC writes a batch before it sends it: while it writes the next, the server takes this one in
 LOOK_SECONDS = 2
 OWN = {"lock_timeout": f"{LOOK_SECONDS}s"}
-OLDEST = 15
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -198,9 +197,13 @@ def _prove(warehouse: Warehouse, raw: Any) -> None:
         if encoding == "UTF8":
             raise
         found = [encoding]
-    differs = f"its database {warehouse.db} has the encoding {found[0]}" if found[0] != "UTF8" else unlike(found, OWN)
-    if differs:
-        raise ChannelFault("warehouse", where, differs)
+    if found[0] != "UTF8":
+        encoding, mend = (
+            f"the database {warehouse.db} has the encoding {found[0]}",
+            CREATE_UTF8.format(db=quote(warehouse.db)),
+        )
+        raise ChannelFault("warehouse", where, encoding, mend, "DB")
+    refuse(where, unlike(found, OWN))
     connection.commit()
 
 
@@ -217,6 +220,15 @@ def _idle(idle: list[Any]) -> Any:
         else:
             return raw
     return None
+
+
+CREATE_UTF8 = "make it anew by CREATE DATABASE {db} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
+
+
+def refuse(where: str, differs: str) -> None:
+    """Raise what differs in a session, if anything does."""
+    if differs:
+        raise ChannelFault("warehouse", where, differs, NOT_POOLED if differs == POOLER else "")
 
 
 def _close(raw: Any) -> None:
@@ -243,6 +255,8 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
             _proven(warehouse, raw)
         except DatabaseFault as fault:
             log.error("warehouse %s@%s:%s refused: %s", warehouse.user, warehouse.host, warehouse.port, fault)
+            if fault.code == "POOLER":
+                refuse(f"{warehouse.host}:{warehouse.port}", POOLER)
             raise
         seconds = time.monotonic() - started
         log.debug("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, seconds)

@@ -115,6 +115,10 @@ def _by_version(settings: Iterable[Setting]) -> str:
 
 # What no plain account may set on every server, and what it has to be, wherever the server has it; for the places named.
 REQUIRED: tuple[tuple[str, frozenset[str], str, str], ...] = (
+    ("local_infile", frozenset({"ON"}), "replica",
+     "has local_infile switched off; start it with local_infile=ON (SET GLOBAL local_infile=1 until its next start)"),
+    ("read_only", frozenset({"OFF", "0"}), "replica",
+     "is only for reading; set read_only=OFF there, or name the server that it follows"),
     ("character_set_filesystem", frozenset({"binary", "utf8mb4", "utf8mb3", "utf8", "latin1", "ascii"}), "replica",
      "would ask for files by names that it has converted; set character_set_filesystem=binary there"),
     ("enforce_storage_engine", frozenset({"", "InnoDB", "INNODB"}), "replica",
@@ -274,7 +278,8 @@ def differing(found: Sequence[object]) -> str:
     return next((MEANT[name] for (name, value), got in pairs if got != value), "")
 
 
-POOLER = "a connection pooler answers there, which passes no settings on: name the server itself, by its host and its own port"
+POOLER = "a connection pooler answers there, which passes no settings on"
+NOT_POOLED = "name the server itself, by its host and its own port"
 
 # How a server shows what is written otherwise above.
 SHOWN = {"DateStyle": "ISO, MDY"}
