@@ -191,7 +191,7 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:
         for statement in session(server, limits, writes=writes):
             run(connection, server.place, "preparing the session", statement)
         ((*proven,),) = rows(connection, server.place, "proving the session", mysql_proof("%s"), (TEXT,))
-        _refuse(server, differing(proven))
+        _refuse(server, differing(proven, server.db))
     except BaseException:  # an interrupt too: nobody else has this connection to close it
         close(connection)
         raise
@@ -304,7 +304,7 @@ def _prove(server: MySQLServer, limits: Limits, reader: Reader, request: Request
     except ReaderPanicked:
         _refuse(server, MEANT["received"])
     else:
-        _refuse(server, differing(list(row.values())))
+        _refuse(server, differing(list(row.values()), server.db))
     reader.proven.add(channel)
 
 

@@ -95,13 +95,17 @@ SENTENCES = (
     ),
     (
         ("2026", "TLS"),
-        "{name}TLS: no verified TLS connection to {where}; set {name}TLS_CA to the file of its certificate authority,"
-        " or {name}TLS=off to send patients' data in the clear.",
+        (
+            "{name}TLS: no verified TLS connection to {where}; set {name}TLS_CA to the file of its certificate authority,"
+            " or {name}TLS=off to send patients' data in the clear."
+        ),
     ),
     (
         ("3159", "PLAIN"),
-        "{name}TLS: the server at {where} takes encrypted connections only; set {name}TLS=verify, and {name}TLS_CA to the file"
-        " of its certificate authority.",
+        (
+            "{name}TLS: the server at {where} takes encrypted connections only; set {name}TLS=verify, and {name}TLS_CA to the"
+            " file of its certificate authority."
+        ),
     ),
     (
         ("2003", "2005", "2006", "2013", "08001", ""),

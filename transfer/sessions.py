@@ -238,7 +238,7 @@ def mysql_proof(text: str) -> str:
         f" {DOUBLE!r}e0 AS number, IF(0.1e0 + 0.2e0 = {DOUBLE!r}e0, 1, 0) AS exact, CAST('{MOMENT}' AS DATETIME(6)) AS moment,"
         f" CAST(FROM_UNIXTIME(86400) AS CHAR) AS zone, IF(ABS(TIMESTAMPDIFF(SECOND, SYSDATE(), NOW())) < 600, 1, 0) AS clock,"
         " CONCAT_WS(',', @@character_set_client, @@character_set_connection, @@character_set_results) AS charsets,"
-        f" IF(@@autocommit, 1, 0) AS autocommit, IF(@@sql_select_limit = {MOST}, 1, 0) AS unlimited"
+        f" IF(@@autocommit, 1, 0) AS autocommit, IF(@@sql_select_limit = {MOST}, 1, 0) AS unlimited, LOWER(DATABASE()) AS place"
     )
 
 
@@ -269,12 +269,13 @@ MEANT = {
     "charsets": "its sessions speak another character set than utf8mb4",
     "autocommit": "its sessions are in a transaction from the start",
     "unlimited": "its sessions cut long results",
+    "place": "its sessions are in another database than was asked for",
 }
 
 
-def differing(found: Sequence[object]) -> str:
+def differing(found: Sequence[object], database: str) -> str:
     """Say in what a row of `mysql_proof` differs from what it has to be, empty if in nothing."""
-    pairs = zip(MYSQL_PROVEN.items(), found, strict=True)
+    pairs = zip({**MYSQL_PROVEN, "place": database.lower()}.items(), found, strict=True)
     return next((MEANT[name] for (name, value), got in pairs if got != value), "")
 
 
