@@ -226,8 +226,8 @@ EPOCH = "1970-01-02 00:00:00"
 
 
 def mysql_literal(text: str) -> str:
-    """Write a text as MySQL does in our SQL modes."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """Write a text as MySQL does in our SQL modes, and so that others can parse it, too."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def mysql_proof(text: str) -> str:
