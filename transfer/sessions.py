@@ -86,7 +86,7 @@ WRITING: tuple[Setting, ...] = (
 
 # Dirty reads are no rows that were ever committed, and SERIALIZABLE would lock what is read. It applies from the next transaction on,
 # so it is said before the first.
-ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE"
+ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ /*!50605 , READ WRITE */"
 
 
 def mysql_session(mode: str, lock_seconds: int, seconds: int, *, writes: bool = False) -> tuple[str, ...]:
@@ -235,7 +235,7 @@ def mysql_proof(text: str) -> str:
     built = f"CONVERT(x'{TEXT.encode().hex()}' USING utf8mb4)"
     return (
         f"SELECT HEX(CONVERT({text} USING utf8mb4)) AS sent, {built} AS received, CAST({built} AS CHAR) AS label,"
-        f" {DOUBLE!r}e0 AS number, IF(0.1e0 + 0.2e0 = {DOUBLE!r}e0, 1, 0) AS exact, CAST('{MOMENT}' AS DATETIME(6)) AS moment,"
+        f" {DOUBLE!r}e0 AS number, IF(0.1e0 + 0.2e0 = {DOUBLE!r}e0, 1, 0) AS exact, CAST('{MOMENT}' AS DATETIME/*!50604 (6) */) AS moment,"
         f" CAST(FROM_UNIXTIME(86400) AS CHAR) AS zone, IF(ABS(TIMESTAMPDIFF(SECOND, SYSDATE(), NOW())) < 600, 1, 0) AS clock,"
         " CONCAT_WS(',', @@character_set_client, @@character_set_connection, @@character_set_results) AS charsets,"
         f" IF(@@autocommit, 1, 0) AS autocommit, IF(@@sql_select_limit = {MOST}, 1, 0) AS unlimited, LOWER(DATABASE()) AS place"
