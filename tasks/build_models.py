@@ -8,7 +8,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
@@ -18,9 +18,10 @@ import yaml
 from prefect import task
 
 from tasks.caching import proven_key
-from transfer import positions
+from transfer import positions, postgres
 from transfer.errors import DatabaseFault, EltError
 from transfer.positions import Built
+from transfer.sessions import DOUBLE, MOMENT, POOLER, TEXT, postgres_proof, startup, unlike
 from transfer.settings import ROOT, Limits, Settings, Warehouse, settings
 from transfer.stopping import stoppable
 from transfer.table import digest
@@ -241,6 +242,7 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
     # A database's message, which dbt would print and write to run_results.json and dbt.log, may quote a row.
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors"]
     with environment(chosen.warehouse, chosen.limits), stoppable(_cancel):
+        _prove(chosen.warehouse)
         outcome = dbtRunner().invoke(
             [
                 "build",
@@ -265,6 +267,40 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
         why = f"the project itself: {reason_of(str(outcome.exception))} (`make dbt ARGS=build` says more)"
         raise BuildFailed(ModelsResult(planned.reason, failed=(why,)))
     return list(outcome.result.results)
+
+
+# dbt waits for locks as long as they are held, as it does by PostgreSQL's default.
+DBTS_OWN = {"lock_timeout": "0"}
+
+
+def _prove(warehouse: Warehouse) -> None:
+    """See that the sessions of dbt's driver are ours, that values come through them as they are, and to whom they lead.
+
+    A pooler gives every client a number of its own for the server's process.
+
+    Raises:
+        ChannelFault: something of it is not so.
+
+    """
+    import psycopg2
+
+    login = {"user": warehouse.user, "password": warehouse.password.get_secret_value(), "dbname": warehouse.db}
+    tls = {"sslmode": "verify-full", "sslrootcert": warehouse.tls_ca or "system"} if warehouse.verified_tls else {}
+    query = postgres_proof(DBTS_OWN, ("%s::text", "%s", "%s::timestamp"))
+    try:
+        with (
+            closing(psycopg2.connect(host=warehouse.host, port=warehouse.port, **login, **(tls or OFF))) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(f"SELECT pg_backend_pid(), proof.* FROM ({query}) AS proof", (TEXT, DOUBLE, MOMENT))
+            ((process, *found),) = cursor.fetchall()
+            pooled = process != connection.info.backend_pid
+    except psycopg2.Error as error:
+        raise DatabaseFault("warehouse", "opening a session for dbt", error.pgcode or "") from None
+    postgres.refuse(f"{warehouse.host}:{warehouse.port}", POOLER if pooled else unlike(found, DBTS_OWN))
+
+
+OFF = {"sslmode": "disable"}
 
 
 def _cancel() -> None:
@@ -303,9 +339,11 @@ def environment(warehouse: Warehouse, limits: Limits, **more: str) -> Iterator[N
     }
     names = {f"ANALYTICS_POSTGRES_{name}": value for name, value in values.items()} | {
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "PGOPTIONS": startup(DBTS_OWN, _known(warehouse)),
         "ELT_TIME_ZONE": limits.time_zone,
         **more,
     }
+    postgres.forget_libpqs_variables()
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
     try:
@@ -316,6 +354,13 @@ def environment(warehouse: Warehouse, limits: Limits, **more: str) -> Iterator[N
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _known(warehouse: Warehouse) -> frozenset[str]:
+    """Return which settings of newer servers this one knows; what is wrong with one that does not answer dbt says better."""
+    with suppress(DatabaseFault), postgres.connect(warehouse) as connection:
+        return postgres.known_settings(connection)
+    return frozenset()
 
 
 def _relation(node: Any) -> str:

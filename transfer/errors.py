@@ -10,6 +10,7 @@ EltError
 ├── TableBusy         another run has the table, or took it over
 ├── Stopped           the run was stopped, by Ctrl-C or a signal
 └── DatabaseFault     a statement failed; trying again may help
+    └── ChannelFault  a session would alter what is sent through it
 """
 
 from __future__ import annotations
@@ -86,6 +87,21 @@ class DatabaseFault(EltError):
         return f"{self.place}: {self.doing} failed: {meaning(self.code)}{number}."
 
 
+class ChannelFault(DatabaseFault):
+    """A session does not carry values as they are, or is not set as it must be; `differs` says in what."""
+
+    def __init__(self, place: str, where: str, differs: str, mend: str = "", setting: str = "HOST") -> None:
+        """Name the server, what differs, how to mend it, and the setting that names what is to be mended."""
+        super().__init__(place, f"opening a session at {where}", "CHANNEL")
+        self.args = (place, where, differs, mend, setting)
+        self.differs, self.setting = f"nothing goes through the server at {where}, as {differs}", setting
+        self.mend = mend or "look at its settings, and at those of whatever stands before it"
+
+    def __str__(self) -> str:
+        """Say that nothing can be read or written through it, and why."""
+        return f"{self.place}: {self.differs}; {self.mend}."
+
+
 def meaning(code: str) -> str:
     """Say what a server's code means, in our own words: the server's may quote a row."""
     return MEANINGS.get(code, "the server refused" if code else "the server went away")
@@ -113,12 +129,14 @@ MEANINGS = {
     "1118": "a row is too wide",
     "1142": "the user lacks a privilege",
     "1146": "the table does not exist",
+    "1193": "it lacks a session variable that is needed",
     "1205": "a lock was held too long by somebody else",
     "1213": "a deadlock was resolved against it",
     "1227": "the user lacks a privilege",
     "1251": "it wants a login that the pipeline does not do",
     "1273": "it does not know a collation",
     "1275": "the user's password has the form before MySQL 4.1",
+    "1290": "it runs with an option that forbids this (read_only, say)",
     "1317": "the statement was killed",
     "1293": "it does not know such a default of a time",
     "1294": "it does not know such an ON UPDATE",
@@ -126,11 +144,15 @@ MEANINGS = {
     "1406": "a value is too long for its column",
     "1412": "the table was replaced meanwhile",
     "1818": "it does not know YEAR(2)",
+    "1792": "the transaction is only for reading",
+    "1836": "it is only for reading",
     "1927": "the connection was killed",
     "1969": "the statement took too long",
     "2003": "nothing answers at this address",
     "DIED": "the reading process ended, perhaps for want of memory",
     "HUNG": "it did not answer in time and the connection was given up",
+    "PLAIN": "it takes encrypted connections only",
+    "POOLER": "a connection pooler answers, which passes no settings on",
     "PANIC": "the driver could not read a value",
     "TLS": "no verified TLS connection can be made",
     "TLS 1.1": "it has no TLS newer than 1.1",
@@ -139,6 +161,7 @@ MEANINGS = {
     "2013": "the connection was lost",
     "2059": "it wants a login that the pipeline does not do",
     "3024": "the statement took too long",
+    "3159": "it takes encrypted connections only",
     "3948": "LOAD DATA LOCAL is switched off (local_infile)",
     "4161": "it does not know a type",
     "4166": "LOAD DATA LOCAL is switched off (local_infile)",
@@ -147,6 +170,7 @@ MEANINGS = {
     "22021": "a text holds bytes that are not valid in the database's encoding",
     "23502": "a key column has no value",
     "23505": "a unique key would be doubled",
+    "42704": "it does not know a setting or type",
     "42601": "the SQL is not well formed",
     "42883": "a function or comparison does not exist for these types",
     "0A000": "PostgreSQL does not support this",
@@ -154,6 +178,7 @@ MEANINGS = {
     "28P01": "user or password is wrong",
     "2BP01": "another object depends on it",
     "3D000": "the database does not exist",
+    "25006": "it is only for reading",
     "40001": "two transactions collided",
     "40P01": "a deadlock was resolved against it",
     "42501": "the user lacks a privilege",
@@ -171,6 +196,10 @@ MEANINGS = {
 
 # libpq gives no SQLSTATE for what fails before a session exists.
 LIBPQ = (
+    ("unsupported startup parameter", "POOLER"),
+    ("unrecognized configuration parameter", "42704"),
+    ("no pg_hba.conf entry.*(no encryption|SSL off)", "PLAIN"),
+    ("no pg_hba.conf entry", "28000"),
     ("password authentication failed|no password supplied|role .* does not exist", "28P01"),
     ("database .* does not exist", "3D000"),
     ("certificate|SSL|TLS", "TLS"),

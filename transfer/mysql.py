@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from socket import SHUT_RDWR
 from typing import Any, TypeAlias
@@ -25,9 +26,10 @@ from pymysql.constants import CR
 from pymysql.cursors import Cursor
 
 from transfer.casts import cast_of, hashed, pageable
-from transfer.errors import DatabaseFault, TableError, faults
-from transfer.reader import Reader, Request
+from transfer.errors import ChannelFault, DatabaseFault, TableError, faults
+from transfer.reader import Reader, ReaderPanicked, Request
 from transfer.scope import EVERYWHERE, Key, Range, Scope
+from transfer.sessions import MEANT, MYSQL_PROVEN, TEXT, differing, mysql_literal, mysql_proof, mysql_session
 from transfer.settings import Limits, MySQLServer, Source
 from transfer.stopping import stoppable
 from transfer.table import Column, Size, Table
@@ -43,9 +45,6 @@ READ_MODE = ""
 # Zeroes stay zeroes in AUTO_INCREMENT columns, impossible dates are values like others.
 WRITE_MODE = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
 
-# Names in backticks, and statistics of now: MySQL keeps them for a day.
-FRESH = "sql_quote_show_create = 1 /*!80000 , information_schema_stats_expiry = 0 */"
-
 Connection: TypeAlias = "pymysql.connections.Connection[Cursor]"
 Row: TypeAlias = tuple[Any, ...]
 
@@ -55,14 +54,12 @@ def quote(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def session(server: MySQLServer, limits: Limits, mode: str) -> str:
-    """Return the statement that makes a session exact: UTC, the SQL mode, and a time limit in either server's dialect."""
+def session(server: MySQLServer, limits: Limits, *, writes: bool = False) -> tuple[str, ...]:
+    """Return the statements that make a session exact, whatever the server or whoever stands before it has set."""
     seconds = time_limit(server, limits) or 0
-    return (
-        f"SET SESSION time_zone = '+00:00', sql_mode = '{mode}', lock_wait_timeout = {LOCK_SECONDS},"
-        f" sql_select_limit = 18446744073709551615, @elt_bytes = 0, {FRESH}"
-        f" /*M! , max_statement_time = {seconds} */ /*!80000 , max_execution_time = {seconds * 1000} */"
-    )
+    if writes:
+        return mysql_session(WRITE_MODE, WRITERS_WAIT_SECONDS, seconds, writes=True)
+    return mysql_session(READ_MODE, LOCK_SECONDS, seconds)
 
 
 def time_limit(server: MySQLServer, limits: Limits) -> int | None:
@@ -79,7 +76,7 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False, kept: 
 
     If all went well it is `kept` for the next block; whoever locks something by name has to let it go.
     """
-    idle = _IDLE[os.getpid(), address(server), session(server, limits, READ_MODE), writes]
+    idle = _IDLE[os.getpid(), address(server), session(server, limits), writes]
     connection = (_living(idle) if kept else None) or _open(server, limits, writes=writes)
     try:
         with stoppable(lambda: _end(server, limits, connection)):
@@ -207,24 +204,19 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:
         "%s %s@%s:%s opened in %.3f s", server.place, server.user, server.host, server.port, time.monotonic() - started
     )
     try:
-        if writes:
-            run(connection, server.place, "preparing the session", "SET SESSION time_zone = '+00:00'")
-            run(
-                connection,
-                server.place,
-                "preparing the session",
-                # In strict mode InnoDB refuses at once what it would refuse at the first row. sql_notes: of a generated column's
-                # rounding; that values are stored as they are is for their hash to prove. MySQL has both, or wants them so.
-                f"SET SESSION sql_mode = '{WRITE_MODE}', foreign_key_checks = 0, sql_notes = 0, lock_wait_timeout = {WRITERS_WAIT_SECONDS},"
-                f" innodb_lock_wait_timeout = 50, {FRESH} /*M! , innodb_strict_mode = 1, max_error_count = 65535,"
-                " check_constraint_checks = 0 */ /*M!100804 , explicit_defaults_for_timestamp = 1 */",
-            )
-        else:
-            run(connection, server.place, "preparing the session", session(server, limits, READ_MODE))
+        for statement in session(server, limits, writes=writes):
+            run(connection, server.place, "preparing the session", statement)
+        ((*proven,),) = rows(connection, server.place, "proving the session", mysql_proof("%s"), (TEXT,))
+        _refuse(server, differing(proven, server.db))
     except BaseException:  # an interrupt too: nobody else has this connection to close it
         close(connection)
         raise
     return connection
+
+
+def _refuse(server: MySQLServer, differs: str) -> None:
+    if differs:
+        raise ChannelFault(server.place, f"{server.host}:{server.port}", differs)
 
 
 def run(connection: Connection, place: str, doing: str, statement: str, values: Sequence[Any] | None = None) -> int:
@@ -274,6 +266,11 @@ def transaction(connection: Connection, place: str) -> Iterator[None]:
         connection.commit()
 
 
+# Without a cache of statements the driver prepares a query anew once the session is ours, so that it means what it does there. Of a
+# server on loopback it would ask for its socket, which at the end of a tunnel is another server's.
+DRIVER = "&stmt_cache_size=0&prefer_socket=false"
+
+
 def address(server: MySQLServer) -> str:
     """Return the ConnectorX address, password included: never log it."""
     login = f"{percent(server.user, safe='')}:{percent(server.password.get_secret_value(), safe='')}"
@@ -281,7 +278,7 @@ def address(server: MySQLServer) -> str:
     if server.verified_tls and server.tls_ca:
         tls += f"&ssl-ca={percent(server.tls_ca, safe='/')}"
     host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"mysql://{login}@{host}:{server.port}/{percent(server.db, safe='')}{tls}"
+    return f"mysql://{login}@{host}:{server.port}/{percent(server.db, safe='')}{tls}{DRIVER}"
 
 
 _IDLE_READERS: list[Reader] = []
@@ -301,11 +298,12 @@ def read(server: MySQLServer, limits: Limits, doing: str, query: str) -> pa.Tabl
     """
     token = secrets.token_hex(8)
     marked = query.replace("SELECT", f"SELECT /* elt {token} */", 1)
-    request = Request(address(server), (session(server, limits, READ_MODE),), marked)
+    request = Request(address(server), session(server, limits), marked)
     with faults(server.place, doing):
         reader = _reader()
     try:
         with faults(server.place, doing), stoppable(lambda: _end_reading(server, limits, reader, token)):
+            _prove(server, limits, reader, request)
             table = reader.read(request, limits.statement_seconds + ANSWER_SECONDS)
     except DatabaseFault as fault:
         if fault.code == "HUNG":
@@ -315,6 +313,34 @@ def read(server: MySQLServer, limits: Limits, doing: str, query: str) -> pa.Tabl
         raise
     _IDLE_READERS.append(reader)
     return table
+
+
+def _prove(server: MySQLServer, limits: Limits, reader: Reader, request: Request) -> None:
+    """See once of a reading process that an address's values come through its driver as they are; all its sessions are alike."""
+    channel = (request.address, request.session)
+    if channel in reader.proven:
+        return
+    query = mysql_proof(mysql_literal(TEXT)).replace("SELECT", request.query[: request.query.index("*/") + 2], 1)
+    try:
+        (row,) = reader.read(replace(request, query=query), limits.statement_seconds + ANSWER_SECONDS).to_pylist()
+    except ReaderPanicked:
+        _refuse(server, MEANT["received"])
+    else:
+        _refuse(server, differing(list(row.values()), server.db))
+    reader.proven.add(channel)
+
+
+def heeds_the_client(server: MySQLServer, limits: Limits) -> bool:
+    """Tell whether a server takes ConnectorX's first word, before the session is ours, for the UTF-8 that it is."""
+    query = f"SELECT HEX(CONVERT({mysql_literal(TEXT)} USING utf8mb4)) AS sent"
+    reader = _reader()
+    try:
+        with faults(server.place, "asking for its character set"):
+            found = reader.read(Request(address(server), (), query), limits.statement_seconds + ANSWER_SECONDS)
+    finally:
+        if reader.alive:
+            _IDLE_READERS.append(reader)
+    return bool(found.column("sent")[0].as_py() == MYSQL_PROVEN["sent"])
 
 
 def _reader() -> Reader:
@@ -410,7 +436,7 @@ def page_query(table: Table, select: str, each: Range, count: int, until: str = 
     """
     order = ", ".join(quote(name) for name in table.key)
     return (
-        f"{selecting(table)} {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {within(table, each)}{until}"
+        f"SELECT {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {within(table, each)}{until}"
         f" ORDER BY {order} LIMIT {count}{end}"
     )
 
@@ -451,15 +477,6 @@ def filling(limits: Limits, columns: Sequence[Column], size: Size) -> list[Colum
     return found
 
 
-def selecting(table: Table) -> str:
-    """Return the SELECT that reads a table.
-
-    ConnectorX prepares a statement before it sets the session's time zone; MariaDB has put into it by then, as text, until
-    when the current rows of a system-versioned table are valid, which in another zone is true of none.
-    """
-    return "SET STATEMENT time_zone = '+00:00' FOR SELECT" if table.versioned else "SELECT"
-
-
 def pages(
     server: MySQLServer,
     limits: Limits,
@@ -480,7 +497,7 @@ def pages(
     """
     doing = f"reading {table.name}"
     if table.prefixed or not pageable(table.key_columns):  # the order of beginnings is not the whole key's
-        yield read(server, limits, doing, f"{selecting(table)} {select} FROM {quote(table.name)}"), []
+        yield read(server, limits, doing, f"SELECT {select} FROM {quote(table.name)}"), []
         return
     filled = filling(limits, columns, size)
     carried = ", ".join((select, key_select(table), *([BYTES_SO_FAR] if filled else [])))
@@ -546,7 +563,7 @@ def _bytes_of(server: MySQLServer, limits: Limits, table: Table, huge: Sequence[
 
 def keyed_query(table: Table, select: str, keys: Sequence[Key]) -> str:
     """Return the SELECT of the rows with these keys."""
-    return f"{selecting(table)} {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {among(table, keys)}"
+    return f"SELECT {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {among(table, keys)}"
 
 
 FIRST_KEYS = 100

@@ -19,8 +19,9 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from transfer.casts import arrow_type
-from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, faults
+from transfer.errors import GONE, LOCKED_OUT, ChannelFault, DatabaseFault, TableError, faults
 from transfer.scope import EVERYTHING, Scope
+from transfer.sessions import DOUBLE, LIBPQ, MOMENT, NEWER, NOT_POOLED, POOLER, TEXT, postgres_proof, startup, unlike
 from transfer.settings import Limits, Warehouse
 from transfer.stopping import stoppable
 from transfer.table import Totals, digest
@@ -30,6 +31,7 @@ log = logging.getLogger("elt.connection")
 CONNECT_SECONDS = 2
 BATCH_BYTES = 2**19  # ADBC writes a batch before it sends it: while it writes the next, the server takes this one in
 LOOK_SECONDS = 2
+OWN = {"lock_timeout": f"{LOOK_SECONDS}s"}
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -83,10 +85,10 @@ def address(warehouse: Warehouse) -> str:
     login = f"{percent(warehouse.user, safe='')}:{percent(warehouse.password.get_secret_value(), safe='')}"
     tls = "verify-full" if warehouse.verified_tls else "disable"  # "prefer" tries a wrong password twice
     authority = f"sslrootcert={percent(warehouse.tls_ca or 'system', safe='')}&" if warehouse.verified_tls else ""
-    session = percent(f"-c timezone=UTC -c lock_timeout={LOOK_SECONDS}s")
     return (
         f"postgresql://{login}@{percent(warehouse.host, safe='')}:{warehouse.port}/{percent(warehouse.db, safe='')}"
-        f"?sslmode={tls}&{authority}connect_timeout={CONNECT_SECONDS}&application_name=elt&options={session}"
+        f"?sslmode={tls}&{authority}connect_timeout={CONNECT_SECONDS}&application_name=elt&client_encoding=UTF8"
+        f"&options={percent(startup(OWN))}"
     )
 
 
@@ -164,7 +166,45 @@ def _open(warehouse: Warehouse) -> Any:
     A new handle reads all of pg_type and pg_attribute, which takes half a second in a warehouse of 800 tables.
     """
     with _FIRST_LOCK:
+        forget_libpqs_variables()
         return _first(address(warehouse), os.getpid()).adbc_clone()
+
+
+def forget_libpqs_variables() -> None:
+    """Take from this process's environment what libpq would heed beside what it is given."""
+    for name in LIBPQ & os.environ.keys():
+        del os.environ[name]
+
+
+def _proven(warehouse: Warehouse, raw: Any) -> None:
+    try:
+        _prove(warehouse, raw)
+    except BaseException:  # an interrupt too: nobody else has this connection to close it
+        _close(raw)
+        raise
+
+
+def _prove(warehouse: Warehouse, raw: Any) -> None:
+    """See that a new session is ours and that values come through it as they are, by the bytes that the server tells."""
+    where, connection = f"{warehouse.host}:{warehouse.port}", Connection(raw)
+    try:
+        ((*found,),) = connection.rows("proving the session", postgres_proof(OWN), (TEXT, DOUBLE, MOMENT))
+    except DatabaseFault as fault:
+        if fault.code in GONE:
+            raise
+        connection.rollback()
+        ((encoding,),) = connection.rows("asking for its encoding", "SELECT current_setting('server_encoding')")
+        if encoding == "UTF8":
+            raise
+        found = [encoding]
+    if found[0] != "UTF8":
+        encoding, mend = (
+            f"the database {warehouse.db} has the encoding {found[0]}",
+            CREATE_UTF8.format(db=quote(warehouse.db)),
+        )
+        raise ChannelFault("warehouse", where, encoding, mend, "DB")
+    refuse(where, unlike(found, OWN))
+    connection.commit()
 
 
 def _idle(idle: list[Any]) -> Any:
@@ -180,6 +220,15 @@ def _idle(idle: list[Any]) -> Any:
         else:
             return raw
     return None
+
+
+CREATE_UTF8 = "make it anew by CREATE DATABASE {db} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
+
+
+def refuse(where: str, differs: str) -> None:
+    """Raise what differs in a session, if anything does."""
+    if differs:
+        raise ChannelFault("warehouse", where, differs, NOT_POOLED if differs == POOLER else "")
 
 
 def _close(raw: Any) -> None:
@@ -203,8 +252,11 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
         try:
             with faults("warehouse", f"connecting to {warehouse.host}:{warehouse.port}"):
                 raw = _open(warehouse)
+            _proven(warehouse, raw)
         except DatabaseFault as fault:
             log.error("warehouse %s@%s:%s refused: %s", warehouse.user, warehouse.host, warehouse.port, fault)
+            if fault.code == "POOLER":
+                refuse(f"{warehouse.host}:{warehouse.port}", POOLER)
             raise
         seconds = time.monotonic() - started
         log.debug("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, seconds)
@@ -216,6 +268,13 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
         _close(raw)
         raise
     idle.append(raw)
+
+
+def known_settings(connection: Connection) -> frozenset[str]:
+    """Return which of the settings that not every server has this one has."""
+    names = ", ".join(literal(each.name) for each in NEWER)
+    asking = f"SELECT name FROM unnest(ARRAY[{names}]) AS name WHERE current_setting(name, true) IS NOT NULL"
+    return frozenset(str(row[0]) for row in connection.rows("asking for its settings", asking))
 
 
 def fields_of(connection: Connection, place: Place) -> tuple[Field, ...]:

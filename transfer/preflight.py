@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 
 from transfer import mysql, postgres
 from transfer.definition import utf8mb3
-from transfer.errors import DatabaseFault, PracticeUpgrading, PreflightError
-from transfer.settings import Limits, Replica, Server, Settings, Source, Warehouse, charset_of
+from transfer.errors import ChannelFault, DatabaseFault, PracticeUpgrading, PreflightError
+from transfer.sessions import REQUIRED
+from transfer.settings import Limits, MySQLServer, Replica, Server, Settings, Source, Warehouse, charset_of
 from transfer.source import version_of, why_excluded
 
 log = logging.getLogger("elt.connection")
@@ -28,7 +29,7 @@ FOREIGN = "SELECT IF(SUM(TABLE_NAME = 'etl_replica') > 0, 0, COUNT(*)) FROM info
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What was seen of a server: why it cannot be used; the source's tables and how many of them use which collation; the
-    collations that the replica knows, and whether it turns tables' names into lower case.
+    collations that the replica knows, and whether it turns tables' names into lower case; tables with a name outside ASCII.
     """
 
     sentence: str = ""
@@ -36,6 +37,7 @@ class Seen:
     used: Mapping[str, int] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     lowers: bool = False
+    foreign: frozenset[str] = frozenset()
 
 
 def check(settings: Settings) -> None:
@@ -55,6 +57,7 @@ def check(settings: Settings) -> None:
     found = [seen.sentence for seen in (source, replica, warehouse) if seen.sentence]
     if not source.sentence and not replica.sentence:
         found += [_names(settings.replica, source, replica), _collations(settings, source.used, replica.known)]
+        found += [_handshake(server, settings.limits, source.foreign) for server in (settings.source, settings.replica)]
     if any(found):
         raise PreflightError("\n".join(filter(None, found)))
 
@@ -73,40 +76,57 @@ def _reached(server: Server, look: Callable[[], Seen]) -> Seen:
 
 
 def _sentence(server: Server, fault: DatabaseFault) -> str:
-    name, where = server.prefix, f"{server.host}:{server.port}"
-    match fault.code:
-        case "1045" | "28P01" | "1698" | "28000":
-            return f"{name}USER or {name}PASSWORD is wrong: the server at {where} refuses the login of {server.user}."
-        case "1044" | "1049" | "3D000" | "42501":
-            return (
-                f"{name}DB: {server.user} cannot use a database {server.db} at {where};"
-                f" create it and grant the rights in deployments/grants/."
-            )
-        case "2026" | "TLS":
-            return (
-                f"{name}TLS: no verified TLS connection to {where}; set {name}TLS_CA to the file of its certificate authority,"
-                f" or {name}TLS=off to send patients' data in the clear."
-            )
-        case "2003" | "2005" | "2006" | "2013" | "08001" | "":
-            return f"{name}HOST or {name}PORT: no database answers at {where}; is the server up, the address right, the way open?"
-    return _of_an_old_server(server, fault)
+    if isinstance(fault, ChannelFault):
+        return f"{server.prefix}{fault.setting}: {fault.differs}; {fault.mend}."
+    sentence = next((words for codes, words in SENTENCES if fault.code in codes), "")
+    where = f"{server.host}:{server.port}"
+    return sentence.format(name=server.prefix, where=where, user=server.user, db=server.db) or str(fault)
 
 
-def _of_an_old_server(server: Server, fault: DatabaseFault) -> str:
-    name, where = server.prefix, f"{server.host}:{server.port}"
-    match fault.code:
-        case "1251" | "1275" | "2059":
-            return (
-                f"{name}USER: the server at {where} wants the password of {server.user} in the clear, in the form before MySQL 4.1"
-                " or by a plugin that the pipeline does not have; give the account mysql_native_password or"
-                " caching_sha2_password, and set its password anew."
-            )
-        case "TLS 1.1":
-            return (
-                f"{name}TLS: the server at {where} has no TLS newer than 1.1, as MySQL before 5.6.46 and 5.7.28, which counts for"
-                f" none; update it, lead the connection through a tunnel, or set {name}TLS=off to send patients' data in the clear."
-            )
-    return str(fault)
+# What is said of a login that fails, by the server's code.
+SENTENCES = (
+    (
+        ("1045", "28P01", "1698", "28000"),
+        "{name}USER or {name}PASSWORD is wrong: the server at {where} refuses the login of {user}.",
+    ),
+    (
+        ("1044", "1049", "3D000", "42501"),
+        "{name}DB: {user} cannot use a database {db} at {where}; create it and grant the rights in deployments/grants/.",
+    ),
+    (
+        ("1251", "1275", "2059"),
+        (
+            "{name}USER: the server at {where} wants the password of {user} in the clear, in the form before MySQL 4.1 or by a"
+            " plugin that the pipeline does not have; give the account mysql_native_password or caching_sha2_password, and set"
+            " its password anew."
+        ),
+    ),
+    (
+        ("TLS 1.1",),
+        (
+            "{name}TLS: the server at {where} has no TLS newer than 1.1, as MySQL before 5.6.46 and 5.7.28, which counts for none;"
+            " update it, lead the connection through a tunnel, or set {name}TLS=off to send patients' data in the clear."
+        ),
+    ),
+    (
+        ("2026", "TLS"),
+        (
+            "{name}TLS: no verified TLS connection to {where}; set {name}TLS_CA to the file of its certificate authority,"
+            " or {name}TLS=off to send patients' data in the clear."
+        ),
+    ),
+    (
+        ("3159", "PLAIN"),
+        (
+            "{name}TLS: the server at {where} takes encrypted connections only; set {name}TLS=verify, and {name}TLS_CA to the"
+            " file of its certificate authority."
+        ),
+    ),
+    (
+        ("2003", "2005", "2006", "2013", "08001", ""),
+        "{name}HOST or {name}PORT: no database answers at {where}; is the server up, the address right, the way open?",
+    ),
+)
 
 
 def _source(source: Source, limits: Limits) -> Seen:
@@ -119,6 +139,7 @@ def _source(source: Source, limits: Limits) -> Seen:
             else mysql.rows(connection, "source", "listing its columns", _PARTLY)
         )
         collations = mysql.rows(connection, "source", "listing its collations", _USED)
+        set_to = _set_to(connection, "source")
         version_of(connection)
     if not visible:
         return Seen(
@@ -129,15 +150,21 @@ def _source(source: Source, limits: Limits) -> Seen:
             f"SOURCE_MYSQL_USER: {source.user} may not read all columns of {partly[0][0]} in {source.db};"
             " grant it SELECT (deployments/grants/source.sql)."
         )
-    tables = {name for name, kind, _ in collations if kind and not why_excluded(name, kind, limits.exclude)}
-    pairs = {(table, name) for table, _, name in collations if name and table in tables}
-    return Seen(tables=frozenset(tables), used=Counter(name for _, name in pairs))
+    tables = {name for name, kind, *_ in collations if kind and not why_excluded(name, kind, limits.exclude)}
+    pairs = {(table, name) for table, _, name, _ in collations if name and table in tables}
+    foreign = {table for table, *_, strange in collations if table in tables and (strange or not table.isascii())}
+    return Seen(
+        _unsuitable(source, set_to, granted),
+        tables=frozenset(tables),
+        used=Counter(name for _, name in pairs),
+        foreign=frozenset(foreign),
+    )
 
 
-# The tables' own, and those of their columns; a union of both, as a join would open every table for each of its columns.
+# The tables' own, and those of their columns, with whether a column's name has more than ASCII; a union of both, as a join would open every table for each of its columns.
 _USED = """
-SELECT TABLE_NAME, TABLE_TYPE, TABLE_COLLATION FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()
-UNION ALL SELECT DISTINCT TABLE_NAME, '', COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+SELECT TABLE_NAME, TABLE_TYPE, TABLE_COLLATION, 0 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()
+UNION ALL SELECT DISTINCT TABLE_NAME, '', COLLATION_NAME, LENGTH(COLUMN_NAME) > CHAR_LENGTH(COLUMN_NAME) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
 """
 
 
@@ -159,15 +186,13 @@ def _replica(settings: Settings) -> Seen:
             "REPLICATION_MYSQL_DB names the source's own database; the replica must be another one, it is written."
         )
     with mysql.connect(replica, settings.limits) as connection:
-        set_to: dict[str, str] = dict(mysql.rows(connection, "replica", "asking for its settings", _SETTINGS))
+        set_to = _set_to(connection, "replica")
         foreign = mysql.rows(connection, "replica", "listing its tables", FOREIGN)[0][0]
         granted = [row[0] for row in mysql.rows(connection, "replica", "asking for its grants", "SHOW GRANTS")]
         collations = mysql.rows(connection, "replica", "listing its collations", _KNOWN)
-    if set_to["local_infile"] != "ON":
-        return Seen(
-            f"REPLICATION_MYSQL_HOST: the server at {replica.host}:{replica.port} has local_infile switched off;"
-            " start it with local_infile=ON (SET GLOBAL local_infile=1 until its next start)."
-        )
+    unsuitable = _unsuitable(replica, set_to, granted)
+    if unsuitable:
+        return Seen(unsuitable)
     if foreign:
         return Seen(
             f"REPLICATION_MYSQL_DB: {replica.db} holds {foreign} tables but not the pipeline's etl_replica, so they are somebody"
@@ -179,22 +204,43 @@ def _replica(settings: Settings) -> Seen:
             f"REPLICATION_MYSQL_USER: {replica.user} lacks {', '.join(sorted(lacking))} on {replica.db};"
             " see deployments/grants/replica.sql."
         )
-    if set_to.get("sql_generate_invisible_primary_key") == "ON":
-        return Seen(
-            f"REPLICATION_MYSQL_HOST: the server at {replica.host}:{replica.port} would add a column to every table without a"
-            " primary key; start it with sql_generate_invisible_primary_key=OFF."
-        )
     known = frozenset(utf8mb3(str(name)) for row in collations for name in (row[0], *row[2:3]))
     return Seen(known=known, lowers=set_to["lower_case_table_names"] != "0")
 
 
-_SETTINGS = (
-    "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
-    " ('local_infile', 'lower_case_table_names', 'sql_generate_invisible_primary_key')"
+def _set_to(connection: mysql.Connection, place: str) -> dict[str, str]:
+    names = ", ".join(f"'{name}'" for name in ("lower_case_table_names", *(name for name, *_ in REQUIRED)))
+    asking = f"SHOW VARIABLES WHERE Variable_name IN ({names})"
+    return dict(mysql.rows(connection, place, "asking for its settings", asking))
+
+
+MAY_WRITE_ANYWAY = re.compile(
+    r"GRANT .*(ALL PRIVILEGES|SUPER|READ[ _]ONLY[ _]ADMIN|CONNECTION_ADMIN)\b.* ON \*\.\* TO "
 )
+
+
+def _unsuitable(server: MySQLServer, set_to: Mapping[str, str], granted: Sequence[str]) -> str:
+    """Say which setting that a plain account cannot change for itself is in the way."""
+    for name, good, places, means in REQUIRED:
+        waived = name == "read_only" and any(map(MAY_WRITE_ANYWAY.match, granted))
+        if server.place in places and name in set_to and set_to[name] not in good and not waived:
+            return f"{server.prefix}HOST: the server at {server.host}:{server.port} {means}."
+    return ""
+
 
 # From 10.10 on MariaDB lists some by a name that they share, and only in a third column by that of each.
 _KNOWN = "SELECT * FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY"
+
+
+def _handshake(server: MySQLServer, limits: Limits, foreign: frozenset[str]) -> str:
+    """Say so if the server does not understand names outside ASCII before the session is ours: the driver names them by then."""
+    if not foreign or mysql.heeds_the_client(server, limits):
+        return ""
+    return (
+        f"{server.prefix}HOST: the server at {server.host}:{server.port} runs with skip-character-set-client-handshake, so that no"
+        f" driver reads names outside ASCII, which {len(foreign)} tables have, {min(foreign)} the first; start it without that"
+        " option, or leave the tables out by ELT_EXCLUDE."
+    )
 
 
 def _names(replica: Replica, source: Seen, seen: Seen) -> str:
@@ -248,6 +294,9 @@ def _covers(pattern: str, database: str) -> bool:
     return re.fullmatch(expression, database, re.IGNORECASE) is not None
 
 
+OLDEST = 15  # the oldest on which the whole is tested
+
+
 def _warehouse(warehouse: Warehouse) -> str:
     schemas = ("raw", warehouse.schema_name)
     with postgres.connect(warehouse) as connection:
@@ -257,9 +306,18 @@ def _warehouse(warehouse: Warehouse) -> str:
             " ELSE has_schema_privilege(name, 'CREATE') END FROM unnest(string_to_array($1, ',')) AS name",
             (",".join(schemas),),
         )
+        ((version, standby, only_read),) = connection.rows(
+            "asking for its version",
+            "SELECT current_setting('server_version_num')::int / 10000, pg_is_in_recovery(), current_setting('transaction_read_only')",
+        )
         models = connection.rows(
             "asking for its privileges", "SELECT has_database_privilege(current_database(), 'CREATE')"
         )[0][0]
+    where = f"the server at {warehouse.host}:{warehouse.port}"
+    if version < OLDEST:
+        return f"ANALYTICS_POSTGRES_HOST: {where} is PostgreSQL {version}; take one of version {OLDEST} or newer."
+    if standby or only_read == "on":
+        return f"ANALYTICS_POSTGRES_HOST: {where} is only for reading; name the server that it follows."
     lacking = [name for name, may in found if not may]
     if lacking or not models:
         what = f"create tables in the schema {lacking[0]}" if lacking else "create schemas"

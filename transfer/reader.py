@@ -57,7 +57,11 @@ class Reader:
     """One reading process; for one thread at a time."""
 
     def __init__(self) -> None:
-        """Start the process; its stderr, to which panics write values, goes nowhere."""
+        """Start the process; its stderr, to which panics write values, goes nowhere.
+
+        `proven` are the addresses, each with its session, of which this process's driver was seen to read exactly.
+        """
+        self.proven: set[tuple[str, tuple[str, ...]]] = set()
         self._process = subprocess.Popen(
             [sys.executable, "-P", __file__],
             stdin=subprocess.PIPE,

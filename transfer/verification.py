@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
 PLACE = "raw"
 
-# What to select so that the driver gives a type's exact value, which is then cast to the Arrow type that was loaded.
-READ = {"numeric": "{c}::text", "interval": "(extract(epoch FROM {c}) * 1000000)::bigint"}
+# What to select so that the driver gives a type's exact value, which is then cast to the Arrow type that was loaded. Of a text the bytes
+# that the server holds: what the driver made of it at the load it might undo when it is read.
+READ = {
+    "numeric": "{c}::text",
+    "interval": "(extract(epoch FROM {c}) * 1000000)::bigint",
+    "text": "convert_to({c}, 'UTF8')",
+}
 
 # A value of a key as a literal.
 WRITTEN = {"bytea": "'\\x{v}'::bytea", "interval": "'{v} microseconds'::interval", "numeric": "{v}::numeric"}
@@ -60,8 +65,16 @@ def _as_held(table: Table, page: pa.Table) -> pa.Table:
     """Return the replica's page as `raw` is to hold it."""
     fields = raw_fields(table)
     clean, _ = raw.holdable_texts(fields, page)
-    schema = postgres.schema(fields)
+    schema = _schema(fields)
     return clean.rename_columns(schema.names).cast(schema)
+
+
+def _schema(fields: Sequence[Field]) -> pa.Schema:
+    """Return the Arrow types in which both sides are compared."""
+    loaded = postgres.schema(fields)
+    return pa.schema(
+        [each.with_type(pa.large_binary()) if pa.types.is_large_string(each.type) else each for each in loaded]
+    )
 
 
 def _compare_by_key(
@@ -111,7 +124,7 @@ def _read(connection: postgres.Connection, place: Place, table: Table, last: str
     fields = raw_fields(table)
     order = ", ".join(map(quote, raw_key(table)))
     query = f"SELECT {_selected(fields)} FROM {place}{_range(table, last, until)} ORDER BY {order}"
-    return connection.arrow(f"verifying {table.name}", query).cast(postgres.schema(fields))
+    return connection.arrow(f"verifying {table.name}", query).cast(_schema(fields))
 
 
 def _compare_rows(table: Table, page: pa.Table, held: pa.Table, found: Counter[tuple[str, str]]) -> None:
@@ -152,7 +165,7 @@ def _compare_multisets(
     fields = raw_fields(table)
     query = f"SELECT {_selected(fields)} FROM {place}"
     held = (
-        pa.Table.from_batches([batch]).cast(postgres.schema(fields))
+        pa.Table.from_batches([batch]).cast(_schema(fields))
         for batch in connection.batches(f"verifying {table.name}", query)
     )
     ours, theirs = _digests(pages, len(fields)), _digests(held, len(fields))
