@@ -198,8 +198,8 @@ MEANINGS = {
 LIBPQ = (
     ("unsupported startup parameter", "POOLER"),
     ("unrecognized configuration parameter", "42704"),
-    ("no pg_hba.conf entry.*(no encryption|SSL off)", "PLAIN"),
-    ("no pg_hba.conf entry", "28000"),
+    ("pg_hba.conf (entry|rejects).*(no encryption|SSL off)", "PLAIN"),
+    ("pg_hba.conf (entry|rejects)", "28000"),
     ("password authentication failed|no password supplied|role .* does not exist", "28P01"),
     ("database .* does not exist", "3D000"),
     ("certificate|SSL|TLS", "TLS"),

@@ -62,7 +62,7 @@ MYSQL: tuple[Setting, ...] = (
     Setting("idle_readonly_transaction_timeout", "0", "the same", "M!100300"),
     Setting("idle_write_transaction_timeout", "0", "the same", "M!100300"),
     Setting("system_versioning_asof", "DEFAULT", "tables would be read as they once were", "M!100304"),
-    Setting("insert_id", "0", "the next AUTO_INCREMENT would be this; on MySQL 0 would be the next", "M!100304"),
+    Setting("insert_id", "0", "the next AUTO_INCREMENT would be this; MySQL would take 0 for the next", "M!100304"),
     Setting("query_cache_type", "0", "an answer would be one that was given before", "M!100304"),
     Setting("character_set_filesystem", "binary", "LOAD DATA would ask for a file of another name", "M!100304"),
     Setting("alter_algorithm", "'DEFAULT'", "ALTER TABLE would refuse what needs a copy", "M!100307"),
@@ -238,7 +238,8 @@ def mysql_proof(text: str) -> str:
         f" {DOUBLE!r}e0 AS number, IF(0.1e0 + 0.2e0 = {DOUBLE!r}e0, 1, 0) AS exact, CAST('{MOMENT}' AS DATETIME/*!50604 (6) */) AS moment,"
         f" CAST(FROM_UNIXTIME(86400) AS CHAR) AS zone, IF(ABS(TIMESTAMPDIFF(SECOND, SYSDATE(), NOW())) < 600, 1, 0) AS clock,"
         " CONCAT_WS(',', @@character_set_client, @@character_set_connection, @@character_set_results) AS charsets,"
-        f" IF(@@autocommit, 1, 0) AS autocommit, IF(@@sql_select_limit = {MOST}, 1, 0) AS unlimited, LOWER(DATABASE()) AS place"
+        f" IF(@@autocommit, 1, 0) AS autocommit, IF(@@sql_select_limit = {MOST}, 1, 0) AS unlimited, IF(@@insert_id = 0, 1, 0) AS counting,"
+        " LOWER(DATABASE()) AS place"
     )
 
 
@@ -254,6 +255,7 @@ MYSQL_PROVEN: Mapping[str, object] = {
     "charsets": "utf8mb4,utf8mb4,utf8mb4",
     "autocommit": 1,
     "unlimited": 1,
+    "counting": 1,
 }
 
 # What is wrong if a field of the proof differs.
@@ -269,6 +271,7 @@ MEANT = {
     "charsets": "its sessions speak another character set than utf8mb4",
     "autocommit": "its sessions are in a transaction from the start",
     "unlimited": "its sessions cut long results",
+    "counting": "its sessions begin with an AUTO_INCREMENT of their own (insert_id)",
     "place": "its sessions are in another database than was asked for",
 }
 
