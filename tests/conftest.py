@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from leftovers import close_idle, nothing_left
 from oracle import Places, connected
 
 from deployments import editions
@@ -92,6 +93,16 @@ def servers(given_servers: Servers | None) -> Servers:
     return start(TEST_SERVERS)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _file_leaves_nothing() -> Iterator[None]:
+    yield from nothing_left()
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing() -> Iterator[None]:
+    yield from nothing_left()
+
+
 @pytest.fixture(autouse=True)
 def _on_its_product(request: pytest.FixtureRequest) -> None:
     marker = request.node.get_closest_marker("only_on")
@@ -116,6 +127,7 @@ def _fresh(servers: Servers) -> Iterator[Databases]:
     try:
         yield databases
     finally:
+        close_idle()
         servers.drop_databases(databases)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from flow_runs import Ended, copy_project, elt
+from prefect._internal.concurrency import threads
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
@@ -48,6 +49,18 @@ def prefect(prefect_api: str, prefect_home: Path) -> Iterator[SyncPrefectClient]
     }
     with temporary_settings(chosen), get_client(sync_client=True) as client:
         yield client
+        _end_prefects_threads()
+
+
+def _end_prefects_threads() -> None:
+    """Let Prefect send what it still has to tell the server, and end the threads that it keeps for its next run.
+
+    Each connection to the server for events draws from the global random generator every 20 seconds, for its pings.
+    """
+    for loop in (threads._global_loop, threads._run_sync_loop):
+        if loop and loop.thread.is_alive():
+            loop.shutdown()
+            loop.thread.join(30)
 
 
 @pytest.fixture
