@@ -9,7 +9,6 @@ import yaml
 
 from transfer.errors import EltError
 
-
 # The one in C takes a sixth of the time, 0.2 s instead of 1.2 s for the project's models.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

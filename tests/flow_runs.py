@@ -11,6 +11,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from conftest import Client
+from runs import HANGING_SECONDS
 
 import tasks  # noqa: F401 - keeps Prefect offline, so it comes before Prefect
 from transfer.settings import ROOT
@@ -32,7 +33,7 @@ class Ended:
     seconds: float
 
 
-def elt(home: Path, variables: Mapping[str, str | None], *arguments: str, timeout: float = 120) -> Ended:
+def elt(home: Path, variables: Mapping[str, str | None], *arguments: str, timeout: float = HANGING_SECONDS) -> Ended:
     """A variable of None is not set at all."""
     known = {name: value for name, value in variables.items() if value is not None}
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

@@ -9,6 +9,7 @@ from flow_runs import Ended, copy_project, elt
 from prefect._internal.concurrency import threads
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+from runs import HANGING_SECONDS
 
 from deployments import prefect_server
 from deployments.databases import Databases
@@ -86,7 +87,7 @@ def command(
         "ELT_RETRY_SECONDS": "0.2",
     }
 
-    def run(*arguments: str, home: Path = project, timeout: float = 120, **changed: str | None) -> Ended:
+    def run(*arguments: str, home: Path = project, timeout: float = HANGING_SECONDS, **changed: str | None) -> Ended:
         return elt(home, variables | changed, *arguments, timeout=timeout)
 
     return run
