@@ -18,8 +18,9 @@ from transfer.settings import ROOT
 
 
 def copy_project(target: Path) -> Path:
+    """With what Python has compiled, but for what another process is just writing."""
     for name in ("flows", "tasks", "transfer", "dbt"):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "target", "logs"))
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("*.pyc.*", "target", "logs"))
     return target
 
 
