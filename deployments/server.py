@@ -105,7 +105,7 @@ class MariaDB(Server):
                 autocommit=True,
                 # MySQL's information_schema tells of tables what it found up to a day ago.
                 init_command="SET autocommit = 1 /*!80000 , information_schema_stats_expiry = 0 */",
-                connect_timeout=5,
+                connect_timeout=30,  # on a machine that is busy; one that is down refuses at once
                 ssl_disabled=self.on_this_machine,  # to read the machine's certificates takes longer than all else
             )
         except pymysql.err.OperationalError as error:
@@ -144,7 +144,7 @@ class PostgreSQL(Server):
                 user=self.user,
                 password=self.password,
                 dbname=database or "postgres",
-                connect_timeout=5,
+                connect_timeout=30,  # on a machine that is busy; one that is down refuses at once
             )
         except psycopg2.OperationalError as error:
             raise ConnectionError(str(error)) from error

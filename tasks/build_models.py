@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from prefect import task
 
+from tasks import files
 from tasks.caching import proven_key
 from transfer import positions, postgres
 from transfer.errors import DatabaseFault, EltError
@@ -146,7 +147,7 @@ def sources() -> frozenset[str]:
     declared: set[str] = set()
     for path in (PROJECT / "models").rglob("*.yml"):
         try:
-            for group in (yaml.safe_load(path.read_bytes()) or {}).get("sources", []):
+            for group in files.described(path).get("sources", []):
                 declared |= {str(table["name"]) for table in group.get("tables", [])}
         except (yaml.YAMLError, OSError, AttributeError, KeyError, TypeError):
             raise BuildFailed(ModelsResult("", failed=(f"{path.relative_to(ROOT)}, which cannot be read",))) from None

@@ -1,5 +1,6 @@
 """Real servers for the tests, and fresh databases on them."""
 
+import gc
 import os
 import secrets
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from leftovers import close_idle, nothing_left
 from oracle import Places, connected
 
 from deployments import editions
@@ -17,6 +19,9 @@ from deployments.servers import Servers, given, start
 from transfer.settings import Limits, Replica, Settings, Source, Warehouse
 
 pytest_plugins = ["practice"]
+
+# To look for garbage as often as Python does takes a tenth of the time in which Prefect and dbt make their many objects.
+gc.set_threshold(20_000, 20, 20)
 
 # The editions of the servers in a run of `make matrix`, which has servers of its own.
 EDITIONS = [os.environ.get(variable, "") for variable in editions.VARIABLES.values()]
@@ -32,19 +37,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Files that take a minute or more: they are shared out first, lest one process is left with them at the end.
 LONGEST_FIRST = (
+    "test_compare",
     "test_command_line",
+    "test_interrupts",
     "test_flow",
     "test_dbt_project",
-    "test_kills",
-    "test_verification",
-    "test_deployments",
     "test_reconciliation",
-    "test_watermarks",
-    "test_clinic",
     "test_path",
-    "test_privacy",
-    "test_gone_tables",
+    "test_watermarks",
+    "test_kills",
     "test_practice_report",
+    "test_clinic",
+    "test_privacy",
+    "test_verification",
+    "test_trust",
+    "test_schema_changes",
+    "test_keys",
+    "test_overlap",
+    "test_deployments",
+    "test_gone_tables",
     "test_properties",
     "test_histories",
 )
@@ -92,6 +103,16 @@ def servers(given_servers: Servers | None) -> Servers:
     return start(TEST_SERVERS)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _file_leaves_nothing() -> Iterator[None]:
+    yield from nothing_left()
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing() -> Iterator[None]:
+    yield from nothing_left()
+
+
 @pytest.fixture(autouse=True)
 def _on_its_product(request: pytest.FixtureRequest) -> None:
     marker = request.node.get_closest_marker("only_on")
@@ -116,6 +137,7 @@ def _fresh(servers: Servers) -> Iterator[Databases]:
     try:
         yield databases
     finally:
+        close_idle()
         servers.drop_databases(databases)
 
 

@@ -10,7 +10,7 @@ from conftest import KIND, settings_for
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis
 from pydantic import SecretStr
-from runs import limited
+from runs import in_time, limited
 
 from deployments.databases import Databases
 from deployments.processes import PrivateProcess
@@ -124,5 +124,5 @@ def test_wrong_passwords_are_found_in_two_seconds_by_one_login_each(servers: Ser
     assert [sentence.split(" or ")[0] for sentence in str(error.value).splitlines()] == [
         f"{prefix}USER" for prefix in PLACES.values()
     ]
-    assert seconds < 2
+    assert in_time(seconds, 2)
     assert refused(servers, settings) == {place: count + 1 for place, count in before.items()}
