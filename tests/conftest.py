@@ -68,9 +68,15 @@ class Client:
             return list(cursor.fetchall()) if cursor.description else []
 
 
+DIGITS = f"(SELECT 0 AS digit {' '.join(f'UNION ALL SELECT {digit}' for digit in range(1, 10))})"
+
+
 def numbers(last: int) -> str:
-    """What stands behind FROM for rows whose `seq` is 1 to `last`, on any server."""
-    return f"JSON_TABLE(CONCAT('[0', REPEAT(',0', {last - 1}), ']'), '$[*]' COLUMNS (seq FOR ORDINALITY)) AS numbers"
+    """What stands behind FROM for rows whose `seq` is 1 to `last`, in that order, on any server."""
+    places = range(len(str(last - 1)))
+    tables = ", ".join(f"{DIGITS} AS d{place}" for place in places)
+    number = " + ".join(f"d{place}.digit * {10**place}" for place in places)
+    return f"(SELECT 1 + {number} AS seq FROM {tables} ORDER BY seq LIMIT {last}) AS numbers"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -141,7 +141,7 @@ class Family:
         """Assert that the first run brought a table exactly."""
         result = self.result(self.first, table)
         self.assert_exact(table)
-        lost = oracle.lost(self.places.source, table)
+        lost = oracle.lost(self.places, table)
         assert result.altered == lost, f"{table}: {result.altered} is told of {lost}"
         return result
 
@@ -159,7 +159,7 @@ class Family:
 
     def assert_exact(self, table: str) -> None:
         places = self.places
-        wanted, found = (oracle.structure(place, table) for place in (places.source, places.replica))
+        wanted, found = oracle.structures(places, table)
         assert found == wanted, f"{table} is defined as {found}, not as {wanted}"
         self.assert_rows(table)
 
