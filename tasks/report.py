@@ -177,7 +177,7 @@ def _verdict(result: TableResult) -> dict[str, object]:
         **{f"{hop.name} s": round(hop.seconds, 3) for hop in result.hops},
         "verified": result.verified,
         "found and repaired": ", ".join(map(str, result.found)),
-        "not held by PostgreSQL": json.dumps(result.altered) if result.altered else "",
+        "not held": json.dumps(result.altered) if result.altered else "",
         "note": result.note,
     }
 
@@ -409,11 +409,9 @@ def _show_remarks(console: Console, summary: Summary) -> None:
     for result in summary.tables:
         for column, kinds in result.altered.items():
             for kind, count in kinds.items():
-                console.print(
-                    Text(
-                        f"{result.table}.{column}: {count:,} values with {kind.replace('_', ' ')} that PostgreSQL cannot hold"
-                    )
-                )
+                server = "the replica's server" if kind == "negative_zeros" else "PostgreSQL"
+                values = f"{count:,} values with {kind.replace('_', ' ')} that {server} cannot hold"
+                console.print(Text(f"{result.table}.{column}: {values}"))
     unclean = [
         result.table for result in summary.tables if result.good and not result.clean and result.state != "vanished"
     ]

@@ -149,7 +149,8 @@ def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> Tabl
 def _steps(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock, early: _Early) -> TableResult:
     started = monotonic()
     replica.recover(lock)
-    now, each = source.look(chosen.source, chosen.limits, plan.table, plan.version)
+    now, found = source.look(chosen.source, chosen.limits, plan.table, plan.version)
+    each = replica.as_both_hold(lock, found)
     before = _standing(chosen, plan.table)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
     work = _Work(chosen, plan, run_id, lock, now, each, before, plan.forced and not done_before, early)
@@ -162,22 +163,29 @@ def _steps(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock, early: _E
     after = work.copies.extracted.get(plan.table)
     if plan.verify:
         positions.note_verified(chosen.warehouse, plan.table, monotonic() - started)
-    found = found_in(run_id, plan.table)
+    repaired = found_in(run_id, plan.table)
     return TableResult(
         table=plan.table,
         method=plan.method,
         reason=plan.reason,
-        state="repaired" if found else "synced" if hops else "verified" if plan.verify else "unchanged",
+        state="repaired" if repaired else "synced" if hops else "verified" if plan.verify else "unchanged",
         hops=hops,
         rows=after.rows if after else 0,
         clean=after is not None and after.clean,
-        altered=loaded.altered,
-        found=found,
+        altered=_joined(extracted.altered, loaded.altered),
+        found=repaired,
         verified=bool(plan.verify),
         note=_engine_note(after),
         watermark_before=before.extracted.evidence.shown if before.extracted else "",
         watermark_after=after.evidence.shown if after else "",
     )
+
+
+def _joined(*altered: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    columns = {column: None for each in altered for column in each}
+    return {
+        column: {kind: count for each in altered for kind, count in each.get(column, {}).items()} for column in columns
+    }
 
 
 # What a verification found in attempts at a table: the next attempt of the same run finds it mended.
@@ -274,7 +282,8 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
     hop = replica.finish(
         work.lock, chosen.limits, shadow, recorded, verdict, lambda rows: work.early.copy(chosen, work.lock, rows)
     )
-    return _Step((hop,), (Finding("replica", "changed", "", missed),) if missed else ())
+    zeros = {column: {"negative_zeros": count} for column, count in shadow.negative_zeros.items()}
+    return _Step((hop,), (Finding("replica", "changed", "", missed),) if missed else (), zeros)
 
 
 def _read(work: _Work, how: How, definition: str, counted: int) -> tuple[str, Shadow]:

@@ -72,20 +72,20 @@ def cut(replica: Connection, limits: Limits, table: Table, size: Size) -> list[R
     The last one is open, for rows that the server does not have yet.
     """
     rows = max(1, min(ROWS, limits.page_bytes // max(size.row_bytes, 1)))
-    names = ", ".join(map(quote, table.key))
-    position = quote(_unlike(table))
-    every = f"SELECT {names}, ROW_NUMBER() OVER (ORDER BY {names}) AS {position} FROM {quote(table.name)}"
-    query = f"SELECT {mysql.key_select(table)} FROM ({every}) AS numbered WHERE MOD({position}, {rows}) = 0 ORDER BY {position}"
-    bounds = _literals(table, mysql.rows(replica, "replica", f"cutting {table.name}", query))
+    bounds = list(_every(replica, table, rows))
     return [Range(after, until) for after, until in pairwise([None, *bounds, None])]
 
 
-def _unlike(table: Table) -> str:
-    """Return a name that no column of the key has."""
-    name = "position"
-    while name in {key.lower() for key in table.key}:
-        name += "_"
-    return name
+def _every(replica: Connection, table: Table, rows: int) -> Iterator[Key]:
+    """Find each key that so many others lie before, one by one: to number them all would take the server a table of its own."""
+    key: Key | None = None
+    while True:
+        query = mysql.page_query(table, mysql.key_select(table), Range(key), 1, end=f" OFFSET {rows - 1}")
+        found = mysql.rows(replica, "replica", f"cutting {table.name}", query)
+        if not found:
+            return
+        (key,) = _literals(table, found)
+        yield key
 
 
 def tallies(side: Side, place: str, buckets: Sequence[Range], since: datetime | None) -> list[Tally]:

@@ -17,7 +17,8 @@ class Cast:
     """One rule; `{c}` is the quoted column, `{v}` a user variable that holds the field of a LOAD DATA line.
 
     `hashed` are the texts that stand for a value in its row's hash, where commas part them: what may hold a comma has its
-    length before it. `literal` tells whether a key of this type can be paged on, and how its last value is written.
+    length before it, or one length. Source and replica may be of other versions, so no text is one that two of them write
+    in two ways. `literal` tells whether a key of this type can be paged on, and how its last value is written.
     """
 
     matches: str
@@ -43,7 +44,10 @@ POSITION = "CAST({c} AS UNSIGNED)"
 LABEL = "CAST({v} AS UNSIGNED)"
 UTF8 = "CONVERT({v} USING utf8mb4)"
 AS_NUMBER = ("{c}+0",)
-AS_DOUBLE = ("{c}*1e0",)  # a FLOAT is written with six digits otherwise; +0e0 would lose the sign of MySQL's -0
+# Of all that a server has, only a point shows a double's own bytes. As a text no two of these agree on MySQL 5.6, MySQL 9.7
+# and MariaDB: -0, 2.2250738585072014e-308, 1e-7; and of small ones some digits are left out.
+AS_POINT = ("POINT({c}, 0)",)
+AS_POINT_WITHOUT_SIGN_OF_ZERO = ("POINT({c} + 0e0, 0)",)
 # Not as a text: of one with half of a surrogate pair, which these servers keep, no driver would make one.
 AS_UTF8 = "CAST(CONVERT({c} USING utf8mb4) AS BINARY)"
 MEASURED = ("LENGTH({c})", AS_BYTES)
@@ -62,9 +66,9 @@ CASTS = (
     Cast(r"int.* unsigned.*", "{c}", "", "{c}", "bigint", "number"),
     Cast(r"int.*", "{c}", "", "{c}", "integer", "number"),
     Cast(r"bit.*", "{c}", "", "CAST({c} AS UNSIGNED)", "numeric(20,0)", None, AS_NUMBER),
-    Cast(r"(decimal|numeric).*", AS_CHAR, "", AS_CHAR, "numeric({precision},{scale})", "text"),
-    Cast(r"float.*", "{c}", "", "{c}", "real", None, AS_DOUBLE),
-    Cast(r"double.*", "{c}", "", "{c}", "double precision", None, AS_DOUBLE),
+    Cast(r"(decimal|numeric).*", AS_CHAR, "", AS_CHAR, "numeric({precision},{scale})", "decimal"),
+    Cast(r"float.*", "{c}", "", "{c}", "real", None, AS_POINT),
+    Cast(r"double.*", "{c}", "", "{c}", "double precision", None, AS_POINT),
     Cast(r"datetime.*", AS_CHAR, "", POSSIBLE, "timestamp", "text"),
     Cast(r"timestamp.*", AS_CHAR, "", POSSIBLE, "timestamptz", "text"),
     Cast(r"date.*", AS_CHAR, "", POSSIBLE, "date", "text"),
@@ -74,7 +78,7 @@ CASTS = (
     Cast(r"(mediumtext|longtext).*", AS_BYTES, "", AS_UTF8, "text", "bytes", DIGESTED),
     Cast(r"(binary|varbinary|tinyblob|blob)\b.*", "{c}", "", "{c}", "bytea", "bytes", MEASURED),
     Cast(r"(mediumblob|longblob).*", "{c}", "", "{c}", "bytea", "bytes", DIGESTED),
-    Cast(r"(enum|set)\(.*", POSITION, LABEL, AS_CHAR, "text", None, (POSITION, *MEASURED)),
+    Cast(r"(enum|set)\(.*", POSITION, LABEL, AS_UTF8, "text", None, (POSITION, *MEASURED)),
     Cast(r"json.*", AS_CHAR, UTF8, f"CAST({AS_CHAR} AS BINARY)", "text", None, ("SHA2(CAST({c} AS CHAR), 256)",)),
     Cast(r"(uuid|inet4|inet6).*", AS_CHAR, UTF8, AS_CHAR, "text", None, (AS_CHAR,)),
     # MySQL's own form of a vector is one that no driver reads.
@@ -135,9 +139,12 @@ def read_for_raw(column: Column, quoted: str) -> str:
     return (AS_BYTES if rule == AS_UTF8 and column.charset in IN_UTF8 else rule).format(c=quoted)
 
 
-def hashed(column: Column, quoted: str) -> tuple[str, ...]:
+def hashed(column: Column, quoted: str, *, signed_zeros: bool) -> tuple[str, ...]:
     """Return the texts that stand for a column's value in its row's hash; NULL is an N, which no value begins with."""
-    pieces = tuple(piece.format(c=quoted) for piece in cast_of(column).hashed)
+    rule = cast_of(column).hashed
+    if rule is AS_POINT and not signed_zeros:
+        rule = AS_POINT_WITHOUT_SIGN_OF_ZERO
+    pieces = tuple(piece.format(c=quoted) for piece in rule)
     return tuple(f"IFNULL({piece}, 'N')" for piece in pieces) if column.nullable else pieces
 
 

@@ -327,7 +327,7 @@ def _kill(server: MySQLServer, limits: Limits, token: str) -> None:
 def literal(column: Column, value: Any) -> str:
     """Write a key's value, as the replica's SELECT returned it, so that the server compares it without converting."""
     form = cast_of(column).literal
-    if form == "number":
+    if form in ("number", "decimal"):  # in quotes a decimal would be compared as a double
         return str(value)
     if form == "text":
         return _date(str(value)) if column.kind in ("date", "datetime", "timestamp") else f"'{value}'"
@@ -575,7 +575,7 @@ def row_hash(table: Table, since: datetime | None = None, alias: str = "") -> st
 
     Of a row whose stamps are all older than `since` (UTC), if that is given, only the key and the stamps.
     """
-    whole = _hash(table.columns, alias)
+    whole = _hash(table, table.columns, alias)
     if since is None:
         return whole
     newer = " OR ".join(
@@ -583,7 +583,7 @@ def row_hash(table: Table, since: datetime | None = None, alias: str = "") -> st
         for column in table.stamp_columns
     )
     identifying = {column.name: column for column in (*table.key_columns, *table.stamp_columns)}
-    return f"IF({newer}, {whole}, {_hash(tuple(identifying.values()), alias)})"
+    return f"IF({newer}, {whole}, {_hash(table, tuple(identifying.values()), alias)})"
 
 
 def _on_its_clock(column: Column, moment: datetime) -> datetime:
@@ -591,8 +591,12 @@ def _on_its_clock(column: Column, moment: datetime) -> datetime:
     return moment if column.kind == "timestamp" else moment - timedelta(hours=27)
 
 
-def _hash(columns: Sequence[Column], alias: str) -> str:
-    pieces = ", ".join(piece for column in columns for piece in hashed(column, alias + quote(column.name)))
+def _hash(table: Table, columns: Sequence[Column], alias: str) -> str:
+    pieces = ", ".join(
+        piece
+        for column in columns
+        for piece in hashed(column, alias + quote(column.name), signed_zeros=table.signed_zeros)
+    )
     return f"CAST(CONV(LEFT(SHA2(CONCAT_WS(',', {pieces}), 256), 16), 16, 10) AS UNSIGNED)"
 
 
@@ -619,6 +623,27 @@ def sum_of_hashes(table: Table, hashes: pa.ChunkedArray) -> int:
     if hashes.null_count:
         raise TableError(f"{table.name} has a row longer than the source's max_allowed_packet.")
     return int(pc.sum(hashes).as_py() or 0)
+
+
+def negative_zeros(page: pa.Table) -> dict[str, int]:
+    """Count the values of -0 in each column of a page that has some."""
+    counts = {
+        page.field(position).name: pc.sum(pc.equal(_bits(column), NEGATIVE_ZERO)).as_py()
+        for position, column in enumerate(page.columns)
+        if pa.types.is_floating(column.type)
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+NEGATIVE_ZERO = -(2**63)
+
+
+def _bits(values: pa.ChunkedArray) -> pa.Array:
+    return values.cast(pa.float64()).combine_chunks().view(pa.int64())
+
+
+# Whether a server writes the sign of -0, as MySQL and MariaDB until 10.5 do; newer ones also store it without.
+SIGNED_ZEROS = "CONCAT(-0e0) = '-0'"
 
 
 def replica_select(table: Table) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
 from time import monotonic, sleep
@@ -32,6 +33,7 @@ class Shadow:
     """The table under construction beside the one that people read; `hashes` is the sum of its rows' at the source.
 
     It has the rows of a `scope`; those that were `kept`, as their hashes `since` a moment are equal, stand elsewhere.
+    `negative_zeros` are the values, by column, that became 0 on a server that has no -0.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Shadow:
     kept: Difference = NO_ROWS
     since: datetime | None = None
     scope: Scope = EVERYTHING
+    negative_zeros: Counter[str] = field(default_factory=Counter)
 
     @property
     def total(self) -> int:
@@ -58,6 +61,13 @@ def beside(prefix: str, table: str) -> str:
     """
     plain = len(prefix) + len(table) <= 64 and re.fullmatch(r"\w+", table, re.ASCII)
     return f"{prefix}{table}" if plain else f"{prefix}{digest(table)}"
+
+
+def as_both_hold(lock: Lock, each: SourceTable) -> SourceTable:
+    """Return the source's table as the replica's server can hold it, too."""
+    ((signed_zeros,),) = ask(lock.connection, "asking for its numbers", f"SELECT {mysql.SIGNED_ZEROS}")
+    table = replace(each.table, signed_zeros=each.table.signed_zeros and bool(signed_zeros))
+    return replace(each, table=table)
 
 
 def recover(lock: Lock) -> None:
@@ -230,6 +240,8 @@ def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str] = ())
         rows=shadow.rows + page.num_rows,
         bytes=shadow.bytes + page.nbytes,
         hashes=(shadow.hashes + hashes) % mysql.HASHES,
+        negative_zeros=shadow.negative_zeros
+        + (Counter() if shadow.each.table.signed_zeros else Counter(mysql.negative_zeros(page))),
     )
     with extracts.transaction(lock) as connection:
         rows = page.select(range(page.num_columns - 1))
@@ -433,8 +445,8 @@ def _copied(column: Column, alias: str = "") -> str:
 
 def _bytes(side: str, column: Column) -> str:
     """Return the expression whose equality is that of the stored bytes, not of the column's collation."""
-    if column.kind in ("float", "double"):  # MySQL has a -0, which equals 0
-        return f"CAST({side}.{quote(column.name)}*1e0 AS BINARY)"
+    if column.kind in ("float", "double"):  # of which -0 equals 0
+        return f"HEX(POINT({side}.{quote(column.name)}, 0))"
     expression = cast_of(column).for_replica.format(c=f"{side}.{quote(column.name)}")
     # MySQL's JSON comes as a text in the session's collation, which takes A for a.
     return f"CAST({expression} AS BINARY)" if column.kind == "json" else expression

@@ -84,7 +84,7 @@ def control(source: Source, limits: Limits) -> Iterator[mysql.Connection]:
 def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) -> Survey:
     """Look at every table, or at those named, without reading a row of them."""
     with control(source, limits) as connection:
-        now, identity, telling = _server(connection)
+        now, identity, telling, signed_zeros = _server(connection)
         version = version_of(connection)
         found = _tables(connection, only)
         columns, stamps = _columns(connection, only)
@@ -103,6 +103,7 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
                 versioned=kind == VERSIONED,
                 prefixed=prefixed,
                 stamps=stamps.get(name, ()),
+                signed_zeros=signed_zeros,
             )
             tables.append(_source_table(identity, engine, table, facts, tells=engine == telling))
     return Survey(now, identity, version, tuple(tables), tuple(excluded))
@@ -120,23 +121,25 @@ def why_excluded(name: str, kind: str, patterns: Sequence[str]) -> str:
     return f"matches ELT_EXCLUDE pattern {pattern}" if pattern else ""
 
 
-def _server(connection: mysql.Connection) -> tuple[datetime, str, str]:
-    """Return the server's clock, its identity, and the engine whose UPDATE_TIME and TABLE_ROWS can be relied upon.
+def _server(connection: mysql.Connection) -> tuple[datetime, str, str, bool]:
+    """Return the server's clock, its identity, the engine whose UPDATE_TIME and TABLE_ROWS can be relied upon, and
+    whether it tells -0 from 0.
 
     MyISAM's are of the last write, unless it writes through mapped memory, which leaves its files' times alone. InnoDB's
     UPDATE_TIME is the statement's, so a transaction that commits later may leave it as a read found it; Aria's moves with
     its next checkpoint.
     """
-    ((now, identity),) = mysql.rows(
+    ((now, identity, signed_zeros),) = mysql.rows(
         connection,
         "source",
         "asking for its clock and identity",
-        "SELECT UTC_TIMESTAMP(6), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE())",
+        "SELECT UTC_TIMESTAMP(6), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE()),"
+        f" {mysql.SIGNED_ZEROS}",
     )
     mapped = mysql.rows(
         connection, "source", "asking for its settings", "SHOW GLOBAL VARIABLES WHERE Variable_name = 'myisam_use_mmap'"
     )
-    return now, identity, "" if mapped and mapped[0][1] == "ON" else "MyISAM"
+    return now, identity, "" if mapped and mapped[0][1] == "ON" else "MyISAM", bool(signed_zeros)
 
 
 # OpenDental's own notes of what it is doing to its database.
@@ -202,13 +205,14 @@ def _columns(
         "source",
         "listing its columns",
         "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, EXTRA,"
-        " NUMERIC_PRECISION, NUMERIC_SCALE, CHARACTER_OCTET_LENGTH, GENERATION_EXPRESSION FROM information_schema.COLUMNS"
+        " NUMERIC_PRECISION, NUMERIC_SCALE, CHARACTER_OCTET_LENGTH /*M!100300 , GENERATION_EXPRESSION */"
+        " FROM information_schema.COLUMNS"
         f" WHERE TABLE_SCHEMA = DATABASE(){_named(only)} ORDER BY TABLE_NAME, ORDINAL_POSITION",
         only or None,
     )
     columns: dict[str, list[Column]] = {}
     stamps: dict[str, tuple[str, ...]] = {}
-    for table, name, column_type, kind, nullable, charset, extra, precision, scale, octets, made in found:
+    for table, name, column_type, kind, nullable, charset, extra, precision, scale, octets, *made in found:
         if re.search(r"on update current_timestamp", str(extra), re.IGNORECASE):
             stamps[table] = (*stamps.get(table, ()), name)
         columns.setdefault(table, []).append(
@@ -220,7 +224,7 @@ def _columns(
                 charset=charset,
                 # The columns of a row's validity are filled by the source's server alone.
                 generated=bool(re.search(r"(VIRTUAL|STORED|PERSISTENT) GENERATED", str(extra)))
-                and made not in ("ROW START", "ROW END"),
+                and made not in (["ROW START"], ["ROW END"]),
                 precision=precision,
                 scale=scale,
                 octets=UNBOUNDED if kind in WITHOUT_LENGTH else octets,

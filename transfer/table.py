@@ -36,7 +36,8 @@ class Table:
     """A table's structure; `key` is its primary key in order, empty without one.
 
     `versioned` if MariaDB keeps its history, `prefixed` if the key's index has only the beginnings of a column. The server
-    sets the columns `stamps` to the time of a row's last change.
+    sets the columns `stamps` to the time of a row's last change. Without `signed_zeros` a server, the source's or the
+    replica's, takes -0 for 0, and so do the hashes of rows.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Table:
     versioned: bool = False
     prefixed: bool = False
     stamps: tuple[str, ...] = ()
+    signed_zeros: bool = True
 
     @property
     def key_columns(self) -> tuple[Column, ...]:
@@ -321,7 +323,7 @@ class TableResult:
         note = f"; {self.note}" if self.note else ""
         unclean = "" if self.clean else "; not proven unwritten meanwhile, the next run looks again"
         return f"{self.table}: {hops or 'nothing to do'}{verified}{note}{unclean}" + (
-            f"; not held by PostgreSQL: {counted}" if counted else ""
+            f"; not held: {counted}" if counted else ""
         )
 
     @property
