@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from abilities import lack
 from oracle import Places, connected
 
 from deployments import editions
@@ -20,14 +21,12 @@ pytest_plugins = ["practice"]
 
 # The editions of the servers in a run of `make matrix`, which has servers of its own.
 EDITIONS = [os.environ.get(variable, "") for variable in editions.VARIABLES.values()]
-# Whether the source is a MySQL; the replica, for now, is of the same product.
-KIND = EDITIONS[0].partition("-")[0]
 # Each of the processes that share the tests has servers of its own.
 TEST_SERVERS = LOCAL / "-".join(filter(None, ["test", *EDITIONS, os.environ.get("PYTEST_XDIST_WORKER")]))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "only_on(product, reason): a test of what only MariaDB or only MySQL has")
+    config.addinivalue_line("markers", "needs(place, ability): a test of what not every source or replica can do")
 
 
 # Files that take a minute or more: they are shared out first, lest one process is left with them at the end.
@@ -99,12 +98,12 @@ def servers(given_servers: Servers | None) -> Servers:
 
 
 @pytest.fixture(autouse=True)
-def _on_its_product(request: pytest.FixtureRequest) -> None:
-    marker = request.node.get_closest_marker("only_on")
-    if marker:
-        product, reason = marker.args
-        if request.getfixturevalue("servers").source.product != product:
-            pytest.skip(f"{product} only: {reason}")
+def _where_it_can_be_done(request: pytest.FixtureRequest) -> None:
+    for marker in request.node.iter_markers("needs"):
+        place, ability = marker.args
+        lacking = lack(request.getfixturevalue("servers"), place, ability)
+        if lacking:
+            pytest.skip(lacking)
 
 
 def _may_create_databases(found: Servers) -> bool:

@@ -187,7 +187,8 @@ def test_t9_nul_characters_are_removed_in_raw_and_counted(brought):
     assert oracle.copied(brought.places, "commlog")
 
 
-@pytest.mark.only_on("MariaDB", "MySQL refuses such bytes")
+@pytest.mark.needs("source", "texts of bytes that are no characters")
+@pytest.mark.needs("replica", "texts of bytes that are no characters")
 def test_half_of_a_surrogate_pair_is_a_question_mark_that_is_counted(brought):
     ask(
         brought.places.source,
@@ -209,7 +210,8 @@ def test_half_of_a_surrogate_pair_is_a_question_mark_that_is_counted(brought):
     assert run(brought.settings, "halves", verify=True)["halves"].found == ()
 
 
-@pytest.mark.only_on("MariaDB", "MySQL refuses such bytes")
+@pytest.mark.needs("source", "texts of bytes that are no characters")
+@pytest.mark.needs("replica", "texts of bytes that are no characters")
 def test_a_byte_that_is_no_character_is_counted_whatever_stands_for_it(brought):
     brought.make(
         "noncharacters",
