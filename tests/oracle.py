@@ -180,6 +180,8 @@ def _column(
 ) -> tuple[Any, ...]:
     if quotes and default is not None:
         default = _unquoted(default)
+    if default and re.fullmatch("0x[0-9A-F]+", default):  # as newer MySQLs write a binary one
+        default = bytes.fromhex(default[2:]).decode("latin1")
     # Newer servers show no width of an integer, except where zeroes fill it, and write CURRENT_TIMESTAMP in small letters.
     width = r"(?<=int)\(\d+\)|(?<=year)\(4\)|\s*/\*.*?\*/" if "zerofill" not in kind else r"\s*/\*.*?\*/"
     found = [re.sub(r"\(\)|default_generated", "", each).strip() for each in ((default or "").lower(), extra.lower())]
@@ -191,7 +193,8 @@ def _unquoted(default: str) -> str | None:
     if default == "NULL":
         return None
     inner = re.fullmatch(r"'(.*)'", default, re.DOTALL)
-    return inner[1].replace("''", "'").replace("\\\\", "\\") if inner else default
+    escaped = {"''": "'", "\\\\": "\\", "\\0": "\0", "\\n": "\n"}
+    return re.sub(r"''|\\.", lambda found: escaped.get(found[0], found[0]), inner[1]) if inner else default
 
 
 def newly(collation: str | None) -> str | None:

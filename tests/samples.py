@@ -93,11 +93,13 @@ class Family:
                 self._change(name)
         return self.run(force_full=True)
 
-    def run(self, *, force_full: bool = False, by_name: bool = True) -> dict[str, TableResult | Exception]:
+    def run(
+        self, *, force_full: bool = False, verify: bool = False, by_name: bool = True
+    ) -> dict[str, TableResult | Exception]:
         """One run over all tables; a table that fails does so in its own test."""
         prepare(self.settings)
         run_id = secrets.token_hex(8)
-        plans = look(self.settings, self.tables if by_name else None, force_full=force_full).work
+        plans = look(self.settings, self.tables if by_name else None, force_full=force_full, verify=verify).work
 
         def synced(plan: TablePlan) -> TableResult | Exception:
             try:
@@ -112,7 +114,8 @@ class Family:
         columns = [column for column, _ in oracle.mysql_columns(self.places.source, name)][1:]
         writable = ", ".join(my(column) for column in columns if column not in self._generated(name))
         ask(self.places.source, f"UPDATE {my(name)} SET Id = -Id")
-        ask(self.places.source, f"UPDATE {my(name)} SET Id = MOD(-Id, {len(self.samples[name].rows)}) + 1")
+        ((last,),) = ask(self.places.source, f"SELECT -MIN(Id) FROM {my(name)}")
+        ask(self.places.source, f"UPDATE {my(name)} SET Id = MOD(-Id, {last}) + 1")
         ask(self.places.source, f"DELETE FROM {my(name)} WHERE Id = 2")
         ask(
             self.places.source,
@@ -184,7 +187,7 @@ class Family:
 
     def make(self, table: str, definition: str, *rows: str) -> TableResult:
         """Make one more table and fill it."""
-        ask(self.places.source, f"CREATE TABLE {my(table)} ({definition})")
+        take(self.places.source, "source", f"CREATE TABLE {my(table)} ({definition})")
         return self.fill(table, *rows)
 
     def fill(self, table: str, *rows: str) -> TableResult:
