@@ -227,6 +227,12 @@ def rows(
         return list(cursor.fetchall())
 
 
+def version(connection: Connection) -> str:
+    """Return the server's product and version."""
+    told = str(connection.server_version).removeprefix("5.5.5-")  # type: ignore[attr-defined]  # as MariaDB says to old replicas
+    return f"MariaDB {told.partition('-')[0]}" if "MariaDB" in told else f"MySQL {told.partition('-')[0]}"
+
+
 @contextmanager
 def patient(connection: Connection, place: str) -> Iterator[None]:
     """Let a writing connection's statements wait for a table's readers as long as they take."""
