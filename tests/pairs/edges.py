@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from samples import Made, Sample, made
 
-FOUR_BYTES = "CHARACTER SET utf8mb4"
+# By names that all servers know.
+FOUR_BYTES = "CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
+THREE_BYTES = "CHARACTER SET utf8 COLLATE utf8_general_ci"
 STAMP = "Stamp timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
 
 
@@ -94,8 +96,8 @@ VALUES: Mapping[str, Sample | Made] = {
     ),
     "short_years": Sample(f"a year(2), b year(4), {STAMP}", rows("0, 2000", "69, 2069", "70, 1970", "99, NULL")),
     "texts": Sample(
-        f"a varchar(40) {FOUR_BYTES}, b text {FOUR_BYTES}, c char(9) CHARACTER SET latin1, d varchar(40) CHARACTER SET utf8,"
-        f" e longtext CHARACTER SET utf16, {STAMP}",
+        f"a varchar(40) {FOUR_BYTES}, b text {FOUR_BYTES}, c char(9) CHARACTER SET latin1, d varchar(40) {THREE_BYTES},"
+        f" e longtext CHARACTER SET utf16 COLLATE utf16_bin, {STAMP}",
         rows(
             r"'😀 é 漢', '\\ \t \n \r \0 '' \" \\N', 'é  ', '漢  ', '😀'",
             r"'NULL', 'NULL', 'NULL', '\\N', '\0'",
@@ -106,9 +108,11 @@ VALUES: Mapping[str, Sample | Made] = {
     ),
     "padded": Sample(
         f"a varchar(9) CHARACTER SET utf8 COLLATE utf8_general_ci, b varchar(9) CHARACTER SET utf8 COLLATE utf8_bin,"
-        f" c char(9) CHARACTER SET utf8 COLLATE utf8_unicode_ci, d varchar(9) {FOUR_BYTES} COLLATE utf8mb4_unicode_520_ci, {STAMP}",
+        f" c char(9) CHARACTER SET utf8 COLLATE utf8_unicode_ci, d varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci, {STAMP}",
         rows("'a', 'a', 'a', 'a'", "'a ', 'a ', 'a ', 'a '", "'A', 'Á', 'ß', 'ss'", "'', ' ', '', ' '"),
     ),
+    # Its collation is the server's own choice, which may be one that an older server does not know.
+    "unnamed_collation": Sample(f"a varchar(40) CHARACTER SET utf8mb4, {STAMP}", rows("'😀'", "'é'", "'É '")),
     "binaries": Sample(
         f"a binary(5), b varbinary(300), c blob, d longblob NOT NULL, {STAMP}",
         rows(
@@ -120,7 +124,7 @@ VALUES: Mapping[str, Sample | Made] = {
     ),
     "labels": Sample(
         f"a enum('', 'é', '漢', 'it''s') {FOUR_BYTES}, b set('ä', 'ö', 'x') CHARACTER SET latin1,"
-        f" c enum('1', '0', 'Ж') CHARACTER SET utf8 NOT NULL, d set({', '.join(repr(f'm{each}') for each in range(64))}), {STAMP}",
+        f" c enum('1', '0', 'Ж') {THREE_BYTES} NOT NULL, d set({', '.join(repr(f'm{each}') for each in range(64))}), {STAMP}",
         rows(
             "'é', 'ä,ö', 'Ж', 'm63,m0'",
             "'nonsense', '', 'nonsense', ''",
@@ -170,14 +174,14 @@ KEYS: Mapping[str, Made] = {
     "by_decimal": keyed("a decimal(30,0)", "a", *WIDE, "-1", "0", "9" * 30),
     "by_fraction": keyed("a decimal(30,15)", "a", "-1.5", "0.000000000000001", "0.000000000000002", "99", "999999999999999.5", "1"),
     "by_bigint": keyed("a bigint unsigned", "a", "0", "18446744073709551615", "9223372036854775808", "9007199254740993", "9007199254740992", "5"),
-    "by_text": keyed("a varchar(20) CHARACTER SET utf8 COLLATE utf8_general_ci", "a", "''", "'a'", "'É'", "'it''s'", r"'\\'", "'ß'", "'漢'"),
+    "by_text": keyed(f"a varchar(20) {THREE_BYTES}", "a", "''", "'a'", "'É'", "'it''s'", r"'\\'", "'ß'", "'漢'"),
     "by_german": keyed("a varchar(20) CHARACTER SET latin1 COLLATE latin1_german1_ci", "a", "''", "'ä'", "'z'", "'ß'", "'B'", "'c'"),
     "by_bytes": keyed("a varbinary(20)", "a", "x''", "x'00'", "x'5C'", "x'FF00'", "x'27'", "x'0A'"),
     "by_date": keyed("a date, b datetime(6)", "a, b", "'0001-01-01', 0", "'0000-00-00', 0", "'2024-00-00', 0", "'2024-02-31', '9999-12-31 23:59:59.999999'", "'2024-01-01', '2024-01-01 00:00:00.000001'", "'2024-01-01', 0"),
     "by_time": keyed("a time(6)", "a", "'-838:59:59'", "'-00:00:00.000001'", "0", "'00:00:00.000001'", "'838:59:59'", "'12:00:00'"),
     "by_year": keyed("a year", "a", "'0000'", "1901", "2000", "2155", "1970", "2026"),
     "by_double": keyed("a double", "a", "0.1", "0.30000000000000004", "5e-324", "-1e308", "1e15", "1e22"),
-    "by_label": keyed("a enum('z', 'é', 'x') CHARACTER SET utf8", "a", "'x'", "'é'", "'z'"),
+    "by_label": keyed(f"a enum('z', 'é', 'x') {THREE_BYTES}", "a", "'x'", "'é'", "'z'"),
     "by_bit": keyed("a bit(64)", "a", "0", "1", "9223372036854775808", "18446744073709551615", "92", "5"),
     "by_two": keyed("a int, b varchar(9) CHARACTER SET latin1, c smallint", "b, c, a", "1, 'x', 1", "1, 'x', 2", "2, 'x', 1", "1, 'y', 1", "9, '', 9", "3, 'X ', 3"),
     "of_767_bytes": keyed("a varchar(767) CHARACTER SET latin1", "a", *long(767), options="ENGINE=InnoDB"),
