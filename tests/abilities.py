@@ -29,6 +29,7 @@ ABILITIES = {
         "CREATE TABLE asked (a varchar(9))",
         "INSERT INTO asked VALUES (_utf8 x'EDA080')",
     ),
+    "times of MariaDB 5.3": ("SELECT @@mysql56_temporal_format",),
     "vectors": ("CREATE TABLE asked (a vector(3))",),
 }
 

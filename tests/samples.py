@@ -150,7 +150,9 @@ class Family:
         except pytest.skip.Exception:
             assert str(error).startswith(f"{table}: ")
             assert "\n" not in str(error)
+            assert "ELT_EXCLUDE" in str(error)
             assert oracle.mysql_columns(self.places.replica, table) == []
+            assert oracle.postgres_columns(self.places.warehouse, "raw", table) == []
             pytest.skip(f"the replica's server does not know this, and the run says so: {error}")
         source, replica = (oracle.described(place, table) for place in (self.places.source, self.places.replica))
         ask(self.places.replica, f"DROP TABLE {my(table)}")
