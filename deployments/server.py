@@ -119,6 +119,13 @@ class MariaDB(Server):
             cursor.execute("select version()")
             return "MariaDB" if "MariaDB" in str(cursor.fetchone()) else "MySQL"
 
+    @property
+    def version(self) -> str:
+        """As in 10.11.18."""
+        with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute("select version()")
+            return str(cursor.fetchone()[0]).partition("-")[0]
+
     def create_database(self, database: Database) -> None:
         self.execute(f"create database if not exists `{database.name}`")
         if self.process:

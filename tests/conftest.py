@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from abilities import lack
 from leftovers import close_idle, nothing_left
 from oracle import Places, connected
 
@@ -25,14 +26,12 @@ gc.set_threshold(20_000, 20, 20)
 
 # The editions of the servers in a run of `make matrix`, which has servers of its own.
 EDITIONS = [os.environ.get(variable, "") for variable in editions.VARIABLES.values()]
-# Whether the source is a MySQL; the replica, for now, is of the same product.
-KIND = EDITIONS[0].partition("-")[0]
 # Each of the processes that share the tests has servers of its own.
 TEST_SERVERS = LOCAL / "-".join(filter(None, ["test", *EDITIONS, os.environ.get("PYTEST_XDIST_WORKER")]))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "only_on(product, reason): a test of what only MariaDB or only MySQL has")
+    config.addinivalue_line("markers", "needs(place, ability): a test of what not every source or replica can do")
 
 
 # Files that take a minute or more: they are shared out first, lest one process is left with them at the end.
@@ -79,9 +78,15 @@ class Client:
             return list(cursor.fetchall()) if cursor.description else []
 
 
+DIGITS = f"(SELECT 0 AS digit {' '.join(f'UNION ALL SELECT {digit}' for digit in range(1, 10))})"
+
+
 def numbers(last: int) -> str:
-    """What stands behind FROM for rows whose `seq` is 1 to `last`, on any server."""
-    return f"JSON_TABLE(CONCAT('[0', REPEAT(',0', {last - 1}), ']'), '$[*]' COLUMNS (seq FOR ORDINALITY)) AS numbers"
+    """What stands behind FROM for rows whose `seq` is 1 to `last`, in that order, on any server."""
+    places = range(len(str(last - 1)))
+    tables = ", ".join(f"{DIGITS} AS d{place}" for place in places)
+    number = " + ".join(f"d{place}.digit * {10**place}" for place in places)
+    return f"(SELECT 1 + {number} AS seq FROM {tables} ORDER BY seq LIMIT {last}) AS numbers"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -114,12 +119,12 @@ def _leaves_nothing() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _on_its_product(request: pytest.FixtureRequest) -> None:
-    marker = request.node.get_closest_marker("only_on")
-    if marker:
-        product, reason = marker.args
-        if request.getfixturevalue("servers").source.product != product:
-            pytest.skip(f"{product} only: {reason}")
+def _where_it_can_be_done(request: pytest.FixtureRequest) -> None:
+    for marker in request.node.iter_markers("needs"):
+        place, ability = marker.args
+        lacking = lack(request.getfixturevalue("servers"), place, ability)
+        if lacking:
+            pytest.skip(lacking)
 
 
 def _may_create_databases(found: Servers) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from conftest import KIND, settings_for
+from conftest import settings_for
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis
 from pydantic import SecretStr
@@ -100,11 +100,12 @@ def test_every_driver_logs_in_with_any_password(password, servers, settings):
 
 def refused(servers: Servers, settings: Settings) -> dict[str, int]:
     """How many logins each server has refused so far; PostgreSQL tells only in its log, and of whom."""
-    counter = "Aborted_connects" if KIND == "mysql" else "Access_denied_errors"
+    counters = {"MySQL": "Aborted_connects", "MariaDB": "Access_denied_errors"}
     found = {}
     for name in ("source", "replica"):
-        with closing(getattr(servers, name).connect()) as connection, connection.cursor() as cursor:
-            cursor.execute(f"SHOW GLOBAL STATUS LIKE '{counter}'")
+        server = getattr(servers, name)
+        with closing(server.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SHOW GLOBAL STATUS LIKE '{counters[server.product]}'")
             found[name] = int(cursor.fetchone()[1])
     process = servers.postgres.process
     assert isinstance(process, PrivateProcess)
