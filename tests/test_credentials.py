@@ -9,15 +9,17 @@ import pytest
 from conftest import settings_for
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis
+from leftovers import close_idle
 from pydantic import SecretStr
+from relays import relay
 from runs import in_time, limited
 
 from deployments.databases import Databases
 from deployments.processes import PrivateProcess
 from deployments.servers import Servers
 from transfer import mysql, postgres, preflight
-from transfer.errors import PreflightError
-from transfer.settings import Settings
+from transfer.errors import DatabaseFault, PreflightError
+from transfer.settings import MySQLServer, Server, Settings
 
 HOSTILE = [
     "@:/#?%&+ ",
@@ -127,3 +129,23 @@ def test_wrong_passwords_are_found_in_two_seconds_by_one_login_each(servers: Ser
     ]
     assert in_time(seconds, 2)
     assert refused(servers, settings) == {place: count + 1 for place, count in before.items()}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_server_behind_a_slow_line_is_waited_for_as_long_as_its_setting_says(place, settings):
+    server = getattr(settings, place)
+    with relay(server.port, latency=3) as (port, _):
+        slow = server.model_copy(update={"port": port})
+        opened(settings, slow)
+        with pytest.raises(DatabaseFault):
+            opened(settings, slow.model_copy(update={"connect_seconds": 2}))
+        close_idle()
+
+
+def opened(settings: Settings, server: Server) -> None:
+    """Open a connection of the pipeline's, and close it."""
+    if isinstance(server, MySQLServer):
+        with mysql.connect(server, settings.limits, kept=False):
+            return
+    with postgres.connect(server):
+        return

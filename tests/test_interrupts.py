@@ -4,22 +4,22 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import oracle
 import pytest
 from conftest import numbers, settings_for
 from flow_runs import copy_project, write_dbt
 from oracle import Places, ask, connected
+from relays import relay
 from runs import HANGING_SECONDS, in_time, prepare, run, wait_for
 
 from deployments.databases import Databases
@@ -224,40 +224,3 @@ def test_ctrl_c_does_not_wait_for_a_server_that_hangs(server, begin, places, dat
         hang.set()
         time.sleep(1)
         interrupt(running)
-
-
-@contextmanager
-def relay(port: int) -> Iterator[tuple[int, Event]]:
-    """A port behind which a server is until the event: from then on nothing comes through any more."""
-    hang, ends = Event(), list[socket.socket]()
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        relaying = Thread(target=_relay_all, args=(listening, port, hang, ends))
-        relaying.start()
-        try:
-            yield listening.getsockname()[1], hang
-        finally:
-            hang.set()
-            for end in (listening, *ends):
-                with suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-            relaying.join()
-    for end in ends:
-        end.close()
-
-
-def _relay_all(listening: socket.socket, port: int, hang: Event, ends: list[socket.socket]) -> None:
-    with suppress(OSError), ThreadPoolExecutor(100) as pool:
-        while not hang.is_set():
-            near, _ = listening.accept()
-            far = socket.create_connection(("127.0.0.1", port))
-            ends += near, far
-            pool.submit(_relay, near, far, hang)
-            pool.submit(_relay, far, near, hang)
-
-
-def _relay(one: socket.socket, other: socket.socket, hang: Event) -> None:
-    with suppress(OSError):
-        while (data := one.recv(2**16)) and not hang.is_set():
-            other.sendall(data)
-        if not hang.is_set():
-            other.shutdown(socket.SHUT_WR)
