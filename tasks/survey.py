@@ -77,10 +77,26 @@ def look(
     overdue = tuple(name for name in rotation.overdue(chosen.limits, turns) if name not in due)
     if tables is not None:
         return Outlook(plans, (), (), overdue)
-    unused = tuple(Excluded(file, "its name fits no table") for file in public.unused(chosen.limits, names))
     left_out = {each.table for each in found.excluded}
+    unused = tuple(
+        Excluded(name, "it fits no table")
+        for name in (*_idle(chosen.limits, [*names, *left_out]), *public.unused(chosen.limits, names))
+    )
     copied = set(copies.extracted) | {name for name, each in loaded.items() if each.extract_id}
-    return Outlook(plans, found.excluded + unused, tuple(sorted(copied - set(names) - left_out)), overdue)
+    return Outlook(plans, unused + found.excluded, tuple(sorted(copied - set(names) - left_out)), overdue)
+
+
+def _idle(limits: Limits, names: Sequence[str]) -> list[str]:
+    """Return the patterns of settings that fit none of the source's tables."""
+    patterns = [("ELT_EXCLUDE", pattern) for pattern in limits.exclude]
+    patterns += [("ELT_METHODS", pattern) for pattern, _ in limits.methods]
+    lowered = [name.lower() for name in names]
+    return [f"{name}={pattern}" for name, pattern in patterns if not _fits_any(lowered, pattern.lower())]
+
+
+def _fits_any(names: Sequence[str], pattern: str) -> bool:
+    """Tell whether a pattern fits one of the names."""
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
 def note_presence(chosen: Settings, run_id: str, outlook: Outlook) -> None:

@@ -196,7 +196,7 @@ def test_own_sql_that_cannot_be_used_makes_its_table_red_and_no_other(case, plac
 def test_a_file_of_own_sql_that_fits_no_table_is_named(places, settings, tmp_path):
     (tmp_path / "nosuch.sql").write_text("SELECT 1 AS one")
     found = look(limited(settings, standardize_dir=tmp_path)).excluded
-    assert [each.reason for each in found if each.table.endswith("nosuch.sql")] == ["its name fits no table"]
+    assert [each.reason for each in found if each.table.endswith("nosuch.sql")] == ["it fits no table"]
 
 
 def test_an_excluded_table_that_was_copied_before_is_not_called_gone(places, settings):

@@ -18,9 +18,15 @@ ENGINES = ("InnoDB", "Aria", "MyISAM")
 # DB_ROW_ID or FTS_DOC_ID (1166, 1797) and a key named GEN_CLUST_INDEX (1280). Of those tables Aria refuses what has a key
 # of a virtual column (1904) or a unique one of over 2,300 bytes (1071); MyISAM, on MySQL only, one of a virtual column
 # (1478), a descending one (1178), or a unique one of over 1,000 bytes (1071). What all refuse is refused by 1117 or 1118.
+# InnoDB of MySQL 5.6 has no spatial keys (1464), that of 5.5 no full-text ones (1214).
 REFUSED = frozenset(
-    {"1005", "1071", "1075", "1117", "1118", "1166", "1178", "1280", "1286", "1478", "1709", "1797", "1904", "3161"}
+    {"1005", "1071", "1075", "1117", "1118", "1166", "1178", "1214", "1280", "1286", "1464", "1478"}
+    | {"1709", "1797", "1904", "3161"}
 )
+
+# How a server says that it does not know something of a definition, as an older one or one of the other product does not
+# know a type, a clause, a collation, a default, or so many decimals.
+UNKNOWN = frozenset({"1064", "1067", "1101", "1115", "1273", "1293", "1294", "1425", "1426", "1818", "4161"})
 
 # The options of a table that say something about it; the others tell the source's engine how to store it.
 KEPT = frozenset(
@@ -103,12 +109,12 @@ def as_replica(
 def structure(definition: str, collations: Iterable[tuple[str, str]] = ()) -> tuple[object, ...]:
     """Return what two definitions of the same table have in common, whatever their engines and counters."""
     plain = _plain_statement(definition, tuple(collations))
-    keys = frozenset(_bare(entry) for entry in plain.entries if _is_key(entry))
+    keys = tuple(sorted(_bare(entry) for entry in plain.entries if _is_key(entry)))
     columns = tuple(_bare(entry) for entry in plain.entries if not _is_key(entry))
     return (
         columns,
         keys,
-        frozenset((option, utf8mb3(value)) for option, value in plain.options if option != "AUTO_INCREMENT"),
+        tuple(sorted((option, utf8mb3(value)) for option, value in plain.options if option != "AUTO_INCREMENT")),
     )
 
 

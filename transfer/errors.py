@@ -16,7 +16,7 @@ EltError
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
@@ -118,6 +118,9 @@ MEANINGS = {
     "1053": "the server is shutting down",
     "1054": "a column is missing",
     "1062": "a unique key would be doubled",
+    "1064": "it does not know a type or clause",
+    "1067": "it does not know a default",
+    "1101": "it gives such a column no default",
     "1071": "a key is too long",
     "1075": "an AUTO_INCREMENT stands first in no key",
     "1114": "the table or disk is full",
@@ -130,12 +133,17 @@ MEANINGS = {
     "1205": "a lock was held too long by somebody else",
     "1213": "a deadlock was resolved against it",
     "1227": "the user lacks a privilege",
+    "1251": "it wants a login that the pipeline does not do",
     "1273": "it does not know a collation",
+    "1275": "the user's password has the form before MySQL 4.1",
     "1290": "it runs with an option that forbids this (read_only, say)",
     "1317": "the statement was killed",
+    "1293": "it does not know such a default of a time",
+    "1294": "it does not know such an ON UPDATE",
     "1366": "a text does not fit the column's character set",
     "1406": "a value is too long for its column",
     "1412": "the table was replaced meanwhile",
+    "1818": "it does not know YEAR(2)",
     "1792": "the transaction is only for reading",
     "1836": "it is only for reading",
     "1927": "the connection was killed",
@@ -147,12 +155,15 @@ MEANINGS = {
     "POOLER": "a connection pooler answers, which passes no settings on",
     "PANIC": "the driver could not read a value",
     "TLS": "no verified TLS connection can be made",
+    "TLS 1.1": "it has no TLS newer than 1.1",
     "2026": "no verified TLS connection can be made",
     "2006": "the connection is gone",
     "2013": "the connection was lost",
+    "2059": "it wants a login that the pipeline does not do",
     "3024": "the statement took too long",
     "3159": "it takes encrypted connections only",
     "3948": "LOAD DATA LOCAL is switched off (local_infile)",
+    "4161": "it does not know a type",
     "4166": "LOAD DATA LOCAL is switched off (local_infile)",
     "08001": "nothing answers at this address",
     "08006": "the connection was lost",
@@ -197,6 +208,13 @@ LIBPQ = (
     ("refused|timeout|translate host name|unreachable|No such file", "08001"),
 )
 
+# Nor does PyMySQL; a server before 5.5.7 names no plugin when it asks for another login.
+PYMYSQL = (
+    ("UNSUPPORTED_PROTOCOL|ALERT_PROTOCOL_VERSION", "TLS 1.1"),
+    (r"certificate|\bSSL\b|\bTLS\b", "TLS"),
+    ("auth switch request", "2059"),
+)
+
 MISSING_TABLE = frozenset({"1146", "42P01"})
 MISSING_COLUMN = frozenset({"1054"})
 FORBIDDEN = frozenset({"1142", "1143"})
@@ -214,15 +232,15 @@ def code_of(error: BaseException) -> str | None:
             code = error.code
         case FileNotFoundError():  # the file of a certificate authority is the only one that a driver opens
             code = "TLS"
-        case pymysql.Error() | OSError() if re.search(r"certificate|\bSSL\b|\bTLS\b", str(error)):
-            code = "TLS"
+        case pymysql.Error() | OSError() if found := _first(PYMYSQL, error):
+            code = found
         case pymysql.Error():
             code = str(error.args[0]) if error.args and isinstance(error.args[0], int) and error.args[0] else ""
         case AdbcError():
-            code = error.sqlstate or next((code for words, code in LIBPQ if re.search(words, str(error))), "")
+            code = error.sqlstate or _first(LIBPQ, error)
         case RuntimeError():  # ConnectorX reports all as RuntimeError
-            found = re.search(r"ERROR (\d+)", str(error))
-            code = found[1] if found else ""
+            number = re.search(r"ERROR (\d+)", str(error))
+            code = number[1] if number else ""
         case AttributeError() if "NoneType" in str(error) and "send" in str(
             error
         ):  # PyMySQL, connection killed in LOAD
@@ -230,6 +248,10 @@ def code_of(error: BaseException) -> str | None:
         case OSError():
             code = ""
     return code
+
+
+def _first(codes: Iterable[tuple[str, str]], error: BaseException) -> str:
+    return next((code for words, code in codes if re.search(words, str(error))), "")
 
 
 def _is_ours(file: str) -> bool:

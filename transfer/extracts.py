@@ -60,12 +60,16 @@ def prepare(replica: Replica, limits: Limits) -> None:
     with mysql.connect(replica, limits, writes=True) as connection:
         if _lacks(connection, "etl_extract_progress", "hash_sum"):  # what a killed run had read is read again
             mysql.run(connection, "replica", "renewing the status tables", "DROP TABLE etl_extract_progress")
-        if _lacks(connection, "etl_extract_status", "read_from"):
-            adding = "ALTER TABLE etl_extract_status ADD COLUMN read_from DATETIME(6) NULL AFTER source_rows"
-            mysql.run(connection, "replica", "renewing the status tables", adding)
+        for column, kind in LATER_COLUMNS:
+            if _lacks(connection, "etl_extract_status", column):
+                adding = f"ALTER TABLE etl_extract_status ADD COLUMN {column} {kind}"
+                mysql.run(connection, "replica", "renewing the status tables", adding)
         for statement in TABLES.read_text().split(";\n"):
             if statement.strip():
                 mysql.run(connection, "replica", "creating the status tables", statement)
+
+
+LATER_COLUMNS = (("read_from", "DATETIME(6) NULL AFTER source_rows"), ("structure", "CHAR(32) NULL AFTER read_from"))
 
 
 def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None, *, counted: bool = True) -> State:
@@ -338,14 +342,27 @@ def held_seconds(lock: Lock) -> int | None:
     return None if seconds is None else int(seconds)
 
 
+def structure(lock: Lock) -> str | None:
+    """Return what was noted of the table's structure with its newest complete extract."""
+    found = ask(
+        lock.connection,
+        "reading etl_extract_status",
+        "SELECT structure FROM etl_extract_status WHERE table_name = %s AND state = 'complete' ORDER BY id DESC LIMIT 1",
+        (lock.table,),
+    )
+    return found[0][0] if found else None
+
+
 UNCHANGED, SOME, ALL = "nothing", "some rows", "everything"
 
 
 SCOPES_KEPT = 7  # days, after which a load that has not replayed them takes the whole table
 
 
-def note(lock: Lock, verdict: Verdict, hop: Hop, state: str, scope: Scope = EVERYTHING) -> int:
-    """Write an extract down, with the rows that it may have changed."""
+def note(
+    lock: Lock, verdict: Verdict, hop: Hop, state: str, scope: Scope = EVERYTHING, structure: str | None = None
+) -> int:
+    """Write an extract down, with the rows that it may have changed, and a digest of the table's structure."""
     evidence = verdict.evidence
     changes = hop.changed or state == "intent" or verdict.damaged  # a swap may bring other columns
     scope = EVERYTHING if verdict.damaged else scope
@@ -364,6 +381,7 @@ def note(lock: Lock, verdict: Verdict, hop: Hop, state: str, scope: Scope = EVER
         "source_auto_increment": evidence.auto_increment,
         "source_rows": evidence.rows,
         "read_from": verdict.read_from,
+        "structure": structure,
         "clean": verdict.clean,
         "rows_total": verdict.rows,
         "rows_inserted": hop.inserted,
@@ -448,7 +466,7 @@ def forget_progress(lock: Lock) -> None:
 
 _COPIED = (
     "table_name, run_id, method, reason, scope, source_identity, source_engine, source_fingerprint, source_created,"
-    " source_updated, source_auto_increment, source_rows, read_from, clean, rows_total, rows_inserted, rows_updated, rows_deleted, seconds"
+    " source_updated, source_auto_increment, source_rows, read_from, structure, clean, rows_total, rows_inserted, rows_updated, rows_deleted, seconds"
 )
 
 

@@ -22,6 +22,7 @@ from urllib.parse import quote as percent
 import pyarrow as pa
 import pyarrow.compute as pc
 import pymysql
+from pymysql.constants import CR
 from pymysql.cursors import Cursor
 
 from transfer.casts import cast_of, hashed, pageable
@@ -161,6 +162,20 @@ def close_connections() -> None:
             close(idle.pop())
 
 
+class _Refused:
+    """A login that is not done: PyMySQL would do it for whoever asks, in the clear without TLS too."""
+
+    def __init__(self, _connection: object) -> None:
+        pass
+
+    def authenticate(self, _packet: object) -> None:
+        raise pymysql.OperationalError(CR.CR_AUTH_PLUGIN_CANNOT_LOAD, "refused")
+
+
+# The last is one that ConnectorX has not.
+REFUSED_LOGINS = ("mysql_clear_password", "dialog", "mysql_old_password", "client_ed25519")
+
+
 def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:
     started = time.monotonic()
     try:
@@ -178,6 +193,7 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:
                 read_timeout=CONNECT_SECONDS,  # connect_timeout does not cover the greeting
                 ssl=ssl.create_default_context(cafile=server.tls_ca) if server.verified_tls else None,
                 ssl_disabled=not server.verified_tls,
+                auth_plugin_map=dict.fromkeys(REFUSED_LOGINS, _Refused),
             )
             seconds = time_limit(server, limits)
             connection._read_timeout = seconds and seconds + ANSWER_SECONDS  # type: ignore[attr-defined]  # noqa: SLF001
@@ -224,6 +240,12 @@ def rows(
     with faults(place, doing), connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())
+
+
+def version(connection: Connection) -> str:
+    """Return the server's product and version."""
+    told = str(connection.server_version).removeprefix("5.5.5-")  # type: ignore[attr-defined]  # as MariaDB says to old replicas
+    return f"MariaDB {told.partition('-')[0]}" if "MariaDB" in told else f"MySQL {told.partition('-')[0]}"
 
 
 @contextmanager

@@ -94,6 +94,21 @@ SENTENCES = (
         "{name}DB: {user} cannot use a database {db} at {where}; create it and grant the rights in deployments/grants/.",
     ),
     (
+        ("1251", "1275", "2059"),
+        (
+            "{name}USER: the server at {where} wants the password of {user} in the clear, in the form before MySQL 4.1 or by a"
+            " plugin that the pipeline does not have; give the account mysql_native_password or caching_sha2_password, and set"
+            " its password anew."
+        ),
+    ),
+    (
+        ("TLS 1.1",),
+        (
+            "{name}TLS: the server at {where} has no TLS newer than 1.1, as MySQL before 5.6.46 and 5.7.28, which counts for none;"
+            " update it, lead the connection through a tunnel, or set {name}TLS=off to send patients' data in the clear."
+        ),
+    ),
+    (
         ("2026", "TLS"),
         (
             "{name}TLS: no verified TLS connection to {where}; set {name}TLS_CA to the file of its certificate authority,"

@@ -16,7 +16,7 @@ from transfer import buckets, extracts, mysql
 from transfer.ahead import meanwhile
 from transfer.buckets import NO_ROWS, Difference
 from transfer.casts import cast_of, numbered, summed, unmapped
-from transfer.definition import ENGINES, REFUSED, as_replica, structure
+from transfer.definition import ENGINES, REFUSED, UNKNOWN, as_replica, structure
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
 from transfer.extracts import FROM_TABLES, Lock, Progress, Verdict, ask
 from transfer.mysql import quote
@@ -201,13 +201,17 @@ def _first_that_takes_it(lock: Lock, doing: str, statements: Iterable[str]) -> N
         try:
             mysql.run(lock.connection, "replica", doing, statement)
         except DatabaseFault as fault:
-            if fault.code not in REFUSED:
+            if fault.code not in REFUSED | UNKNOWN:
                 raise
             first = first or fault.code
+            if fault.code in UNKNOWN:
+                break
         else:
             return
     raise TableError(
-        f"{lock.table}: no engine of the replica's server takes its definition ({meaning(first)}, error {first})."
+        f"{lock.table}: no engine of the replica's server ({mysql.version(lock.connection)}) takes its definition"
+        f" ({meaning(first)}, error {first}). Take a server of the source's product and version, or leave the table out:"
+        f" ELT_EXCLUDE={lock.table}."
     )
 
 
@@ -276,7 +280,7 @@ def finish(
     if shadow.scope.empty:
         return _confirm(lock, limits, shadow, verdict)
     try:
-        alike = recorded is not None and _same_structure(lock, limits, shadow.definition)
+        alike = recorded is not None and _is_as_made(lock, limits, shadow.definition)
         if alike and _in_place(lock, shadow) and not _counter_falls(lock, shadow.each):
             return _merge(lock, limits, shadow, verdict)
         return _swap(lock, limits, shadow, verdict, early, alike=alike)
@@ -294,8 +298,9 @@ def _confirm(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Ho
     """Note that the table holds the source's rows already."""
     _follow_counter(lock, limits, shadow.each, lock.table)
     hop = Hop("extract", seconds=monotonic() - verdict.started)
+    made = _structure(lock, limits, shadow.definition, lock.table)
     with extracts.transaction(lock):
-        extracts.note(lock, verdict, hop, "complete")
+        extracts.note(lock, verdict, hop, "complete", structure=made)
     return hop
 
 
@@ -355,22 +360,27 @@ def _discard(lock: Lock) -> None:
     _drop(lock, beside(NEW, lock.table))
 
 
-def _same_structure(lock: Lock, limits: Limits, definition: str) -> bool:
-    """Compare the standing table's definition with the one that the source's would make."""
-    if not _engine(lock, lock.table):
-        return False
-    standing = structure(shown(lock.connection, "replica", lock.table))
-    return standing == structure(definition, limits.collations)
+def _is_as_made(lock: Lock, limits: Limits, definition: str) -> bool:
+    """Tell whether the standing table is the one that this definition of the source's made here."""
+    standing = _engine(lock, lock.table) != ""
+    return standing and extracts.structure(lock) == _structure(lock, limits, definition, lock.table)
+
+
+def _structure(lock: Lock, limits: Limits, definition: str, name: str) -> str:
+    """Return a digest of the source's definition and of a table that it made here, of which another server has other words."""
+    made = structure(shown(lock.connection, "replica", name))
+    return digest(structure(definition, limits.collations), made)
 
 
 def mergeable(lock: Lock, limits: Limits, each: SourceTable, definition: str) -> bool:
     """Tell whether rows of the standing table can be changed one by one to those of a source table so defined."""
-    alike = _engine(lock, lock.table) == ENGINES[0] and _same_structure(lock, limits, definition)
+    alike = _engine(lock, lock.table) == ENGINES[0] and _is_as_made(lock, limits, definition)
     return alike and not _counter_falls(lock, each)
 
 
 def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
     _follow_counter(lock, limits, shadow.each, lock.table)  # as an ALTER it commits, so it comes before the rows
+    made = _structure(lock, limits, shadow.definition, lock.table)
     target, new, stored = quote(lock.table), quote(shadow.name), shadow.each.table.stored
     on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in shadow.each.table.key)
     differs = " OR ".join(f"NOT ({_bytes('t', column)} <=> {_bytes('s', column)})" for column in stored)
@@ -399,9 +409,8 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
         seconds = monotonic() - verdict.started
         inserted = written - updated if apart else written
         hop = Hop("extract", shadow.rows, inserted, updated, deleted, seconds, bytes=shadow.bytes)
-        extracts.note(
-            lock, verdict, hop, "complete", shadow.scope if numbered(shadow.each.table.key_columns) else EVERYTHING
-        )
+        scope = shadow.scope if numbered(shadow.each.table.key_columns) else EVERYTHING
+        extracts.note(lock, verdict, hop, "complete", scope, structure=made)
         extracts.forget_progress(lock)
     extracts.forget_old_scopes(lock)
     _drop(lock, shadow.name)
@@ -469,14 +478,15 @@ def _swap(
             _build_keys(lock, limits, shadow)
     seconds = monotonic() - verdict.started
     hop = Hop("extract", shadow.rows, inserted, 0, deleted, seconds, replaced=not alike, bytes=shadow.bytes)
+    made = _structure(lock, limits, shadow.definition, lock.table if unchanged else shadow.name)
     if unchanged:
         with extracts.transaction(lock):
-            extracts.note(lock, verdict, hop, "complete")
+            extracts.note(lock, verdict, hop, "complete", structure=made)
             extracts.forget_progress(lock)
         _drop(lock, shadow.name)
         return hop
     with extracts.transaction(lock):
-        intent = extracts.note(lock, verdict, hop, "intent")
+        intent = extracts.note(lock, verdict, hop, "intent", structure=made)
     aside = _rename(lock, limits, shadow)
     _complete_swap(lock, intent)
     if aside:

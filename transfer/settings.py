@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,9 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from transfer import env_file
 from transfer.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
+ENV_FILE = ROOT / ".env"
 
 
 def is_loopback(host: str) -> bool:
@@ -28,12 +31,18 @@ def is_loopback(host: str) -> bool:
 
 class _Group(BaseSettings):
     model_config = SettingsConfigDict(
-        env_file=ROOT / ".env", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+        env_file=ENV_FILE,
+        env_file_encoding=env_file.ENCODING,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
     )
 
     @classmethod
     def read(cls) -> Any:
         """Read the group, or say which variable is missing or wrong."""
+        env_file.names(ENV_FILE)
         try:
             return cls()
         except ValidationError as error:
@@ -164,6 +173,13 @@ class Limits(_Group):
             raise ValueError("it is the name of the practice's time zone, as in America/Chicago") from None
         return name
 
+    @field_validator("standardize_dir")
+    @classmethod
+    def _is_a_folder(cls, folder: Path) -> Path:
+        if not folder.is_dir():
+            raise ValueError("there is no such folder; it is that of your own SQL for base tables")
+        return folder
+
     @field_validator("methods")
     @classmethod
     def _are_methods(cls, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -219,6 +235,22 @@ class Settings(BaseModel):
     limits: Limits
 
 
+GROUPS: dict[str, type[_Group]] = {"source": Source, "replica": Replica, "warehouse": Warehouse, "limits": Limits}
+
+
+def variables() -> frozenset[str]:
+    """Return the names of all settings as they stand in the environment."""
+    return frozenset(
+        str(field.validation_alias or f"{group.model_config['env_prefix']}{name}".upper())
+        for group in GROUPS.values()
+        for name, field in group.model_fields.items()
+    )
+
+
+# The last are for dbt alone, which is given them while it runs.
+KNOWN = variables() | {f"ANALYTICS_POSTGRES_{name}" for name in ("SSLMODE", "SSLROOTCERT", "THREADS")}
+
+
 def settings() -> Settings:
     """Read the settings from the environment and `.env`.
 
@@ -226,8 +258,9 @@ def settings() -> Settings:
         SettingsError: a variable is missing or unusable; its name stands in the message, its value does not.
 
     """
+    env_file.check_names({*os.environ, *env_file.names(ENV_FILE)}, KNOWN)
     groups, faults = {}, []
-    for name, group in (("source", Source), ("replica", Replica), ("warehouse", Warehouse), ("limits", Limits)):
+    for name, group in GROUPS.items():
         try:
             groups[name] = group.read()
         except SettingsError as error:

@@ -27,7 +27,7 @@ from transfer.errors import (
 from transfer.scope import EVERYWHERE, Key, Range
 from transfer.settings import Limits, Source
 from transfer.shown import shown
-from transfer.table import Column, Evidence, SourceTable, Table
+from transfer.table import Column, Evidence, SourceTable, Table, digest
 
 # All tables of a run share two reading connections and one for control: more would be felt in the clinic.
 READERS = BoundedSemaphore(2)
@@ -87,10 +87,10 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
         now, identity, telling, signed_zeros = _server(connection)
         version = version_of(connection)
         found = _tables(connection, only)
-        columns, stamps = _columns(connection, only)
+        columns, stamps, told = _columns(connection, only)
         keys = _keys(connection, only)
     tables, excluded = [], []
-    for name, kind, engine, *facts in found:
+    for name, kind, engine, comment, *facts in found:
         reason = why_excluded(name, kind, limits.exclude)
         if reason:
             excluded.append(Excluded(name, reason))
@@ -104,6 +104,7 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
                 prefixed=prefixed,
                 stamps=stamps.get(name, ()),
                 signed_zeros=signed_zeros,
+                told=digest(comment, *told.get(name, ())),
             )
             tables.append(_source_table(identity, engine, table, facts, tells=engine == telling))
     return Survey(now, identity, version, tuple(tables), tuple(excluded))
@@ -133,7 +134,7 @@ def _server(connection: mysql.Connection) -> tuple[datetime, str, str, bool]:
         connection,
         "source",
         "asking for its clock and identity",
-        "SELECT UTC_TIMESTAMP(6), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE()),"
+        "SELECT UTC_TIMESTAMP(/*!50604 6 */), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE()),"
         f" {mysql.SIGNED_ZEROS}",
     )
     mapped = mysql.rows(
@@ -189,7 +190,7 @@ def _tables(connection: mysql.Connection, only: Sequence[str] | None) -> list[my
         connection,
         "source",
         "listing its tables",
-        "SELECT TABLE_NAME, TABLE_TYPE, COALESCE(ENGINE, ''), CREATE_TIME, UPDATE_TIME, AUTO_INCREMENT,"
+        "SELECT TABLE_NAME, TABLE_TYPE, COALESCE(ENGINE, ''), CONCAT_WS(',', TABLE_COLLATION, TABLE_COMMENT), CREATE_TIME, UPDATE_TIME, AUTO_INCREMENT,"
         " TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES"
         f" WHERE TABLE_SCHEMA = DATABASE(){_named(only)} ORDER BY TABLE_NAME",
         only or None,
@@ -198,13 +199,13 @@ def _tables(connection: mysql.Connection, only: Sequence[str] | None) -> list[my
 
 def _columns(
     connection: mysql.Connection, only: Sequence[str] | None
-) -> tuple[dict[str, tuple[Column, ...]], dict[str, tuple[str, ...]]]:
-    """Return each table's columns, and those that its server sets to the time of a row's last change."""
+) -> tuple[dict[str, tuple[Column, ...]], dict[str, tuple[str, ...]], dict[str, list[str]]]:
+    """Return each table's columns, those that its server sets to the time of a row's last change, and what else it tells."""
     found = mysql.rows(
         connection,
         "source",
         "listing its columns",
-        "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, EXTRA,"
+        "SELECT TABLE_NAME, CONCAT_WS(',', COLUMN_DEFAULT, COLLATION_NAME, COLUMN_COMMENT), COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, EXTRA,"
         " NUMERIC_PRECISION, NUMERIC_SCALE, CHARACTER_OCTET_LENGTH /*M!100300 , GENERATION_EXPRESSION */"
         " FROM information_schema.COLUMNS"
         f" WHERE TABLE_SCHEMA = DATABASE(){_named(only)} ORDER BY TABLE_NAME, ORDINAL_POSITION",
@@ -212,9 +213,11 @@ def _columns(
     )
     columns: dict[str, list[Column]] = {}
     stamps: dict[str, tuple[str, ...]] = {}
-    for table, name, column_type, kind, nullable, charset, extra, precision, scale, octets, *made in found:
+    more: dict[str, list[str]] = {}
+    for table, told, name, column_type, kind, nullable, charset, extra, precision, scale, octets, *made in found:
         if re.search(r"on update current_timestamp", str(extra), re.IGNORECASE):
             stamps[table] = (*stamps.get(table, ()), name)
+        more.setdefault(table, []).append(f"{extra} {told}")
         columns.setdefault(table, []).append(
             Column(
                 name=name,
@@ -230,7 +233,7 @@ def _columns(
                 octets=UNBOUNDED if kind in WITHOUT_LENGTH else octets,
             )
         )
-    return {table: tuple(found) for table, found in columns.items()}, stamps
+    return {table: tuple(found) for table, found in columns.items()}, stamps, more
 
 
 def _keys(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[tuple[str, ...], bool]]:

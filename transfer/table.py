@@ -37,7 +37,8 @@ class Table:
 
     `versioned` if MariaDB keeps its history, `prefixed` if the key's index has only the beginnings of a column. The server
     sets the columns `stamps` to the time of a row's last change. Without `signed_zeros` a server, the source's or the
-    replica's, takes -0 for 0, and so do the hashes of rows.
+    replica's, takes -0 for 0, and so do the hashes of rows. `told` is a digest of what else the server tells of its
+    definition, defaults and comments say, whose change leaves no trace in a MyISAM table's times.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Table:
     prefixed: bool = False
     stamps: tuple[str, ...] = ()
     signed_zeros: bool = True
+    told: str = ""
 
     @property
     def key_columns(self) -> tuple[Column, ...]:
@@ -67,7 +69,8 @@ class Table:
     @property
     def fingerprint(self) -> str:
         """A digest of the structure: equal for equal columns and key."""
-        return digest(self.name, *(repr(column) for column in self.columns), repr(self.key), self.versioned)
+        columns = [repr(column) for column in self.columns]
+        return digest(self.name, *columns, repr(self.key), self.versioned, self.told)
 
 
 def digest(*parts: object) -> str:

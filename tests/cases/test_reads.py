@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from asked import asked, forget, logged
 from conftest import settings_for
 from oracle import Places, ask
 from practice import A_PROCEDURE, ENGINES, PAGE_ROWS, PROCEDURES, SIZES, Practice, opened
 
 from deployments.databases import Databases
-from transfer import mysql
 
 ROWS = 240
 COMPOSITE = "PatNum bigint NOT NULL, Ordinal int NOT NULL, Note varchar(20), PRIMARY KEY (PatNum, Ordinal)"
@@ -38,24 +36,9 @@ class Logs:
 
 READS = re.compile(r"^SELECT.* FROM `?(procedurelog|patientnote)_", re.DOTALL)
 KEYS = {"procedurelog": ["ProcNum"], "patientnote": ["PatNum", "Ordinal"]}
-LOGGING = "general_log slow_query_log log_output long_query_time".split()
-
 
 PAGE = re.compile(r" LIMIT \d+$")
 KEYED = re.compile(r" WHERE `\w+` IN \([-\d, ]+\)$")
-
-
-@contextmanager
-def _logged(connection: Any) -> Iterator[None]:
-    """The server writes all statements down, also how many rows each of them looked at."""
-    mysql.close_connections()  # what they said when they were opened is to be written down too
-    before = {name: ask(connection, f"SELECT @@GLOBAL.{name}")[0][0] for name in LOGGING}
-    ask(connection, "SET GLOBAL log_output = 'TABLE', long_query_time = 0, slow_query_log = ON, general_log = ON")
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            ask(connection, f"SET GLOBAL {name} = %s", value)
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +46,15 @@ def logs(places: Places, module_databases: Databases) -> dict[str, Logs]:
     """The logs of first loads, runs after changes, verifications and forced runs of tables of either size, per engine."""
     found = {}
     for engine in ENGINES:
-        ask(places.source, "TRUNCATE mysql.general_log")
-        ask(places.source, "TRUNCATE mysql.slow_log")
+        forget(places.source)
         with pytest.MonkeyPatch.context() as patch:
             for size in SIZES:
                 _play(opened(engine, size, places, module_databases, patch))
-        user = f"{settings_for(module_databases).source.user}[%"
-        said = "SELECT thread_id, CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE user_host LIKE %s AND command_type IN ('Query', 'Execute')"
+        user = settings_for(module_databases).source.user
         slow = "SELECT rows_examined, CONVERT(sql_text USING utf8mb4) FROM mysql.slow_log WHERE user_host LIKE %s"
         found[engine] = Logs(
-            [(thread, _plain(text)) for thread, text in ask(places.source, said, user)],
-            [(rows, _plain(text)) for rows, text in ask(places.source, slow, user)],
+            [(thread, _plain(text)) for thread, text in asked(places.source, user, "Query", "Execute")],
+            [(rows, _plain(text)) for rows, text in ask(places.source, slow, f"{user}[%")],
         )
     return found
 
@@ -88,7 +69,7 @@ def _play(practice: Practice) -> None:
         practice.fill(practice.create(PROCEDURES, "procedurelog"), A_PROCEDURE, ROWS),
         practice.fill(practice.create(COMPOSITE, "patientnote"), "seq DIV 5, seq, 'n'", ROWS),
     ]
-    with _logged(practice.places.source):
+    with logged(practice.places.source):
         practice.bring(*tables)
         for table, key in zip(tables, ("ProcNum", "Ordinal"), strict=True):
             practice.write(

@@ -5,7 +5,7 @@ import re
 import oracle
 import pytest
 from oracle import ask, my
-from runs import run
+from runs import run, settle
 from samples import family, made
 
 from tasks.survey import look
@@ -237,6 +237,20 @@ def test_a_changed_definition_follows(change, brought):
     run(brought.settings, table)
     brought.assert_exact(table)
     assert oracle.counter(brought.places.replica, table) == oracle.counter(brought.places.source, table)
+
+
+def test_a_changed_definition_follows_that_leaves_the_tables_times_as_they_were(brought):
+    changes = {"told": "COMMENT = 'new'", "given": "ALTER A SET DEFAULT 7", "explained": "MODIFY A int COMMENT 'new'"}
+    for table in changes:
+        brought.make(table, "Id int AUTO_INCREMENT PRIMARY KEY, A int", "1, 1", "2, NULL")
+    settle(brought.places.source)
+    run(brought.settings, *changes)
+    assert not look(brought.settings, list(changes)).work
+    for table, change in changes.items():
+        ask(brought.places.source, f"ALTER TABLE {my(table)} {change}")
+    run(brought.settings, *changes)
+    for table in changes:
+        brought.assert_exact(table)
 
 
 def test_a_counter_that_a_truncation_set_back_follows(brought):

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS etl_extract_status (
     source_auto_increment BIGINT UNSIGNED NULL,
     source_rows BIGINT NULL,
     read_from DATETIME(6) NULL COMMENT 'the clock of the source when the read began',
+    structure CHAR(32) NULL COMMENT 'digest of the source table''s definition and of what this server made of it',
     clean BOOLEAN NOT NULL COMMENT 'nobody wrote while it was read',
     rows_total BIGINT NOT NULL,
     rows_inserted BIGINT NOT NULL,

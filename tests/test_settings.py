@@ -1,0 +1,111 @@
+"""Settings that nobody would read, and files of settings that cannot be read, end in one sentence that has the mend."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import settings_for
+from hypothesis import given
+from hypothesis import strategies as st
+from practice import Practice
+from runs import limited, prepare
+
+from tasks.survey import look
+from transfer import env_file, settings
+from transfer.errors import SettingsError
+from transfer.settings import KNOWN, ROOT, Limits
+
+SLIPS = ("drop", "double", "swap")
+
+
+def slip(name: str, kind: str, place: int) -> str:
+    """A name as fingers get it wrong at one place."""
+    before, here, after = name[:place], name[place], name[place + 1 :]
+    match kind:
+        case "drop":
+            return before + after
+        case "double":
+            return before + here + here + after
+    return before + after[:1] + here + after[1:]
+
+
+@given(st.sampled_from(sorted(KNOWN)), st.sampled_from(SLIPS), st.data())
+def test_every_slip_in_a_settings_name_is_refused_with_the_right_one(name, kind, data):
+    written = slip(name, kind, data.draw(st.integers(0, len(name) - 1)))
+    if written in KNOWN:
+        return
+    with pytest.raises(SettingsError, match="is no setting: did you mean"):
+        env_file.check_names([written], KNOWN)
+
+
+def test_the_environment_of_this_machine_and_names_of_others_are_left_alone():
+    env_file.check_names(
+        {*os.environ, "ELT_HOME", "MYSQL_HOST", "PGHOST", "POSTGRES_USER", "DBT_TARGET"} - KNOWN, KNOWN
+    )
+
+
+@pytest.mark.parametrize("name", ["ELT_WORKRES", "SOURCE_MYSQL_PASSWRD", "ANALYTICS_POSTGRES_SHEMA", "elt_exlude"])
+def test_a_misspelt_variable_is_refused_before_anything_is_begun(name):
+    ended = subprocess.run(
+        [sys.executable, "flows/elt.py", "--plan"],
+        cwd=ROOT,
+        env=os.environ | {name: "planted"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"{name} is no setting: did you mean ")
+    assert len(ended.stderr.splitlines()) == 1
+    assert "planted" not in ended.stderr
+
+
+FILES = {
+    b"ELT_WORKERS=4\nplanted secret\n": "line 2 is no NAME=value",
+    b"SOURCE_MYSQL_PASSWORD='planted\n": "line 1 is no NAME=value",
+    "ELT_WORKERS=4\n".encode("utf-16"): "is no UTF-8 text",
+    b"ELT_WORKERS=\xe4planted\n": "is no UTF-8 text",
+    b"ELT_WORKRES=4\n": "ELT_WORKRES is no setting: did you mean ELT_WORKERS",
+}
+
+
+@pytest.mark.parametrize("content", FILES, ids=list(FILES.values()))
+def test_a_file_of_settings_that_cannot_be_read_is_named_with_the_line(content, tmp_path, monkeypatch):
+    file = tmp_path / ".env"
+    file.write_bytes(content)
+    monkeypatch.setattr(settings, "ENV_FILE", file)
+    with pytest.raises(SettingsError, match=FILES[content]) as refused:
+        settings.settings()
+    assert "planted" not in str(refused.value)
+
+
+def test_a_file_of_settings_that_may_not_be_read_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"cannot be read \(Is a directory\)"):
+        env_file.names(tmp_path)
+
+
+def test_a_file_that_begins_with_the_mark_of_its_encoding_is_read(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("ELT_WORKERS=3\n", encoding="utf-8-sig")
+    assert env_file.names(file) == ["ELT_WORKERS"]
+    assert Limits(_env_file=file).workers == 3
+
+
+def test_a_folder_of_own_sql_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("ELT_STANDARDIZE_DIR", str(tmp_path / "nope"))
+    with pytest.raises(SettingsError, match=r"^ELT_STANDARDIZE_DIR is unusable: there is no such folder"):
+        Limits.read()
+
+
+def test_a_pattern_that_fits_no_table_is_named(places, module_databases):
+    practice = Practice(places, settings_for(module_databases), "MyISAM")
+    table = practice.procedures(3)
+    chosen = limited(
+        practice.settings,
+        exclude=("nosuch_bak*", table[:-1] + "?"),
+        methods=(("feee", "reload"), ("procedure*", "compare")),
+    )
+    prepare(chosen)
+    named = {each.table for each in look(chosen).excluded if each.reason == "it fits no table"}
+    assert named == {"ELT_EXCLUDE=nosuch_bak*", "ELT_METHODS=feee"}
