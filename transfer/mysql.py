@@ -208,12 +208,19 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float |
     try:
         for statement in session(server, limits, writes=writes):
             run(connection, server.place, "preparing the session", statement)
-        ((*proven,),) = rows(connection, server.place, "proving the session", mysql_proof("%s"), (TEXT,))
-        _refuse(server, differing(proven, server.db))
+        _refuse(server, _differing(server, connection))
     except BaseException:  # an interrupt too: nobody else has this connection to close it
         close(connection)
         raise
     return connection
+
+
+def _differing(server: MySQLServer, connection: Connection) -> str:
+    try:
+        ((*found,),) = rows(connection, server.place, "proving the session", mysql_proof("%s"), (TEXT,))
+    except UnicodeDecodeError:
+        return MEANT["received"]
+    return differing(found, server.db)
 
 
 def _refuse(server: MySQLServer, differs: str) -> None:

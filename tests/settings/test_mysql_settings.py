@@ -12,8 +12,8 @@ from hostile import Path, asked
 from oracle import ask
 
 from deployments.server import Server
-from transfer import preflight
-from transfer.errors import PreflightError
+from transfer import mysql, preflight
+from transfer.errors import ChannelFault, PreflightError
 from transfer.sessions import MYSQL, WRITING
 
 # What a stranger sets for all sessions: by SET GLOBAL, or, where a variable has no value for all, in init_connect.
@@ -192,6 +192,35 @@ def test_values_arrive_under_any_setting_or_it_is_named(setting, path):
         else:
             path.exact()
     hostile.renew()
+
+
+# What somebody between us and the server may make of our session, and what is said of it.
+ALTERED = {
+    "SET NAMES latin1": "texts ",
+    "SET character_set_results = latin1": "texts come from it as others than it holds",
+    "SET character_set_connection = cp1251": "texts reach it as others than were sent",
+    "SET time_zone = '+01:00'": "its sessions are in another time zone than UTC",
+    "SET timestamp = 86400": "its sessions' clock is not the server's",
+    "SET autocommit = 0": "its sessions are in a transaction from the start",
+    "SET sql_select_limit = 10": "its sessions cut long results",
+    "USE information_schema": "its sessions are in another database than was asked for",
+}
+
+
+@pytest.mark.parametrize("statement", ALTERED)
+def test_both_drivers_prove_their_sessions(statement, path, monkeypatch):
+    ours = mysql.session
+    monkeypatch.setattr(mysql, "session", lambda *args, **how: (*ours(*args, **how), statement))
+    hostile.renew()
+    source, limits = path.settings.source, path.settings.limits
+    for attempt in (
+        lambda: mysql.connect(source, limits).__enter__(),
+        lambda: mysql.read(source, limits, "asking", "SELECT 1"),
+    ):
+        with pytest.raises(ChannelFault) as fault:
+            attempt()
+        assert ALTERED[statement] in str(fault.value)
+        assert f"127.0.0.1:{source.port}" in str(fault.value)
 
 
 def test_every_variable_that_is_set_is_one_that_a_stranger_sets_here():

@@ -18,7 +18,7 @@ from oracle import ask
 
 from tasks import build_models
 from transfer import postgres, preflight
-from transfer.errors import PreflightError
+from transfer.errors import PreflightError, TableError
 from transfer.sessions import LIBPQ, POSTGRES, POSTGRES_REQUIRED
 
 # What a stranger sets for the pipeline's role, or for the database.
@@ -259,6 +259,22 @@ def test_a_session_that_is_altered_on_its_way_is_refused(option, said, path, mon
     monkeypatch.setattr(postgres, "startup", lambda own: f"{ours(own)} {option}")
     with pytest.raises(PreflightError, match=said):
         preflight.check(path.settings)
+
+
+def test_verification_looks_past_the_driver(path, monkeypatch):
+    """Texts that were loaded and are read back through the same wrong encoding come back as they went, and are found all the same."""
+    tables = path.tables()
+    address = postgres.address
+    monkeypatch.setattr(postgres, "address", lambda warehouse: address(warehouse).replace("UTF8", "LATIN1"))
+    monkeypatch.setattr(postgres, "_prove", lambda *_: None)
+    hostile.renew()
+    hostile.run(path.settings, *tables)
+    with pytest.raises(
+        TableError, match=f"{tables[0]} does not come into raw as it is in the replica: .* changed in raw, column Kind"
+    ):
+        hostile.run(path.settings, tables[0], verify=True)
+    hostile.renew()
+    ask(path.places.source, f"DROP TABLE {', '.join(tables)}")
 
 
 def test_what_libpq_is_given_wins(path):

@@ -163,6 +163,7 @@ def deaf(request: pytest.FixtureRequest) -> Iterator[Path]:
         "--loose-skip-character-set-client-handshake",
         f"--character-set-server={charset}",
         f"--collation-server={request.param}",
+        "--loose-secure-timestamp=YES",  # nor at its word about the time
     )
     with servers("deaf", source=options, replica=options) as path:
         yield path
