@@ -178,6 +178,8 @@ def _column(
     *,
     quotes: bool,
 ) -> tuple[Any, ...]:
+    if kind == "json":  # which MariaDB has as a text
+        kind, collation = "longtext", "utf8mb4_bin"
     if quotes and default is not None:
         default = _unquoted(default)
     if default and re.fullmatch("0x[0-9A-F]+", default):  # as newer MySQLs write a binary one
