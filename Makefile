@@ -1,6 +1,6 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test properties histories bench matrix types dbt metrics docs report deploy lint stop clean
+.PHONY: help install demo test properties histories strangers bench matrix types dbt metrics docs report deploy lint stop clean
 
 # For Prefect's own commands; the project's programs see to it themselves.
 export DO_NOT_TRACK := 1
@@ -33,6 +33,9 @@ properties: install ## send random tables the whole way for half an hour: make p
 
 histories: install ## play random histories of tables, kills and tampering included, and count them: make histories NUMBER=60
 	@ELT_TEST_HISTORIES=$(or $(NUMBER),300) $(BIN)/python -m pytest tests/test_histories.py tests/test_kills.py
+
+strangers: install ## play random histories, each between other servers under other settings: make strangers NUMBER=20
+	@ELT_TEST_STRANGERS=$(or $(NUMBER),100) $(BIN)/python -m pytest tests/settings/test_strangers.py
 
 bench: install ## measure what changes, the proof and large tables cost, and how long writers wait (an hour)
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/throughput.py

@@ -55,13 +55,7 @@ def left(before: Belongings, seconds: float | None = None) -> list[str]:
 def close_idle() -> None:
     """Close what the pipeline keeps for its next statement; it goes with the databases that it was opened for."""
     mysql.close_connections()
-    for (address, process), idle in list(postgres._IDLE.items()):
-        if process == os.getpid() and idle:
-            while idle:
-                postgres._close(idle.pop())
-            postgres._close(postgres._first(address, process))
-    postgres._IDLE.clear()
-    postgres._first.cache_clear()
+    postgres.close_connections()
 
 
 def _more(before: Belongings, now: Belongings) -> list[str]:
@@ -128,7 +122,7 @@ def _sockets() -> dict[str, int]:
 def _kept_connections() -> int:
     """Each has one socket; PostgreSQL's handles have one of their own."""
     idle = sum(map(len, list(mysql._IDLE.values()))) + sum(map(len, list(postgres._IDLE.values())))
-    return idle + postgres._first.cache_info().currsize
+    return idle + len(postgres._FIRST)
 
 
 def _peer(descriptor: int) -> str:

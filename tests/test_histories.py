@@ -20,7 +20,7 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -517,42 +517,47 @@ class History(RuleBasedStateMachine):
             ask(self.places.warehouse, "DELETE FROM etl_transform_status WHERE table_name = %s", made.name)
 
 
+@contextmanager
+def staged(
+    servers: Servers, source: str, places: Places, settings: Settings, backups: Path, played: Played
+) -> Iterator[Stage]:
+    """A stage on these servers, with ranges of keys so short that a few rows fill several."""
+    children = multiprocessing.get_context("forkserver")
+    children.set_forkserver_preload(["tasks.survey", "tasks.sync_table", "killing"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(buckets, "ROWS", BUCKET_ROWS)
+        yield Stage(places, settings, _folder_of_tables(servers, source), backups, children, played)
+
+
+def play(stage: Stage, number: int, steps: int = STEPS, *, repeated: bool = FEW) -> None:
+    """Play so many histories, the same ones each time if they are to be repeated."""
+    run_state_machine_as_test(
+        lambda: History(stage),
+        settings=hypothesis(
+            max_examples=number,
+            stateful_step_count=steps,
+            deadline=None,
+            derandomize=repeated,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
 def test_any_history_ends_with_all_places_equal(
     servers: Servers,
     module_databases: Databases,
     places: Places,
     settings: Settings,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(buckets, "ROWS", BUCKET_ROWS)
-    children = multiprocessing.get_context("forkserver")
-    children.set_forkserver_preload(["tasks.survey", "tasks.sync_table", "killing"])
     played = Played()
-    folder = _folder_of_tables(servers, module_databases.source.name)
-    stage = Stage(places, settings, folder, tmp_path, children, played)
-
-    def history() -> History:
-        return History(stage)
-
-    def play(number: int) -> None:
-        run_state_machine_as_test(
-            history,
-            settings=hypothesis(
-                max_examples=number,
-                stateful_step_count=STEPS,
-                deadline=None,
-                derandomize=FEW,
-                print_blob=True,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-
     try:
-        play(HISTORIES)
-        while not FEW and played.histories < HISTORIES:  # some were shorter
-            play(HISTORIES - played.histories)
+        with staged(servers, module_databases.source.name, places, settings, tmp_path, played) as stage:
+            play(stage, HISTORIES)
+            while not FEW and played.histories < HISTORIES:  # some were shorter
+                play(stage, HISTORIES - played.histories)
     finally:
         if not FEW:
             with capsys.disabled():

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
 from threading import Lock
 from typing import Any, TypeAlias
 from urllib.parse import quote as percent
@@ -151,12 +150,8 @@ class Connection:
 
 
 _FIRST_LOCK = Lock()
+_FIRST: dict[tuple[str, int], Any] = {}
 _IDLE: dict[tuple[str, int], list[Any]] = defaultdict(list)
-
-
-@cache
-def _first(address: str, _process: int) -> Any:
-    return adbc.connect(address, autocommit=True)
 
 
 def _open(warehouse: Warehouse) -> Any:
@@ -166,7 +161,10 @@ def _open(warehouse: Warehouse) -> Any:
     """
     with _FIRST_LOCK:
         forget_libpqs_variables()
-        return _first(address(warehouse), os.getpid()).adbc_clone()
+        key = address(warehouse), os.getpid()
+        if key not in _FIRST:
+            _FIRST[key] = adbc.connect(key[0], autocommit=True)
+        return _FIRST[key].adbc_clone()
 
 
 def forget_libpqs_variables() -> None:
@@ -233,6 +231,15 @@ def refuse(where: str, differs: str) -> None:
 def _close(raw: Any) -> None:
     with _FIRST_LOCK, suppress(adbc.Error):  # a connection that the server has closed cannot be rolled back nor closed
         raw.close()
+
+
+def close_connections() -> None:
+    """Close this process's connections that are idle, and its database handles."""
+    for (_, process), idle in list(_IDLE.items()):
+        while idle and process == os.getpid():
+            _close(idle.pop())
+    for key in [key for key in _FIRST if key[1] == os.getpid()]:
+        _close(_FIRST.pop(key))
 
 
 def _cancel(raw: Any) -> None:

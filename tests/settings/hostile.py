@@ -99,10 +99,7 @@ def renew() -> None:
     mysql.close_connections()
     for reader in mysql._IDLE_READERS:
         reader.proven.clear()
-    with postgres._FIRST_LOCK:
-        for idle in postgres._IDLE.values():
-            while idle:
-                idle.pop().close()
+    postgres.close_connections()
 
 
 @contextmanager

@@ -150,7 +150,7 @@ def both(path: Path, setting: str) -> Iterator[None]:
     try:
         for server, place in ((path.servers.source, path.places.source), (path.servers.replica, path.places.replica)):
             try:
-                undo.append((place, *_set(server, place, setting)))
+                undo.append((place, *set_for_all(server, place, setting)))
             except pymysql.MySQLError as error:
                 if error.args[0] not in LACKING:
                     raise
@@ -158,14 +158,19 @@ def both(path: Path, setting: str) -> Iterator[None]:
             pytest.skip(f"neither server can have {setting}")
         yield
     finally:
-        for place, name, earlier in undo:
-            try:
-                ask(place, f"SET GLOBAL {name} = %s", earlier)
-            except pymysql.MySQLError:
-                ask(place, f"SET GLOBAL {name} = DEFAULT")
+        for each in undo:
+            put_back(*each)
 
 
-def _set(server: Server, place: Any, setting: str) -> tuple[str, Any]:
+def put_back(place: Any, name: str, earlier: Any) -> None:
+    """Give a variable the value for all sessions that it had before."""
+    try:
+        ask(place, f"SET GLOBAL {name} = %s", earlier)
+    except pymysql.MySQLError:
+        ask(place, f"SET GLOBAL {name} = DEFAULT")
+
+
+def set_for_all(server: Server, place: Any, setting: str) -> tuple[str, Any]:
     """Set a variable for all sessions; return the name of what was set, and its earlier value."""
     name = setting.partition(" = ")[0]
     if not ask(place, f"SHOW GLOBAL VARIABLES LIKE '{name}'"):
