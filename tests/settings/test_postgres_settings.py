@@ -216,7 +216,10 @@ def small_dbt(tmp_path: File, monkeypatch: pytest.MonkeyPatch, path: Path) -> It
     monkeypatch.setattr(build_models, "PROJECT", home)
     monkeypatch.setattr(build_models, "TARGET", tmp_path / "target")
     source = path.places.source
-    ask(source, "CREATE TABLE patient (PatNum bigint PRIMARY KEY, LName varchar(99)) DEFAULT CHARSET=utf8mb4")
+    ask(
+        source,
+        "CREATE TABLE patient (PatNum bigint PRIMARY KEY, LName varchar(99)) DEFAULT CHARSET=utf8mb4 COLLATE utf8mb4_general_ci",
+    )
     ask(source, "INSERT INTO patient VALUES (1, 'Ångström 😀')")
     yield
     ask(source, "DROP TABLE patient")
