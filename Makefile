@@ -43,7 +43,7 @@ bench: install ## measure what changes, the proof and large tables cost, and how
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/proof.py
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/memory.py
 
-matrix: install ## run it on MySQL 9.7 and MariaDB 11.8 too, fetched as root: make matrix ARGS='tests/test_path.py'
+matrix: install ## run it on servers of other versions, too (hours): make matrix ARGS='--pair mysql-5.6:mariadb-10.5 -x'
 	@$(BIN)/python -m deployments.matrix $(ARGS)
 
 dbt: install ## run dbt by hand with the settings of .env: make dbt ARGS='build -s dim_patients'

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import random
 import secrets
 import socket
 from collections.abc import Collection, Iterator
@@ -112,7 +111,7 @@ def _port(home: Path, port: int | None, taken: set[int]) -> int:
 
 def free_port(taken: Collection[int] = ()) -> int:
     # Below the range from which systems take the ports of outgoing connections.
-    while (port := random.randint(20000, 32000)) in taken or not is_free(port):
+    while (port := 20000 + secrets.randbelow(12000)) in taken or not is_free(port):
         pass
     return port
 

@@ -18,9 +18,11 @@ from deployments.processes import ServerError
 
 IN_PARALLEL = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 
-# What of the suite depends on which servers meet; all of it is run where the source is one of the versions that practices have.
+# What of the suite depends on which servers meet, and what on the warehouse's; all of it is run where the source is one of
+# the versions that practices have and the replica the one that most machines have.
 PAIRED = ("tests/types", "tests/cases", "tests/pairs")
-WHOLE = ("mysql-5.6", "mariadb-10.5")
+MODELLED = tuple(f"tests/test_{name}.py" for name in ("path", "models", "dbt_project", "reconciliation"))
+WHOLE = [("mysql-5.6", "mariadb-10.11"), ("mariadb-10.5", "mariadb-10.11")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,9 @@ class Combination:
 
     @property
     def tests(self) -> Sequence[str]:
-        return () if self.source in WHOLE and self.replica not in WHOLE else PAIRED
+        if self.postgres:
+            return MODELLED
+        return () if (self.source, self.replica) in WHOLE else PAIRED
 
     def __str__(self) -> str:
         return ":".join(filter(None, (self.source, self.replica, self.postgres)))
@@ -105,7 +109,8 @@ def test(combination: Combination, of_pytest: Sequence[str]) -> tuple[int, str]:
             check=False,
         ).returncode
     finally:
-        for folder in LOCAL.glob(f"test-{'-'.join(chosen.values())}*"):
+        own = f"test-{'-'.join(chosen.values())}"
+        for folder in (*LOCAL.glob(own), *LOCAL.glob(f"{own}-gw*")):
             servers.stop(folder)
     return status, f"{_counts(report)} in {time.monotonic() - started:.0f} s"
 

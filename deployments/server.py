@@ -105,7 +105,7 @@ class MariaDB(Server):
                 autocommit=True,
                 # MySQL's information_schema tells of tables what it found up to a day ago.
                 init_command="SET autocommit = 1 /*!80000 , information_schema_stats_expiry = 0 */",
-                connect_timeout=5,
+                connect_timeout=30,  # on a machine that is busy; one that is down refuses at once
                 ssl_disabled=self.on_this_machine,  # to read the machine's certificates takes longer than all else
             )
         except pymysql.err.OperationalError as error:
@@ -118,6 +118,13 @@ class MariaDB(Server):
         with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
             cursor.execute("select version()")
             return "MariaDB" if "MariaDB" in str(cursor.fetchone()) else "MySQL"
+
+    @property
+    def version(self) -> str:
+        """As in 10.11.18."""
+        with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute("select version()")
+            return str(cursor.fetchone()[0]).partition("-")[0]
 
     def create_database(self, database: Database) -> None:
         self.execute(f"create database if not exists `{database.name}`")
@@ -144,7 +151,7 @@ class PostgreSQL(Server):
                 user=self.user,
                 password=self.password,
                 dbname=database or "postgres",
-                connect_timeout=5,
+                connect_timeout=30,  # on a machine that is busy; one that is down refuses at once
             )
         except psycopg2.OperationalError as error:
             raise ConnectionError(str(error)) from error

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from prefect import task
 
+from tasks import files
 from tasks.caching import proven_key
 from transfer import positions, postgres
 from transfer.errors import DatabaseFault, EltError
@@ -146,7 +147,7 @@ def sources() -> frozenset[str]:
     declared: set[str] = set()
     for path in (PROJECT / "models").rglob("*.yml"):
         try:
-            for group in (yaml.safe_load(path.read_bytes()) or {}).get("sources", []):
+            for group in files.described(path).get("sources", []):
                 declared |= {str(table["name"]) for table in group.get("tables", [])}
         except (yaml.YAMLError, OSError, AttributeError, KeyError, TypeError):
             raise BuildFailed(ModelsResult("", failed=(f"{path.relative_to(ROOT)}, which cannot be read",))) from None
@@ -284,12 +285,17 @@ def _prove(warehouse: Warehouse) -> None:
     """
     import psycopg2
 
-    login = {"user": warehouse.user, "password": warehouse.password.get_secret_value(), "dbname": warehouse.db}
+    login: dict[str, Any] = {
+        "host": warehouse.host,
+        "port": warehouse.port,
+        "connect_timeout": warehouse.connect_seconds,
+    }
+    login |= {"user": warehouse.user, "password": warehouse.password.get_secret_value(), "dbname": warehouse.db}
     tls = {"sslmode": "verify-full", "sslrootcert": warehouse.tls_ca or "system"} if warehouse.verified_tls else {}
     query = postgres_proof(DBTS_OWN, ("%s::text", "%s", "%s::timestamp"))
     try:
         with (
-            closing(psycopg2.connect(host=warehouse.host, port=warehouse.port, **login, **(tls or OFF))) as connection,
+            closing(psycopg2.connect(**login, **(tls or OFF))) as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute(f"SELECT pg_backend_pid(), proof.* FROM ({query}) AS proof", (TEXT, DOUBLE, MOMENT))

@@ -118,7 +118,7 @@ def _place(report: str) -> str:
 
 def _models(path: Path) -> list[dict[str, Any]]:
     try:
-        return list((yaml.safe_load(path.read_bytes()) or {}).get("models", []))
+        return list(files.described(path).get("models", []))
     except (yaml.YAMLError, OSError):
         raise CatalogueError(f"{path.name} cannot be read.") from None
 

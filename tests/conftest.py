@@ -1,5 +1,6 @@
 """Real servers for the tests, and fresh databases on them."""
 
+import gc
 import os
 import secrets
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from abilities import lack
+from leftovers import close_idle, nothing_left
 from oracle import Places, connected
 
 from deployments import editions
@@ -18,33 +21,40 @@ from transfer.settings import Limits, Replica, Settings, Source, Warehouse
 
 pytest_plugins = ["practice"]
 
+# To look for garbage as often as Python does takes a tenth of the time in which Prefect and dbt make their many objects.
+gc.set_threshold(20_000, 20, 20)
+
 # The editions of the servers in a run of `make matrix`, which has servers of its own.
 EDITIONS = [os.environ.get(variable, "") for variable in editions.VARIABLES.values()]
-# Whether the source is a MySQL; the replica, for now, is of the same product.
-KIND = EDITIONS[0].partition("-")[0]
 # Each of the processes that share the tests has servers of its own.
 TEST_SERVERS = LOCAL / "-".join(filter(None, ["test", *EDITIONS, os.environ.get("PYTEST_XDIST_WORKER")]))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "only_on(product, reason): a test of what only MariaDB or only MySQL has")
+    config.addinivalue_line("markers", "needs(place, ability): a test of what not every source or replica can do")
 
 
 # Files that take a minute or more: they are shared out first, lest one process is left with them at the end.
 LONGEST_FIRST = (
+    "test_compare",
     "test_command_line",
+    "test_interrupts",
     "test_flow",
     "test_dbt_project",
-    "test_kills",
-    "test_verification",
-    "test_deployments",
     "test_reconciliation",
-    "test_watermarks",
-    "test_clinic",
     "test_path",
-    "test_privacy",
-    "test_gone_tables",
+    "test_watermarks",
+    "test_kills",
     "test_practice_report",
+    "test_clinic",
+    "test_privacy",
+    "test_verification",
+    "test_trust",
+    "test_schema_changes",
+    "test_keys",
+    "test_overlap",
+    "test_deployments",
+    "test_gone_tables",
     "test_properties",
     "test_histories",
 )
@@ -68,9 +78,15 @@ class Client:
             return list(cursor.fetchall()) if cursor.description else []
 
 
+DIGITS = f"(SELECT 0 AS digit {' '.join(f'UNION ALL SELECT {digit}' for digit in range(1, 10))})"
+
+
 def numbers(last: int) -> str:
-    """What stands behind FROM for rows whose `seq` is 1 to `last`, on any server."""
-    return f"JSON_TABLE(CONCAT('[0', REPEAT(',0', {last - 1}), ']'), '$[*]' COLUMNS (seq FOR ORDINALITY)) AS numbers"
+    """What stands behind FROM for rows whose `seq` is 1 to `last`, in that order, on any server."""
+    places = range(len(str(last - 1)))
+    tables = ", ".join(f"{DIGITS} AS d{place}" for place in places)
+    number = " + ".join(f"d{place}.digit * {10**place}" for place in places)
+    return f"(SELECT 1 + {number} AS seq FROM {tables} ORDER BY seq LIMIT {last}) AS numbers"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,13 +108,23 @@ def servers(given_servers: Servers | None) -> Servers:
     return start(TEST_SERVERS)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _file_leaves_nothing() -> Iterator[None]:
+    yield from nothing_left()
+
+
 @pytest.fixture(autouse=True)
-def _on_its_product(request: pytest.FixtureRequest) -> None:
-    marker = request.node.get_closest_marker("only_on")
-    if marker:
-        product, reason = marker.args
-        if request.getfixturevalue("servers").source.product != product:
-            pytest.skip(f"{product} only: {reason}")
+def _leaves_nothing() -> Iterator[None]:
+    yield from nothing_left()
+
+
+@pytest.fixture(autouse=True)
+def _where_it_can_be_done(request: pytest.FixtureRequest) -> None:
+    for marker in request.node.iter_markers("needs"):
+        place, ability = marker.args
+        lacking = lack(request.getfixturevalue("servers"), place, ability)
+        if lacking:
+            pytest.skip(lacking)
 
 
 def _may_create_databases(found: Servers) -> bool:
@@ -116,6 +142,7 @@ def _fresh(servers: Servers) -> Iterator[Databases]:
     try:
         yield databases
     finally:
+        close_idle()
         servers.drop_databases(databases)
 
 

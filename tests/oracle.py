@@ -23,7 +23,7 @@ GEOMETRIES = "geometry point linestring polygon multipoint multilinestring multi
 EXACTLY = {
     "float": "{c} * 1e0",
     "double": "{c} * 1e0",  # one with a scale shows fewer digits than it has
-    "bit": "{c} + 0",
+    "bit": "CAST({c} AS UNSIGNED)",
     "date": "CAST({c} AS CHAR)",
     "datetime": "CAST({c} AS CHAR)",
     "timestamp": "CAST({c} AS CHAR)",
@@ -131,6 +131,79 @@ def structure(connection: Any, table: str) -> str:
     return re.sub(r" (ENGINE|AUTO_INCREMENT|PAGE_CHECKSUM)=\w+| CHARACTER SET \w+(?= COLLATE )", "", text)
 
 
+def alike(connections: Iterable[Any]) -> bool:
+    """Whether the servers are of one version, so that they describe a table in the same words."""
+    return len({ask(connection, "SELECT VERSION()")[0][0] for connection in connections}) == 1
+
+
+def structures(places: Places, table: str) -> tuple[Any, Any]:
+    """What the table is defined as at the source and in the replica, in words that both servers have."""
+    servers = (places.source, places.replica)
+    source, replica = (structure(each, table) if alike(servers) else described(each, table) for each in servers)
+    return source, replica
+
+
+def described(connection: Any, table: str) -> tuple[Any, ...]:
+    """A table's columns, keys, collation and remark, as servers of all versions tell them."""
+    columns = ask(
+        connection,
+        "SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, EXTRA, COLLATION_NAME, COLUMN_COMMENT"
+        " FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
+        table,
+    )
+    keys = ask(
+        connection,
+        "SELECT INDEX_NAME, SEQ_IN_INDEX, NON_UNIQUE, COLUMN_NAME, IF(INDEX_TYPE IN ('FULLTEXT', 'SPATIAL'), INDEX_TYPE, SUB_PART)"
+        " FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s ORDER BY 1, 2",
+        table,
+    )
+    ((collation, remark),) = ask(
+        connection,
+        "SELECT TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES"
+        " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s",
+        table,
+    )
+    quotes = "MariaDB" in ask(connection, "SELECT VERSION()")[0][0]  # a default's text, but no number
+    return [_column(*column, quotes=quotes) for column in columns], keys, newly(collation), remark
+
+
+def _column(
+    name: str,
+    kind: str,
+    nullable: str,
+    default: str | None,
+    extra: str,
+    collation: str | None,
+    remark: str,
+    *,
+    quotes: bool,
+) -> tuple[Any, ...]:
+    if kind == "json":  # which MariaDB has as a text
+        kind, collation = "longtext", "utf8mb4_bin"
+    if quotes and default is not None:
+        default = _unquoted(default)
+    if default and re.fullmatch("0x[0-9A-F]+", default):  # as newer MySQLs write a binary one
+        default = bytes.fromhex(default[2:]).decode("latin1")
+    # Newer servers show no width of an integer, except where zeroes fill it, and write CURRENT_TIMESTAMP in small letters.
+    width = r"(?<=int)\(\d+\)|(?<=year)\(4\)|\s*/\*.*?\*/" if "zerofill" not in kind else r"\s*/\*.*?\*/"
+    found = [re.sub(r"\(\)|default_generated", "", each).strip() for each in ((default or "").lower(), extra.lower())]
+    said = found[0] if found[0].startswith("current_timestamp") else default
+    return name, re.sub(width, "", kind), nullable, said, found[1], newly(collation), remark
+
+
+def _unquoted(default: str) -> str | None:
+    if default == "NULL":
+        return None
+    inner = re.fullmatch(r"'(.*)'", default, re.DOTALL)
+    escaped = {"''": "'", "\\\\": "\\", "\\0": "\0", "\\n": "\n"}
+    return re.sub(r"''|\\.", lambda found: escaped.get(found[0], found[0]), inner[1]) if inner else default
+
+
+def newly(collation: str | None) -> str | None:
+    """A collation by the name that newer servers have for it."""
+    return re.sub("^utf8_", "utf8mb3_", collation) if collation else collation
+
+
 def counter(connection: Any, table: str) -> str:
     """Where the AUTO_INCREMENT of a table stands, as its definition says."""
     found = re.search(r"\n\).* AUTO_INCREMENT=(\d+)", ask(connection, f"SHOW CREATE TABLE {my(table)}")[0][1])
@@ -203,21 +276,55 @@ def key(connection: Any, schema: str, table: str) -> list[str]:
     return [row[0] for row in found]
 
 
-def checksum(connection: Any, table: str) -> tuple[Any, ...]:
-    """The count of the rows and a sum of digests over the bytes of all columns, made by the server."""
-    values = []
-    for name, kind in mysql_columns(connection, table):
-        exact = {
-            "float": "{c} * 1e0",
-            "double": "{c} * 1e0",
-            "enum": "CONCAT({c} + 0, {c})",
-            "set": "CONCAT({c} + 0, {c})",
-        }.get(kind, "{c}")
-        values.append(f"COALESCE(SHA2(CAST({exact.format(c=my(name))} AS BINARY), 256), '-')")
-    digest = f"SHA2(CONCAT_WS(':', {', '.join(values)}), 256)"
-    total = f"SUM(CAST(CONV(LEFT({digest}, 15), 16, 10) AS DECIMAL(40)))"
+# The bytes that stand for a value in a digest, where the value itself is not: no server writes them otherwise than another.
+IN_BYTES = {
+    "enum": "CONCAT(CAST({c} AS UNSIGNED), ':', HEX({c}))",
+    "set": "CONCAT(CAST({c} AS UNSIGNED), ':', HEX({c}))",
+    "json": "CAST({c} AS CHAR)",
+}
+FLOATING = ("float", "double")
+
+
+def digests(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
+    """A table's rows: the server's digest of the bytes of all columns, and beside it each floating number.
+
+    These the client reads, as servers of different versions write them with different digits.
+    """
+    columns = mysql_columns(connection, table)
+    values = [
+        f"COALESCE(SHA2(CAST({IN_BYTES.get(kind, '{c}').format(c=my(name))} AS BINARY), 256), '-')"
+        for name, kind in columns
+        if kind not in FLOATING
+    ]
+    floats = "".join(f", {my(name)} * 1e0" for name, kind in columns if kind in FLOATING)
     ask(connection, "SET time_zone = '+00:00'")
-    return ask(connection, f"SELECT COUNT(*), {total} FROM {my(table)}")[0]
+    rows = ask(
+        connection, f"SELECT SHA2(CONCAT_WS(':', '', {', '.join(values or ['0'])}), 256){floats} FROM {my(table)}"
+    )
+    return Counter(tuple(plain(value) for value in row) for row in rows)
+
+
+def copied(places: Places, table: str) -> bool:
+    """Whether the replica has the source's rows, every byte of them."""
+    return held_by(places.replica, digests(places.source, table)) == digests(places.replica, table)
+
+
+MINUS_ZERO = ("minus", 0.0)  # as -0.0 equals 0.0
+
+
+def held_by(replica: Any, rows: Counter[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
+    """The source's rows as the replica's server can hold them: some know no −0."""
+    if not any(MINUS_ZERO in row for row in rows) or keeps_minus_zero(replica):
+        return rows
+    return Counter(tuple(0.0 if value == MINUS_ZERO else value for value in row) for row in rows.elements())
+
+
+def keeps_minus_zero(connection: Any) -> bool:
+    ask(connection, "CREATE TEMPORARY TABLE minus_zero (a double)")
+    ask(connection, "INSERT INTO minus_zero VALUES (-0e0)")
+    ((held,),) = ask(connection, "SELECT a * 1e0 FROM minus_zero")
+    ask(connection, "DROP TEMPORARY TABLE minus_zero")
+    return bool(plain(held) == MINUS_ZERO)
 
 
 def day(text: str | None) -> date | None:
@@ -253,7 +360,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, memoryview | bytearray):
         return bytes(value)
     if isinstance(value, float) and value == 0 and math.copysign(1, value) < 0:
-        return "-0.0"  # which equals 0.0
+        return MINUS_ZERO
     return value.replace("\x00", "") if isinstance(value, str) else value
 
 
@@ -286,18 +393,20 @@ def _standard(value: Any) -> Any:
     return None if isinstance(value, date) and value in EMPTY else value
 
 
-def lost(connection: Any, table: str) -> dict[str, dict[str, int]]:
-    """Count, per column, what PostgreSQL cannot hold: dates that no calendar has, and texts with U+0000."""
-    columns = mysql_columns(connection, table)
+def lost(places: Places, table: str) -> dict[str, dict[str, int]]:
+    """Count, per column, what cannot be held: dates that no calendar has, texts with U+0000, and −0 in some replicas."""
+    columns = mysql_columns(places.source, table)
     selected = ", ".join(EXACTLY.get(kind, "{c}").format(c=my(name)) for name, kind in columns)
     found: dict[str, Counter[str]] = {}
-    ask(connection, "SET time_zone = '+00:00'")
-    for row in ask(connection, f"SELECT {selected} FROM {my(table)}"):
+    ask(places.source, "SET time_zone = '+00:00'")
+    for row in ask(places.source, f"SELECT {selected} FROM {my(table)}"):
         for (name, kind), value in zip(columns, row, strict=True):
             if kind in ("date", "datetime", "timestamp") and value is not None and moment(value) is None:
                 found.setdefault(name, Counter())["impossible_dates"] += 1
             if isinstance(value, str) and "\x00" in value:
                 found.setdefault(name, Counter())["nul_characters"] += 1
+            if plain(value) == MINUS_ZERO and not keeps_minus_zero(places.replica):
+                found.setdefault(name, Counter())["negative_zeros"] += 1
     return {name: dict(kinds) for name, kinds in found.items()}
 
 
@@ -309,13 +418,14 @@ def counted(connection: Any, table: str) -> dict[str, dict[str, int]]:
 
 def inexact(places: Places, table: str) -> str:
     """Say what is not exact of a table in the replica and in `raw`, whatever it is called there; empty if all is."""
-    if checksum(places.source, table) != checksum(places.replica, table):
+    if not copied(places, table):
         return "the replica's rows differ from the source's"
     name, columns = raw_name(places.warehouse, table), raw_columns(places, table)
     wanted, has = held_in(places.source, table), raw_types(places.warehouse, name, columns)
     if wanted != has:
         return f"raw's types are {has}, not {wanted}"
-    rows, found = mysql_rows(places.source, table), postgres_rows(places.warehouse, "raw", name, columns)
+    rows = held_by(places.replica, mysql_rows(places.source, table))
+    found = postgres_rows(places.warehouse, "raw", name, columns)
     if rows != found:
         return f"raw lacks {list(rows - found)[:5]} and has {list(found - rows)[:5]} in their place"
     return ""
@@ -334,9 +444,9 @@ def unequal(places: Places, names: Iterable[str]) -> dict[str, str]:
 def _wrong(places: Places, table: str) -> str:
     if mysql_columns(places.source, table) != mysql_columns(places.replica, table):
         return "columns of the replica"
-    if checksum(places.source, table) != checksum(places.replica, table):
+    if not copied(places, table):
         return "rows of the replica"
-    rows = mysql_rows(places.source, table)
+    rows = held_by(places.replica, mysql_rows(places.source, table))
     names = [name for name, _ in mysql_columns(places.source, table)]
     for schema, wanted, columns in (("raw", rows, names), ("public", standard(rows), [snake(name) for name in names])):
         held = [name for name, _ in postgres_columns(places.warehouse, schema, table)]

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from flow_runs import Ended, copy_project, elt
+from prefect._internal.concurrency import threads
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+from runs import HANGING_SECONDS
 
 from deployments import prefect_server
 from deployments.databases import Databases
@@ -48,6 +50,18 @@ def prefect(prefect_api: str, prefect_home: Path) -> Iterator[SyncPrefectClient]
     }
     with temporary_settings(chosen), get_client(sync_client=True) as client:
         yield client
+        _end_prefects_threads()
+
+
+def _end_prefects_threads() -> None:
+    """Let Prefect send what it still has to tell the server, and end the threads that it keeps for its next run.
+
+    Each connection to the server for events draws from the global random generator every 20 seconds, for its pings.
+    """
+    for loop in (threads._global_loop, threads._run_sync_loop):
+        if loop and loop.thread.is_alive():
+            loop.shutdown()
+            loop.thread.join(30)
 
 
 @pytest.fixture
@@ -73,7 +87,7 @@ def command(
         "ELT_RETRY_SECONDS": "0.2",
     }
 
-    def run(*arguments: str, home: Path = project, timeout: float = 120, **changed: str | None) -> Ended:
+    def run(*arguments: str, home: Path = project, timeout: float = HANGING_SECONDS, **changed: str | None) -> Ended:
         return elt(home, variables | changed, *arguments, timeout=timeout)
 
     return run

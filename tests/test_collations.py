@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import private
 import pytest
-from conftest import KIND, Client, settings_for
+from conftest import Client, settings_for
 from runs import limited, run
 
 from deployments.databases import Databases
@@ -155,7 +155,7 @@ def test_a_mapped_table_arrives_and_is_left_alone_by_the_next_run(settings, repl
     assert replica.run(made) == [(collation, created)]
 
 
-@pytest.mark.skipif(KIND == "mysql", reason="MySQL lets this be chosen only when its data directory is made")
+@pytest.mark.needs("replica", "choice of the case of names at each start")
 def test_a_replica_that_changes_the_case_of_names_is_refused(databases: Databases, source: Client):
     with (
         private.home("case") as folder,

@@ -6,18 +6,20 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from conftest import KIND, settings_for
+from conftest import settings_for
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis
+from leftovers import close_idle
 from pydantic import SecretStr
-from runs import limited
+from relays import relay
+from runs import in_time, limited
 
 from deployments.databases import Databases
 from deployments.processes import PrivateProcess
 from deployments.servers import Servers
 from transfer import mysql, postgres, preflight
-from transfer.errors import PreflightError
-from transfer.settings import Settings
+from transfer.errors import DatabaseFault, PreflightError
+from transfer.settings import MySQLServer, Server, Settings
 
 HOSTILE = [
     "@:/#?%&+ ",
@@ -100,11 +102,12 @@ def test_every_driver_logs_in_with_any_password(password, servers, settings):
 
 def refused(servers: Servers, settings: Settings) -> dict[str, int]:
     """How many logins each server has refused so far; PostgreSQL tells only in its log, and of whom."""
-    counter = "Aborted_connects" if KIND == "mysql" else "Access_denied_errors"
+    counters = {"MySQL": "Aborted_connects", "MariaDB": "Access_denied_errors"}
     found = {}
     for name in ("source", "replica"):
-        with closing(getattr(servers, name).connect()) as connection, connection.cursor() as cursor:
-            cursor.execute(f"SHOW GLOBAL STATUS LIKE '{counter}'")
+        server = getattr(servers, name)
+        with closing(server.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SHOW GLOBAL STATUS LIKE '{counters[server.product]}'")
             found[name] = int(cursor.fetchone()[1])
     process = servers.postgres.process
     assert isinstance(process, PrivateProcess)
@@ -124,5 +127,25 @@ def test_wrong_passwords_are_found_in_two_seconds_by_one_login_each(servers: Ser
     assert [sentence.split(" or ")[0] for sentence in str(error.value).splitlines()] == [
         f"{prefix}USER" for prefix in PLACES.values()
     ]
-    assert seconds < 2
+    assert in_time(seconds, 2)
     assert refused(servers, settings) == {place: count + 1 for place, count in before.items()}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_server_behind_a_slow_line_is_waited_for_as_long_as_its_setting_says(place, settings):
+    server = getattr(settings, place)
+    with relay(server.port, latency=3) as (port, _):
+        slow = server.model_copy(update={"port": port})
+        opened(settings, slow)
+        with pytest.raises(DatabaseFault):
+            opened(settings, slow.model_copy(update={"connect_seconds": 2}))
+        close_idle()
+
+
+def opened(settings: Settings, server: Server) -> None:
+    """Open a connection of the pipeline's, and close it."""
+    if isinstance(server, MySQLServer):
+        with mysql.connect(server, settings.limits, kept=False):
+            return
+    with postgres.connect(server):
+        return

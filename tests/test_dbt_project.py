@@ -11,17 +11,16 @@ from typing import Any
 
 import psycopg2
 import pytest
-import yaml
 
 from deployments.databases import Database, Databases
-from tasks import catalogue
+from tasks import catalogue, files
 from transfer.settings import ROOT
 
 PROJECT = ROOT / "dbt"
 SOURCE_TABLES = [
     table
     for path in sorted(PROJECT.glob("models/staging/opendental/*sources.yml"))
-    for table in yaml.safe_load(path.read_text())["sources"][0]["tables"]
+    for table in files.described(path)["sources"][0]["tables"]
 ]
 NAMES = {
     "staging": r"stg_opendental__\w+s",

@@ -16,6 +16,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from runs import in_time
 
 from deployments.clinic.schema import create_statement, tables
 from deployments.databases import Databases
@@ -89,7 +90,7 @@ def worker(
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -166,8 +167,8 @@ def finished(prefect: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
 
 
 def wait_for(look: Callable[[], Any], worker: Path, within: timedelta = timedelta(seconds=90)) -> Any:
-    until = time.monotonic() + within.total_seconds()
+    began = time.monotonic()
     while not (found := look()):
-        assert time.monotonic() < until, worker.read_text()
+        assert in_time(time.monotonic() - began, within.total_seconds()), worker.read_text()
         time.sleep(0.3)
     return found

@@ -50,6 +50,49 @@ def test_places_do_not_know_each_other():
         assert not imported(ROOT / "transfer" / f"{place}.py") & others, place
 
 
+def drawn_from_the_module(text: str) -> set[str]:
+    """The functions of `random` that draw from the one generator that a whole process shares."""
+    nodes = list(ast.walk(ast.parse(text)))
+    imports = [alias for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    modules = {alias.asname or alias.name for alias in imports if alias.name == "random"}
+    taken = [
+        alias.name
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module == "random"
+        for alias in node.names
+    ]
+    used = [
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+    ]
+    return {*taken, *used} - {"Random", "SystemRandom"}
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("import random\nrandom.Random(5).random()", set()),
+        ("from random import Random as R, SystemRandom", set()),
+        ("def chance():\n    import random\n    return random.randint(1, 6)", {"randint"}),
+        ("import random as r\nr.seed(1)", {"seed"}),
+        ("from random import choice", {"choice"}),
+        ("from random import *", {"*"}),
+        ("random = some()\nrandom.shuffle()", set()),
+    ],
+)
+def test_what_draws_from_the_shared_generator_is_told(text, drawn):
+    assert drawn_from_the_module(text) == drawn
+
+
+def test_nothing_of_ours_draws_from_the_generator_that_the_whole_process_shares():
+    """Hypothesis warns of whatever does so while it draws, in another thread too."""
+    sources = [path for folder in OURS for path in (ROOT / folder).rglob("*.py")]
+    assert len(sources) > 100
+    drawn = {str(path.relative_to(ROOT)): drawn_from_the_module(path.read_text()) for path in sources}
+    assert {path: names for path, names in drawn.items() if names} == {}
+
+
 def variables() -> set[str]:
     groups = (Source, Replica, Warehouse, Limits)
     return {

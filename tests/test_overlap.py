@@ -13,7 +13,7 @@ import oracle
 import pytest
 from conftest import numbers, settings_for
 from oracle import Places, ask
-from runs import limited, plan, prepare, reading_processes, run, settle, wait_for
+from runs import HANGING_SECONDS, limited, plan, prepare, reading_processes, run, settle, wait_for
 
 from deployments.databases import Databases
 from tasks.sync_table import sync
@@ -78,7 +78,7 @@ def test_rows_come_into_raw_while_the_replica_builds_their_keys(places, settings
     with syncing(settings, table) as result:
         wait_for(lambda: overlapping(places))
         assert ask(places.warehouse, f"SELECT to_regclass('raw.{table}')") == [(None,)]
-        assert result.result(timeout=60).state == "synced"
+        assert result.result(timeout=HANGING_SECONDS).state == "synced"
     assert_converged(places, table)
     assert not plan(settings, table).has_work
 
@@ -88,7 +88,7 @@ def test_a_warehouse_connection_that_breaks_meanwhile_does_not_keep_the_replica_
         wait_for(lambda: overlapping(places))
         for (pid,) in copying(places):
             ask(places.warehouse, "SELECT pg_terminate_backend(%s)", pid)
-        hops = result.result(timeout=60).hops
+        hops = result.result(timeout=HANGING_SECONDS).hops
     assert [hop.name for hop in hops] == ["extract", "load", "standardize"]
     assert_converged(places, table)
 
@@ -99,7 +99,7 @@ def test_keys_that_cannot_be_built_leave_nothing_in_raw(places, settings, table)
         for (number,) in statements(places.replica, "ALTER TABLE%ADD KEY%"):
             ask(places.replica, f"KILL {number}")
         with pytest.raises(DatabaseFault, match="building the keys"):
-            result.result(timeout=60)
+            result.result(timeout=HANGING_SECONDS)
     assert oracle.mysql_columns(places.replica, table) == []
     assert ask(places.warehouse, f"SELECT to_regclass('raw.{table}')") == [(None,)]
     run(settings, table)
@@ -112,7 +112,7 @@ def test_rows_that_changed_in_the_replica_meanwhile_are_found_although_its_keys_
         wait_for(lambda: statements(places.replica, f"LOAD DATA%_elt_new_{table}%"))
         wait_for(lambda: ask(places.replica, tampering) or tampered(places, table))
         with pytest.raises(TableError, match="other values than were read"):
-            result.result(timeout=60)
+            result.result(timeout=HANGING_SECONDS)
     assert oracle.mysql_columns(places.replica, table) == []
     assert ask(places.warehouse, f"SELECT to_regclass('raw.{table}')") == [(None,)]
     run(settings, table)
@@ -134,13 +134,13 @@ def test_a_reader_that_dies_in_the_middle(places, settings, table, monkeypatch):
 
     monkeypatch.setattr(mysql, "encode", locking)
     with syncing(settings, table) as result:
-        locked.wait(60)
+        locked.wait(HANGING_SECONDS)
         # One that is killed between two pages is replaced, so it is while it waits for a page.
         wait_for(lambda: statements(places.source, f"SELECT%{table}%"))
         for reader in reading_processes():
             os.kill(reader, signal.SIGKILL)
         with pytest.raises(DatabaseFault, match="reading process ended"):
-            result.result(timeout=60)
+            result.result(timeout=HANGING_SECONDS)
         ask(places.source, "UNLOCK TABLES")
     assert oracle.mysql_columns(places.replica, table) == []
     run(settings, table)
@@ -169,7 +169,7 @@ def test_a_writer_whose_connection_breaks_in_the_middle(places, settings, table)
         for (number,) in statements(places.replica, f"LOAD DATA%_elt_new_{table}%"):
             ask(places.replica, f"KILL {number}")
         with pytest.raises(DatabaseFault):
-            result.result(timeout=60)
+            result.result(timeout=HANGING_SECONDS)
     assert oracle.mysql_columns(places.replica, table) == []
     run(settings, table)
     assert_converged(places, table)

@@ -19,13 +19,12 @@ from typing import Any
 
 import psycopg2
 import pytest
-import yaml
 from conftest import settings_for
 from headless import Page, browsing
 
 from deployments import browser
 from deployments.databases import Databases
-from tasks import catalogue, charts, page, practice_report
+from tasks import catalogue, charts, files, page, practice_report
 from tasks.figures import NO_COUNTERPART
 from tasks.subjects import SUBJECTS, everything
 from transfer.postgres import connect
@@ -102,7 +101,7 @@ def marts(module_databases: Databases) -> Iterator[Any]:
         described = {
             model["name"]: model["columns"]
             for file in catalogue.MARTS.rglob("*.yml")
-            for model in (yaml.safe_load(file.read_bytes()) or {}).get("models", [])
+            for model in files.described(file).get("models", [])
         }
         for mart in sorted(needed):
             columns = ", ".join(f"{each['name']} {each['data_type']}" for each in described[mart])

@@ -15,7 +15,7 @@ import pymysql
 import pytest
 from conftest import numbers, settings_for
 from oracle import Places, ask, connected
-from runs import limited, run
+from runs import HANGING_SECONDS, in_time, limited, run
 
 from deployments.databases import Databases
 from deployments.servers import Servers
@@ -155,9 +155,9 @@ def test_a_reader_who_holds_the_table_sees_his_version_and_others_wait_little(
             time.sleep(0.2)
         ask(reader.replica, "COMMIT")
         ask(reader.warehouse, "COMMIT")
-        running.result(timeout=30)
+        running.result(timeout=HANGING_SECONDS)
     assert polled.versions <= {_version(0), _version(1)}
-    assert polled.longest < 4
+    assert in_time(polled.longest, 4)
     assert oracle.unequal(places, [table]) == {}
 
 

@@ -14,7 +14,7 @@ import pymysql
 import pytest
 from conftest import numbers, settings_for
 from oracle import Places, ask
-from runs import limited, run, wait_for
+from runs import HANGING_SECONDS, limited, run, wait_for
 
 from deployments.databases import Databases
 from transfer.errors import TableError
@@ -252,7 +252,7 @@ def test_a_view_that_is_made_anew_while_the_change_waits_for_readers_is_put_back
         make(places, settings, f"DROP VIEW public.v{table}", newer)
         assert ask(reader, f"SELECT count(*) FROM public.v{table}") == [(20,)]
         ask(reader, "COMMIT")
-        running.result(timeout=30)
+        running.result(timeout=HANGING_SECONDS)
     assert ask(places.warehouse, f"SELECT max(code), max(fee) FROM public.v{table}") == [(20, Decimal(5))]
     assert oracle.unequal(places, [table]) == {}
 

@@ -331,6 +331,21 @@ def test_the_matrix_names_what_it_lacks_in_one_sentence(tmp_path, monkeypatch):
         editions.fetch("mariadb-10.5", tmp_path)
 
 
+def test_the_matrix_runs_all_tests_on_what_practices_have_and_the_models_on_each_warehouse():
+    assert len(matrix.ALL) == 25 + 3
+    whole = [str(each) for each in matrix.ALL if not each.tests]
+    assert whole == ["mysql-5.6:mariadb-10.11", "mariadb-10.5:mariadb-10.11"]
+    assert matrix.Combination.read("mysql-newest:mariadb-10.5").tests == matrix.PAIRED
+    assert matrix.Combination.read("mariadb-10.11:mariadb-10.11:postgres-15").tests == matrix.MODELLED
+    assert all((matrix.PROJECT / path).exists() for path in (*matrix.PAIRED, *matrix.MODELLED))
+
+
+@pytest.mark.parametrize("text", ["mysql-5.6", "mysql-5.6:mysql-4.1", "a:b:c:d"])
+def test_a_combination_that_cannot_be_is_refused_in_one_sentence(text):
+    with pytest.raises(ServerError, match="is no combination: say source:replica"):
+        matrix.Combination.read(text)
+
+
 def test_an_edition_that_does_not_exist_is_named_beside_those_that_do(tmp_path, monkeypatch):
     monkeypatch.setenv(editions.VARIABLES["source"], "mysql-4.1")
     with pytest.raises(ServerError, match=r"^There is no edition mysql-4\.1; there are mysql-5\.6, "):

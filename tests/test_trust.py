@@ -33,7 +33,7 @@ def filled(places: Places, options: str = "", columns: str = COLUMNS) -> str:
     return name
 
 
-ARIA = pytest.param("Aria", marks=pytest.mark.only_on("MariaDB", "MySQL has no Aria"))
+ARIA = pytest.param("Aria", marks=pytest.mark.needs("source", "Aria"))
 
 
 @pytest.mark.parametrize("engine", ["InnoDB", ARIA])
@@ -54,7 +54,7 @@ def test_a_limit_of_the_server_does_not_cut_a_table(places, settings):
     assert oracle.unequal(places, [name]) == {}
 
 
-@pytest.mark.only_on("MariaDB", "MySQL has no system versioning")
+@pytest.mark.needs("source", "history")
 def test_the_current_rows_of_a_system_versioned_table_arrive(places, settings):
     """ConnectorX prepares the SELECT before the session has its time zone, which reads as no rows."""
     name = filled(places, "WITH SYSTEM VERSIONING")
@@ -64,7 +64,7 @@ def test_the_current_rows_of_a_system_versioned_table_arrive(places, settings):
     assert oracle.unequal(places, [name]) == {}
 
 
-@pytest.mark.only_on("MariaDB", "MySQL has no end of a search")
+@pytest.mark.needs("source", "limit of examined rows")
 @pytest.mark.parametrize("engine", ["MyISAM", "InnoDB"])
 def test_texts_that_grow_make_no_page_long(engine, places, settings):
     """Old rows are often empty where new ones have text, and the number of a page's rows follows from the page before."""

@@ -36,7 +36,6 @@ from transfer.table import Column, Size, Table
 
 log = logging.getLogger("elt.connection")
 
-CONNECT_SECONDS = 2.5
 LOCK_SECONDS = 10
 WRITERS_WAIT_SECONDS = 2  # as a statement that waits for a table blocks its new readers
 LONGEST_WAIT_SECONDS = 86_400
@@ -77,7 +76,7 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False, kept: 
     If all went well it is `kept` for the next block; whoever locks something by name has to let it go.
     """
     idle = _IDLE[os.getpid(), address(server), session(server, limits), writes]
-    connection = (_living(idle) if kept else None) or _open(server, limits, writes=writes)
+    connection = (_living(server, idle) if kept else None) or _open(server, limits, writes=writes)
     try:
         with stoppable(lambda: _end(server, limits, connection)):
             yield connection
@@ -101,7 +100,7 @@ def _keep(idle: list[Connection], connection: Connection) -> None:
             close(next(each for each in list(_IDLE.values()) if each).pop(0))
 
 
-def _living(idle: list[Connection]) -> Connection | None:
+def _living(server: MySQLServer, idle: list[Connection]) -> Connection | None:
     """Return a connection that an earlier block left and that still answers, None if there is none."""
     while True:
         try:
@@ -109,7 +108,7 @@ def _living(idle: list[Connection]) -> Connection | None:
         except IndexError:
             return None
         try:
-            with _answering_soon(connection):
+            with _answering_soon(server, connection):
                 connection.ping(reconnect=False)
         except (pymysql.Error, OSError):
             close(connection)
@@ -118,10 +117,10 @@ def _living(idle: list[Connection]) -> Connection | None:
 
 
 @contextmanager
-def _answering_soon(connection: Connection) -> Iterator[None]:
+def _answering_soon(server: MySQLServer, connection: Connection) -> Iterator[None]:
     """Wait no longer for an answer than for a new connection."""
     usual = connection._read_timeout  # type: ignore[attr-defined]  # noqa: SLF001
-    connection._read_timeout = CONNECT_SECONDS  # type: ignore[attr-defined]  # noqa: SLF001
+    connection._read_timeout = server.connect_seconds  # type: ignore[attr-defined]  # noqa: SLF001
     yield
     connection._read_timeout = usual  # type: ignore[attr-defined]  # noqa: SLF001
 
@@ -136,7 +135,7 @@ def close(connection: Connection) -> None:
 @contextmanager
 def _apart(server: MySQLServer, limits: Limits) -> Iterator[Connection]:
     """Hold a connection that can be had while everything is being stopped."""
-    connection = _open(server, limits, writes=False)
+    connection = _open(server, limits, writes=False, seconds=min(KILL_SECONDS, server.connect_seconds))
     try:
         yield connection
     finally:
@@ -176,8 +175,11 @@ class _Refused:
 REFUSED_LOGINS = ("mysql_clear_password", "dialog", "mysql_old_password", "client_ed25519")
 
 
-def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:
-    started = time.monotonic()
+KILL_SECONDS = 2.5  # as Ctrl-C waits for it
+
+
+def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float | None = None) -> Connection:
+    started, within = time.monotonic(), seconds or server.connect_seconds
     try:
         with faults(server.place, f"connecting to {server.host}:{server.port}"):
             connection: Connection = pymysql.connect(
@@ -189,14 +191,14 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool) -> Connection:
                 charset="utf8mb4",
                 autocommit=True,
                 local_infile=writes,
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=CONNECT_SECONDS,  # connect_timeout does not cover the greeting
+                connect_timeout=within,
+                read_timeout=within,  # connect_timeout does not cover the greeting
                 ssl=ssl.create_default_context(cafile=server.tls_ca) if server.verified_tls else None,
                 ssl_disabled=not server.verified_tls,
                 auth_plugin_map=dict.fromkeys(REFUSED_LOGINS, _Refused),
             )
-            seconds = time_limit(server, limits)
-            connection._read_timeout = seconds and seconds + ANSWER_SECONDS  # type: ignore[attr-defined]  # noqa: SLF001
+            limit = time_limit(server, limits)
+            connection._read_timeout = limit and limit + ANSWER_SECONDS  # type: ignore[attr-defined]  # noqa: SLF001
     except DatabaseFault as error:
         log.error("%s %s@%s:%s refused: %s", server.place, server.user, server.host, server.port, error)
         raise

@@ -28,7 +28,6 @@ from transfer.table import Totals, digest
 
 log = logging.getLogger("elt.connection")
 
-CONNECT_SECONDS = 2
 BATCH_BYTES = 2**19  # ADBC writes a batch before it sends it: while it writes the next, the server takes this one in
 LOOK_SECONDS = 2
 OWN = {"lock_timeout": f"{LOOK_SECONDS}s"}
@@ -87,7 +86,7 @@ def address(warehouse: Warehouse) -> str:
     authority = f"sslrootcert={percent(warehouse.tls_ca or 'system', safe='')}&" if warehouse.verified_tls else ""
     return (
         f"postgresql://{login}@{percent(warehouse.host, safe='')}:{warehouse.port}/{percent(warehouse.db, safe='')}"
-        f"?sslmode={tls}&{authority}connect_timeout={CONNECT_SECONDS}&application_name=elt&client_encoding=UTF8"
+        f"?sslmode={tls}&{authority}connect_timeout={warehouse.connect_seconds}&application_name=elt&client_encoding=UTF8"
         f"&options={percent(startup(OWN))}"
     )
 

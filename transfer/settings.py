@@ -68,6 +68,7 @@ class Server(_Group):
     password: SecretStr
     tls: Literal["verify", "off"] | None = None
     tls_ca: str | None = None
+    connect_seconds: int = Field(default=15, ge=1)
 
     @property
     def verified_tls(self) -> bool:

@@ -5,25 +5,25 @@ select PatNum, Guarantor from patient order by PatNum
 select PrefName, ValueString from preference where PrefName in ('AgingProcLifo', 'PayPlansBillInAdvanceDays')
 
 -- name: procedures
-select PatNum, greatest(ProcDate, %(old)s), cast(sum(round(ProcFee * (UnitQty + BaseUnits) * 100)) as signed)
+select PatNum, greatest(ProcDate, cast(%(old)s as date)), cast(sum(round(ProcFee * (UnitQty + BaseUnits) * 100)) as signed)
 from procedurelog where ProcStatus = 2 group by 1, 2, ProcFee < 0
 
 -- name: claim procedures
-select line.PatNum, greatest(line.DateCP, %(old)s),
+select line.PatNum, greatest(line.DateCP, cast(%(old)s as date)),
     -cast(sum(round((if(line.PayPlanNum = 0, line.InsPayAmt, 0) + line.WriteOff) * 100)) as signed)
 from claimproc as line left join procedurelog on procedurelog.ProcNum = line.ProcNum
 where line.Status in (1, 4, 5, 7) and (line.ProcNum = 0 or procedurelog.ProcStatus = 2)
 group by 1, 2, if(line.PayPlanNum = 0, line.InsPayAmt, 0) + line.WriteOff < 0
 
 -- name: free adjustments
-select PatNum, greatest(AdjDate, %(old)s), cast(sum(round(AdjAmt * 100)) as signed)
+select PatNum, greatest(AdjDate, cast(%(old)s as date)), cast(sum(round(AdjAmt * 100)) as signed)
 from adjustment where ProcNum = 0 group by 1, 2, AdjAmt < 0
 
 -- name: attached adjustments
 select PatNum, AdjDate, cast(round(AdjAmt * 100) as signed), ProcNum, ProcDate from adjustment where ProcNum <> 0
 
 -- name: splits
-select PatNum, greatest(DatePay, %(old)s), -cast(sum(round(SplitAmt * 100)) as signed)
+select PatNum, greatest(DatePay, cast(%(old)s as date)), -cast(sum(round(SplitAmt * 100)) as signed)
 from paysplit
 where UnearnedType not in (select DefNum from definition where Category = 29 and ItemValue <> '')
 group by 1, 2, SplitAmt < 0

@@ -51,7 +51,7 @@ def connect(host: str, port: int, user: str, password: str, database: str) -> Co
         charset="utf8mb4",
         autocommit=True,
         local_infile=True,
-        connect_timeout=5,
+        connect_timeout=30,
     )
 
 

@@ -38,7 +38,6 @@ TABLES = {
     "persistent": made(
         "CREATE TABLE {t} (Id int PRIMARY KEY, a int, b int AS (a * 2) PERSISTENT INVISIBLE, c int AS (a) PERSISTENT)",
         "INSERT INTO {t} (Id, a) VALUES (1, 7), (2, NULL)",
-        only="MariaDB",
     ),
     "defaults": made(
         "CREATE TABLE {t} (Id int PRIMARY KEY, a int DEFAULT (1 + 2), b varchar(99) DEFAULT 'it''s \\\\ \"%s\"\\n', c char(36) DEFAULT"
