@@ -69,7 +69,8 @@ MYSQL: tuple[Setting, ...] = (
     Setting("sql_if_exists", "0", "a table that stands in the way would stay as it is, and nobody be told", "M!100502"),
     Setting("old_mode", "'UTF8_IS_UTF8MB3'", "the name utf8 in a definition would be another character set", "M!100601"),
     Setting("system_versioning_insert_history", "0", "row_start and row_end would be columns to fill", "M!101101"),
-    Setting("character_set_collations", "''", "a character set without a collation would get another one", "M!110200"),
+    # Empty: where EMPTY_STRING_IS_NULL is set, '' is NULL.
+    Setting("character_set_collations", "LEFT('-', 0)", "a character set without a collation would get another one", "M!110200"),
 )  # fmt: skip
 
 # In strict mode InnoDB refuses at once what it would refuse at the first row. sql_notes: of a generated column's rounding; that values

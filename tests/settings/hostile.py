@@ -18,15 +18,13 @@ from transfer import mysql, postgres, preflight
 from transfer.settings import Settings
 
 COLUMNS = (
-    "Id bigint unsigned NOT NULL AUTO_INCREMENT, Name varchar(99) CHARACTER SET utf8mb4 NOT NULL DEFAULT 'née',"
-    " Old varchar(20) CHARACTER SET latin1, Note mediumtext CHARACTER SET utf8mb4, Padded char(9) CHARACTER SET utf8mb4,"
+    "Id bigint unsigned NOT NULL AUTO_INCREMENT, Name varchar(99) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL DEFAULT 'née',"
+    " Old varchar(20) CHARACTER SET latin1, Note mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, Padded char(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci,"
     " Kind enum('é','b\\\\c','ß','1','') CHARACTER SET latin1 NOT NULL DEFAULT 'é', Flags set('é','x','ÿ') CHARACTER SET latin1,"
     " Fee double, Small float, Price decimal(20,6), Born date, Seen datetime(6), Lasted time(3), Made year, Bits bit(9), Raw varbinary(20),"
     " Stamp timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, PRIMARY KEY (Id), KEY Old (Old)"
 )
-KEYLESS = (
-    "Name varchar(40) CHARACTER SET utf8mb4, Kind enum('ñ','n') CHARACTER SET utf8mb4, Fee double, At timestamp NULL"
-)
+KEYLESS = "Name varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, Kind enum('ñ','n') CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, Fee double, At timestamp NULL"
 
 # Values that are written as they stand in SQL; what the client's character set makes of them is not under test.
 NAMES = ("'plain'", "'ñ € 😀 \\\\ \\' \" %'", "'a\\0b\\tc\\nd'", "''", "'NULL'", "' padded '")
@@ -64,9 +62,9 @@ class Path:
         """Fresh tables of the source, one of them without a key."""
         name = f"t{secrets.token_hex(5)}"
         source = self.places.source
-        ask(source, f"CREATE TABLE {name} ({COLUMNS}) ENGINE=InnoDB DEFAULT CHARSET=utf8")
+        ask(source, f"CREATE TABLE {name} ({COLUMNS}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE utf8mb4_general_ci")
         ask(source, f"INSERT INTO {name} VALUES {', '.join(_rows())}")
-        ask(source, f"CREATE TABLE {name}_keyless ({KEYLESS}) ENGINE=MyISAM")
+        ask(source, f"CREATE TABLE {name}_keyless ({KEYLESS}) ENGINE=MyISAM DEFAULT CHARSET=latin1")
         values = zip(NAMES, NUMBERS, MOMENTS, strict=True)
         rows = ", ".join(f"({each}, {n % 2 + 1}, {number}, {at})" for n, (each, number, at) in enumerate(values))
         ask(source, f"INSERT INTO {name}_keyless VALUES {rows}, {rows}")

@@ -42,7 +42,7 @@ default_transaction_deferrable = on
 statement_timeout = 1
 lock_timeout = 1
 idle_in_transaction_session_timeout = 1
-idle_session_timeout = 1s
+idle_session_timeout = '1s'
 transaction_timeout = 100
 exit_on_error = on
 default_tablespace = nowhere
@@ -216,7 +216,10 @@ def small_dbt(tmp_path: File, monkeypatch: pytest.MonkeyPatch, path: Path) -> It
     monkeypatch.setattr(build_models, "PROJECT", home)
     monkeypatch.setattr(build_models, "TARGET", tmp_path / "target")
     source = path.places.source
-    ask(source, "CREATE TABLE patient (PatNum bigint PRIMARY KEY, LName varchar(99)) DEFAULT CHARSET=utf8mb4")
+    ask(
+        source,
+        "CREATE TABLE patient (PatNum bigint PRIMARY KEY, LName varchar(99)) DEFAULT CHARSET=utf8mb4 COLLATE utf8mb4_general_ci",
+    )
     ask(source, "INSERT INTO patient VALUES (1, 'Ångström 😀')")
     yield
     ask(source, "DROP TABLE patient")
