@@ -19,6 +19,9 @@ ABILITIES = {
     "limit of examined rows": ("SELECT 1 FROM (SELECT 1) AS one LIMIT ROWS EXAMINED 5",),
     "time limit for statements": ("SELECT /*M! @@max_statement_time */ /*!50708 @@max_execution_time */",),
     "defaults that are expressions": ("CREATE TABLE asked (a int DEFAULT (1 + 2))",),
+    "checks": ("SELECT 1 FROM information_schema.CHECK_CONSTRAINTS LIMIT 1",),
+    # MySQL 5.6 counts those of its text protocol only.
+    "count of the rows it sent": ("SELECT /*M! 1 */ /*!80000 1 */",),
     "functional keys": ("CREATE TABLE asked (a int, KEY ((a + 1))) ENGINE=InnoDB",),
     "generated columns": ("CREATE TABLE asked (a int, b int AS (a) VIRTUAL)",),
     "history": ("CREATE TABLE asked (a int) WITH SYSTEM VERSIONING",),
@@ -29,6 +32,7 @@ ABILITIES = {
         "CREATE TABLE asked (a varchar(9))",
         "INSERT INTO asked VALUES (_utf8 x'EDA080')",
     ),
+    "TLS of today": ("SELECT @@tls_version",),
     "times of MariaDB 5.3": ("SELECT @@mysql56_temporal_format",),
     "vectors": ("CREATE TABLE asked (a vector(3))",),
 }

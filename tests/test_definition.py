@@ -205,9 +205,12 @@ def test_a_table_is_made_as_it_is_by_the_first_engine_that_takes_it(case, places
     has_aria = not lack(servers, "replica", "Aria")
     assert made(replica, definition, table) == (engine if has_aria else engine.replace("Aria", "MyISAM"))
     assert_alike(places, table)
-    assert structure(shown(replica, "replica", table)) == structure(definition)
+    if oracle.alike((places.source, places.replica)):
+        assert structure(shown(replica, "replica", table)) == structure(definition)
 
 
+@pytest.mark.needs("source", "checks")
+@pytest.mark.needs("replica", "checks")
 def test_what_only_the_source_needs_is_left_out(places, source, replica):
     ask(places.source, "CREATE TABLE parent (a int PRIMARY KEY) ENGINE=InnoDB")
     ask(

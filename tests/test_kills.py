@@ -147,6 +147,7 @@ def test_a_first_load_killed_halfway_goes_on_where_it_stopped(places, settings, 
     assert oracle.unequal(places, [table]) == {}
 
 
+@pytest.mark.needs("source", "count of the rows it sent")
 def test_a_first_load_killed_halfway_begins_anew_if_the_source_has_changed(places, settings, children):
     table, read = _half_loaded(places, settings, children)
     ask(places.source, f"UPDATE {table} SET Name = 'changed' WHERE Id = 1")

@@ -312,7 +312,8 @@ def tables(draw: st.DrawFn, number: int) -> Example:
     if draw(st.integers(0, 9)) == 0:
         # What is stored must not depend on the session, as a CHAR's blanks do.
         forms = ["VIRTUAL"] if kinds[0].sql.startswith("char") else ["VIRTUAL", "STORED"]
-        definition.append(f"computed int AS ({columns[0]} IS NULL) {draw(st.sampled_from(forms))}")
+        computed = f", computed int AS ({columns[0]} IS NULL) {draw(st.sampled_from(forms))}"
+        definition[-1] += f" /*M! {computed} */ /*!50708 {computed} */"  # MySQL 5.6 has no such columns
     if key:
         definition.append(f"PRIMARY KEY ({', '.join(kinds[each].key.format(c=columns[each]) for each in key)})")
     engine = draw(st.sampled_from(["MyISAM", "MyISAM", "InnoDB"]))

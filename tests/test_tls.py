@@ -30,6 +30,8 @@ from transfer import mysql, postgres, preflight
 from transfer.errors import DatabaseFault, PreflightError
 from transfer.settings import ROOT, Limits, Settings, Warehouse
 
+pytestmark = [pytest.mark.needs(place, "TLS of today") for place in ("source", "replica")]
+
 PREFIXES = {"source": "SOURCE_MYSQL_", "replica": "REPLICATION_MYSQL_", "warehouse": "ANALYTICS_POSTGRES_"}
 CIPHER = "SHOW SESSION STATUS LIKE 'Ssl_cipher'"
 ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"

@@ -94,7 +94,11 @@ TABLES = {
     ),
     # In New York these two stand at the same local time.
     "stamps_of_an_hour_that_comes_twice": keyed(
-        "a timestamp(6) NOT NULL", "a", "'2026-11-01 05:30:00'", "'2026-11-01 06:30:00'", "'2026-11-01 06:30:00.000001'"
+        "a timestamp(6) NOT NULL DEFAULT 0",
+        "a",
+        "'2026-11-01 05:30:00'",
+        "'2026-11-01 06:30:00'",
+        "'2026-11-01 06:30:00.000001'",
     ),
     "times": keyed(
         "a time(6)", "a", "'-838:59:59'", "'-00:00:00.000001'", "0", "'00:00:00.000001'", "'838:59:59.999999'"
