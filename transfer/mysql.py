@@ -306,13 +306,12 @@ def read(server: MySQLServer, limits: Limits, doing: str, query: str) -> pa.Tabl
     A server that does not answer in time is given up, and the connection killed if it lets itself be.
     """
     token = secrets.token_hex(8)
-    marked = query.replace("SELECT", f"SELECT /* elt {token} */", 1)
-    request = Request(address(server), session(server, limits), marked)
+    request = Request(address(server), session(server, limits), _marked(query, token))
     with faults(server.place, doing):
         reader = _reader()
     try:
         with faults(server.place, doing), stoppable(lambda: _end_reading(server, limits, reader, token)):
-            _prove(server, limits, reader, request)
+            _prove(server, limits, reader, request, token)
             table = reader.read(request, limits.statement_seconds + ANSWER_SECONDS)
     except DatabaseFault as fault:
         if fault.code == "HUNG":
@@ -324,12 +323,17 @@ def read(server: MySQLServer, limits: Limits, doing: str, query: str) -> pa.Tabl
     return table
 
 
-def _prove(server: MySQLServer, limits: Limits, reader: Reader, request: Request) -> None:
+def _marked(query: str, token: str) -> str:
+    """Mark a query so that its connection can be found on the server."""
+    return query.replace("SELECT", f"SELECT /* elt {token} */", 1)
+
+
+def _prove(server: MySQLServer, limits: Limits, reader: Reader, request: Request, token: str) -> None:
     """See once of a reading process that an address's values come through its driver as they are; all its sessions are alike."""
     channel = (request.address, request.session)
     if channel in reader.proven:
         return
-    query = mysql_proof(mysql_literal(TEXT)).replace("SELECT", request.query[: request.query.index("*/") + 2], 1)
+    query = _marked(mysql_proof(mysql_literal(TEXT)), token)
     try:
         (row,) = reader.read(replace(request, query=query), limits.statement_seconds + ANSWER_SECONDS).to_pylist()
     except ReaderPanicked:
