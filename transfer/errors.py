@@ -230,6 +230,8 @@ def code_of(error: BaseException) -> str | None:
     match error:
         case ReaderPanicked() | ReaderHung() | ReaderDied():
             code = error.code
+        case UnicodeDecodeError():  # of PyMySQL; its text holds the value's bytes
+            code = "PANIC"
         case FileNotFoundError():  # the file of a certificate authority is the only one that a driver opens
             code = "TLS"
         case pymysql.Error() | OSError() if found := _first(PYMYSQL, error):
