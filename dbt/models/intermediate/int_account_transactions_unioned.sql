@@ -189,7 +189,7 @@ final as (
         payment_plan_charges.procedure_id,
         payment_plan_charges.procedure_id,
         -- without a day that it could belong to, what is netted below zero is in no bucket on any day
-        case when procedures.procedure_id is null then 'infinity' else procedures.procedure_date end,
+        case when payment_plan_charges.procedure_id is not null and procedures.procedure_id is null then 'infinity' else procedures.procedure_date end,
         payment_plan_charges.charge_date,
         payment_plan_charges.charge_date,
         - payment_plan_charges.principal
