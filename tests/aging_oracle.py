@@ -15,6 +15,7 @@ from typing import Any
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
+Amounts = dict[str, Decimal]
 ZERO = Decimal(0)
 BUCKETS = ("balance_0_to_30", "balance_31_to_60", "balance_61_to_90", "balance_over_90")
 HIDDEN, VISIBLE = 602, 601
@@ -59,7 +60,7 @@ class Family:
     insurance_estimate: Decimal = ZERO
     payment_plan_due: Decimal = ZERO
 
-    def told(self) -> dict[str, Decimal]:
+    def told(self) -> Amounts:
         """The stored amounts, after the credits are used up from the oldest bucket on."""
         pool = self.credits - sum((min(charge, ZERO) for charge in self.charges), ZERO)
         left = []
@@ -84,7 +85,7 @@ def day_of(value: date | None) -> date:
     return value or date.min
 
 
-def families(tables: Tables, rules: Rules, as_of: date, *, historic: bool) -> dict[int, dict[str, Decimal]]:
+def families(tables: Tables, rules: Rules, as_of: date, *, historic: bool) -> dict[int, Amounts]:
     """Each family with anything to tell, by its guarantor; patients without one are family 0."""
     guarantors = {row["pat_num"]: row["guarantor"] for row in tables["patient"]}
     found: dict[int, Family] = defaultdict(Family)
@@ -142,9 +143,23 @@ def netted(found: Iterable[Entry], lifo: bool) -> Iterator[tuple[int, date | Non
 
 def entries(tables: Tables, rules: Rules, as_of: date) -> Iterator[Entry]:
     """All transactions that are there on that day, future ones included."""
-    procedures = {row["proc_num"]: row for row in tables["procedurelog"]}
-    plans = {row["pay_plan_num"]: row for row in tables["payplan"]}
-    for row in tables["procedurelog"]:
+    yield from treatments(tables)
+    for row in tables["paysplit"]:
+        if row["unearned_type"] != HIDDEN and not (rules.plans in (1, 3) and row["pay_plan_num"]):
+            yield Entry(row["pat_num"], day_of(row["date_pay"]), -money(row["split_amt"]))
+    if rules.plans in (2, 3):
+        yield from plan_charges(tables, rules, as_of)
+        yield from links(tables, rules)
+        return
+    for row in tables["payplan"]:
+        if rules.plans == 1 or row["plan_num"]:
+            yield Entry(row["pat_num"], day_of(row["pay_plan_date"]), -money(row["completed_amt"]))
+
+
+def treatments(tables: Tables) -> Iterator[Entry]:
+    """Completed procedures, what insurance paid and wrote off, adjustments."""
+    procedures = by("proc_num", tables["procedurelog"])
+    for row in procedures.values():
         if row["proc_status"] == 2:
             yield Entry(row["pat_num"], day_of(row["proc_date"]), fee(row))
     for row in tables["claimproc"]:
@@ -154,17 +169,13 @@ def entries(tables: Tables, rules: Rules, as_of: date) -> Iterator[Entry]:
     for row in tables["adjustment"]:
         amount = money(row["adj_amt"])
         yield Entry(row["pat_num"], day_of(row["adj_date"]), amount, row["proc_num"], day_of(row["proc_date"]))
-    for row in tables["paysplit"]:
-        if row["unearned_type"] != HIDDEN and not (rules.plans in (1, 3) and row["pay_plan_num"]):
-            yield Entry(row["pat_num"], day_of(row["date_pay"]), -money(row["split_amt"]))
-    if rules.plans in (1, 4):
-        for row in tables["payplan"]:
-            if rules.plans == 1 or row["plan_num"]:
-                yield Entry(row["pat_num"], day_of(row["pay_plan_date"]), -money(row["completed_amt"]))
-        return
+
+
+def plan_charges(tables: Tables, rules: Rules, as_of: date) -> Iterator[Entry]:
+    """Credits, and in version 2 debits; before their day they are not even ahead."""
+    procedures, plans = by("proc_num", tables["procedurelog"]), by("pay_plan_num", tables["payplan"])
     for row in tables["payplancharge"]:
-        day = day_of(row["charge_date"])
-        plan = plans.get(row["pay_plan_num"])
+        day, plan = day_of(row["charge_date"]), plans.get(row["pay_plan_num"])
         if day > as_of:
             continue
         if row["charge_type"] == 1:
@@ -174,12 +185,12 @@ def entries(tables: Tables, rules: Rules, as_of: date) -> Iterator[Entry]:
             yield Entry(patient, day, -money(row["principal"]), row["proc_num"], its_day)
         elif rules.plans == 2 and plan and not plan["plan_num"]:
             yield Entry(row["guarantor"], day, money(row["principal"]) + money(row["interest"]))
-    yield from links(tables, rules, procedures, plans)
 
 
-def links(tables: Tables, rules: Rules, procedures: dict[int, Row], plans: dict[int, Row]) -> Iterator[Entry]:
+def links(tables: Tables, rules: Rules) -> Iterator[Entry]:
     """What dynamic plans take over."""
-    adjustments = {row["adj_num"]: row for row in tables["adjustment"]}
+    adjustments = by("adj_num", tables["adjustment"])
+    procedures, plans = by("proc_num", tables["procedurelog"]), by("pay_plan_num", tables["payplan"])
     for row in tables["payplanlink"]:
         override, linked = money(row["amount_override"]), day_of(row["sec_date_t_entry"])
         if row["link_type"] == 1 and row["f_key"] in adjustments:
@@ -220,7 +231,7 @@ def remainder(tables: Tables, procedure: Row) -> Decimal:
 
 def estimates(tables: Tables, as_of: date, *, historic: bool) -> Iterator[tuple[int, Decimal]]:
     """What insurance is expected to pay and write off, by patient."""
-    procedures = {row["proc_num"]: row for row in tables["procedurelog"]}
+    procedures = by("proc_num", tables["procedurelog"])
     for row in tables["claimproc"]:
         expected = row["status"] == 0
         if historic:
@@ -232,7 +243,7 @@ def estimates(tables: Tables, as_of: date, *, historic: bool) -> Iterator[tuple[
 
 def dues(tables: Tables, rules: Rules, as_of: date, *, historic: bool) -> Iterator[tuple[int, Decimal]]:
     """What is due of payment plans and paid on them, by the payer. Of past days OpenDental has none: each here has its own."""
-    plans = {row["pay_plan_num"]: row for row in tables["payplan"]}
+    plans = by("pay_plan_num", tables["payplan"])
     open_ = {number for number, row in plans.items() if rules.plans != 2 or not row["is_closed"]}
     for row in tables["payplancharge"]:
         due = day_of(row["charge_date"]) <= as_of + timedelta(days=rules.days_ahead)
@@ -244,6 +255,10 @@ def dues(tables: Tables, rules: Rules, as_of: date, *, historic: bool) -> Iterat
         seen = not historic or day_of(row["date_pay"]) <= as_of
         if number and seen and row["unearned_type"] != HIDDEN and (number in open_ or number not in plans):
             yield row["pat_num"], -money(row["split_amt"])
+
+
+def by(key: str, rows: list[Row]) -> dict[int, Row]:
+    return {row[key]: row for row in rows}
 
 
 def fee(row: Row) -> Decimal:

@@ -19,7 +19,7 @@ class Families:
     """Writes families one after the other; `days` are those that balances are reckoned as of."""
 
     def __init__(self, seed: int, days: list[date]) -> None:
-        self.random = Random(seed)
+        self.random = Random(seed)  # noqa: S311 - to be drawn again
         self.days = days
         self.tables: Tables = {name: [] for name in TABLES}
         self.used: dict[str, int] = defaultdict(int)

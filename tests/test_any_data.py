@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,15 +17,33 @@ from base_tables import SOURCE_TABLES, ask, fill
 
 from deployments.databases import Databases
 
-SEED = int(os.environ.get("ELT_TEST_SEED", "0"))
-ROUNDS = int(os.environ.get("ELT_TEST_ROUNDS", "1"))
-ROWS = int(os.environ.get('ELT_TEST_ROWS', '60'))
+TODAY = datetime.now(UTC).date()
+SEED = int(os.environ.get("ELT_TEST_SEED", TODAY.toordinal()))
+ROWS = 100
 # Where a table's numbers come from is not said: a few small ones are both keys and references, 0 and missing ones among them.
 NUMBERS = (0, 0, *range(1, ROWS + 1), 999)
 CODES = (*range(10), 29, 77, 255)
 GOOD = ("success", "pass", "warn", "no-op", "NO-OP")
 AMOUNTS = (0.0, -1.0, 10.0, 33.33, 100.0, -70.07, 29.999999999999996, 1e9)
-WORDS = ("", "A", "P", "PreAuth", "R", "S", "X", "D9986", "D9987", "D1110", "//XX", "+", "-", "Other", "Cap", "2", "1,2")
+WORDS = (
+    "",
+    "A",
+    "P",
+    "PreAuth",
+    "R",
+    "S",
+    "X",
+    "D9986",
+    "D9987",
+    "D1110",
+    "//XX",
+    "+",
+    "-",
+    "Other",
+    "Cap",
+    "2",
+    "1,2",
+)
 PREFERENCES = {
     "AgingProcLifo": ("0", "1", "2", "x"),
     "PayPlansVersion": ("1", "2", "3", "4", "9"),
@@ -61,16 +79,15 @@ def dbt(
     return build
 
 
-@pytest.mark.parametrize("round_", range(ROUNDS))
+@pytest.mark.parametrize("seed", [SEED])
 def test_models_are_built_from_any_data_and_what_is_odd_is_named(
-    warehouse: Any, dbt: Callable[[], list[Any]], round_: int
+    warehouse: Any, dbt: Callable[[], list[Any]], seed: int
 ):
-    random = Random(SEED * 1000 + round_)
+    random = Random(seed)  # noqa: S311 - to be drawn again
     for table in SOURCE_TABLES:
         fill(warehouse, table["name"], rows(random, table))
     results = dbt()
     red = {each["unique_id"]: each["message"] for each in results if each["status"] not in GOOD}
-    print([(e['unique_id'],e['failures'],e['relation_name']) for e in results if e['status']=='warn'])
     assert red == {}
     warned = [each for each in results if each["status"] == "warn"]
     assert warned
@@ -88,23 +105,21 @@ def rows(random: Random, table: dict[str, Any]) -> list[dict[str, object]]:
         ]
     key, *others = table["columns"]
     return [
-        {key["name"]: number} | {each["name"]: value(random, each["name"], each["data_type"]) for each in others}
+        {key["name"]: number} | {each["name"]: value(random, each["data_type"]) for each in others}
         for number in range(1, ROWS + 1)
     ]
 
 
-def value(random: Random, name: str, kind: str) -> object:
-    if kind == "bigint":
-        return random.choice(NUMBERS)
+def value(random: Random, kind: str) -> object:
+    day = None if random.random() < 0.1 else TODAY + timedelta(days=random.randint(-900, 90))
+    values: dict[str, object] = {
+        "bigint": random.choice(NUMBERS),
+        "text": random.choice(WORDS),
+        "date": day,
+        "interval": timedelta(minutes=random.randint(0, 1439)),
+    }
     if kind in ("smallint", "integer"):
         return random.choice(CODES[:10] if random.random() < 0.9 else CODES)
     if kind in ("double precision", "real"):
         return random.choice(AMOUNTS)
-    if kind == "text":
-        return random.choice(WORDS)
-    day = None if random.random() < 0.1 else date.today() + timedelta(days=random.randint(-900, 90))
-    if kind == "date":
-        return day
-    if kind == "interval":
-        return timedelta(minutes=random.randint(0, 1439))
-    return day and datetime(day.year, day.month, day.day, random.randint(0, 23), 30)
+    return values.get(kind, day and datetime(day.year, day.month, day.day, random.randint(0, 23), 30, tzinfo=UTC))

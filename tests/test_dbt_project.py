@@ -69,9 +69,7 @@ def practice(empty: Any, dbt: Callable[..., Path]) -> Any:
     """The models built on three days of a practice, small enough to add up by hand."""
     for table, rows in _practice().items():
         for row in rows:
-            ask(
-                empty, f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})", *row.values()
-            )
+            ask(empty, f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})", *row.values())
     dbt("build", "--exclude-resource-type", "unit_test")  # which have passed already
     return empty
 
