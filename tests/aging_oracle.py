@@ -69,6 +69,7 @@ class Family:
             pool -= used
             left.append(charge - used)
         return dict(zip(BUCKETS, reversed(left), strict=True)) | {
+            "credit_balance": -pool,
             "balance_total": self.balance_total,
             "insurance_estimate": self.insurance_estimate,
             "payment_plan_due": self.payment_plan_due,

@@ -28,8 +28,16 @@ NUMBER = int(os.environ.get("ELT_TEST_LEDGERS", "0"))
 FEW = 40
 RELEASES = ((24, 3), (24, 1), (23, 1))
 COMBINATIONS = list(product((1, 2, 3, 4), (True, False), RELEASES))
-AMOUNTS = (*aging_oracle.BUCKETS, "balance_total", "insurance_estimate", "payment_plan_due")
-STORED = ("bal_0_30", "bal_31_60", "bal_61_90", "bal_over90", "bal_total", "ins_est", "pay_plan_due")
+AMOUNTS = (*aging_oracle.BUCKETS, "credit_balance", "balance_total", "insurance_estimate", "payment_plan_due")
+STORED = {
+    "bal_0_30": "balance_0_to_30",
+    "bal_31_60": "balance_31_to_60",
+    "bal_61_90": "balance_61_to_90",
+    "bal_over90": "balance_over_90",
+    "bal_total": "balance_total",
+    "ins_est": "insurance_estimate",
+    "pay_plan_due": "payment_plan_due",
+}
 # With the views that go with the table of links when that is replaced.
 ACCOUNTS = (
     "int_payment_plan_links_priced",
@@ -126,7 +134,7 @@ def _write(warehouse: Any, tables: Tables, rules: Rules, last_aging: date, snaps
         fill(warehouse, table, tables[table])
     for row in tables["patient"]:
         of_family = stored.get(row["pat_num"], dict.fromkeys(AMOUNTS, 0))
-        amounts = {name: of_family[ours] for name, ours in zip(STORED, AMOUNTS, strict=True)}
+        amounts = {name: of_family[ours] for name, ours in STORED.items()}
         amounts["est_balance"] = own.get(row["pat_num"], 0)
         changes = ", ".join(f"{name} = %s" for name in amounts)
         ask(warehouse, f"UPDATE patient SET {changes} WHERE pat_num = %s", *amounts.values(), row["pat_num"])
