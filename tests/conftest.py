@@ -47,6 +47,8 @@ LONGEST_FIRST = (
     "test_practice_report",
     "test_properties",
     "test_histories",
+    "test_random_ledgers",
+    "test_any_data",
 )
 
 
