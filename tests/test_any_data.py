@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,6 +23,8 @@ ROWS = 100
 # Where a table's numbers come from is not said: a few small ones are both keys and references, 0 and missing ones among them.
 NUMBERS = (0, 0, *range(1, ROWS + 1), 999)
 CODES = (*range(10), 29, 77, 255)
+# None is OpenDental's 0001-01-01; the others are what somebody mistyped.
+ODD_DAYS = (None, None, None, None, date(216, 5, 4), date(1899, 12, 31), date(2206, 2, 3), date(9999, 12, 31))
 GOOD = ("success", "pass", "warn", "no-op", "NO-OP")
 AMOUNTS = (0.0, -1.0, 10.0, 33.33, 100.0, -70.07, 29.999999999999996, 1e9)
 WORDS = (
@@ -111,7 +113,9 @@ def rows(random: Random, table: dict[str, Any]) -> list[dict[str, object]]:
 
 
 def value(random: Random, kind: str) -> object:
-    day = None if random.random() < 0.1 else TODAY + timedelta(days=random.randint(-900, 90))
+    day = TODAY + timedelta(days=random.randint(-900, 90))
+    if random.random() < 0.12:
+        day = random.choice(ODD_DAYS)
     values: dict[str, object] = {
         "bigint": random.choice(NUMBERS),
         "text": random.choice(WORDS),
