@@ -1,6 +1,6 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test properties histories strangers bench matrix types dbt metrics docs report deploy lint stop clean
+.PHONY: help install demo test properties histories strangers ledgers bench matrix types dbt metrics docs report deploy lint stop clean
 
 # For Prefect's own commands; the project's programs see to it themselves.
 export DO_NOT_TRACK := 1
@@ -36,6 +36,9 @@ histories: install ## play random histories of tables, kills and tampering inclu
 
 strangers: install ## play random histories, each between other servers under other settings: make strangers NUMBER=20
 	@ELT_TEST_STRANGERS=$(or $(NUMBER),100) $(BIN)/python -m pytest tests/settings/test_strangers.py
+
+ledgers: install ## compare random families' balances with an aging in Python, for all settings: make ledgers NUMBER=2000
+	@ELT_TEST_LEDGERS=$(or $(NUMBER),2000) $(BIN)/python -m pytest --capture=no tests/test_random_ledgers.py
 
 bench: install ## measure what changes, the proof and large tables cost, and how long writers wait (an hour)
 	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/throughput.py

@@ -388,10 +388,16 @@ def _result(planned: ModelsPlan, nodes: list[Any], seconds: float) -> ModelsResu
 
 def _told(nodes: list[Any], *statuses: str) -> tuple[str, ...]:
     return tuple(
-        f"{node.node.resource_type} {node.node.name}: {reason_of(node.message or '')}"
+        f"{node.node.resource_type} {node.node.name}: {reason_of(node.message or '')}{_keys_in(node.node)}"
         for node in nodes
         if str(node.status) in statuses
     )
+
+
+def _keys_in(node: Any) -> str:
+    """Say where a test keeps the keys of what it found."""
+    kept = node.resource_type == "test" and node.relation_name
+    return f", their keys are in {node.schema}.{node.alias}" if kept else ""
 
 
 def reason_of(message: str) -> str:

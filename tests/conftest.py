@@ -57,6 +57,8 @@ LONGEST_FIRST = (
     "test_gone_tables",
     "test_properties",
     "test_histories",
+    "test_random_ledgers",
+    "test_any_data",
 )
 
 

@@ -139,6 +139,7 @@ def test_tables_filled_at_the_real_clinic_have_rows(clinic: Any) -> None:
     assert sum(1 for rows in counts.values() if not rows) > 150
 
 
+# What is attached to a procedure and taken off belongs to the procedure's day, whenever it was entered.
 LAST_AGING = "(select cast(ValueString as date) from preference where PrefName = 'DateLastAging')"
 ENTRIES = f"""
     select PatNum, ProcDate as day, ProcFee * (UnitQty + BaseUnits) as amount from procedurelog where ProcStatus = 2
@@ -146,7 +147,8 @@ ENTRIES = f"""
     select claimproc.PatNum, DateCP, -if(PayPlanNum = 0, InsPayAmt, 0) - WriteOff
     from claimproc join procedurelog using (ProcNum) where Status in (1, 4, 5, 7) and ProcStatus = 2
     union all
-    select PatNum, AdjDate, AdjAmt from adjustment
+    select PatNum, if(ProcNum <> 0 and sum(AdjAmt) over (partition by PatNum, ProcNum, AdjDate) < 0, ProcDate, AdjDate), AdjAmt
+    from adjustment
     union all
     select PatNum, DatePay, -SplitAmt from paysplit
     where UnearnedType not in (select DefNum from definition where Category = 29 and ItemValue <> '')
@@ -157,7 +159,7 @@ ENTRIES = f"""
     select charge.Guarantor, ChargeDate, Principal + Interest from payplancharge charge join payplan using (PayPlanNum)
     where ChargeType = 0 and PlanNum = 0 and ChargeDate <= {LAST_AGING}
     union all
-    select procedurelog.PatNum, date(link.SecDateTEntry), -(
+    select procedurelog.PatNum, ProcDate, -(
         ProcFee * (UnitQty + BaseUnits)
         + coalesce((select sum(AdjAmt) from adjustment where adjustment.ProcNum = procedurelog.ProcNum), 0)
         - coalesce((select sum(SplitAmt) from paysplit where paysplit.ProcNum = procedurelog.ProcNum and PayPlanNum = 0), 0)

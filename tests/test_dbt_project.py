@@ -9,32 +9,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import psycopg2
+import base_tables
 import pytest
+from base_tables import PROJECT, SOURCE_TABLES, ask, connect
 
-from deployments.databases import Database, Databases
-from tasks import catalogue, files
+from deployments.databases import Databases
+from tasks import catalogue
 from transfer.settings import ROOT
 
-PROJECT = ROOT / "dbt"
-SOURCE_TABLES = [
-    table
-    for path in sorted(PROJECT.glob("models/staging/opendental/*sources.yml"))
-    for table in files.described(path)["sources"][0]["tables"]
-]
 NAMES = {
     "staging": r"stg_opendental__\w+s",
     "intermediate": r"int_as_of_date|int_\w+_(\w+ed|joined|split)(_to_\w+)?",
     "marts": r"\w+",
-}
-DEFAULTS = {
-    "text": "''",
-    "date": "NULL",
-    "timestamp": "NULL",
-    "timestamp without time zone": "NULL",
-    "interval": "'0'",
-    "timestamptz": "now()",
-    "timestamp with time zone": "now()",
 }
 
 # OpenDental's codes, as the base tables hold them.
@@ -51,16 +37,7 @@ def dbt(module_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
     target = tmp_path_factory.mktemp("dbt")
 
     def run(*arguments: str) -> Path:
-        variables = {"DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT)}
-        variables |= {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target / "logs")}
-        done = subprocess.run(
-            [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", *arguments],
-            env=os.environ | module_databases.variables() | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        done = base_tables.dbt(module_databases, target, *arguments)
         assert done.returncode == 0, done.stdout
         return target
 
@@ -81,16 +58,8 @@ def models(nodes: list[Node]) -> list[Node]:
 @pytest.fixture(scope="module")
 def empty(module_databases: Databases, dbt: Callable[..., Path]) -> Iterator[Any]:
     """The models built on base tables without a row: the columns and types that the sources document."""
-    with closing(_connect(module_databases.warehouse)) as connection:
-        for table in SOURCE_TABLES:
-            columns = [
-                f"{each['name']} {each['data_type']} DEFAULT {DEFAULTS.get(each['data_type'], '0')}"
-                for each in table["columns"]
-            ]
-            _run(
-                connection,
-                f"CREATE TABLE {table['name']} ({', '.join(columns)}, PRIMARY KEY ({table['columns'][0]['name']}))",
-            )
+    with closing(connect(module_databases.warehouse)) as connection:
+        base_tables.create(connection)
         dbt("build")
         yield connection
 
@@ -100,25 +69,9 @@ def practice(empty: Any, dbt: Callable[..., Path]) -> Any:
     """The models built on three days of a practice, small enough to add up by hand."""
     for table, rows in _practice().items():
         for row in rows:
-            _run(
-                empty, f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})", *row.values()
-            )
+            ask(empty, f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})", *row.values())
     dbt("build", "--exclude-resource-type", "unit_test")  # which have passed already
     return empty
-
-
-def _connect(database: Database) -> Any:
-    connection = psycopg2.connect(
-        host=database.host, port=database.port, dbname=database.name, user=database.user, password=database.password
-    )
-    connection.autocommit = True
-    return connection
-
-
-def _run(connection: Any, sql: str, *values: object) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values or None)
-        return list(cursor.fetchall()) if cursor.description else []
 
 
 def _cents(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -270,7 +223,7 @@ def test_every_model_and_column_is_described(models: list[Node]):
 
 
 def test_every_column_that_a_model_has_is_documented(empty: Any, models: list[Node]):
-    found = _run(
+    found = ask(
         empty,
         "SELECT nspname, relname, array_agg(attname ORDER BY attnum) FROM pg_attribute"
         " JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace"
@@ -323,12 +276,12 @@ def test_models_on_empty_base_tables_are_empty(empty: Any):
         "daily_collections",
         "production_by_procedure_code",
     ):
-        assert _run(empty, f"SELECT count(*) FROM public_marts.{table}") == [(0,)]
+        assert ask(empty, f"SELECT count(*) FROM public_marts.{table}") == [(0,)]
 
 
 def test_metrics_of_an_empty_practice_are_nothing(empty: Any):
     for name, metric in catalogue.metrics().items():
-        ((value,),) = _run(empty, f"SELECT {metric.expression} FROM public_marts.{metric.mart}")
+        ((value,),) = ask(empty, f"SELECT {metric.expression} FROM public_marts.{metric.mart}")
         assert not value, name
 
 
@@ -351,13 +304,13 @@ def test_metrics_of_the_hand_made_practice(practice: Any):
     found = {}
     for name in values:
         metric = catalogue.metrics()[name]
-        ((found[name],),) = _cents(_run(practice, f"SELECT {metric.expression} FROM public_marts.{metric.mart}"))
+        ((found[name],),) = _cents(ask(practice, f"SELECT {metric.expression} FROM public_marts.{metric.mart}"))
     assert found == values
 
 
 def test_every_metric_of_the_hand_made_practice_is_a_number_of_its_unit(practice: Any):
     for name, metric in catalogue.metrics().items():
-        ((value,),) = _run(practice, f"SELECT {metric.expression} FROM public_marts.{metric.mart}")
+        ((value,),) = ask(practice, f"SELECT {metric.expression} FROM public_marts.{metric.mart}")
         assert value is None or isinstance(value, int | Decimal), name
         if metric.unit == "count":
             assert value == int(value or 0), name
@@ -365,8 +318,8 @@ def test_every_metric_of_the_hand_made_practice_is_a_number_of_its_unit(practice
 
 def test_the_documentation_shows_the_models_and_no_row(practice: Any, module_databases: Databases, tmp_path: Path):
     name = "Quillfeather"
-    _run(practice, "UPDATE patient SET l_name = %s", name)
-    _run(practice, "UPDATE public_marts.dim_patients SET last_name = %s", name)
+    ask(practice, "UPDATE patient SET l_name = %s", name)
+    ask(practice, "UPDATE public_marts.dim_patients SET last_name = %s", name)
     done = subprocess.run(
         [sys.executable, "-m", "tasks.documentation", str(tmp_path / "a" / "page.html")],
         env=os.environ | module_databases.variables(),
@@ -385,7 +338,7 @@ def test_the_documentation_shows_the_models_and_no_row(practice: Any, module_dat
 
 
 def test_daily_production_to_the_cent(practice: Any):
-    rows = _run(
+    rows = ask(
         practice,
         "SELECT extract(day FROM production_date)::int, provider_abbreviation, clinic_abbreviation,"
         " procedures_completed::int, gross_production, adjustments,"
@@ -410,7 +363,7 @@ def test_daily_production_to_the_cent(practice: Any):
 
 
 def test_net_production_in_each_dating_mode_and_in_the_practices_own(practice: Any):
-    rows = _run(
+    rows = ask(
         practice,
         "SELECT daily_production_id, net_production_by_payment_date, net_production_by_procedure_date,"
         " net_production_by_claim_date, net_production FROM public_marts.daily_production ORDER BY 1",
@@ -427,7 +380,7 @@ def test_net_production_in_each_dating_mode_and_in_the_practices_own(practice: A
 
 
 def test_scheduled_production_and_its_discounts_are_no_net_production(practice: Any):
-    rows = _run(
+    rows = ask(
         practice,
         "SELECT daily_production_id, procedures_scheduled::int, net_production, scheduled_production,"
         " scheduled_discounts, net_production_with_scheduled"
@@ -438,7 +391,7 @@ def test_scheduled_production_and_its_discounts_are_no_net_production(practice: 
 
 
 def test_production_by_code_to_the_cent(practice: Any):
-    rows = _run(
+    rows = ask(
         practice,
         "SELECT procedure_code, provider_abbreviation, clinic_abbreviation, procedures_completed::int, units::int,"
         " fee_total, capitation_write_offs, gross_production, insurance_write_offs"
@@ -453,7 +406,7 @@ def test_production_by_code_to_the_cent(practice: Any):
 
 
 def test_a_claim_with_a_supplemental_payment_is_one_row(practice: Any):
-    rows = _run(
+    rows = ask(
         practice,
         "SELECT claim_id, is_outstanding, turnaround_days, insurance_payment, claim_procedures::int, has_supplemental,"
         " is_denied, (last_check_date - first_check_date) FROM public_marts.claims ORDER BY 1",
@@ -479,24 +432,24 @@ def test_a_planted_error_shows_up_in_its_reconciliation_row(practice: Any, dbt: 
         ("UPDATE paysplit SET split_amt = split_amt + %s WHERE split_num = 7", 0.01),
         ("UPDATE claimpayment SET check_amt = check_amt + %s WHERE claim_payment_num = 2", 0.25),
     )
-    assert _run(practice, different) == []
+    assert ask(practice, different) == []
     for statement, amount in plants:
-        _run(practice, statement, amount)
+        ask(practice, statement, amount)
     dbt("run", "--select", *models)
-    assert _cents(_run(practice, different)) == [
+    assert _cents(ask(practice, different)) == [
         ("claim fee|1", "-10.00"),
         ("income transfer|4", "0.01"),
         ("insurance payment|2", "-0.25"),
         ("payment|4", "-2.99"),
     ]
     for statement, amount in plants:
-        _run(practice, statement, -amount)
+        ask(practice, statement, -amount)
     dbt("run", "--select", *models)
-    assert _run(practice, different) == []
+    assert ask(practice, different) == []
 
 
 def test_daily_collections_to_the_cent(practice: Any):
-    rows = _run(
+    rows = ask(
         practice,
         "SELECT daily_collections_id, patient_income, patient_income_earned, patient_income_unearned,"
         " insurance_income, insurance_income_received, total_income, hidden_unearned, payment_lines::int"
@@ -516,7 +469,7 @@ def test_daily_collections_to_the_cent(practice: Any):
 
 
 def test_an_appointment_with_many_procedures_is_one_row(practice: Any):
-    rows = _run(
+    rows = ask(
         practice,
         "SELECT appointment_id, appointment_outcome, length_minutes, procedures_completed::int, gross_production"
         " FROM public_marts.fct_appointments ORDER BY 1",
@@ -530,18 +483,18 @@ def test_an_appointment_with_many_procedures_is_one_row(practice: Any):
 
 
 def test_a_missed_appointment_is_not_the_first_visit(practice: Any):
-    rows = _run(
+    rows = ask(
         practice, "SELECT patient_id, visit_days::int, gross_production FROM public_marts.dim_patients ORDER BY 1"
     )
     assert _cents(rows) == [(1, 1, "1191.00"), (2, 1, "204.74")]
 
 
 def test_freshness_is_read_from_the_pipelines_own_status(practice: Any, dbt: Callable[..., Path]):
-    _run(
+    ask(
         practice,
         "CREATE TABLE etl_transform_status (table_name text PRIMARY KEY, loaded_at timestamptz, checked_at timestamptz)",
     )
     for table in SOURCE_TABLES:
-        _run(practice, "INSERT INTO etl_transform_status VALUES (%s, now() - interval '30 days', now())", table["name"])
+        ask(practice, "INSERT INTO etl_transform_status VALUES (%s, now() - interval '30 days', now())", table["name"])
     results = json.loads((dbt("source", "freshness") / "sources.json").read_text())["results"]
     assert [each["status"] for each in results] == ["pass"] * len(SOURCE_TABLES)

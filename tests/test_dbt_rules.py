@@ -148,6 +148,15 @@ def test_files_are_in_the_folders_of_their_layer(models: dict[str, Node], manife
             assert PurePosixPath(test["original_file_path"]).parent == PurePosixPath(model["original_file_path"]).parent
 
 
+def test_a_test_that_warns_keeps_the_keys_of_what_it_found(manifest: dict[str, Any]):
+    """What only a practice's data can make fail is for somebody there to look at."""
+    marts_of_findings = {"reconciliation_summary", "ledger_findings"}
+    for test in manifest["nodes"].values():
+        if test["resource_type"] == "test" and test["config"]["severity"].lower() == "warn":
+            kept = test["config"]["store_failures"] and test["schema"] == "public_findings"
+            assert kept or {short(name) for name in test["depends_on"]["nodes"]} <= marts_of_findings, test["name"]
+
+
 def test_exposures_read_marts_that_are_public_and_have_contracts(manifest: dict[str, Any], models: dict[str, Node]):
     exposures = manifest["exposures"].values()
     assert exposures

@@ -107,6 +107,13 @@ def test_what_is_dated_ahead_is_in_the_total_only():
     assert aged(*entries, column="BalTotal") == 45
 
 
+def test_what_is_netted_with_a_procedure_counts_at_its_day_even_if_dated_ahead():
+    entries = [entry(40, 100), entry(-10, -30, of=40)]
+    assert aged(*entries) == [0, 70, 0, 0]
+    assert aged(*entries, lifo=False) == [0, 100, 0, 0]
+    assert aged(entry(2, 100), entry(60, -10, of=2)) == [90, 0, 0, 0]
+
+
 def test_a_plans_charges_count_from_their_day_on():
     entries = [entry(0, 20, waits=True), entry(-1, 20, waits=True), entry(-1, -500, of=10, waits=True)]
     assert aged(*entries) == [20, 0, 0, 0]
@@ -136,7 +143,7 @@ def test_month_ends():
     assert ledger.month_ends(date(2026, 3, 31), 1) == [date(2026, 2, 28)]
 
 
-def test_receivables_of_a_past_day_know_nothing_of_later_entries():
+def test_receivables_of_a_past_day_know_of_later_entries_what_was_netted_with_a_procedure():
     entries = [
         entry(95, 100),
         entry(40, 50, STRANGER),
@@ -147,4 +154,4 @@ def test_receivables_of_a_past_day_know_nothing_of_later_entries():
     estimates = [(MOTHER, ago(50), ago(15), 700), (MOTHER, ago(50), None, 50), (MOTHER, ago(10), None, 9)]
     days = [ago(35), ago(16), TODAY]
     found = ledger.receivables(account(*entries, estimates=estimates), PEOPLE, days, lifo=True)
-    assert found.rows() == [(days[0], 15_000, 750), (days[1], 7_000, 750), (days[2], 0, 59)]
+    assert found.rows() == [(days[0], 8_000, 750), (days[1], 0, 750), (days[2], 0, 59)]

@@ -24,6 +24,7 @@ GROUPS = {"balances", "receivables", "claims", "payments", "insurance payments"}
 PLANTED = (
     ("balances", "patient", "PatNum", "BalTotal", "BalTotal > 0 AND Guarantor = PatNum"),
     ("balances", "patient", "PatNum", "EstBalance", "EstBalance < 0 AND Guarantor <> PatNum"),
+    ("balances", "patient", "PatNum", "PayPlanDue", "PayPlanDue > 0 AND Guarantor = PatNum"),
     ("receivables", "dashboardar", "DashboardARNum", "BalTotal", "BalTotal > 0"),
     ("claims", "claim", "ClaimNum", "WriteOff", "WriteOff > 0"),
     ("payments", "payment", "PayNum", "PayAmt", "PayAmt > 0"),
@@ -84,7 +85,7 @@ def test_a_planted_error_shows_up_where_it_belongs(places: Places, settings: Set
     result = bring(places, settings)
     assert (result.failed, result.warned) == (
         (),
-        ("test assert_numbers_reconcile_with_opendental: 6 rows fail",),
+        ("test assert_numbers_reconcile_with_opendental: 7 rows fail",),
     )
     shown = {
         (group, number, difference)

@@ -3,7 +3,9 @@
     less than one that grows with each row, and CREATE TABLE AS may read in parallel.
 #}
 {% macro postgres__create_table_as(temporary, relation, sql) -%}
-    {%- set with_contract = config.get('contract').enforced and not temporary %}
+    {#- what a test keeps has none #}
+    {%- set contract = config.get('contract') %}
+    {%- set with_contract = contract and contract.enforced and not temporary %}
     create {{ 'temporary ' if temporary }}table {{ relation }}
     {%- if with_contract %}
     {{ get_assert_columns_equivalent(sql) }}

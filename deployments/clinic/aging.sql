@@ -41,7 +41,7 @@ from payplancharge as charge join payplan on payplan.PayPlanNum = charge.PayPlan
 where charge.ChargeType = 0 and payplan.PlanNum = 0
 
 -- name: linked procedures
-select procedurelog.PatNum, date(link.SecDateTEntry),
+select procedurelog.PatNum, procedurelog.ProcDate,
     -cast(round(if(
         link.AmountOverride <> 0, link.AmountOverride,
         procedurelog.ProcFee * (procedurelog.UnitQty + procedurelog.BaseUnits)
@@ -65,11 +65,12 @@ select procedurelog.PatNum, date(link.SecDateTEntry),
             ), 0)
     ) * 100) as signed),
     procedurelog.ProcNum, procedurelog.ProcDate
-from payplanlink as link join procedurelog on procedurelog.ProcNum = link.FKey
-where link.LinkType = 2
+from payplanlink as link join payplan on payplan.PayPlanNum = link.PayPlanNum
+join procedurelog on procedurelog.ProcNum = link.FKey
+where link.LinkType = 2 and procedurelog.ProcStatus = 2
 
 -- name: linked adjustments
-select adjustment.PatNum, date(link.SecDateTEntry),
+select adjustment.PatNum, adjustment.AdjDate,
     -cast(round(if(
         link.AmountOverride <> 0, link.AmountOverride,
         adjustment.AdjAmt - coalesce((

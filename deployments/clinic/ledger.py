@@ -76,13 +76,15 @@ def balances(account: Account, people: pl.DataFrame, as_of: date, *, lifo: bool,
 def receivables(account: Account, people: pl.DataFrame, days: Sequence[date], *, lifo: bool) -> pl.DataFrame:
     """What `dashboardar` keeps of each of these days, in cents, as if nothing had been entered for later days.
 
-    Claims answered after the day count as still estimated. A family is who belongs to it now.
+    Claims answered after the day count as still estimated. A family is who belongs to it now. What is netted with a procedure
+    later is at the procedure's day already, as OpenDental reckons a month when it is first asked for it.
     """
-    dated = _dated(account.entries, lifo).join(_families(people), on="PatNum")
+    families = _families(people)
     answered, day = pl.col("answered"), pl.col("day")
     rows = []
     for as_of in days:
-        aged = _aged(dated.filter(pl.col("entered") <= as_of), as_of)
+        begun = account.entries.filter(~pl.col("waits") | (pl.col("day") <= as_of))
+        aged = _aged(_dated(begun, lifo).join(families, on="PatNum"), as_of)
         open_ = account.estimates.filter((day <= as_of) & (answered.is_null() | (answered > as_of)))
         rows.append((as_of, sum(aged[bucket].sum() for bucket in _BUCKETS), open_["cents"].sum()))
     kinds = {"DateCalc": pl.Date, "BalTotal": pl.Int64, "InsEst": pl.Int64}
@@ -118,7 +120,7 @@ def _dated(found: pl.DataFrame, lifo: bool) -> pl.DataFrame:
     """Entries with the day they are aged by; `lowers` are the sums that lower their bucket instead of being credits."""
     of_procedure = (pl.col("ProcNum") > 0) & lifo
     free = found.filter(~of_procedure).select(
-        "PatNum", "cents", day="day", entered="day", lowers=pl.lit(value=False, dtype=pl.Boolean)
+        "PatNum", "cents", day="day", lowers=pl.lit(value=False, dtype=pl.Boolean)
     )
     sums = (
         found.filter(of_procedure)
@@ -130,7 +132,6 @@ def _dated(found: pl.DataFrame, lifo: bool) -> pl.DataFrame:
         "PatNum",
         "cents",
         day=pl.when(negative).then("proc_day").otherwise("day"),
-        entered="day",
         lowers=negative,
     )
     return pl.concat([free, sums])

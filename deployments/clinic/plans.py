@@ -252,11 +252,11 @@ def charge_rows(made: Plans) -> pl.DataFrame:
 
 
 def link_rows(made: Plans) -> pl.DataFrame:
-    """The columns of `payplanlink`."""
+    """The columns of `payplanlink`: plans are made up to weeks before the treatment."""
     return made.links.select(
         "PayPlanNum",
         FKey="ProcNum",
         LinkType=pl.lit(LINKS_PROCEDURE),
         AmountOverride=pl.lit(0.0),
-        SecDateTEntry=pl.col("day").cast(pl.Datetime("us")) + pl.duration(hours=15),
+        SecDateTEntry=pl.col("day").cast(pl.Datetime("us")) + pl.duration(days=-(pl.col("PayPlanNum") % 40), hours=15),
     )

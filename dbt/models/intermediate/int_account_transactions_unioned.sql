@@ -188,7 +188,8 @@ final as (
         payment_plan_charges.clinic_id,
         payment_plan_charges.procedure_id,
         payment_plan_charges.procedure_id,
-        procedures.procedure_date,
+        -- without a day that it could belong to, what is netted below zero is in no bucket on any day
+        case when payment_plan_charges.procedure_id is not null and procedures.procedure_id is null then 'infinity' else procedures.procedure_date end,
         payment_plan_charges.charge_date,
         payment_plan_charges.charge_date,
         - payment_plan_charges.principal
@@ -222,6 +223,26 @@ final as (
     from payment_plan_credits
     cross join settings
     where settings.payment_plans_version in (2, 3)
+
+    union all
+
+    -- Before version 24.2: the discounts of planned procedures that a dynamic plan treats as complete.
+    select
+        'Payment plan discount',
+        payment_plan_credits.payment_plan_link_id,
+        payment_plan_credits.payment_plan_patient_id,
+        payment_plan_credits.provider_id,
+        payment_plan_credits.clinic_id,
+        payment_plan_credits.procedure_id,
+        payment_plan_credits.procedure_id,
+        payment_plan_credits.production_date,
+        payment_plan_credits.production_date,
+        cast(null as date),
+        payment_plan_credits.planned_discount
+    from payment_plan_credits
+    cross join settings
+    where settings.payment_plans_version in (2, 3)
+        and payment_plan_credits.planned_discount <> 0
 
 )
 

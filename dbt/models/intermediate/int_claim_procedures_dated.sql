@@ -38,7 +38,7 @@ classified as (
         claim_procedures.*,
         coalesce(claim_procedures.claim_procedure_status in ('Received', 'Supplemental'), false) as is_received,
         coalesce(claim_procedures.claim_procedure_status = 'Not received', false) as is_pending,
-        claim_procedures.claim_payment_id is not null as is_on_payment,
+        claim_payments.claim_payment_id is not null as is_on_payment,
         claim_payments.check_date,
         claim_payments.payment_type_id,
         claim_payments.carrier_name as payment_carrier_name,

@@ -22,6 +22,12 @@ insurance_estimates as (
 
 ),
 
+payment_plan_dues as (
+
+    select * from {{ ref('int_payment_plan_dues_dated') }}
+
+),
+
 patients as not materialized (
 
     select * from {{ ref('stg_opendental__patients') }}
@@ -72,7 +78,7 @@ classes as (
 summed as (
 
     select
-        coalesce(patients.guarantor_id, patients.patient_id) as guarantor_id,
+        coalesce(patients.guarantor_id, 0) as guarantor_id,
         (select ends from classes)[width_bucket(coalesce(account_days.aging_date, '-infinity'), (select ends from classes)) + 1] - 1 as aged_by,
         width_bucket(coalesce(account_days.effective_date, '-infinity') - 1, (select days from days)) + 1 as effective_day,
         width_bucket(coalesce(account_days.counted_from_date, '-infinity') - 1, (select days from days)) + 1 as counted_day,
@@ -102,7 +108,7 @@ aged as (
 estimated as (
 
     select
-        coalesce(patients.guarantor_id, patients.patient_id) as guarantor_id,
+        coalesce(patients.guarantor_id, 0) as guarantor_id,
         width_bucket(coalesce(insurance_estimates.expected_from_date, '-infinity') - 1, (select days from days)) + 1 as first_day,
         width_bucket(coalesce(insurance_estimates.received_date, 'infinity') - 1, (select days from days)) + 1 as end_day,
         insurance_estimates.is_pending,
@@ -114,7 +120,22 @@ estimated as (
 
 ),
 
--- Measures 0 to 3 are charges at least 0, 31, 61 and 91 days old, 4 credits, 5 what was entered, 6 and 7 insurance estimates, historic and now.
+due as (
+
+    select
+        coalesce(patients.guarantor_id, 0) as guarantor_id,
+        width_bucket(coalesce(payment_plan_dues.due_date, '-infinity') - 1, (select days from days)) + 1 as due_day,
+        payment_plan_dues.is_payment,
+        sum(payment_plan_dues.amount) as amount
+    from payment_plan_dues
+    inner join patients
+        on patients.patient_id = payment_plan_dues.patient_id
+    group by 1, 2, 3
+
+),
+
+-- Measures 0 to 3 are charges at least 0, 31, 61 and 91 days old, 4 credits, 5 what was entered, 6 and 7 insurance estimates, historic and now,
+-- 8 and 9 what is due of payment plans, historic and now; now every payment counts.
 steps as (
 
     select
@@ -154,6 +175,16 @@ steps as (
     from estimated
     where is_pending
 
+    union all
+
+    select guarantor_id, due_day, 8, amount
+    from due
+
+    union all
+
+    select guarantor_id, case when is_payment then 1 else due_day end, 9, amount
+    from due
+
 ),
 
 daily_steps as (
@@ -168,7 +199,9 @@ daily_steps as (
         coalesce(sum(amount) filter (where measure = 4), 0) as credits,
         coalesce(sum(amount) filter (where measure = 5), 0) as entered,
         coalesce(sum(amount) filter (where measure = 6), 0) as estimate,
-        coalesce(sum(amount) filter (where measure = 7), 0) as pending_estimate
+        coalesce(sum(amount) filter (where measure = 7), 0) as pending_estimate,
+        coalesce(sum(amount) filter (where measure = 8), 0) as due,
+        coalesce(sum(amount) filter (where measure = 9), 0) as present_due
     from steps
     where day_number <= (select number_of_days from days)
     group by guarantor_id, day_number
@@ -188,7 +221,9 @@ running as (
         sum(credits) over in_order as credits,
         sum(entered) over in_order as entered,
         sum(estimate) over in_order as estimate,
-        sum(pending_estimate) over in_order as pending_estimate
+        sum(pending_estimate) over in_order as pending_estimate,
+        sum(due) over in_order as due,
+        sum(present_due) over in_order as present_due
     from daily_steps
     window in_order as (partition by guarantor_id order by day_number)
 
@@ -205,6 +240,8 @@ pooled as (
         entered,
         estimate,
         pending_estimate,
+        due,
+        present_due,
         greatest(charges - charges_31, 0) as charges_0_to_30,
         greatest(charges_31 - charges_61, 0) as charges_31_to_60,
         greatest(charges_61 - charges_91, 0) as charges_61_to_90,
@@ -213,7 +250,7 @@ pooled as (
             - least(charges_61 - charges_91, 0) - least(charges_91, 0) as pool
     from running
     where charges <> 0 or charges_31 <> 0 or charges_61 <> 0 or charges_91 <> 0 or credits <> 0
-        or entered <> 0 or estimate <> 0 or pending_estimate <> 0
+        or entered <> 0 or estimate <> 0 or pending_estimate <> 0 or due <> 0 or present_due <> 0
 
 ),
 
@@ -228,6 +265,8 @@ paid as materialized (
         entered,
         estimate,
         pending_estimate,
+        due,
+        present_due,
         greatest(least(charges_0_to_30, charges_over_90 + charges_61_to_90 + charges_31_to_60 + charges_0_to_30 - pool), 0) as balance_0_to_30,
         greatest(least(charges_31_to_60, charges_over_90 + charges_61_to_90 + charges_31_to_60 - pool), 0) as balance_31_to_60,
         greatest(least(charges_61_to_90, charges_over_90 + charges_61_to_90 - pool), 0) as balance_61_to_90,
@@ -262,7 +301,8 @@ final as (
         daily.credit_balance,
         case when aging_dates.is_historic then 0 else daily.entered - daily.balance_to_date end as future_entries,
         case when aging_dates.is_historic then daily.balance_to_date else daily.entered end as balance_total,
-        case when aging_dates.is_historic then daily.estimate else daily.pending_estimate end as insurance_estimate
+        case when aging_dates.is_historic then daily.estimate else daily.pending_estimate end as insurance_estimate,
+        case when aging_dates.is_historic then daily.due else daily.present_due end as payment_plan_due
     from daily
     inner join numbered_days
         on numbered_days.day_number = daily.listed_day_number
@@ -273,8 +313,8 @@ final as (
         or daily.balance_31_to_60 <> 0
         or daily.balance_61_to_90 <> 0
         or daily.balance_over_90 <> 0
-        or (daily.estimate <> 0 and aging_dates.is_historic)
-        or (not aging_dates.is_historic and (daily.entered <> 0 or daily.pending_estimate <> 0))
+        or (aging_dates.is_historic and (daily.estimate <> 0 or daily.due <> 0))
+        or (not aging_dates.is_historic and (daily.entered <> 0 or daily.pending_estimate <> 0 or daily.present_due <> 0))
 
 )
 

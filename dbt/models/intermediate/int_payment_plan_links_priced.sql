@@ -11,6 +11,18 @@ links as (
 
 ),
 
+payment_plans as (
+
+    select * from {{ ref('stg_opendental__payment_plans') }}
+
+),
+
+settings as (
+
+    select * from {{ ref('int_preferences_pivoted') }}
+
+),
+
 procedures as (
 
     select * from {{ ref('stg_opendental__procedures') }}
@@ -36,21 +48,37 @@ pay_splits as not materialized (
 
 ),
 
+-- Up to version 24.1 a planned procedure is taken over as well, unless its plan waits for it; from 23.2 on its discounts are charged back.
 linked_procedures as (
 
     select
         links.payment_plan_link_id,
+        payment_plans.patient_id as payment_plan_patient_id,
         procedures.procedure_id,
         procedures.patient_id,
         procedures.provider_id,
         procedures.clinic_id,
         procedures.procedure_date,
-        procedures.procedure_fee * (procedures.unit_quantity + procedures.base_units) as fee_total
+        procedures.procedure_fee * (procedures.unit_quantity + procedures.base_units) as fee_total,
+        case
+            when settings.is_payment_plan_discount_charged
+                and procedures.procedure_status_code = 1
+                and payment_plans.is_dynamic
+                and payment_plans.treatment_planned_option_code = 2
+                then procedures.discount + procedures.discount_plan_amount
+            else 0
+        end as planned_discount
     from links
+    cross join settings
+    inner join payment_plans
+        on payment_plans.payment_plan_id = links.payment_plan_id
     inner join procedures
         on procedures.procedure_id = links.linked_id
     where links.link_type_code = 2
-        and procedures.procedure_status_code = 2
+        and (
+            procedures.procedure_status_code = 2
+            or (not settings.is_payment_plan_link_dated_by_production and payment_plans.treatment_planned_option_code <> 1)
+        )
 
 ),
 
@@ -131,11 +159,13 @@ production as (
 
     select
         linked_procedures.payment_plan_link_id,
+        linked_procedures.payment_plan_patient_id,
         linked_procedures.patient_id,
         linked_procedures.provider_id,
         linked_procedures.clinic_id,
         linked_procedures.procedure_id,
         linked_procedures.procedure_date as production_date,
+        linked_procedures.planned_discount,
         linked_procedures.fee_total
             + coalesce(procedure_adjustments.amount, 0)
             - coalesce(procedure_insurance.amount, 0)
@@ -152,11 +182,13 @@ production as (
 
     select
         linked_adjustments.payment_plan_link_id,
+        cast(null as bigint),
         linked_adjustments.patient_id,
         linked_adjustments.provider_id,
         linked_adjustments.clinic_id,
         cast(null as bigint),
         linked_adjustments.adjustment_date,
+        0,
         linked_adjustments.adjustment_amount - coalesce(adjustment_payments.amount, 0)
     from linked_adjustments
     left join adjustment_payments
@@ -169,13 +201,15 @@ final as (
     select
         production.payment_plan_link_id,
         links.payment_plan_id,
+        production.payment_plan_patient_id,
         production.patient_id,
         production.provider_id,
         production.clinic_id,
         production.procedure_id,
         production.production_date,
         cast(links.entered_at as date) as linked_date,
-        coalesce(links.amount_override, production.remainder) as linked_amount
+        coalesce(links.amount_override, production.remainder) as linked_amount,
+        production.planned_discount
     from production
     inner join links
         on links.payment_plan_link_id = production.payment_plan_link_id

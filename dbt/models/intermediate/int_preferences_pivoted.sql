@@ -14,7 +14,7 @@ pivoted as (
         max(preference_value) filter (where preference_name = 'AgingProcLifo') as aging_by_procedure,
         max(preference_value) filter (where preference_name = 'PayPlansVersion') as payment_plans,
         max(preference_value) filter (where preference_name = 'PayPlansBillInAdvanceDays') as payment_plan_days,
-        max(preference_value) filter (where preference_name = 'PayPlanItemDateShowProc') as payment_plan_link_dating,
+        max(preference_value) filter (where preference_name = 'DataBaseVersion') as database_version,
         max(preference_value) filter (where preference_name = 'DateLastAging') as last_aging,
         max(preference_value) filter (where preference_name = 'BrokenApptProcedure') as broken_appointment_codes,
         max(preference_value) filter (where preference_name = 'BrokenAppointmentAdjustmentType') as broken_appointment_adjustment,
@@ -31,6 +31,12 @@ dated as (
 
     select
         *,
+        -- 24.3.10.0 is 2403; without a version, that of the newest
+        case
+            when database_version ~ '^\d{1,4}\.\d{1,2}(\.|$)'
+                then cast(split_part(database_version, '.', 1) as integer) * 100 + cast(split_part(database_version, '.', 2) as integer)
+            else 999999
+        end as release,
         case
             when last_aging ~ '^\d{4}-\d{2}-\d{2}' and last_aging !~ '^0000'
                 then cast(
@@ -53,7 +59,8 @@ final as (
         coalesce(aging_by_procedure <> '2', true) as is_aging_by_procedure,
         cast(case when payment_plans in ('1', '2', '3', '4') then payment_plans else '2' end as integer) as payment_plans_version,
         cast(case when payment_plan_days ~ '^\d{1,4}$' then payment_plan_days else '0' end as integer) as payment_plan_bill_in_advance_days,
-        coalesce(payment_plan_link_dating = '1', false) as is_payment_plan_link_dated_by_production,
+        release >= 2402 as is_payment_plan_link_dated_by_production,
+        release between 2302 and 2401 as is_payment_plan_discount_charged,
         case when to_char(last_aging_day, 'YYYY-MM-DD') = left(last_aging, 10) then last_aging_day end as last_aging_date,
         cast(case when broken_appointment_codes in ('0', '1', '2', '3') then broken_appointment_codes else '0' end as integer) as broken_appointment_procedure_mode,
         nullif(cast(case when broken_appointment_adjustment ~ '^\d{1,18}$' then broken_appointment_adjustment else '0' end as bigint), 0) as broken_appointment_adjustment_type_id,

@@ -1,4 +1,4 @@
--- Every visible pay split and every claim procedure on an insurance payment is in daily_collections, once.
+-- Every visible pay split and every claim procedure on an insurance payment that exists is in daily_collections, once.
 with
 
 collections as (
@@ -30,7 +30,10 @@ insurance as (
 
     select coalesce(sum(insurance_payment), 0) as amount
     from {{ ref('stg_opendental__claim_procedures') }}
-    where claim_payment_id is not null
+    where claim_payment_id in (
+            select claim_payment_id
+            from {{ ref('stg_opendental__claim_payments') }}
+        )
 
 ),
 

@@ -1,4 +1,5 @@
 -- Of each day: what families owe, have too much and have coming adds up to the transactions; no bucket is negative, and nobody has both debts and credit.
+-- A past day has a transaction by the day that it is aged by, which may be later or earlier than its own.
 with
 
 balances as (
@@ -22,7 +23,7 @@ account_days as (
 
 transactions as (
 
-    select * from {{ ref('int_account_transactions_unioned') }}
+    select * from {{ ref('int_account_transactions_netted') }}
     where patient_id in (select patient_id from {{ ref('stg_opendental__patients') }})
 
 ),
@@ -40,11 +41,12 @@ of_balances as (
 of_transactions as (
 
     select
-        transaction_date,
+        greatest(coalesce(aging_date, '-infinity'), coalesce(effective_date, '-infinity')) as aged_from_date,
+        early_aging_date,
         counted_from_date,
         sum(amount) as amount
     from transactions
-    group by transaction_date, counted_from_date
+    group by 1, 2, 3
 
 ),
 
@@ -62,7 +64,7 @@ compared as (
         coalesce(max(of_balances.balance_total), 0) as ours,
         coalesce(sum(of_transactions.amount) filter (
             where coalesce(of_transactions.counted_from_date, '-infinity') <= aging_dates.as_of_date
-                and (not aging_dates.is_historic or coalesce(of_transactions.transaction_date, '-infinity') <= aging_dates.as_of_date)
+                and (not aging_dates.is_historic or least(of_transactions.aged_from_date, of_transactions.early_aging_date) <= aging_dates.as_of_date)
         ), 0) as ledger
     from aging_dates
     cross join of_transactions

@@ -48,7 +48,7 @@ members as (
 
     select
         patient_id,
-        coalesce(guarantor_id, patient_id) as guarantor_id
+        coalesce(guarantor_id, 0) as guarantor_id
     from patients
 
 ),
@@ -180,10 +180,11 @@ final as (
         aged.balance_total,
         aged.insurance_estimate,
         aged.balance_total - aged.insurance_estimate as patient_portion,
+        aged.payment_plan_due,
         oldest_charges.oldest_charge_date,
         last_payments.last_payment_date
     from aged
-    left join patients
+    inner join patients
         on patients.patient_id = aged.guarantor_id
     left join families
         on families.guarantor_id = aged.guarantor_id

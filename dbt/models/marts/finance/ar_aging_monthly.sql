@@ -43,7 +43,7 @@ summed as (
     from balances
     inner join aging_dates
         on aging_dates.aging_date_id = balances.aging_date_id
-    left join patients
+    inner join patients
         on patients.patient_id = balances.guarantor_id
     group by aging_dates.as_of_date, patients.clinic_id
 

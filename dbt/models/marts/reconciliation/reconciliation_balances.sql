@@ -34,28 +34,30 @@ aged as (
 
 ),
 
--- Of patients who are a guarantor, to OpenDental or to us.
+-- OpenDental stores a family's balances with its guarantor; without one they are stored nowhere.
 families as (
 
     select
-        coalesce(patients.patient_id, aged.guarantor_id) as patient_id,
+        patients.patient_id,
         patients.guarantor_id,
-        coalesce(aging_dates.as_of_date, aged.as_of_date) as as_of_date,
+        aging_dates.as_of_date,
         coalesce(aged.balance_0_to_30, 0) as balance_0_to_30,
         coalesce(aged.balance_31_to_60, 0) as balance_31_to_60,
         coalesce(aged.balance_61_to_90, 0) as balance_61_to_90,
         coalesce(aged.balance_over_90, 0) as balance_over_90,
         coalesce(aged.balance_total, 0) as balance_total,
         coalesce(aged.insurance_estimate, 0) as insurance_estimate,
+        coalesce(aged.payment_plan_due, 0) as payment_plan_due,
         coalesce(patients.balance_0_to_30, 0) as stored_balance_0_to_30,
         coalesce(patients.balance_31_to_60, 0) as stored_balance_31_to_60,
         coalesce(patients.balance_61_to_90, 0) as stored_balance_61_to_90,
         coalesce(patients.balance_over_90, 0) as stored_balance_over_90,
         coalesce(patients.balance_total, 0) as stored_balance_total,
-        coalesce(patients.insurance_estimate, 0) as stored_insurance_estimate
+        coalesce(patients.insurance_estimate, 0) as stored_insurance_estimate,
+        coalesce(patients.payment_plan_due, 0) as stored_payment_plan_due
     from patients
     cross join aging_dates
-    full join aged
+    left join aged
         on aged.guarantor_id = patients.patient_id
 
 ),
@@ -90,7 +92,8 @@ compared as (
             ('balance 61 to 90', families.balance_61_to_90, families.stored_balance_61_to_90),
             ('balance over 90', families.balance_over_90, families.stored_balance_over_90),
             ('balance total', families.balance_total, families.stored_balance_total),
-            ('insurance estimate', families.insurance_estimate, families.stored_insurance_estimate)
+            ('insurance estimate', families.insurance_estimate, families.stored_insurance_estimate),
+            ('payment plan due', families.payment_plan_due, families.stored_payment_plan_due)
     ) as checks (check_name, ours, opendentals)
 
     union all

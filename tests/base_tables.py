@@ -1,0 +1,88 @@
+"""The warehouse's base tables without the pipeline: the columns and types that the dbt project's sources document."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2.extras import execute_values
+
+from deployments.databases import Database, Databases
+from tasks import files
+from transfer.settings import ROOT
+
+PROJECT = ROOT / "dbt"
+SOURCE_TABLES: list[dict[str, Any]] = [
+    table
+    for path in sorted(PROJECT.glob("models/staging/opendental/*sources.yml"))
+    for table in files.described(path)["sources"][0]["tables"]
+]
+DEFAULTS = {
+    "text": "''",
+    "date": "NULL",
+    "timestamp": "NULL",
+    "timestamp without time zone": "NULL",
+    "interval": "'0'",
+    "timestamptz": "now()",
+    "timestamp with time zone": "now()",
+}
+
+
+def connect(database: Database) -> Any:
+    connection = psycopg2.connect(
+        host=database.host, port=database.port, dbname=database.name, user=database.user, password=database.password
+    )
+    connection.autocommit = True
+    return connection
+
+
+def ask(connection: Any, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values or None)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+def create(connection: Any) -> None:
+    for table in SOURCE_TABLES:
+        columns = [
+            f"{each['name']} {each['data_type']} DEFAULT {DEFAULTS.get(each['data_type'], '0')}"
+            for each in table["columns"]
+        ]
+        ask(
+            connection,
+            f"CREATE TABLE {table['name']} ({', '.join(columns)}, PRIMARY KEY ({table['columns'][0]['name']}))",
+        )
+
+
+def fill(connection: Any, table: str, rows: Iterable[Mapping[str, object]]) -> None:
+    """Replace the table's rows; all have the columns of the first."""
+    found = list(rows)
+    ask(connection, f"DELETE FROM {table}")
+    if found:
+        columns = list(found[0])
+        with connection.cursor() as cursor:
+            execute_values(
+                cursor,
+                f"INSERT INTO {table} ({', '.join(columns)}) VALUES %s",
+                [[row[name] for name in columns] for row in found],
+                page_size=1000,
+            )
+
+
+def dbt(databases: Databases, target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run dbt on the warehouse as somebody would by hand."""
+    variables = {"DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT)}
+    variables |= {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target / "logs")}
+    return subprocess.run(
+        [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", *arguments],
+        env=os.environ | databases.variables() | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
