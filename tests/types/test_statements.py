@@ -45,7 +45,6 @@ MORE = {
     "history": made(
         "CREATE TABLE {t} (Id int PRIMARY KEY, A int) WITH SYSTEM VERSIONING",
         "INSERT INTO {t} VALUES (1, 1), (2, 2), (3, 3)",
-        only="MariaDB",
     ),
 }
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
