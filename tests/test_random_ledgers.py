@@ -1,6 +1,6 @@
 """Random families' balances in the marts equal those of an aging in Python, for every combination of settings.
 
-`make ledgers NUMBER=2000` compares as many families; the suite takes a few, of other combinations every day.
+`make ledgers NUMBER=2000` compares as many families, other ones every day; the suite takes a few, the same ones each time.
 """
 
 from __future__ import annotations
@@ -55,16 +55,12 @@ TESTS = ("assert_family_balances_equal_their_transactions", "assert_the_ledger_h
 
 
 def chosen() -> list[tuple[int, bool, tuple[int, int]]]:
-    """All combinations, or what there is time for in the suite: the usual settings, and others every day."""
-    if NUMBER:
-        return COMBINATIONS
-    today = Random(_day())  # noqa: S311 - to be drawn again
-    others = [each for each in COMBINATIONS if each[:2] != (2, True)]
-    return [(2, True, today.choice(RELEASES)), today.choice(others)]
+    """All combinations, or those that there is time for in the suite: the usual settings, and the most unlike them."""
+    return COMBINATIONS if NUMBER else [(2, True, RELEASES[0]), (3, False, RELEASES[1])]
 
 
-def _day() -> int:
-    return datetime.now(UTC).toordinal()
+# In the suite the same families each time, as a stranger's first run is to be green whatever the day.
+SEED = int(os.environ.get("ELT_TEST_SEED", datetime.now(UTC).toordinal() if NUMBER else 1))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +96,7 @@ def dbt(warehouse: Any, module_databases: Databases, tmp_path_factory: pytest.Te
 def test_balances_of_random_families_equal_the_oracles(
     warehouse: Any, dbt: Callable[[], str], plans: int, lifo: bool, release: tuple[int, int]
 ):
-    seed = int(os.environ.get("ELT_TEST_SEED", _day())) * 100 + COMBINATIONS.index((plans, lifo, release))
+    seed = SEED * 100 + COMBINATIONS.index((plans, lifo, release))
     random = Random(seed)  # noqa: S311 - to be drawn again
     rules = Rules(lifo, plans, release, days_ahead=random.choice((0, 10)))
     today = _today(warehouse)
