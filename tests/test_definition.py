@@ -389,7 +389,7 @@ def test_mysqls_words_are_kept_or_left_out_and_every_collation_is_named():
         "  `a` varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT 'COLLATE utf8mb4_0900_ai_ci',",
         "  `b` varchar(9) CHARACTER SET latin1 COLLATE latin1_swedish_ci DEFAULT NULL,",
         "  `g` point NOT NULL /*!80003 SRID 4326 */,",
-        "  `x` int DEFAULT NULL /*!80023 INVISIBLE */,",
+        "  `x` int DEFAULT NULL INVISIBLE,",
         "  PRIMARY KEY (`id`),",
         "  /*M! CONSTRAINT `named` */ CHECK ((`x` > 3)) /*!80016 NOT ENFORCED */",
         (

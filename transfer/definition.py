@@ -33,6 +33,7 @@ KEPT = frozenset(
     {"AUTO_INCREMENT", "CHARSET", "COLLATE", "COMMENT", "STATS_PERSISTENT", "STATS_AUTO_RECALC", "STATS_SAMPLE_PAGES"}
 )
 
+HIDDEN = re.compile(r"/\*!\d+ INVISIBLE \*/")
 STRING = r"'(?:[^'\\]|\\.|'')*'"
 NAME = r"`(?:[^`]|``)*`"
 TOKENS = re.compile(rf"(\s*)({NAME}|{STRING}|/\*(?:{NAME}|{STRING}|(?!\*/).)*\*/|[\w$]+|.|$)", re.DOTALL)
@@ -229,7 +230,11 @@ def _plain_key(entry: Entry) -> Entry:
 
 
 def _plain_column(entry: Entry) -> Entry:
-    """Make a column that the server fills from its clock, its transactions' numbers or a sequence a plain one."""
+    """Make a column that the server fills from its clock, its transactions' numbers or a sequence a plain one.
+
+    That it is invisible MySQL says in a remark, which MariaDB does not read.
+    """
+    entry = tuple(replace(token, text="INVISIBLE") if HIDDEN.fullmatch(token.text) else token for token in entry)
     if not {token.word for token in entry} & {"GENERATED", "SYSTEM", "NEXTVAL", "LASTVAL"}:
         return entry
     default = Token("'0000-00-00 00:00:00.000000'" if entry[1].word == "TIMESTAMP" else "0")

@@ -218,7 +218,9 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float |
 def _differing(server: MySQLServer, connection: Connection) -> str:
     try:
         ((*found,),) = rows(connection, server.place, "proving the session", mysql_proof("%s"), (TEXT,))
-    except UnicodeDecodeError:
+    except DatabaseFault as fault:
+        if fault.code != ReaderPanicked.code:
+            raise
         return MEANT["received"]
     return differing(found, server.db)
 

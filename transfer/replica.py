@@ -318,7 +318,11 @@ def _prove(connection: mysql.Connection, name: str, shadow: Shadow) -> None:
         raise TableError(f"{table.name}: {shadow.total} rows were read but the replica would hold {rows}.")
     if hashes != wanted:
         made = [column.name for column in shadow.each.table.columns if column.generated]
-        hint = f" Its generated columns ({', '.join(made)}) may depend on who wrote them: ELT_EXCLUDE." if made else ""
+        hint = (
+            f" Its generated columns ({', '.join(made)}) may depend on who wrote them: ELT_EXCLUDE={table.name} leaves it out."
+            if made
+            else ""
+        )
         raise TableError(
             f"{table.name}: the replica would hold other values than were read; nothing was changed.{hint}"
         )

@@ -103,6 +103,11 @@ def _of_default(connection: Connection, place: str, table: str, selected: str) -
     return []
 
 
+BYTES = frozenset(
+    {"BINARY", "VARBINARY"}
+)  # in whose defaults MySQL 5.6 shows question marks for bytes that are no text
+
+
 def _default(entry: Entry) -> int:
     """Find a default that is not shown as it is; 0 if there is none.
 
@@ -110,7 +115,7 @@ def _default(entry: Entry) -> int:
     """
     position = words(entry).index("DEFAULT") + 1 if "DEFAULT" in words(entry) else 0
     text = entry[position].text if position else ""
-    in_bytes = text.startswith("0x") and entry[1].word not in {"BINARY", "VARBINARY"}
+    in_bytes = text.startswith("0x") and entry[1].word not in BYTES
     return position if in_bytes or (text.startswith("'") and "?" in text) else 0
 
 
@@ -130,12 +135,11 @@ def _with_default(connection: Connection, place: str, table: str, entry: Entry) 
     position = _default(entry)
     if not position:
         return entry
-    found = _of_default(connection, place, table, f"HEX(CONVERT(DEFAULT({entry[0].text}) USING utf8mb4))")
-    return (
-        cut(entry, position, position + 1, *(Token(_literal(bytes.fromhex(code))) for (code,) in found))
-        if found
-        else entry
-    )
+    value = f"DEFAULT({entry[0].text})"
+    in_bytes = entry[1].word in BYTES
+    found = _of_default(connection, place, table, f"HEX({value if in_bytes else f'CONVERT({value} USING utf8mb4)'})")
+    written = (f"x'{code}'" if in_bytes else _literal(bytes.fromhex(code)) for (code,) in found)
+    return cut(entry, position, position + 1, *map(Token, written)) if found else entry
 
 
 def _literal(text: bytes) -> str:
