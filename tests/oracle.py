@@ -164,7 +164,18 @@ def described(connection: Any, table: str) -> tuple[Any, ...]:
         table,
     )
     quotes = "MariaDB" in ask(connection, "SELECT VERSION()")[0][0]  # a default's text, but no number
-    return [_column(*column, quotes=quotes) for column in columns], keys, newly(collation), remark
+    told = [_column(*column, quotes=quotes) for column in columns]
+    return told, _default_bytes(connection, table, columns), keys, newly(collation), remark
+
+
+def _default_bytes(connection: Any, table: str, columns: Sequence[Sequence[Any]]) -> list[Any]:
+    """The defaults of binary columns, which MySQL 5.6 tells with question marks for bytes that are no text."""
+    names = [name for name, kind, _, default, *_ in columns if OF_BYTES.match(kind) and default not in (None, "NULL")]
+    asked = ", ".join(f"HEX(DEFAULT({my(name)}))" for name in names)
+    return ask(connection, f"SELECT {asked} FROM (SELECT 1) AS one LEFT JOIN {my(table)} ON FALSE") if names else []
+
+
+OF_BYTES = re.compile(r"(var)?binary\(")
 
 
 def _column(
@@ -178,6 +189,8 @@ def _column(
     *,
     quotes: bool,
 ) -> tuple[Any, ...]:
+    if OF_BYTES.match(kind):
+        default = None  # `_default_bytes` has it
     if kind == "json":  # which MariaDB has as a text
         kind, collation = "longtext", "utf8mb4_bin"
     if quotes and default is not None:
