@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import oracle
-from conftest import settings_for
+from conftest import EDITIONS, settings_for
 from oracle import Places, ask
 from runs import limited, run
 
@@ -111,3 +112,22 @@ def opened(servers: Servers) -> Iterator[Path]:
 
 def asked(connection: Any, query: str) -> Any:
     return ask(connection, query)[0][0]
+
+
+def alone(settings: str) -> list[str]:
+    """Each value of each line, `name = value | value`."""
+    lines = (line.partition(" = ") for line in settings.strip().splitlines())
+    return [f"{name} = {value}" for name, _, values in lines for value in values.split(" | ")]
+
+
+def together(settings: str, apart: Collection[str]) -> list[list[str]]:
+    """As few rounds as have each value once, but for those that come alone; in `make matrix` all of them do, which tells which is at fault."""
+    every = alone(settings)
+    if any(EDITIONS):
+        return [[setting] for setting in every]
+    values: dict[str, list[str]] = {}
+    for setting in every:
+        if setting not in apart:
+            values.setdefault(setting.partition(" = ")[0], []).append(setting)
+    rounds = [[setting for setting in found if setting] for found in zip_longest(*values.values())]
+    return [*rounds, *([setting] for setting in apart)]

@@ -1,6 +1,6 @@
 """Whatever a source and a replica are set to, values arrive exactly, or the server is refused before anything is written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -8,7 +8,7 @@ import hostile
 import private
 import pymysql
 import pytest
-from hostile import Path, asked
+from hostile import Path, alone, asked, together
 from oracle import ask
 
 from deployments.server import Server
@@ -126,9 +126,8 @@ OF_MYSQL = {
 LACKING = {1193, 1231, 1238, 1064, 1115, 1273, 1286, 1651, 1235}
 
 
-def _cases() -> list[str]:
-    lines = (line.partition(" = ") for line in SETTINGS.strip().splitlines())
-    return [f"{name} = {value}" for name, _, values in lines for value in values.split(" | ")]
+# These are met alone: the server is refused, or may be.
+ALONE = (*REFUSED, *OF_MYSQL)
 
 
 @pytest.fixture(scope="module")
@@ -144,22 +143,30 @@ def path() -> Iterator[Path]:
 
 
 @contextmanager
-def both(path: Path, setting: str) -> Iterator[None]:
-    """A variable set for all new sessions of both servers, where they have it."""
+def both(path: Path, settings: Sequence[str]) -> Iterator[None]:
+    """Variables set for all new sessions of both servers, those that they have."""
+    servers, places = path.servers, path.places
+    with (
+        given(servers.source, places.source, settings) as one,
+        given(servers.replica, places.replica, settings) as other,
+    ):
+        if not one and not other:
+            pytest.skip(f"neither server can have {'; '.join(settings)}")
+        yield
+
+
+@contextmanager
+def given(server: Server, place: Any, settings: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Variables set for all new sessions of a server; it tells the statements of those that the server can have."""
     undo = []
     try:
-        for server, place in ((path.servers.source, path.places.source), (path.servers.replica, path.places.replica)):
-            try:
-                undo.append((place, *set_for_all(server, place, setting)))
-            except pymysql.MySQLError as error:
-                if error.args[0] not in LACKING:
-                    raise
-        if not undo:
-            pytest.skip(f"neither server can have {setting}")
-        yield
+        for name, statement in (statements := _statements(server, place, settings)):
+            undo.append((name, asked(place, f"SELECT @@global.{name}")))
+            ask(place, statement)
+        yield [statement for _, statement in statements]
     finally:
-        for each in undo:
-            put_back(*each)
+        for name, earlier in undo:
+            put_back(place, name, earlier)
 
 
 def put_back(place: Any, name: str, earlier: Any) -> None:
@@ -170,24 +177,46 @@ def put_back(place: Any, name: str, earlier: Any) -> None:
         ask(place, f"SET GLOBAL {name} = DEFAULT")
 
 
-def set_for_all(server: Server, place: Any, setting: str) -> tuple[str, Any]:
-    """Set a variable for all sessions; return the name of what was set, and its earlier value."""
-    name = setting.partition(" = ")[0]
-    if not ask(place, f"SHOW GLOBAL VARIABLES LIKE '{name}'"):
-        with closing(server.connect()) as trying:
-            ask(trying, f"SET SESSION {setting}")
-        name, setting = "init_connect", f"init_connect = {place.escape(f'SET SESSION {setting}')}"
-    earlier = asked(place, f"SELECT @@global.{name}")
-    ask(place, f"SET GLOBAL {setting}")
-    return name, earlier
+def _statements(server: Server, place: Any, settings: Sequence[str]) -> list[tuple[str, str]]:
+    """The variables that give all sessions what the server can have of these settings, each with its statement."""
+    found, of_sessions = [], []
+    with closing(server.connect()) as trying:
+        for setting in settings:
+            name, _, value = setting.partition(" = ")
+            if name == "init_connect":
+                of_sessions.append(value.strip("'"))
+                continue
+            for_all = bool(ask(place, f"SHOW GLOBAL VARIABLES LIKE '{name}'"))
+            if _takes(trying, place, f"SET {'GLOBAL' if for_all else 'SESSION'} {setting}", name if for_all else ""):
+                if for_all:
+                    found.append((name, f"SET GLOBAL {setting}"))
+                else:
+                    of_sessions.append(f"SET SESSION {setting}")
+    if of_sessions:
+        found.append(("init_connect", f"SET GLOBAL init_connect = {place.escape('; '.join(of_sessions))}"))
+    return found
 
 
-@pytest.mark.parametrize("setting", _cases())
-def test_values_arrive_under_any_setting_or_it_is_named(setting, path):
-    with both(path, setting):
-        where, said = OF_MYSQL.get(setting, ((), ""))
+def _takes(trying: Any, place: Any, statement: str, variable: str) -> bool:
+    """Whether the server has the variable and the value; one that is for all sessions has its earlier value afterwards."""
+    earlier = asked(place, f"SELECT @@global.{variable}") if variable else None
+    try:
+        ask(trying, statement)
+    except pymysql.MySQLError as error:
+        if error.args[0] not in LACKING:
+            raise
+        return False
+    if variable:
+        put_back(place, variable, earlier)
+    return True
+
+
+@pytest.mark.parametrize("settings", together(SETTINGS, ALONE), ids="; ".join)
+def test_values_arrive_under_any_setting_or_it_is_named(settings, path):
+    with both(path, settings):
+        where, said = OF_MYSQL.get(settings[0], ((), ""))
         mysqls = [name for name in where if getattr(path.servers, name).product == "MySQL"]
-        expected = said if mysqls else REFUSED.get(setting, "")
+        expected = said if mysqls else REFUSED.get(settings[0], "")
         if expected:
             standing = ask(path.places.replica, "SHOW TABLES")
             hostile.renew()
@@ -229,5 +258,5 @@ def test_both_drivers_prove_their_sessions(statement, path, monkeypatch):
 
 
 def test_every_variable_that_is_set_is_one_that_a_stranger_sets_here():
-    strangers = {case.partition(" = ")[0] for case in _cases()}
+    strangers = {case.partition(" = ")[0] for case in alone(SETTINGS)}
     assert {each.name for each in (*MYSQL, *WRITING)} <= strangers

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path as File
 
@@ -12,8 +12,9 @@ import private
 import psycopg2
 import psycopg2.errors
 import pytest
+from conftest import EDITIONS
 from flow_runs import write_dbt
-from hostile import Path
+from hostile import Path, alone, together
 from oracle import ask
 
 from tasks import build_models
@@ -77,17 +78,10 @@ ignore_checksum_failure = on
 session_replication_role = replica
 elt.session = theirs
 """
-REFUSED = {f"{name} = {value}": f"{name} is not {{}} there" for name, value in (
-    ("zero_damaged_pages", "on"), ("ignore_checksum_failure", "on"), ("session_replication_role", "replica"),
-)}  # fmt: skip
+REFUSED = ("zero_damaged_pages = on", "ignore_checksum_failure = on", "session_replication_role = replica")
 
 # Names of no setting, values that this server does not take.
 LACKING = (psycopg2.errors.UndefinedObject, psycopg2.errors.InvalidParameterValue)
-
-
-def _cases() -> list[str]:
-    lines = (line.partition(" = ") for line in SETTINGS.strip().splitlines())
-    return [f"{name} = {value}" for name, _, values in lines for value in values.split(" | ")]
 
 
 @pytest.fixture(scope="module")
@@ -98,14 +92,13 @@ def path() -> Iterator[Path]:
 
 
 @contextmanager
-def altered(path: Path, whose: str, setting: str) -> Iterator[None]:
-    """A setting of the pipeline's role or of its database."""
+def altered(path: Path, whose: str, settings: Sequence[str]) -> Iterator[None]:
+    """Settings of the pipeline's role or of its database, those that the server has."""
     warehouse = path.settings.warehouse
     owner = {"ROLE": f'ROLE "{warehouse.user}"', "DATABASE": f'DATABASE "{warehouse.db}"'}[whose]
-    try:
-        ask(path.places.warehouse, f"ALTER {owner} SET {setting.replace(' = ', ' TO ', 1)}")
-    except LACKING:
-        pytest.skip(f"this server cannot have {setting}")
+    made = [each for each in settings if _takes(path, f"ALTER {owner} SET {each.replace(' = ', ' TO ', 1)}")]
+    if not made:
+        pytest.skip(f"this server cannot have {'; '.join(settings)}")
     try:
         yield
     finally:
@@ -113,10 +106,18 @@ def altered(path: Path, whose: str, setting: str) -> Iterator[None]:
         hostile.renew()
 
 
-@pytest.mark.parametrize("setting", _cases())
-def test_values_arrive_under_any_setting_of_the_role_or_it_is_named(setting, path):
-    with altered(path, "ROLE", setting):
-        name = setting.partition(" = ")[0]
+def _takes(path: Path, statement: str) -> bool:
+    try:
+        ask(path.places.warehouse, statement)
+    except LACKING:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("settings", together(SETTINGS, REFUSED), ids="; ".join)
+def test_values_arrive_under_any_setting_of_the_role_or_it_is_named(settings, path):
+    with altered(path, "ROLE", settings):
+        name = settings[0].partition(" = ")[0]
         if name in POSTGRES_REQUIRED:
             hostile.renew()
             with pytest.raises(
@@ -131,12 +132,12 @@ def test_values_arrive_under_any_setting_of_the_role_or_it_is_named(setting, pat
     "setting", ["client_encoding = LATIN1", "quote_all_identifiers = on", "default_transaction_read_only = on"]
 )
 def test_values_arrive_under_any_setting_of_the_database(setting, path):
-    with altered(path, "DATABASE", setting):
+    with altered(path, "DATABASE", [setting]):
         path.exact()
 
 
 def test_every_setting_that_is_made_is_one_that_a_stranger_makes_here():
-    strangers = {case.partition(" = ")[0].lower() for case in _cases()}
+    strangers = {case.partition(" = ")[0].lower() for case in alone(SETTINGS)}
     assert {each.name.lower() for each in POSTGRES} | set(POSTGRES_REQUIRED) <= strangers
 
 
@@ -173,11 +174,14 @@ ENVIRONMENT = {
 }
 
 
-@pytest.mark.parametrize("name", ENVIRONMENT)
-def test_libpqs_variables_change_nothing(name, path, monkeypatch):
-    monkeypatch.setenv(name, ENVIRONMENT[name])
+@pytest.mark.parametrize(
+    "names", [[name] for name in ENVIRONMENT] if any(EDITIONS) else [list(ENVIRONMENT)], ids=" ".join
+)
+def test_libpqs_variables_change_nothing(names, path, monkeypatch):
+    for name in names:
+        monkeypatch.setenv(name, ENVIRONMENT[name])
     path.exact()
-    monkeypatch.delenv(name, raising=False)
+    monkeypatch.undo()
 
 
 def test_the_variables_that_are_forgotten_are_all_that_libpq_reads():

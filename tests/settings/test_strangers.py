@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +17,6 @@ from pathlib import Path
 import hostile
 import oracle
 import private
-import psycopg2
-import pymysql
 import pytest
 import test_mysql_settings as mysqls
 import test_postgres_settings as postgreses
@@ -39,11 +37,9 @@ STEPS = 24
 # The first that hypothesis plays is the least that there is.
 EXAMPLES = 2
 MOST = 4  # settings of each server
-# What servers lack, or refuse beside others, is left as it is.
-NOT_SET = (pymysql.MySQLError, psycopg2.Error)
 
-OF_MYSQL = sorted(set(mysqls._cases()) - mysqls.REFUSED.keys() - mysqls.OF_MYSQL.keys())
-OF_POSTGRES = sorted(set(postgreses._cases()) - postgreses.REFUSED.keys())
+OF_MYSQL = sorted(set(hostile.alone(mysqls.SETTINGS)) - mysqls.REFUSED.keys() - mysqls.OF_MYSQL.keys())
+OF_POSTGRES = sorted(set(hostile.alone(postgreses.SETTINGS)) - set(postgreses.REFUSED))
 
 
 @pytest.fixture(scope="module")
@@ -84,17 +80,10 @@ def test_a_history_between_any_servers_as_strangers_set_them_ends_with_all_place
             play(stage, EXAMPLES, STEPS, repeated=False)
 
 
-def _set(until: ExitStack, chance: random.Random, server: MariaDB, place: object) -> list[str]:
-    """Set a server's variables for all new sessions; return those that it has."""
-    done = []
-    for setting in chance.sample(OF_MYSQL, chance.randint(0, MOST)):
-        try:
-            name, earlier = mysqls.set_for_all(server, place, setting)
-        except NOT_SET:
-            continue
-        until.callback(mysqls.put_back, place, name, earlier)
-        done.append(setting)
-    return done
+def _set(until: ExitStack, chance: random.Random, server: MariaDB, place: object) -> Sequence[str]:
+    """Set a server's variables for all new sessions; return the statements, of those that it has."""
+    settings = chance.sample(OF_MYSQL, chance.randint(0, MOST))
+    return until.enter_context(mysqls.given(server, place, settings))
 
 
 def _set_role(until: ExitStack, chance: random.Random, databases: Databases, places: Places) -> list[str]:
@@ -103,7 +92,7 @@ def _set_role(until: ExitStack, chance: random.Random, databases: Databases, pla
     for setting in chance.sample(OF_POSTGRES, chance.randint(0, MOST)):
         try:
             ask(places.warehouse, f"ALTER {role} SET {setting.replace(' = ', ' TO ', 1)}")
-        except NOT_SET:
+        except postgreses.LACKING:
             continue
         done.append(setting)
     return done
