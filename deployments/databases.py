@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 GRANTS = Path(__file__).parent / "grants"
-DEFAULT_NAMES = {"source": "opendental", "replica": "opendental_replica", "postgres": "opendental_analytics"}
-ACCOUNTS = {"source": "elt_source", "replica": "elt_replica", "postgres": "elt_warehouse"}
+DEFAULT_NAMES = {"source": "opendental", "replica": "opendental_replication", "postgres": "opendental_analytics"}
+ACCOUNTS = {"source": "readonly_user", "replica": "replication_user", "postgres": "analytics_user"}
 
 # The variables that address the servers, as in .env.template.
 PREFIXES = {"source": "SOURCE_MYSQL", "replica": "REPLICATION_MYSQL", "postgres": "ANALYTICS_POSTGRES"}
@@ -41,7 +41,7 @@ class Databases:
                 f"{PREFIXES[key]}_USER": database.user,
                 f"{PREFIXES[key]}_PASSWORD": database.password,
             }
-        return result | {"ANALYTICS_POSTGRES_SCHEMA": "public"}
+        return result
 
 
 def from_variables(key: str, variables: Mapping[str, str], default_port: int) -> Database:

@@ -54,6 +54,7 @@ def elt(
     models: bool = True,
     verify: bool = False,
     accept_shrink: bool = False,
+    accept_source: bool = False,
 ) -> Summary:
     """Bring replica, raw and public up to date with the source, then build the models.
 
@@ -63,6 +64,7 @@ def elt(
         models: build the dbt models over what changed.
         verify: compare source, replica, raw and public row by row, and repair what differs.
         accept_shrink: take tables that lost most of their rows, which otherwise keep their last version until a second look.
+        accept_source: take a source that is another practice's, or that lacks many tables, which is refused otherwise.
 
     Raises:
         RunFailed: a table or a model is red, or a verification had to repair one; the others were finished.
@@ -74,7 +76,7 @@ def elt(
     caching.forget_old_results()
     delays = list(chosen.limits.retry_seconds)
     outlook = survey.with_options(retries=len(delays), retry_delay_seconds=delays)(
-        tables, force_full, verify, accept_shrink
+        tables, force_full, verify, accept_shrink, accept_source
     )
     history.begin(chosen.warehouse, run_id, tables=tables, forced=force_full, verified=verify)
     note_presence(chosen, run_id, outlook)
@@ -162,6 +164,11 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="take tables that lost most of their rows since they were last read",
     )
+    parser.add_argument(
+        "--accept-source",
+        action="store_true",
+        help="take a source that is another practice's than before, or that lacks many of its tables",
+    )
     parser.add_argument("--plan", action="store_true", help="show what would be done and why, and change nothing")
     parser.add_argument(
         "--status",
@@ -204,7 +211,13 @@ def perform(options: argparse.Namespace) -> int:
             check_alone(options)
             return drop(chosen, options.drop_gone)
         outlook = (
-            look(chosen, options.table, force_full=options.full, verify=options.verify)
+            look(
+                chosen,
+                options.table,
+                force_full=options.full,
+                verify=options.verify,
+                accept_source=options.accept_source,
+            )
             if options.plan or options.table
             else None
         )
@@ -226,7 +239,8 @@ def check_alone(options: argparse.Namespace) -> None:
 
     """
     others = {"--plan": options.plan, "--table": options.table, "--full": options.full, "--verify": options.verify}
-    others |= {"--accept-shrink": options.accept_shrink, "--no-dbt": options.no_dbt, "--json": options.json}
+    others |= {"--accept-shrink": options.accept_shrink, "--accept-source": options.accept_source}
+    others |= {"--no-dbt": options.no_dbt, "--json": options.json}
     beside = [name for name, given in others.items() if given]
     if beside:
         raise SettingsError(f"--drop-gone does nothing else: leave {', '.join(beside)} out. Nothing was dropped.")
@@ -266,6 +280,7 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
                 models=not options.no_dbt,
                 verify=options.verify,
                 accept_shrink=options.accept_shrink,
+                accept_source=options.accept_source,
             )
     except RunFailed as failed:
         summary = failed.summary

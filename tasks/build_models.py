@@ -336,7 +336,7 @@ def environment(warehouse: Warehouse, limits: Limits, **more: str) -> Iterator[N
         "HOST": warehouse.host,
         "PORT": str(warehouse.port),
         "DB": warehouse.db,
-        "SCHEMA": warehouse.schema_name,
+        "BASE_SCHEMA": warehouse.base_schema,
         "USER": warehouse.user,
         "PASSWORD": warehouse.password.get_secret_value(),
         "THREADS": str(limits.dbt_threads),

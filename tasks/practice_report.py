@@ -173,7 +173,7 @@ def report(warehouse: Warehouse, file: Path) -> Path:
     if undefined:
         raise CatalogueError(f"no mart defines {', '.join(sorted(undefined))}.")
     with connect(warehouse) as connection:
-        read = _read(Reader(connection, warehouse.schema_name, defined), f"{warehouse.schema_name}_marts")
+        read = _read(Reader(connection, warehouse.base_schema, defined), f"{warehouse.base_schema}_marts")
     files.replace(file, page.written(read, defined))
     return file
 

@@ -12,7 +12,19 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retrying import may_help
-from transfer import estimates, evidence, extracts, history, positions, preflight, public, rotation, schemas, source
+from transfer import (
+    estimates,
+    evidence,
+    extracts,
+    history,
+    positions,
+    preflight,
+    public,
+    recognition,
+    rotation,
+    schemas,
+    source,
+)
 from transfer.errors import TableError, UnknownTable
 from transfer.settings import Limits, Settings, settings
 from transfer.source import Excluded
@@ -44,18 +56,23 @@ def look(
     force_full: bool = False,
     verify: bool = False,
     accept_shrink: bool = False,
+    accept_source: bool = False,
 ) -> Outlook:
     """Look at the three databases, changing nothing, and plan every table or those named (wildcards allowed).
 
     Raises:
         UnknownTable: a name or pattern fits no table.
+        PreflightError: the source is another practice's, or shows less than before, and that is not accepted.
 
     """
     found = source.survey(chosen.source, chosen.limits)
     names = [each.table.name for each in found.tables]
-    wanted = set(names) if tables is None else set(_resolve(tables, names, found.excluded))
     copies = extracts.state(chosen.replica, chosen.limits)
     loaded = positions.state(chosen.warehouse)
+    copied = set(copies.extracted) | {name for name, each in loaded.items() if each.extract_id}
+    if not accept_source:
+        recognition.check(chosen, found, copies.extracted, copied, whole=tables is None)
+    wanted = set(names) if tables is None else set(_resolve(tables, names, found.excluded))
     looked_at = [(each, loaded.get(each.table.name)) for each in found.tables if each.table.name in wanted]
     turns = () if verify else rotation.turns(chosen.limits, looked_at)
     due = dict.fromkeys(wanted, "asked for") if verify else {} if force_full else rotation.taken(chosen.limits, turns)
@@ -82,7 +99,6 @@ def look(
         Excluded(name, "it fits no table")
         for name in (*_idle(chosen.limits, [*names, *left_out]), *public.unused(chosen.limits, names))
     )
-    copied = set(copies.extracted) | {name for name, each in loaded.items() if each.extract_id}
     return Outlook(plans, unused + found.excluded, tuple(sorted(copied - set(names) - left_out)), overdue)
 
 
@@ -150,12 +166,15 @@ def hint(pattern: str, names: Sequence[str]) -> str:
 
 
 @task(name="survey", cache_policy=NO_CACHE, retry_condition_fn=may_help)
-def survey(tables: list[str] | None, force_full: bool, verify: bool, accept_shrink: bool) -> Outlook:
+def survey(
+    tables: list[str] | None, force_full: bool, verify: bool, accept_shrink: bool, accept_source: bool
+) -> Outlook:
     """Check the servers, create missing bookkeeping, and plan the run."""
     chosen = settings()
     preflight.check(chosen)
     extracts.prepare(chosen.replica, chosen.limits)
     positions.prepare(chosen.warehouse)
-    outlook = look(chosen, tables, force_full=force_full, verify=verify, accept_shrink=accept_shrink)
+    accepted = {"accept_shrink": accept_shrink, "accept_source": accept_source}
+    outlook = look(chosen, tables, force_full=force_full, verify=verify, **accepted)
     positions.confirm(chosen.warehouse, [plan.table for plan in outlook.plans if not plan.has_work])
     return outlook

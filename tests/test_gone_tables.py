@@ -12,7 +12,7 @@ import pytest
 from conftest import numbers, settings_for
 from killing import drop_and_die
 from oracle import Places, ask
-from runs import run
+from runs import limited, run
 from test_command_line import Command
 
 from deployments.databases import Databases
@@ -152,7 +152,7 @@ def test_a_drop_that_is_killed_is_done_by_repeating_it(places, settings):
     run(settings)
     for name in names:
         ask(places.source, f"DROP TABLE {name}")
-    run(settings)
+    run(limited(settings, gone_tables=len(names)))
     endings = []
     for commits, name in enumerate(names, 1):
         child = context.Process(target=drop_and_die, args=(settings, name, commits))

@@ -197,15 +197,15 @@ def loaded(places: Places, settings: Settings) -> str:
 HOLDS = {
     "source": (
         ["LOCK TABLES {t} WRITE"],
-        "SELECT 1 FROM information_schema.PROCESSLIST WHERE USER = 'elt_source' AND STATE LIKE 'Waiting for table%'",
+        "SELECT 1 FROM information_schema.PROCESSLIST WHERE USER = 'readonly_user' AND STATE LIKE 'Waiting for table%'",
     ),
     "replica": (
         ["BEGIN", "SELECT * FROM etl_extract_lock WHERE table_name = '{t}' FOR UPDATE"],
-        "SELECT 1 FROM information_schema.PROCESSLIST WHERE USER = 'elt_replica' AND INFO LIKE '%FOR UPDATE'",
+        "SELECT 1 FROM information_schema.PROCESSLIST WHERE USER = 'replication_user' AND INFO LIKE '%FOR UPDATE'",
     ),
     "postgres": (
         ["BEGIN", "LOCK TABLE raw.{t} IN SHARE ROW EXCLUSIVE MODE"],
-        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'elt_warehouse'",
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'analytics_user'",
     ),
 }
 

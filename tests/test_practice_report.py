@@ -301,7 +301,7 @@ def test_a_mart_that_a_build_replaces_is_read_before_or_after(
         builder.commit()
         assert page.result().read_text() == file.read_text()
         with connect(warehouse) as reading:
-            practice_report.Reader(reading, warehouse.schema_name, {})
+            practice_report.Reader(reading, warehouse.base_schema, {})
             with pytest.raises(psycopg2.errors.LockNotAvailable):
                 cursor.execute(replaced)
 
@@ -346,7 +346,7 @@ def test_a_practice_without_records_has_a_page(marts: Any, warehouse: Warehouse,
         marts.execute(f"CREATE TABLE empty_marts.{table.partition('.')[2]} (LIKE {table})")
     for name in ("int_as_of_date", "int_preferences_pivoted"):
         marts.execute(f"CREATE VIEW empty_intermediate.{name} AS SELECT * FROM public_intermediate.{name}")
-    other = warehouse.model_copy(update={"schema_name": "empty"})
+    other = warehouse.model_copy(update={"base_schema": "empty"})
     text = practice_report.report(other, tmp_path / "practice.html").read_text()
     assert text.count("There is nothing of this in the practice") > 10
     assert "Not reconciled" in text
@@ -428,7 +428,7 @@ def test_the_page_is_written_where_it_is_wanted(surroundings: None, tmp_path: Pa
     [
         ("ANALYTICS_POSTGRES_PORT", "x", "ANALYTICS_POSTGRES_PORT is unusable"),
         ("ANALYTICS_POSTGRES_PORT", "1", "nothing answers at this address"),
-        ("ANALYTICS_POSTGRES_SCHEMA", "other", "other_marts has no models yet"),
+        ("ANALYTICS_POSTGRES_BASE_SCHEMA", "other", "other_marts has no models yet"),
     ],
 )
 def test_what_is_missing_is_said_in_one_sentence(

@@ -80,7 +80,7 @@ def reader(servers: Any, places: Places) -> Any:
     """A role that may be given rights."""
     name = f"reader_{secrets.token_hex(4)}"
     ask(places.warehouse, f"CREATE ROLE {name}")
-    ask(places.warehouse, f"GRANT {name} TO elt_warehouse")
+    ask(places.warehouse, f"GRANT {name} TO analytics_user")
     yield name
     ask(places.warehouse, f"DROP OWNED BY {name}")
     ask(places.warehouse, f"DROP ROLE {name}")

@@ -132,9 +132,9 @@ def test_passwords_are_in_one_file_of_its_owner_and_on_no_command_line(private, 
 
 def test_a_failing_statement_is_not_in_the_log(private):
     with pytest.raises(psycopg2.errors.DuplicateObject):
-        private.postgres.execute("create role elt_warehouse password 'planted'")
+        private.postgres.execute("create role analytics_user password 'planted'")
     written = private.postgres.process.log.read_text()
-    assert 'role "elt_warehouse" already exists' in written
+    assert 'role "analytics_user" already exists' in written
     assert "planted" not in written
 
 

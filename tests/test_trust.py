@@ -93,16 +93,61 @@ def test_bytes_make_a_page_short():
 def test_another_configuration_does_not_take_over_raw(places, settings):
     name = filled(places)
     run(settings, name)
-    other = settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update={"schema_name": "clinic2"})})
-    with pytest.raises(TableError, match="ANALYTICS_POSTGRES_SCHEMA=clinic2"):
+    other = settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update={"base_schema": "clinic2"})})
+    with pytest.raises(TableError, match="ANALYTICS_POSTGRES_BASE_SCHEMA=clinic2"):
         run(other, name)
     assert oracle.unequal(places, [name]) == {}
 
 
-@pytest.mark.parametrize("schema", ["raw", "pg_catalog", "information_schema", "x" * 60])
-def test_schemas_that_belong_to_others_are_refused(schema):
-    with pytest.raises(ValueError, match="ANALYTICS_POSTGRES_SCHEMA"):
-        Warehouse(_env_file=None, host="h", db="d", user="u", password="p", ANALYTICS_POSTGRES_SCHEMA=schema)
+def warehouse_of(**schemas):
+    return Warehouse(_env_file=None, host="h", db="d", user="u", password="p", **schemas)
+
+
+@pytest.mark.parametrize("name", ["ANALYTICS_POSTGRES_SCHEMA", "ANALYTICS_POSTGRES_BASE_SCHEMA"])
+@pytest.mark.parametrize("schema", ["pg_catalog", "information_schema", "x" * 64])
+def test_schemas_that_belong_to_others_are_refused(name, schema):
+    with pytest.raises(ValueError, match=name):
+        warehouse_of(**{name: schema})
+
+
+@pytest.mark.parametrize(
+    "schemas",
+    [
+        {"ANALYTICS_POSTGRES_SCHEMA": "public"},
+        {"ANALYTICS_POSTGRES_BASE_SCHEMA": "raw"},
+        {"ANALYTICS_POSTGRES_SCHEMA": "clinic", "ANALYTICS_POSTGRES_BASE_SCHEMA": "clinic"},
+    ],
+)
+def test_one_schema_for_landing_and_base_tables_is_refused_with_the_mend(schemas):
+    with pytest.raises(ValueError, match="say ANALYTICS_POSTGRES_SCHEMA=raw, or give the base tables another schema"):
+        warehouse_of(**schemas)
+
+
+def test_landing_and_base_tables_stand_where_the_settings_say(places, databases, servers):
+    schemas = {"raw_schema": 'Landing, "1"', "base_schema": "clinic"}
+    settings = settings_for(databases)
+    settings = settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update=schemas)})
+    with oracle.connected(servers, databases) as own:
+        name = filled(own)
+        for _ in range(2):
+            preflight.check(settings)
+            assert [result.error for result in run(settings, name, verify=True).values()] == [""]
+            ask(own.source, f"DELETE FROM {name} LIMIT 1")
+        for schema in ('"Landing, ""1"""', "clinic"):
+            ((left,),) = ask(own.source, f"SELECT count(*) FROM {name}")
+            assert ask(own.warehouse, f"SELECT count(*) FROM {schema}.{name}") == [(left + 1,)]
+        assert ask(own.warehouse, "SELECT to_regnamespace('raw'), to_regclass('public.etl_transform_status')") == [
+            (None, None)
+        ]
+
+
+def test_an_installation_whose_base_tables_stand_in_the_landing_schema_is_told_what_to_say(places, settings):
+    run(settings, filled(places))
+    other = {"raw_schema": "public", "base_schema": "clinic"}
+    with pytest.raises(
+        PreflightError, match="say ANALYTICS_POSTGRES_SCHEMA=raw and ANALYTICS_POSTGRES_BASE_SCHEMA=public"
+    ):
+        preflight.check(settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update=other)}))
 
 
 def test_a_table_that_somebody_holds_does_not_hold_the_others(places, settings, servers, module_databases):

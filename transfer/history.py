@@ -127,7 +127,7 @@ def _record(result: TableResult) -> dict[str, object]:
 
 
 def _named(warehouse: Warehouse, name: str) -> str:
-    return f"{quote(warehouse.schema_name)}.{name}"
+    return f"{quote(warehouse.base_schema)}.{name}"
 
 
 @dataclass(frozen=True, slots=True)

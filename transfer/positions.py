@@ -26,16 +26,17 @@ def prepare(warehouse: Warehouse) -> None:
     with postgres.connect(warehouse) as connection:
         ((present,),) = connection.rows(
             "looking for the status tables",
-            "SELECT to_regnamespace('raw') IS NOT NULL AND to_regnamespace($1) IS NOT NULL AND NOT EXISTS (SELECT"
+            "SELECT to_regnamespace(quote_ident($3)) IS NOT NULL AND to_regnamespace(quote_ident($1)) IS NOT NULL AND NOT EXISTS (SELECT"
             " FROM json_each($2::text::json) AS wanted (relation, names), json_array_elements_text(names) AS name"
             " WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attname = name AND NOT attisdropped"
             " AND attrelid = to_regclass(format('%I.%I', $1, relation))))",
-            (warehouse.schema_name, json.dumps(_PRESENT)),
+            (warehouse.base_schema, json.dumps(_PRESENT), warehouse.raw_schema),
         )
         if present:
             return
         connection.run("creating the status tables", "SELECT pg_advisory_xact_lock(hashtext('elt status tables'))")
-        for statement in TABLES.read_text().format(schema=postgres.quote(warehouse.schema_name)).split(";\n"):
+        raw, base = (postgres.quote(schema) for schema in (warehouse.raw_schema, warehouse.base_schema))
+        for statement in TABLES.read_text().format(raw=raw, base=base).split(";\n"):
             if statement.strip():
                 connection.run("creating the status tables", statement)
         connection.commit()
@@ -63,7 +64,7 @@ _PRESENT = {
 
 
 def _status(warehouse: Warehouse) -> str:
-    return f"{postgres.quote(warehouse.schema_name)}.etl_transform_status"
+    return f"{postgres.quote(warehouse.base_schema)}.etl_transform_status"
 
 
 class _Row(NamedTuple):
@@ -117,19 +118,19 @@ def _rows(connection: postgres.Connection, warehouse: Warehouse, only: Sequence[
         " coalesce(public_class.relname::text = public_name, false), values_altered,"
         f" coalesce({_days('first_loaded_at')}, 0), {_days('verified_at')}, {_held('verify_seconds')}::double precision"
         f" FROM {_status(warehouse)} AS status"
-        " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid AND raw_class.relnamespace = to_regnamespace('raw')"
+        " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid AND raw_class.relnamespace = to_regnamespace(quote_ident($2))"
         " LEFT JOIN pg_class AS public_class ON public_class.oid = public_oid"
-        " AND public_class.relnamespace = to_regnamespace($1)"
-        + (" WHERE table_name = ANY(string_to_array($2, chr(1)))" if only else ""),
-        (warehouse.schema_name, *(["\x01".join(only)] if only else [])),
+        " AND public_class.relnamespace = to_regnamespace(quote_ident($1))"
+        + (" WHERE table_name = ANY(string_to_array($3, chr(1)))" if only else ""),
+        (warehouse.base_schema, warehouse.raw_schema, *(["\x01".join(only)] if only else [])),
     )
     return [_Row(*row) for row in found]
 
 
 def _standing(warehouse: Warehouse, row: _Row) -> tuple[tuple[Place | None, int], tuple[Place | None, int]]:
     """Return where the table stands in `raw` and in `public`, with the rows that are recorded of each."""
-    raw = Place("raw", row.raw_name) if row.raw_name and row.raw_name == row.raw_stands_as else None
-    public = Place(warehouse.schema_name, row.public_name) if row.public_name and row.public_stands else None
+    raw = Place(warehouse.raw_schema, row.raw_name) if row.raw_name and row.raw_name == row.raw_stands_as else None
+    public = Place(warehouse.base_schema, row.public_name) if row.public_name and row.public_stands else None
     return (raw, row.raw_rows), (public, row.public_rows)
 
 
@@ -232,8 +233,8 @@ def forget(warehouse: Warehouse, limits: Limits, table: str, fence: int) -> None
             f"SELECT raw_name, public_name FROM {_status(warehouse)} WHERE table_name = $1",
             (table,),
         )
-        for place in (Place(warehouse.schema_name, public or ""), Place("raw", raw or "")):
-            if place.name and postgres.stands(connection, place, warehouse.schema_name):
+        for place in (Place(warehouse.base_schema, public or ""), Place(warehouse.raw_schema, raw or "")):
+            if place.name and postgres.stands(connection, place, warehouse.base_schema):
                 postgres.drop(connection, limits, place)
         if raw or public:
             schemas.note(connection, warehouse, "", [SchemaChange(table, schemas.DROPPED)])
@@ -393,7 +394,7 @@ def note_built(
 
 
 def _builds(warehouse: Warehouse) -> str:
-    return f"{postgres.quote(warehouse.schema_name)}.etl_dbt_status"
+    return f"{postgres.quote(warehouse.base_schema)}.etl_dbt_status"
 
 
 @contextmanager

@@ -344,7 +344,7 @@ def stands(connection: Connection, place: Place, owner: str) -> bool:
     )
     if found and not found[0][0]:
         raise TableError(
-            f"{place} is there but was not made by the pipeline with ANALYTICS_POSTGRES_SCHEMA={owner}: rename or drop it,"
+            f"{place} is there but was not made by the pipeline with ANALYTICS_POSTGRES_BASE_SCHEMA={owner}: rename or drop it,"
             " or give this configuration a database of its own."
         )
     return bool(found)

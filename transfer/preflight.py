@@ -298,17 +298,23 @@ OLDEST = 15  # the oldest on which the whole is tested
 
 
 def _warehouse(warehouse: Warehouse) -> str:
-    schemas = ("raw", warehouse.schema_name)
+    schemas = (warehouse.raw_schema, warehouse.base_schema)
     with postgres.connect(warehouse) as connection:
         found = connection.rows(
             "asking for its privileges",
-            "SELECT name, CASE WHEN to_regnamespace(name) IS NULL THEN has_database_privilege(current_database(), 'CREATE')"
-            " ELSE has_schema_privilege(name, 'CREATE') END FROM unnest(string_to_array($1, ',')) AS name",
-            (",".join(schemas),),
+            "SELECT name, CASE WHEN to_regnamespace(quote_ident(name)) IS NULL"
+            " THEN has_database_privilege(current_database(), 'CREATE')"
+            " ELSE has_schema_privilege(name, 'CREATE') END FROM unnest(string_to_array($1, chr(1))) AS name",
+            ("\x01".join(schemas),),
         )
         ((version, standby, only_read),) = connection.rows(
             "asking for its version",
             "SELECT current_setting('server_version_num')::int / 10000, pg_is_in_recovery(), current_setting('transaction_read_only')",
+        )
+        ((holds_base_tables,),) = connection.rows(
+            "looking for the status tables",
+            "SELECT to_regclass(format('%I.etl_transform_status', $1)) IS NOT NULL",
+            (warehouse.raw_schema,),
         )
         models = connection.rows(
             "asking for its privileges", "SELECT has_database_privilege(current_database(), 'CREATE')"
@@ -318,6 +324,11 @@ def _warehouse(warehouse: Warehouse) -> str:
         return f"ANALYTICS_POSTGRES_HOST: {where} is PostgreSQL {version}; take one of version {OLDEST} or newer."
     if standby or only_read == "on":
         return f"ANALYTICS_POSTGRES_HOST: {where} is only for reading; name the server that it follows."
+    if holds_base_tables:
+        return (
+            f"ANALYTICS_POSTGRES_SCHEMA: {warehouse.raw_schema} holds the base tables and the bookkeeping, and this setting names the"
+            f" schema of the landing tables; say ANALYTICS_POSTGRES_SCHEMA=raw and ANALYTICS_POSTGRES_BASE_SCHEMA={warehouse.raw_schema}."
+        )
     lacking = [name for name, may in found if not may]
     if lacking or not models:
         what = f"create tables in the schema {lacking[0]}" if lacking else "create schemas"

@@ -35,9 +35,10 @@ EXPRESSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a base table is made: the SELECT over `raw`, its key as `public` names it, and whose SQL it is."""
+    """How a base table is made: what is selected of `raw`'s table, its key as `public` names it, and whose SQL it is."""
 
-    select: str
+    selected: str
+    raw_name: str
     key: tuple[str, ...]
     origin: str
 
@@ -49,7 +50,11 @@ class Recipe:
     @property
     def rules(self) -> str:
         """A digest: another one means that `public` must be made anew from `raw`."""
-        return digest(self.select, self.key)
+        return digest(self.selected, self.raw_name, self.key)
+
+    def select(self, schema: str) -> str:
+        """Return the whole SELECT, given the schema of `raw`; a user's own SQL names what it reads itself."""
+        return f"{self.selected}\nFROM {Place(schema, self.raw_name)}" if self.standard else self.selected
 
 
 def recipe(limits: Limits, table: Table, raw_name: str) -> Recipe:
@@ -61,12 +66,12 @@ def recipe(limits: Limits, table: Table, raw_name: str) -> Recipe:
     own = limits.standardize_dir / f"{table.name}.sql"
     if "/" not in table.name and own.is_file():
         # As a subquery it can only read: PostgreSQL refuses a WITH that writes there.
-        return Recipe(f"SELECT * FROM (\n{_own_sql(own)}\n) AS made", key, str(own))
+        return Recipe(f"SELECT * FROM (\n{_own_sql(own)}\n) AS made", raw_name, key, str(own))
     selected = ",\n    ".join(
         f"{EXPRESSIONS.get(field.type, '{c}').format(c=quote(field.name))} AS {quote(name)}"
         for field, name in zip(columns, names, strict=True)
     )
-    return Recipe(f"SELECT\n    {selected}\nFROM {Place('raw', raw_name)}", key, STANDARD)
+    return Recipe(f"SELECT\n    {selected}", raw_name, key, STANDARD)
 
 
 def unused(limits: Limits, tables: Collection[str]) -> tuple[str, ...]:
@@ -84,7 +89,7 @@ def _own_sql(file: Path) -> str:
 def has_other_structure(warehouse: Warehouse, limits: Limits, table: Table) -> bool:
     """Tell whether the base table that stands has other columns or another key than the standard rules give it."""
     with postgres.connect(warehouse) as connection:
-        target = Place(warehouse.schema_name, positions.name_of(connection, warehouse, table.name, "public"))
+        target = Place(warehouse.base_schema, positions.name_of(connection, warehouse, table.name, "public"))
         made = recipe(limits, table, positions.name_of(connection, warehouse, table.name, "raw"))
         return not _fits(connection, target, table, made)
 
@@ -111,17 +116,17 @@ def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int, 
         positions.take(connection, warehouse, table.name, fence)
         load = positions.load_id(connection, warehouse, table.name)
         made = recipe(limits, table, positions.name_of(connection, warehouse, table.name, "raw"))
-        target = Place(warehouse.schema_name, positions.name_of(connection, warehouse, table.name, "public"))
-        first = not postgres.stands(connection, target, warehouse.schema_name)
+        target = Place(warehouse.base_schema, positions.name_of(connection, warehouse, table.name, "public"))
+        first = not postgres.stands(connection, target, warehouse.base_schema)
         scope = scope if made.standard and _fits(connection, target, table, made) else EVERYTHING
         postgres.bring_keys(connection, scope, raw_key(table), raw_fields(table))
         conditions = [] if scope.whole else postgres.conditions(scope, raw_key(table))
-        rows = _make(connection, target if first else SIDE, made, conditions, temporary=not first)
+        rows = _make(connection, target if first else SIDE, made, warehouse.raw_schema, conditions, temporary=not first)
         changes = Changes(rows, 0, 0) if first else _renew(connection, limits, target, made, scope)
         if first:
             key = _key(postgres.fields_of(connection, target), made)
             postgres.add_key(connection, limits, target, key, ours=True)
-            postgres.claim(connection, target, warehouse.schema_name)
+            postgres.claim(connection, target, warehouse.base_schema)
         positions.note_standardized(
             connection, warehouse, table.name, target, load=load, rules=made.rules, moved=first or changes.any
         )
@@ -130,11 +135,12 @@ def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int, 
 
 
 def _make(
-    connection: postgres.Connection, place: Place, made: Recipe, conditions: Sequence[str], *, temporary: bool
+    connection: postgres.Connection, place: Place, made: Recipe, raw: str, conditions: Sequence[str], *, temporary: bool
 ) -> int:
     kind, end = ("TEMPORARY ", " ON COMMIT DROP") if temporary else ("", "")
     try:
-        first, *others = [f"{made.select} WHERE {condition}" for condition in conditions] or [made.select]
+        select = made.select(raw)
+        first, *others = [f"{select} WHERE {condition}" for condition in conditions] or [select]
         connection.run(f"standardizing by {made.origin}", f"CREATE {kind}TABLE {place}{end} AS\n{first}")
         for other in others:
             connection.run(f"standardizing by {made.origin}", f"INSERT INTO {place}\n{other}")

@@ -78,8 +78,8 @@ def copied(
     with postgres.connect(warehouse) as connection, holdable(table):
         postgres.wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
-        target = Place("raw", positions.name_of(connection, warehouse, table.name, "raw"))
-        first = not postgres.stands(connection, target, warehouse.schema_name)
+        target = Place(warehouse.raw_schema, positions.name_of(connection, warehouse, table.name, "raw"))
+        first = not postgres.stands(connection, target, warehouse.base_schema)
         if not whole and not postgres.has_structure(connection, target, fields, key):
             raise TableUnsteady(
                 f"raw's table of {table.name} was altered while it was loaded; trying again loads it anew."
@@ -102,7 +102,7 @@ def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -
     fields, key = raw_fields(table), raw_key(table)
     if copied.first:
         postgres.add_key(connection, limits, target, key, ours=True)
-        postgres.claim(connection, target, warehouse.schema_name)
+        postgres.claim(connection, target, warehouse.base_schema)
         changes = Changes(copied.rows, 0, 0)
     else:
         changes = _merge(connection, limits, target, table, origin.scope)
@@ -160,7 +160,7 @@ def _merge(connection: postgres.Connection, limits: Limits, target: Place, table
 def has_its_structure(warehouse: Warehouse, table: Table) -> bool:
     """Tell whether `raw` has the table with the columns and the key that it is to have."""
     with postgres.connect(warehouse) as connection:
-        target = Place("raw", positions.name_of(connection, warehouse, table.name, "raw"))
+        target = Place(warehouse.raw_schema, positions.name_of(connection, warehouse, table.name, "raw"))
         return postgres.has_structure(connection, target, raw_fields(table), raw_key(table))
 
 

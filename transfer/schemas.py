@@ -182,6 +182,13 @@ def note_presence(warehouse: Warehouse, run_id: str, *, present: Sequence[str], 
         connection.commit()
 
 
+def gone(warehouse: Warehouse) -> frozenset[str]:
+    """Return the tables that are marked as gone from the source."""
+    asking = f"SELECT table_name FROM {_schema(warehouse)}.etl_transform_status WHERE gone_at IS NOT NULL"
+    with postgres.connect(warehouse) as connection:
+        return frozenset(name for (name,) in connection.rows("reading etl_transform_status", asking))
+
+
 def of_run(warehouse: Warehouse, run_id: str) -> tuple[SchemaChange, ...]:
     """Return the changes that a run has met."""
     return _changes(warehouse, "WHERE run_id = $1 ORDER BY table_name, id", run_id)
@@ -208,4 +215,4 @@ def _changes(warehouse: Warehouse, which: str, *values: str | int) -> tuple[Sche
 
 
 def _schema(warehouse: Warehouse) -> str:
-    return postgres.quote(warehouse.schema_name)
+    return postgres.quote(warehouse.base_schema)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from transfer import env_file
@@ -112,16 +112,33 @@ class Warehouse(Server):
     model_config = SettingsConfigDict(env_prefix="ANALYTICS_POSTGRES_")
     place: ClassVar[str] = "warehouse"
     port: int = Field(default=5432, ge=1, le=65535)
+    raw_schema: str = Field(default="raw", validation_alias="ANALYTICS_POSTGRES_SCHEMA")
     # dbt adds suffixes to the name, and a name has 63 characters at most.
-    schema_name: str = Field(
-        default="public", validation_alias="ANALYTICS_POSTGRES_SCHEMA", pattern=r"^[a-z_][a-z0-9_]*$", max_length=48
+    base_schema: str = Field(
+        default="public",
+        validation_alias="ANALYTICS_POSTGRES_BASE_SCHEMA",
+        pattern=r"^[a-z_][a-z0-9_]*$",
+        max_length=48,
     )
 
-    @field_validator("schema_name")
+    @field_validator("raw_schema", "base_schema")
     @classmethod
     def _is_free(cls, value: str) -> str:
-        if value in {"raw", "information_schema"} or value.startswith("pg_"):
-            raise ValueError(f"{value} is kept for other things")
+        if value == "information_schema" or value.startswith("pg_"):
+            raise ValueError(f"{value} is PostgreSQL's own schema")
+        if len(value.encode()) > 63 or not value.isprintable():
+            raise ValueError("a schema's name has 63 printable bytes at most")
+        return value
+
+    @field_validator("base_schema")
+    @classmethod
+    def _is_another(cls, value: str, info: ValidationInfo) -> str:
+        raw = info.data.get("raw_schema")
+        if value == raw:
+            raise ValueError(
+                f"it is {value}, as is ANALYTICS_POSTGRES_SCHEMA, which names the schema of the landing tables;"
+                " say ANALYTICS_POSTGRES_SCHEMA=raw, or give the base tables another schema"
+            )
         return value
 
 
@@ -143,6 +160,7 @@ class Limits(_Group):
     lock_seconds: int = Field(default=900, ge=0)
     verify_days: int = Field(default=7, ge=0)
     verify_seconds: int = Field(default=120, ge=0)
+    gone_tables: int = Field(default=5, ge=0)
     shrink_share: float = Field(default=0.5, gt=0, le=1)
     second_look_seconds: int = Field(default=600, ge=0)
     log_dir: Path = ROOT / "logs"

@@ -41,7 +41,7 @@ def compare(
     the key differently or there is none, as multisets of row digests.
     """
     pages = (_as_held(each.table, page) for page in _pages(replica, limits, each))
-    place, found = Place("raw", name), Counter[tuple[str, str]]()
+    place, found = Place(warehouse.raw_schema, name), Counter[tuple[str, str]]()
     with postgres.connect(warehouse) as connection:
         if not postgres.has_structure(connection, place, raw_fields(each.table), raw_key(each.table)):
             return (Finding(PLACE, "other structure", "", 1),)

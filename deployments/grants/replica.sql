@@ -2,10 +2,10 @@
 --   mysql -u root -p < deployments/grants/replica.sql
 -- First replace <password>, and '%' by the address of the machine that runs the ELT.
 
-create database if not exists `opendental_replica` character set utf8mb4;
+create database if not exists `opendental_replication` character set utf8mb4;
 
-create user 'elt_replica'@'%' identified by '<password>';
+create user 'replication_user'@'%' identified by '<password>';
 
 -- An unescaped _ would stand for any character. RENAME TABLE needs alter, drop, create and insert;
 -- SELECT ... FOR UPDATE needs update; LOAD DATA LOCAL needs insert.
-grant select, insert, update, delete, create, alter, drop, index on `opendental\_replica`.* to 'elt_replica'@'%';
+grant select, insert, update, delete, create, alter, drop, index on `opendental\_replication`.* to 'replication_user'@'%';

@@ -3,6 +3,6 @@
 -- First replace <password>, '%' by the address of the machine that runs the ELT, and `opendental` if yours is
 -- named otherwise. If the connection leaves the machine, add REQUIRE SSL to the first statement.
 
-create user 'elt_source'@'%' identified by '<password>';
+create user 'readonly_user'@'%' identified by '<password>';
 
-grant select on `opendental`.* to 'elt_source'@'%';
+grant select on `opendental`.* to 'readonly_user'@'%';

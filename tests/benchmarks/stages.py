@@ -97,7 +97,7 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
         stage("raw's totals", lambda: postgres.totals(connection, target, fields))
         made = public.recipe(limits, table, target.name)
         again = Place("public", target.name)
-        stage("public's rows", lambda: connection.run("making", f"CREATE TABLE {again} AS {made.select}"))
+        stage("public's rows", lambda: connection.run("making", f"CREATE TABLE {again} AS {made.select('raw')}"))
         stage("public's key", lambda: postgres.add_key(connection, limits, again, made.key, ours=True))
     return costs
 

@@ -108,7 +108,7 @@ def test_a_postgresql_that_is_too_old_is_named(path):
 def test_a_warehouse_that_takes_encrypted_connections_only_is_named(path):
     data = File(asked(path.places.warehouse, "SHOW hba_file"))
     before = data.read_text()
-    data.write_text(f"hostssl all elt_warehouse all scram-sha-256\nhostnossl all elt_warehouse all reject\n{before}")
+    data.write_text(f"hostssl all analytics_user all scram-sha-256\nhostnossl all analytics_user all reject\n{before}")
     ask(path.places.warehouse, "SELECT pg_reload_conf()")
     try:
         refused(

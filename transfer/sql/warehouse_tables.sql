@@ -1,9 +1,9 @@
--- The warehouse's own bookkeeping. {schema} is the schema of the base tables.
-CREATE SCHEMA IF NOT EXISTS raw;
+-- The warehouse's own bookkeeping. {base} is the schema of the base tables, {raw} the one of the landing tables.
+CREATE SCHEMA IF NOT EXISTS {raw};
 
-CREATE SCHEMA IF NOT EXISTS {schema};
+CREATE SCHEMA IF NOT EXISTS {base};
 
-CREATE TABLE IF NOT EXISTS {schema}.etl_transform_status (
+CREATE TABLE IF NOT EXISTS {base}.etl_transform_status (
     table_name text PRIMARY KEY,
     public_name text UNIQUE,
     fence bigint NOT NULL,
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS {schema}.etl_transform_status (
     checked_at timestamptz
 );
 
-ALTER TABLE {schema}.etl_transform_status
+ALTER TABLE {base}.etl_transform_status
 ADD COLUMN IF NOT EXISTS raw_name text UNIQUE,
 ADD COLUMN IF NOT EXISTS extract_run text,
 ADD COLUMN IF NOT EXISTS names_altered text NOT NULL DEFAULT '{{}}',
@@ -31,11 +31,11 @@ ADD COLUMN IF NOT EXISTS first_loaded_at timestamptz NOT NULL DEFAULT now(),
 ADD COLUMN IF NOT EXISTS verified_at timestamptz,
 ADD COLUMN IF NOT EXISTS verify_seconds double precision;
 
-ALTER TABLE {schema}.etl_transform_status
+ALTER TABLE {base}.etl_transform_status
 ADD COLUMN IF NOT EXISTS structure text,
 ADD COLUMN IF NOT EXISTS gone_at timestamptz;
 
-CREATE TABLE IF NOT EXISTS {schema}.etl_schema_change (
+CREATE TABLE IF NOT EXISTS {base}.etl_schema_change (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     found_at timestamptz NOT NULL DEFAULT now(),
     run_id text,
@@ -46,9 +46,9 @@ CREATE TABLE IF NOT EXISTS {schema}.etl_schema_change (
     after text
 );
 
-COMMENT ON TABLE {schema}.etl_schema_change IS 'Changes of the source''s tables and columns, one row each; run_id is null for what was asked for.';
+COMMENT ON TABLE {base}.etl_schema_change IS 'Changes of the source''s tables and columns, one row each; run_id is null for what was asked for.';
 
-CREATE TABLE IF NOT EXISTS {schema}.etl_dbt_status (
+CREATE TABLE IF NOT EXISTS {base}.etl_dbt_status (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     run_id text NOT NULL,
     good boolean NOT NULL,
@@ -60,27 +60,27 @@ CREATE TABLE IF NOT EXISTS {schema}.etl_dbt_status (
     built_at timestamptz NOT NULL DEFAULT now()
 );
 
-COMMENT ON TABLE {schema}.etl_transform_status IS 'Where raw and public stand, one row per source table; written with the rows.';
+COMMENT ON TABLE {base}.etl_transform_status IS 'Where raw and public stand, one row per source table; written with the rows.';
 
-COMMENT ON COLUMN {schema}.etl_transform_status.extract_id IS 'the last entry of the replica''s etl_extract_status that raw holds';
+COMMENT ON COLUMN {base}.etl_transform_status.extract_id IS 'the last entry of the replica''s etl_extract_status that raw holds';
 
-COMMENT ON COLUMN {schema}.etl_transform_status.standardized_id IS 'the last load_id that public holds';
+COMMENT ON COLUMN {base}.etl_transform_status.standardized_id IS 'the last load_id that public holds';
 
-COMMENT ON COLUMN {schema}.etl_transform_status.public_id IS 'grows when rows of public change; what dbt has built is kept in etl_dbt_status';
+COMMENT ON COLUMN {base}.etl_transform_status.public_id IS 'grows when rows of public change; what dbt has built is kept in etl_dbt_status';
 
-COMMENT ON COLUMN {schema}.etl_transform_status.values_altered IS 'JSON: column, kind, count of the values that PostgreSQL cannot hold';
+COMMENT ON COLUMN {base}.etl_transform_status.values_altered IS 'JSON: column, kind, count of the values that PostgreSQL cannot hold';
 
-COMMENT ON COLUMN {schema}.etl_transform_status.names_altered IS 'JSON: columns whose names PostgreSQL cannot hold or tell apart, and theirs in raw and in public';
+COMMENT ON COLUMN {base}.etl_transform_status.names_altered IS 'JSON: columns whose names PostgreSQL cannot hold or tell apart, and theirs in raw and in public';
 
-COMMENT ON COLUMN {schema}.etl_transform_status.structure IS 'JSON: the columns and the key that the source''s table had when it was last loaded';
+COMMENT ON COLUMN {base}.etl_transform_status.structure IS 'JSON: the columns and the key that the source''s table had when it was last loaded';
 
-COMMENT ON COLUMN {schema}.etl_transform_status.gone_at IS 'since when the source no longer has the table';
+COMMENT ON COLUMN {base}.etl_transform_status.gone_at IS 'since when the source no longer has the table';
 
-COMMENT ON COLUMN {schema}.etl_transform_status.checked_at IS 'when the table was last found or made equal to the replica';
+COMMENT ON COLUMN {base}.etl_transform_status.checked_at IS 'when the table was last found or made equal to the replica';
 
-COMMENT ON COLUMN {schema}.etl_transform_status.verified_at IS 'when the table was last compared in all places, and mended if it had to be';
+COMMENT ON COLUMN {base}.etl_transform_status.verified_at IS 'when the table was last compared in all places, and mended if it had to be';
 
-CREATE TABLE IF NOT EXISTS {schema}.etl_run (
+CREATE TABLE IF NOT EXISTS {base}.etl_run (
     run_id text PRIMARY KEY,
     state text NOT NULL,
     tables_named text NOT NULL,
@@ -94,8 +94,8 @@ CREATE TABLE IF NOT EXISTS {schema}.etl_run (
     seconds double precision
 );
 
-CREATE TABLE IF NOT EXISTS {schema}.etl_run_table (
-    run_id text NOT NULL REFERENCES {schema}.etl_run ON DELETE CASCADE,
+CREATE TABLE IF NOT EXISTS {base}.etl_run_table (
+    run_id text NOT NULL REFERENCES {base}.etl_run ON DELETE CASCADE,
     table_name text NOT NULL,
     state text NOT NULL,
     method text NOT NULL,
@@ -117,12 +117,12 @@ CREATE TABLE IF NOT EXISTS {schema}.etl_run_table (
     PRIMARY KEY (run_id, table_name)
 );
 
-ALTER TABLE {schema}.etl_run_table
+ALTER TABLE {base}.etl_run_table
 ADD COLUMN IF NOT EXISTS bytes_read bigint NOT NULL DEFAULT 0,
 ADD COLUMN IF NOT EXISTS watermark_before text NOT NULL DEFAULT '',
 ADD COLUMN IF NOT EXISTS watermark_after text NOT NULL DEFAULT '';
 
-CREATE OR REPLACE VIEW {schema}.etl_table_status AS
+CREATE OR REPLACE VIEW {base}.etl_table_status AS
 SELECT
     table_name,
     status.checked_at,
@@ -144,7 +144,7 @@ SELECT
     coalesce(past.watermark, '') AS watermark,
     last.started_at AS worked_at,
     past.bytes_read
-FROM {schema}.etl_transform_status AS status
+FROM {base}.etl_transform_status AS status
 FULL JOIN (
     -- A failed table has work in every run until it is good, so a later run of all tables without it says that it is.
     SELECT DISTINCT ON (each.table_name)
@@ -156,11 +156,11 @@ FULL JOIN (
         run.started_at,
         each.state = 'failed' AND run.started_at < (
             SELECT max(started_at)
-            FROM {schema}.etl_run
+            FROM {base}.etl_run
             WHERE tables_named = '' AND state IN ('good', 'red')
         ) AS past
-    FROM {schema}.etl_run_table AS each
-    JOIN {schema}.etl_run AS run USING (run_id)
+    FROM {base}.etl_run_table AS each
+    JOIN {base}.etl_run AS run USING (run_id)
     ORDER BY each.table_name, run.started_at DESC
 ) AS last USING (table_name)
 LEFT JOIN (
@@ -172,14 +172,14 @@ LEFT JOIN (
         sum(rows_inserted + rows_updated + rows_deleted)::bigint AS rows_changed,
         (array_agg(watermark_after ORDER BY run.started_at DESC) FILTER (WHERE watermark_after <> ''))[1] AS watermark,
         sum(bytes_read)::bigint AS bytes_read
-    FROM {schema}.etl_run_table AS each
-    JOIN {schema}.etl_run AS run USING (run_id)
+    FROM {base}.etl_run_table AS each
+    JOIN {base}.etl_run AS run USING (run_id)
     GROUP BY table_name
 ) AS past USING (table_name)
 -- A table without a position never came, or was dropped with it.
 WHERE status.fence IS NOT NULL OR (last.state = 'failed' AND NOT last.past);
 
-CREATE OR REPLACE VIEW {schema}.etl_daily_runs AS
+CREATE OR REPLACE VIEW {base}.etl_daily_runs AS
 SELECT
     (run.started_at AT TIME ZONE 'UTC')::date AS day,
     count(*) AS runs,
@@ -195,7 +195,7 @@ SELECT
     coalesce(sum(made.rows_read), 0)::bigint AS rows_read,
     coalesce(sum(made.bytes_read), 0)::bigint AS bytes_read,
     coalesce(sum(made.rows_changed), 0)::bigint AS rows_changed
-FROM {schema}.etl_run AS run
+FROM {base}.etl_run AS run
 LEFT JOIN (
     SELECT
         run_id,
@@ -206,25 +206,25 @@ LEFT JOIN (
         sum(rows_read) AS rows_read,
         sum(bytes_read) AS bytes_read,
         sum(rows_inserted + rows_updated + rows_deleted) AS rows_changed
-    FROM {schema}.etl_run_table
+    FROM {base}.etl_run_table
     GROUP BY run_id
 ) AS made USING (run_id)
 GROUP BY 1;
 
-CREATE OR REPLACE VIEW {schema}.etl_errors AS
+CREATE OR REPLACE VIEW {base}.etl_errors AS
 SELECT
     each.error_class,
     count(*) AS times,
     count(DISTINCT each.table_name) AS tables,
-    count(*)::double precision / (SELECT count(*) FROM {schema}.etl_run_table) AS error_rate,
+    count(*)::double precision / (SELECT count(*) FROM {base}.etl_run_table) AS error_rate,
     min(run.started_at) AS first_at,
     max(run.started_at) AS last_at
-FROM {schema}.etl_run_table AS each
-JOIN {schema}.etl_run AS run USING (run_id)
+FROM {base}.etl_run_table AS each
+JOIN {base}.etl_run AS run USING (run_id)
 WHERE each.error_class <> ''
 GROUP BY each.error_class;
 
-CREATE OR REPLACE VIEW {schema}.etl_drift AS
+CREATE OR REPLACE VIEW {base}.etl_drift AS
 SELECT
     each.run_id,
     each.table_name,
@@ -232,18 +232,18 @@ SELECT
     each.found,
     CASE WHEN run.verified THEN '--verify' ELSE 'rotation' END AS found_by,
     each.reason
-FROM {schema}.etl_run_table AS each
-JOIN {schema}.etl_run AS run USING (run_id)
+FROM {base}.etl_run_table AS each
+JOIN {base}.etl_run AS run USING (run_id)
 WHERE each.found <> '';
 
-COMMENT ON TABLE {schema}.etl_run IS 'One row per run; one that still says running long after was killed.';
+COMMENT ON TABLE {base}.etl_run IS 'One row per run; one that still says running long after was killed.';
 
-COMMENT ON TABLE {schema}.etl_run_table IS 'One row per run and table with work; a table that had none is only counted in etl_run.unchanged.';
+COMMENT ON TABLE {base}.etl_run_table IS 'One row per run and table with work; a table that had none is only counted in etl_run.unchanged.';
 
-COMMENT ON VIEW {schema}.etl_table_status IS 'Each table: when it was last equal to the source, its last run with work, and how often that failed.';
+COMMENT ON VIEW {base}.etl_table_status IS 'Each table: when it was last equal to the source, its last run with work, and how often that failed.';
 
-COMMENT ON VIEW {schema}.etl_daily_runs IS 'Each day (UTC): its runs, how many were red and how long they took, and what they did to tables.';
+COMMENT ON VIEW {base}.etl_daily_runs IS 'Each day (UTC): its runs, how many were red and how long they took, and what they did to tables.';
 
-COMMENT ON VIEW {schema}.etl_errors IS 'Each class of error, with the server''s own number where it gave one: how often, in how many tables, when.';
+COMMENT ON VIEW {base}.etl_errors IS 'Each class of error, with the server''s own number where it gave one: how often, in how many tables, when.';
 
-COMMENT ON VIEW {schema}.etl_drift IS 'What verifications found and repaired that the runs before had missed.'
+COMMENT ON VIEW {base}.etl_drift IS 'What verifications found and repaired that the runs before had missed.'
