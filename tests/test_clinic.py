@@ -147,8 +147,9 @@ ENTRIES = f"""
     select claimproc.PatNum, DateCP, -if(PayPlanNum = 0, InsPayAmt, 0) - WriteOff
     from claimproc join procedurelog using (ProcNum) where Status in (1, 4, 5, 7) and ProcStatus = 2
     union all
-    select PatNum, if(ProcNum <> 0 and sum(AdjAmt) over (partition by PatNum, ProcNum, AdjDate) < 0, ProcDate, AdjDate), AdjAmt
-    from adjustment
+    select PatNum, if(ProcNum <> 0 and total < 0, ProcDate, AdjDate), AdjAmt
+    from adjustment join (select PatNum, ProcNum, AdjDate, sum(AdjAmt) as total from adjustment group by 1, 2, 3) as netted
+    using (PatNum, ProcNum, AdjDate)
     union all
     select PatNum, DatePay, -SplitAmt from paysplit
     where UnearnedType not in (select DefNum from definition where Category = 29 and ItemValue <> '')

@@ -309,19 +309,20 @@ def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
 def test_passwords_may_have_any_character(servers, databases: Databases, practice, prefect_api, tmp_path, warehouse):
     """From `.env`, through PyMySQL, ConnectorX, ADBC and dbt."""
     source, replica = databases.source.name, databases.replica.name
+    reader, writer = f"s_{source[:14]}", f"r_{source[:14]}"  # MySQL 5.6 takes no longer names
     for name in ("appointment", "provider"):
         practice.run(create_statement(tables()[name], uca_known=False))
     home = copy_project(tmp_path / "project")
     (home / "dbt").rename(tmp_path / "real")  # which takes its time to be read
     write_dbt(home / "dbt")
-    for name, server in (("source", servers.source), ("replica", servers.replica)):
+    for name, server in ((reader, servers.source), (writer, servers.replica)):
         with closing(server.connect()) as connection, connection.cursor() as cursor:
-            cursor.execute(f"CREATE USER '{name}{source}'@'%%' IDENTIFIED BY %s", (UGLY,))
-    servers.source.execute(f"GRANT SELECT ON `{source}`.* TO 'source{source}'@'%'")
-    servers.replica.execute(f"GRANT ALL ON `{replica}`.* TO 'replica{source}'@'%'")
+            cursor.execute(f"CREATE USER '{name}'@'%%' IDENTIFIED BY %s", (UGLY,))
+    servers.source.execute(f"GRANT SELECT ON `{source}`.* TO '{reader}'@'%'")
+    servers.replica.execute(f"GRANT ALL ON `{replica}`.* TO '{writer}'@'%'")
     with role(servers, databases.warehouse, UGLY, "ALL") as user:
         warehouse.run(f"GRANT ALL ON SCHEMA public TO {user}")
-        users = (f"source{source}", f"replica{source}", user)
+        users = (reader, writer, user)
         quoted = UGLY.replace("\\", "\\\\").replace("'", "\\'")
         lines = [
             f"{name}={value}"
@@ -334,5 +335,5 @@ def test_passwords_may_have_any_character(servers, databases: Databases, practic
         ended = elt(home, {"PREFECT_HOME": str(tmp_path / "home")}, "--table", "appointment")
         assert ended.code == 0, ended
         assert warehouse.run("SELECT count(*) FROM public.visits") == [(0,)]
-    servers.source.execute(f"DROP USER 'source{source}'@'%'")
-    servers.replica.execute(f"DROP USER 'replica{source}'@'%'")
+    servers.source.execute(f"DROP USER '{reader}'@'%'")
+    servers.replica.execute(f"DROP USER '{writer}'@'%'")

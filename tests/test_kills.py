@@ -141,6 +141,7 @@ def _assert_whole(places: Places, table: str, old: Counter[Any] | None, new: Cou
         assert rows in right, place
 
 
+@pytest.mark.needs("source", "count of the rows it sent")
 def test_a_first_load_killed_halfway_goes_on_where_it_stopped(places, settings, children):
     table, read = _half_loaded(places, settings, children)
     assert read() < 1500

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 import oracle
 import pyarrow as pa
 import pytest
+from abilities import lack
 from conftest import settings_for
 from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import seed as seeded
@@ -388,13 +389,16 @@ def _round(seed: int, until: float, check: Callable[[tuple[Example, ...]], None]
         raise
 
 
-def test_any_table_arrives_and_follows_its_changes(places, settings):
+def test_any_table_arrives_and_follows_its_changes(places, settings, servers):
+    without_json = lack(servers, "source", "JSON")
     until = time.monotonic() + SECONDS
     checked = 0
 
     def check(examples):
         nonlocal checked
         _clear(places)
+        if without_json:
+            examples = [each for each in examples if " json " not in each.made[0]]
         names = [_make(places, each) for each in examples]
         _run_and_compare(places, settings, names, examples)
         for statement in (statement for each in examples for statement in each.changed):
@@ -445,7 +449,16 @@ def _run_and_compare(places: Places, settings: Settings, names: list[str], examp
         source, replica = oracle.structures(places, table)
         assert (replica, each) == (source, each)
         assert (oracle.inexact(places, table), each) == ("", each)
-        assert (oracle.counted(places.warehouse, table), each) == (oracle.lost(places, table), each)
+        assert (oracle.counted(places.warehouse, table), each) == (_lost_in_raw(places, table), each)
+
+
+def _lost_in_raw(places: Places, table: str) -> dict[str, dict[str, int]]:
+    """What the warehouse could not hold; a −0 was lost before that."""
+    kinds = {
+        column: {kind: count for kind, count in found.items() if kind != "negative_zeros"}
+        for column, found in oracle.lost(places, table).items()
+    }
+    return {column: found for column, found in kinds.items() if found}
 
 
 COLUMNS = (Column("Id", "bigint(20)", "bigint"), Column("B", "longblob", "longblob"))

@@ -148,7 +148,7 @@ DRIFTS = {
     "narrowed": "MODIFY Note varchar(20), MODIFY PatNum int NOT NULL",
     "reordered": "MODIFY Note varchar(99) NOT NULL DEFAULT '' FIRST",
     "key changed": "MODIFY ProcNum bigint NOT NULL, DROP PRIMARY KEY, ADD PRIMARY KEY (PatNum, ProcNum)",
-    "characters": "CONVERT TO CHARACTER SET utf8mb4",
+    "characters": "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
     "index": "ADD KEY Dates (ProcDate)",
 }
 
