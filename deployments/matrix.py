@@ -18,9 +18,10 @@ from deployments.processes import ServerError
 
 IN_PARALLEL = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 
-# What of the suite depends on which servers meet, and what on the warehouse's; all of it is run where the source is one of
-# the versions that practices have and the replica the one that most machines have.
+# What of the suite depends on which servers meet, what on one of them, and what on the warehouse's; all of it is run where the
+# source is one of the versions that practices have and the replica the one that most machines have.
 PAIRED = ("tests/types", "tests/cases", "tests/pairs")
+SET = "tests/settings"
 MODELLED = tuple(f"tests/test_{name}.py" for name in ("path", "models", "dbt_project", "reconciliation"))
 WHOLE = [("mysql-5.6", "mariadb-10.11"), ("mariadb-10.5", "mariadb-10.11")]
 
@@ -51,7 +52,9 @@ class Combination:
     def tests(self) -> Sequence[str]:
         if self.postgres:
             return MODELLED
-        return () if (self.source, self.replica) in WHOLE else PAIRED
+        if (self.source, self.replica) in WHOLE:
+            return ()
+        return (*PAIRED, SET) if self.source == self.replica else PAIRED
 
     def __str__(self) -> str:
         return ":".join(filter(None, (self.source, self.replica, self.postgres)))
