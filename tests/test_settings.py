@@ -109,3 +109,17 @@ def test_a_pattern_that_fits_no_table_is_named(places, module_databases):
     prepare(chosen)
     named = {each.table for each in look(chosen).excluded if each.reason == "it fits no table"}
     assert named == {"ELT_EXCLUDE=nosuch_bak*", "ELT_METHODS=feee"}
+
+
+def test_the_template_shows_the_reference_configuration():
+    lines = (ROOT / ".env.template").read_text(encoding="utf-8").splitlines()
+    given = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    addresses = {
+        "SOURCE_MYSQL": ("client-server", "3306", "opendental", "readonly_user"),
+        "REPLICATION_MYSQL": ("localhost", "3305", "opendental_replication", "replication_user"),
+        "ANALYTICS_POSTGRES": ("localhost", "5432", "opendental_analytics", "analytics_user"),
+    }
+    for prefix, address in addresses.items():
+        assert tuple(given.pop(f"{prefix}_{name}") for name in ("HOST", "PORT", "DB", "USER")) == address
+        assert given.pop(f"{prefix}_PASSWORD") == ""
+    assert given == {"ANALYTICS_POSTGRES_SCHEMA": "raw"}
