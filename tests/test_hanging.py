@@ -29,15 +29,15 @@ def direct(module_databases: Databases) -> Settings:
 
 
 @pytest.fixture
-def impatient(direct: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Way], Settings]:
+def impatient(direct: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
     """The settings of a run that comes to one server by a way, and waits for none of them for long."""
     monkeypatch.setattr(watching, "TICK_SECONDS", 0.1)
     monkeypatch.setattr(watching, "AGAIN_SECONDS", 1)
 
-    def settings(place: str, to: Way) -> Settings:
+    def settings(place: str, to: Way, seconds: float = HANG_SECONDS) -> Settings:
         servers = {
             name: getattr(direct, name).model_copy(
-                update={"hang_seconds": HANG_SECONDS, "connect_seconds": 1 if name == "warehouse" else 0.5}
+                update={"hang_seconds": seconds, "connect_seconds": 1 if name == "warehouse" else 0.5}
             )
             for name in PLACES
         }
@@ -112,6 +112,6 @@ def test_what_a_server_works_on_may_take_longer(direct, impatient):
 
 def test_a_slow_way_is_no_hanging_server(direct, impatient, table):
     """As 3 s are to the defaults."""
-    with way(direct.source.port, delay=0.03) as to:
-        chosen = impatient("source", to)
+    with way(direct.source.port, delay=0.05) as to:
+        chosen = impatient("source", to, seconds=5)
         assert run(chosen, table)[table].rows == 2_000

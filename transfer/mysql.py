@@ -211,24 +211,24 @@ LOGIN = 2  # so many times its answer to one of them all answers of a login may 
 
 def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float | None = None) -> Connection:
     started, within = time.monotonic(), seconds or server.connect_seconds
-    connection = Connection(
-        host=server.host,
-        port=server.port,
-        user=server.user,
-        password=server.password.get_secret_value().encode(),  # a text would be sent as Latin-1
-        database=server.db,
-        charset="utf8mb4",
-        autocommit=True,
-        local_infile=writes,
-        read_timeout=within,
-        ssl=ssl.create_default_context(cafile=server.tls_ca) if server.verified_tls else None,
-        ssl_disabled=not server.verified_tls,
-        auth_plugin_map=dict.fromkeys(REFUSED_LOGINS, _Refused),
-        defer_connect=True,
-    )
-    connection.server, connection.limits = server, limits
     try:
         with faults(server.place, f"connecting to {server.host}:{server.port}"):
+            connection = Connection(
+                host=server.host,
+                port=server.port,
+                user=server.user,
+                password=server.password.get_secret_value().encode(),  # a text would be sent as Latin-1
+                database=server.db,
+                charset="utf8mb4",
+                autocommit=True,
+                local_infile=writes,
+                read_timeout=within,
+                ssl=ssl.create_default_context(cafile=server.tls_ca) if server.verified_tls else None,
+                ssl_disabled=not server.verified_tls,
+                auth_plugin_map=dict.fromkeys(REFUSED_LOGINS, _Refused),
+                defer_connect=True,
+            )
+            connection.server, connection.limits = server, limits
             line = create_connection((server.host, server.port), within)
             line.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
             keep_alive(line)

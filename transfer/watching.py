@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from math import inf
 from threading import Lock, Thread
 from time import monotonic, sleep
 from typing import TypeAlias
@@ -136,6 +137,7 @@ class _Silence:
 
 _WAITS: set[Wait] = set()
 _SILENCES: dict[tuple[str, int], _Silence] = {}
+_ANSWERS: dict[tuple[str, int], float] = {}  # when a server last gave one to a new connection
 _LOOKING: dict[tuple[str, int], Thread] = {}
 _STARTING = Lock()
 _WATCH: dict[int, Thread] = {}
@@ -163,9 +165,14 @@ def watched(wait: Wait, doing: str) -> Iterator[None]:
 
 def _fault(wait: Wait, doing: str) -> DatabaseFault:
     server = wait.server
-    if wait.look and _where(server) in _SILENCES:
+    if wait.look and _is_silent(wait):
         return ServerHangs(server.place, doing, f"{server.host}:{server.port}", server.hang_seconds)
     return DatabaseFault(server.place, doing, "HUNG")
+
+
+def _is_silent(wait: Wait) -> bool:
+    """Tell whether it is the server that gives no answer, and not this connection alone."""
+    return _ANSWERS.get(_where(wait.server), -inf) <= wait.heard
 
 
 def refuse_silent(server: Server) -> None:
@@ -184,16 +191,19 @@ def refuse_silent(server: Server) -> None:
 def asked(server: Server) -> Iterator[None]:
     """Ask a server in the block for a new connection, and note whether it answers; a refusal is an answer."""
     where, begun = _where(server), monotonic()
-    silence = _SILENCES.setdefault(where, _Silence(begun, begun))
     try:
         yield
     except DatabaseFault as fault:
         if fault.code in GONE:
-            silence.last = monotonic()
-            _SILENCES.setdefault(where, silence)
+            _SILENCES.setdefault(where, _Silence(begun, begun)).last = monotonic()
         else:
-            _SILENCES.pop(where, None)
+            _answered(where)
         raise
+    _answered(where)
+
+
+def _answered(where: tuple[str, int]) -> None:
+    _ANSWERS[where] = monotonic()
     _SILENCES.pop(where, None)
 
 
@@ -222,9 +232,8 @@ def _watch() -> None:
         waiting: dict[tuple[str, int], list[Wait]] = {}
         for wait in list(_WAITS):
             wait.listen(now)
-            silence = _SILENCES.get(_where(wait.server))
-            if wait.look and wait.given_up and silence:
-                silence.since, silence.last = min(silence.since, wait.heard), now
+            if wait.look and wait.given_up and _is_silent(wait):
+                _SILENCES[_where(wait.server)] = _Silence(wait.heard, now)
             if wait.look and now - wait.heard >= _pause(wait):
                 waiting.setdefault(_where(wait.server), []).append(wait)
         for where, waits in waiting.items():
