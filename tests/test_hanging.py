@@ -2,8 +2,11 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from relays import Way, way
 from runs import HANGING_SECONDS, in_time, prepare, run
 
 from deployments.databases import Databases
-from transfer import mysql, postgres, watching
+from transfer import extracts, mysql, positions, postgres, watching
 from transfer.errors import DatabaseFault, ServerHangs
 from transfer.settings import Settings
 
@@ -76,6 +79,11 @@ ASKING: dict[str, Callable[[Settings, float], Any]] = {
 }
 
 
+def at_once(do: Callable[[Any], None], cases: Iterable[Any]) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(do, cases))
+
+
 @pytest.mark.parametrize("fate", ["hanging", "trickling", "lost"])
 def test_a_wait_for_a_server_ends_with_its_name(fate, direct, impatient):
     def wait(case: str) -> None:
@@ -96,8 +104,7 @@ def test_a_wait_for_a_server_ends_with_its_name(fate, direct, impatient):
         if fate != "lost":
             assert f"the server at 127.0.0.1:{to.port} hangs" in str(fault.value)
 
-    with ThreadPoolExecutor(len(ASKING)) as pool:
-        list(pool.map(wait, ASKING))
+    at_once(wait, ASKING)
 
 
 def test_what_a_server_works_on_may_take_longer(direct, impatient):
@@ -106,8 +113,7 @@ def test_what_a_server_works_on_may_take_longer(direct, impatient):
         with way(getattr(direct, place).port) as to:
             assert len(ASKING[case](impatient(place, to), 3 * HANG_SECONDS)) == 1
 
-    with ThreadPoolExecutor(len(ASKING)) as pool:
-        list(pool.map(wait, ASKING))
+    at_once(wait, ASKING)
 
 
 def test_a_slow_way_is_no_hanging_server(direct, impatient, table):
@@ -115,3 +121,72 @@ def test_a_slow_way_is_no_hanging_server(direct, impatient, table):
     with way(direct.source.port, delay=0.05) as to:
         chosen = impatient("source", to, seconds=5)
         assert run(chosen, table)[table].rows == 2_000
+
+
+IDLE_SECONDS = 2
+
+
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that soon take a silent session's holder for gone."""
+    monkeypatch.setattr(watching, "TICK_SECONDS", 0.1)
+    monkeypatch.setattr(watching, "BEAT_SECONDS", 0.5)
+    monkeypatch.setattr(mysql, "IDLE_SECONDS", IDLE_SECONDS)
+    monkeypatch.setattr(postgres, "OWN", postgres.OWN | {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"})
+
+
+@contextmanager
+def in_replica(chosen: Settings, table: str) -> Iterator[Callable[[str], object]]:
+    with extracts.locked(chosen.replica, chosen.limits, table, 0) as lock, extracts.transaction(lock) as connection:
+        yield partial(mysql.run, connection, "replica", "working")
+
+
+@contextmanager
+def in_warehouse(chosen: Settings, table: str) -> Iterator[Callable[[str], object]]:
+    with postgres.connect(chosen.warehouse) as connection:
+        postgres.wait_for_locks(connection, chosen.limits.lock_seconds)
+        positions.take(connection, chosen.warehouse, table, 1)
+        yield partial(connection.run, "working")
+
+
+HOLDING = {"replica": (in_replica, "SELECT SLEEP(60)"), "warehouse": (in_warehouse, "SELECT pg_sleep({})")}
+
+
+def test_what_somebody_holds_stays_his_while_he_gives_signs_of_life(direct, strict):
+    def hold(place: str) -> None:
+        holding, _ = HOLDING[place]
+        with holding(direct, "held") as do:
+            time.sleep(2.5 * IDLE_SECONDS)
+            do("SELECT 1")
+
+    at_once(hold, HOLDING)
+
+
+def test_what_is_held_by_a_connection_that_is_cut_is_free_soon(direct, impatient, strict):
+    def take_over(case: tuple[str, bool]) -> None:
+        place, working = case
+        (holding, long), table = HOLDING[place], f"gone{secrets.token_hex(4)}"
+        held, free = Event(), Event()
+
+        def hold(to: Way) -> None:
+            with holding(impatient(place, to), table) as do:
+                held.set()
+                if not working:
+                    free.wait(HANGING_SECONDS)
+                do(long.format(IDLE_SECONDS))
+
+        with way(getattr(direct, place).port) as to, ThreadPoolExecutor(1) as pool:
+            holder = pool.submit(hold, to)
+            held.wait(HANGING_SECONDS)
+            time.sleep(0.3)
+            to.lost.set()
+            started = time.monotonic()
+            with holding(direct, table):
+                seconds = time.monotonic() - started
+            free.set()
+            with pytest.raises(DatabaseFault):
+                holder.result(HANGING_SECONDS)
+        print(f"{place}, {'at work' if working else 'idle'}: {seconds:.1f} s")
+        assert in_time(seconds, 2 * IDLE_SECONDS + 3)
+
+    at_once(take_over, [(place, working) for place in HOLDING for working in (False, True)])

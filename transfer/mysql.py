@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from socket import IPPROTO_TCP, TCP_NODELAY, create_connection
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote as percent
 
@@ -34,7 +35,18 @@ from transfer.sessions import MEANT, MYSQL_PROVEN, TEXT, differing, mysql_litera
 from transfer.settings import Limits, MySQLServer, Source
 from transfer.stopping import stoppable
 from transfer.table import Column, Size, Table
-from transfer.watching import Line, Wait, asked, keep_alive, line_of, refuse_silent, watched
+from transfer.watching import (
+    IDLE_SECONDS,
+    Line,
+    Wait,
+    asked,
+    in_use,
+    keep_alive,
+    kept_alive,
+    line_of,
+    refuse_silent,
+    watched,
+)
 
 log = logging.getLogger("elt.connection")
 
@@ -55,9 +67,17 @@ else:
 class Connection(PyMySQL):
     """A connection for statements that knows whose it is, so that nobody waits for ever on it."""
 
-    server: MySQLServer
-    limits: Limits
     line: Line
+
+    def __init__(self, server: MySQLServer, limits: Limits, **given: Any) -> None:
+        """Keep whose connection it is."""
+        super().__init__(**given)
+        self.server, self.limits, self.busy, self.used = server, limits, Lock(), time.monotonic()
+
+    def beat(self) -> None:
+        """Give the server a sign of life."""
+        with watched(self.wait(), "asking whether it lives"):
+            self.ping(reconnect=False)
 
     def wait(self) -> Wait:
         """Return the wait for the answer to a statement of this connection."""
@@ -83,7 +103,7 @@ def session(server: MySQLServer, limits: Limits, *, writes: bool = False) -> tup
     """Return the statements that make a session exact, whatever the server or whoever stands before it has set."""
     seconds = time_limit(server, limits) or 0
     if writes:
-        return mysql_session(WRITE_MODE, WRITERS_WAIT_SECONDS, seconds, writes=True)
+        return mysql_session(WRITE_MODE, WRITERS_WAIT_SECONDS, seconds, IDLE_SECONDS)
     return mysql_session(READ_MODE, LOCK_SECONDS, seconds)
 
 
@@ -108,7 +128,7 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False, kept: 
         with asked(server):
             connection = _open(server, limits, writes=writes)
     try:
-        with stoppable(lambda: _end(server, limits, connection)):
+        with stoppable(lambda: _end(server, limits, connection)), kept_alive(connection):
             yield connection
     except BaseException:  # an interrupt too: a connection in an unknown state is not kept
         close(connection)
@@ -138,7 +158,7 @@ def _living(server: MySQLServer, idle: list[Connection]) -> Connection | None:
         except IndexError:
             return None
         try:
-            with _answering_soon(server, connection):
+            with in_use(connection), _answering_soon(server, connection):
                 connection.ping(reconnect=False)
         except (pymysql.Error, OSError):
             close(connection)
@@ -214,6 +234,8 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float |
     try:
         with faults(server.place, f"connecting to {server.host}:{server.port}"):
             connection = Connection(
+                server,
+                limits,
                 host=server.host,
                 port=server.port,
                 user=server.user,
@@ -228,7 +250,6 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float |
                 auth_plugin_map=dict.fromkeys(REFUSED_LOGINS, _Refused),
                 defer_connect=True,
             )
-            connection.server, connection.limits = server, limits
             line = create_connection((server.host, server.port), within)
             line.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
             keep_alive(line)
@@ -289,7 +310,7 @@ def _at_work(server: MySQLServer, limits: Limits, sessions: Collection[str]) -> 
 @contextmanager
 def _asked(connection: Connection, place: str, doing: str) -> Iterator[None]:
     """Wait in the block for a server's answer."""
-    with watched(connection.wait(), doing), faults(place, doing):
+    with in_use(connection), watched(connection.wait(), doing), faults(place, doing):
         yield
 
 

@@ -25,13 +25,25 @@ from transfer.sessions import DOUBLE, LIBPQ, MOMENT, NEWER, NOT_POOLED, POOLER, 
 from transfer.settings import Limits, Warehouse
 from transfer.stopping import stoppable
 from transfer.table import Totals, digest
-from transfer.watching import KEPT_ALIVE, Line, Wait, asked, lines_to, refuse_silent, watched
+from transfer.watching import (
+    IDLE_SECONDS,
+    KEPT_ALIVE,
+    Line,
+    Wait,
+    asked,
+    in_use,
+    kept_alive,
+    lines_to,
+    refuse_silent,
+    watched,
+)
 
 log = logging.getLogger("elt.connection")
 
 BATCH_BYTES = 2**19  # ADBC writes a batch before it sends it: while it writes the next, the server takes this one in
 LOOK_SECONDS = 2
-OWN = {"lock_timeout": f"{LOOK_SECONDS}s"}
+# A session that gives no sign of life has lost its holder, whose locks then end with it. The driver is always in a transaction.
+OWN = {"lock_timeout": f"{LOOK_SECONDS}s", "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"}
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -107,6 +119,14 @@ class Connection:
     def __init__(self, warehouse: Warehouse, raw: Any, lines: Collection[Line]) -> None:
         """Wrap an open connection."""
         self.warehouse, self.raw, self.lines, self.process = warehouse, raw, lines, ""
+        self.busy, self.used, self._streams = Lock(), time.monotonic(), False
+
+    def beat(self) -> None:
+        """Give the server a sign of life; while it sends rows it needs none."""
+        if not self._streams:
+            with watched(self._wait(), "asking whether it lives"), self.raw.cursor() as cursor:
+                cursor.execute("SELECT 1")
+                cursor.fetchall()  # a result left unread makes the driver begin a second transaction
 
     def cut(self) -> None:
         """Hang up, from whatever thread."""
@@ -116,14 +136,15 @@ class Connection:
     @contextmanager
     def _asked(self, doing: str) -> Iterator[None]:
         """Wait in the block for the server's answer."""
-        warehouse = self.warehouse
-        if self.process:
-            look = partial(_at_work, warehouse)
-            wait = Wait(warehouse, warehouse.hang_seconds, self.cut, self._moved, self.process, look)
-        else:
-            wait = Wait(warehouse, LOGIN * warehouse.connect_seconds, self.cut)
-        with watched(wait, doing), faults("warehouse", doing):
+        with in_use(self), watched(self._wait(), doing), faults("warehouse", doing):
             yield
+
+    def _wait(self) -> Wait:
+        warehouse = self.warehouse
+        if not self.process:
+            return Wait(warehouse, LOGIN * warehouse.connect_seconds, self.cut)
+        look = partial(_at_work, warehouse)
+        return Wait(warehouse, warehouse.hang_seconds, self.cut, self._moved, self.process, look)
 
     def _moved(self) -> int:
         return sum(line.moved() for line in self.lines)
@@ -164,12 +185,16 @@ class Connection:
             with self._asked(doing):
                 cursor.execute(query)
                 found = iter(cursor.fetch_record_batch())
-            while True:
-                with self._asked(doing):
-                    batch = next(found, None)
-                if batch is None:
-                    return
-                yield batch
+                self._streams = True
+            try:
+                while True:
+                    with self._asked(doing):
+                        batch = next(found, None)
+                    if batch is None:
+                        return
+                    yield batch
+            finally:
+                self._streams = False
 
     def rollback(self) -> None:
         """Roll the transaction back."""
@@ -196,7 +221,7 @@ def _at_work(warehouse: Warehouse, sessions: Collection[str]) -> frozenset[str]:
             (" ".join(sessions),),
         )
     finally:
-        _close(looking.raw)
+        _close(looking)
     return frozenset(str(row[0]) for row in found)
 
 
@@ -244,7 +269,7 @@ def _proven(connection: Connection) -> Connection:
     try:
         _prove(connection)
     except BaseException:  # an interrupt too: nobody else has this connection to close it
-        _close(connection.raw)
+        _close(connection)
         raise
     return connection
 
@@ -271,6 +296,7 @@ def _prove(connection: Connection) -> None:
         raise ChannelFault("warehouse", where, encoding, mend, "DB")
     refuse(where, unlike(found, OWN))
     process = str(connection.rows("asking for its process", "SELECT pg_backend_pid()")[0][0])
+    connection.run("preparing the session", HEED_CLIENT)
     connection.commit()
     connection.process = process
 
@@ -283,13 +309,15 @@ def _idle(idle: list[Connection]) -> Connection | None:
         try:
             connection.rows("asking whether it lives", "SELECT 1")
         except DatabaseFault:
-            _close(connection.raw)
+            _close(connection)
         else:
             connection.process = process
             return connection
     return None
 
 
+# A statement at work ends soon after its client is gone; on Windows a server cannot see that, and refuses the setting.
+HEED_CLIENT = "DO $$ BEGIN SET client_connection_check_interval = '5s'; EXCEPTION WHEN OTHERS THEN NULL; END $$"
 CREATE_UTF8 = "make it anew by CREATE DATABASE {db} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
 
 
@@ -299,7 +327,14 @@ def refuse(where: str, differs: str) -> None:
         raise ChannelFault("warehouse", where, differs, NOT_POOLED if differs == POOLER else "")
 
 
-def _close(raw: Any) -> None:
+def _close(connection: Connection) -> None:
+    if connection.busy.locked():  # a sign of life is on its way
+        connection.cut()
+    with connection.busy:
+        _hang_up(connection.raw)
+
+
+def _hang_up(raw: Any) -> None:
     with _FIRST_LOCK, suppress(adbc.Error):  # a connection that the server has closed cannot be rolled back nor closed
         raw.close()
 
@@ -308,9 +343,9 @@ def close_connections() -> None:
     """Close this process's connections that are idle, and its database handles."""
     for (_, process), idle in list(_IDLE.items()):
         while idle and process == os.getpid():
-            _close(idle.pop().raw)
+            _close(idle.pop())
     for key in [key for key in _FIRST if key[1] == os.getpid()]:
-        _close(_FIRST.pop(key))
+        _hang_up(_FIRST.pop(key))
 
 
 def _cancel(raw: Any) -> None:
@@ -325,11 +360,11 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
     idle = _IDLE[address(warehouse), os.getpid()]
     connection = _idle(idle) or _new(warehouse)
     try:
-        with stoppable(lambda: _cancel(connection.raw)):
+        with stoppable(lambda: _cancel(connection.raw)), kept_alive(connection):
             yield connection
             connection.rollback()
     except BaseException:  # an interrupt too: a connection in an unknown state is not kept
-        _close(connection.raw)
+        _close(connection)
         raise
     idle.append(connection)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from math import inf
 from threading import Lock, Thread
 from time import monotonic, sleep
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from transfer.errors import GONE, DatabaseFault, ServerHangs
 from transfer.settings import Server
@@ -25,6 +25,8 @@ from transfer.settings import Server
 TICK_SECONDS = 0.5
 LOOK_SECONDS = 10  # between two looks at a server, and before the first
 AGAIN_SECONDS = 30  # a server that hangs is tried again after that time; until then all who want it fail at once
+BEAT_SECONDS = 5  # between two signs of life of ours on a connection that waits for its turn
+IDLE_SECONDS = 30  # after that time without one a server ends a session that holds something: its holder is gone
 MOVING = 2**16  # so many bytes are a sign of life; a line with fewer in all that time is as good as cut
 
 
@@ -122,6 +124,16 @@ class Wait:
             self.cut()  # at each tick, as dbt opens others in the place of those that are cut
 
 
+class Held(Protocol):
+    """A connection that somebody holds, with locks perhaps: `busy` while it is used, last at `used`."""
+
+    busy: Lock
+    used: float
+
+    def beat(self) -> None:
+        """Give the server a sign of life."""
+
+
 @dataclass(slots=True)
 class _Silence:
     """Since when a server has given no answer, and when it was last asked."""
@@ -139,6 +151,7 @@ _WAITS: set[Wait] = set()
 _SILENCES: dict[tuple[str, int], _Silence] = {}
 _ANSWERS: dict[tuple[str, int], float] = {}  # when a server last gave one to a new connection
 _LOOKING: dict[tuple[str, int], Thread] = {}
+_HELD: set[Held] = set()
 _STARTING = Lock()
 _WATCH: dict[int, Thread] = {}
 
@@ -161,6 +174,28 @@ def watched(wait: Wait, doing: str) -> Iterator[None]:
         raise
     finally:
         _WAITS.discard(wait)
+
+
+@contextmanager
+def kept_alive(held: Held) -> Iterator[None]:
+    """Let the server know in the block that the holder of a connection is there, though he does not use it for a while."""
+    held.used = monotonic()
+    _begin()
+    _HELD.add(held)
+    try:
+        yield
+    finally:
+        _HELD.discard(held)
+
+
+@contextmanager
+def in_use(held: Held) -> Iterator[None]:
+    """Use a connection in the block, alone."""
+    with held.busy:
+        try:
+            yield
+        finally:
+            held.used = monotonic()
 
 
 def _fault(wait: Wait, doing: str) -> DatabaseFault:
@@ -229,9 +264,13 @@ def _watch() -> None:
     while True:
         sleep(TICK_SECONDS)
         now = monotonic()
+        for held in list(_HELD):
+            if now - held.used >= BEAT_SECONDS and held.busy.acquire(blocking=False):
+                Thread(target=_beat, args=(held,), name="beating", daemon=True).start()
         waiting: dict[tuple[str, int], list[Wait]] = {}
         for wait in list(_WAITS):
-            wait.listen(now)
+            with suppress(Exception):  # a socket that goes meanwhile does not end the watch
+                wait.listen(now)
             if wait.look and wait.given_up and _is_silent(wait):
                 _SILENCES[_where(wait.server)] = _Silence(wait.heard, now)
             if wait.look and now - wait.heard >= _pause(wait):
@@ -240,6 +279,15 @@ def _watch() -> None:
             if where not in _LOOKING:
                 _LOOKING[where] = Thread(target=_look, args=(where, waits), name="looking", daemon=True)
                 _LOOKING[where].start()
+
+
+def _beat(held: Held) -> None:
+    try:
+        with suppress(Exception):  # its holder will meet it
+            held.beat()
+    finally:
+        held.used = monotonic()
+        held.busy.release()
 
 
 def _pause(wait: Wait) -> float:
