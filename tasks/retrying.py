@@ -5,10 +5,11 @@ from __future__ import annotations
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from transfer.errors import DatabaseFault, PreflightError, TableUnsteady
+from transfer.errors import DatabaseFault, PreflightError, ServerHangs, TableUnsteady
 from transfer.stopping import stopped
 
 
 def may_help(_task: Task[..., object], _run: TaskRun, state: State[object]) -> bool:
-    """Tell whether the same call may succeed a little later."""
-    return not stopped() and isinstance(state.data, DatabaseFault | PreflightError | TableUnsteady)
+    """Tell whether the same call may succeed a little later; a server that hangs was waited for long enough."""
+    transient = isinstance(state.data, DatabaseFault | PreflightError | TableUnsteady)
+    return transient and not stopped() and not isinstance(state.data, ServerHangs)

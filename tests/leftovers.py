@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from deployments.installation import LOCAL
-from transfer import mysql, postgres
+from transfer import mysql, postgres, watching
 
 SECONDS = 5.0  # within which what is ending has ended, on a machine that is busy
 PYTESTS = "PYTEST_CURRENT_TEST"
@@ -35,7 +35,7 @@ class Belongings:
 
 def belongings() -> Belongings:
     return Belongings(
-        threads=frozenset(threading.enumerate()),
+        threads=frozenset(threading.enumerate()) - {watching.watch()},
         children=frozenset(_children() - _kept_children()),
         sockets=_sockets(),
         kept=_kept_connections(),

@@ -4,47 +4,81 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
+
+
+class Way:
+    """A port behind which a server is.
+
+    Once `hanging` nothing comes through any more, though new connections are made; once `lost` nothing on those that stand;
+    once `trickling` a byte a second. What the server says first on each
+    connection comes `latency` seconds late, what either says later `delay` seconds.
+    """
+
+    def __init__(self, port: int, latency: float = 0, delay: float = 0) -> None:
+        self.to, self.latency, self.delay = port, latency, delay
+        self.hanging, self.trickling, self.lost, self._over = Event(), Event(), Event(), Event()
+        self._ends = list[socket.socket]()
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=1000)
+        self.port = self._listening.getsockname()[1]
+
+    def relay(self) -> None:
+        with suppress(OSError), ThreadPoolExecutor(200) as pool:
+            while not self._over.is_set():
+                near, _ = self._listening.accept()
+                far = socket.create_connection(("127.0.0.1", self.to))
+                self._ends += near, far
+                late = self.lost.is_set()
+                pool.submit(self._relay, near, far, self.delay, late)
+                pool.submit(self._relay, far, near, self.latency or self.delay, late)
+
+    def _relay(self, one: socket.socket, other: socket.socket, pause: float, late: bool) -> None:
+        with suppress(OSError):
+            while data := one.recv(2**16):
+                time.sleep(pause)
+                pause = self.delay
+                while self.trickling.is_set() and len(data) > 1:
+                    other.sendall(data[:1])
+                    data = data[1:]
+                    self._over.wait(1)
+                if self._holds(late):
+                    self._over.wait()
+                    return
+                other.sendall(data)
+            if not self._holds(late):
+                other.shutdown(socket.SHUT_WR)
+
+    def _holds(self, late: bool) -> bool:
+        return self.hanging.is_set() or (self.lost.is_set() and not late)
+
+    def close(self) -> None:
+        self._over.set()
+        for end in (self._listening, *self._ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def forget(self) -> None:
+        for end in (self._listening, *self._ends):
+            end.close()
+
+
+@contextmanager
+def way(port: int, latency: float = 0, delay: float = 0) -> Iterator[Way]:
+    """A way to a server for the time of the block."""
+    made = Way(port, latency, delay)
+    relaying = Thread(target=made.relay)
+    relaying.start()
+    try:
+        yield made
+    finally:
+        made.close()
+        relaying.join()
+        made.forget()
 
 
 @contextmanager
 def relay(port: int, latency: float = 0) -> Iterator[tuple[int, Event]]:
-    """A port behind which a server is until the event: from then on nothing comes through any more.
-
-    What the server says first on each connection comes so many seconds late.
-    """
-    hang, ends = Event(), list[socket.socket]()
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        relaying = Thread(target=_relay_all, args=(listening, port, latency, hang, ends))
-        relaying.start()
-        try:
-            yield listening.getsockname()[1], hang
-        finally:
-            hang.set()
-            for end in (listening, *ends):
-                with suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-            relaying.join()
-    for end in ends:
-        end.close()
-
-
-def _relay_all(listening: socket.socket, port: int, latency: float, hang: Event, ends: list[socket.socket]) -> None:
-    with suppress(OSError), ThreadPoolExecutor(100) as pool:
-        while not hang.is_set():
-            near, _ = listening.accept()
-            far = socket.create_connection(("127.0.0.1", port))
-            ends += near, far
-            pool.submit(_relay, near, far, 0, hang)
-            pool.submit(_relay, far, near, latency, hang)
-
-
-def _relay(one: socket.socket, other: socket.socket, latency: float, hang: Event) -> None:
-    with suppress(OSError):
-        while (data := one.recv(2**16)) and not hang.is_set():
-            time.sleep(latency)
-            latency = 0
-            other.sendall(data)
-        if not hang.is_set():
-            other.shutdown(socket.SHUT_WR)
+    """A port behind which a server is until the event: from then on nothing comes through any more."""
+    with way(port, latency) as made:
+        yield made.port, made.hanging

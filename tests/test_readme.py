@@ -11,7 +11,7 @@ import pytest
 from flows.elt import arguments
 from transfer import types
 from transfer.casts import CASTS, cast_of
-from transfer.settings import ROOT, Limits
+from transfer.settings import ROOT, Limits, Server
 from transfer.table import Column
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,6 +49,7 @@ def test_settings_have_the_defaults_that_are_said():
         several = names.split(", ")
         said |= dict(zip(several, defaults.split(", ") if len(several) > 1 else [defaults], strict=True))
     defaults = {f"ELT_{name.upper()}": _written(field.default) for name, field in Limits.model_fields.items()}
+    defaults["ELT_HANG_SECONDS"] = str(Server.model_fields["hang_seconds"].default)
     assert {name.strip("`"): default.strip("`") for name, default in said.items()} == defaults
 
 

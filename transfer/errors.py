@@ -10,7 +10,8 @@ EltError
 ├── TableBusy         another run has the table, or took it over
 ├── Stopped           the run was stopped, by Ctrl-C or a signal
 └── DatabaseFault     a statement failed; trying again may help
-    └── ChannelFault  a session would alter what is sent through it
+    ├── ChannelFault  a session would alter what is sent through it
+    └── ServerHangs   its server gives no answer, so the others that want it need not try
 """
 
 from __future__ import annotations
@@ -102,6 +103,23 @@ class ChannelFault(DatabaseFault):
         return f"{self.place}: {self.differs}; {self.mend}."
 
 
+class ServerHangs(DatabaseFault):
+    """A server has given no answer for so long that nobody waits for it any more."""
+
+    def __init__(self, place: str, doing: str, where: str, seconds: float) -> None:
+        """Name the server, and the setting that says how long it is waited for."""
+        super().__init__(place, doing, "HANGS")
+        self.args = (place, doing, where, seconds)
+        self.where, self.seconds = where, seconds
+
+    def __str__(self) -> str:
+        """Say what was given up, and which server is to be looked at."""
+        return (
+            f"{self.place}: {self.doing} was given up, as the server at {self.where} hangs: it has given no answer, not even to"
+            f" a new connection, for {self.seconds:g} s (ELT_HANG_SECONDS)."
+        )
+
+
 def meaning(code: str) -> str:
     """Say what a server's code means, in our own words: the server's may quote a row."""
     return MEANINGS.get(code, "the server refused" if code else "the server went away")
@@ -150,6 +168,7 @@ MEANINGS = {
     "1969": "the statement took too long",
     "2003": "nothing answers at this address",
     "DIED": "the reading process ended, perhaps for want of memory",
+    "HANGS": "the server hangs",
     "HUNG": "it did not answer in time and the connection was given up",
     "PLAIN": "it takes encrypted connections only",
     "POOLER": "a connection pooler answers, which passes no settings on",
@@ -219,7 +238,7 @@ MISSING_TABLE = frozenset({"1146", "42P01"})
 MISSING_COLUMN = frozenset({"1054"})
 FORBIDDEN = frozenset({"1142", "1143"})
 # The server itself is out of reach, so asking it about the next table helps nobody.
-GONE = frozenset({"", "HUNG", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"})
+GONE = frozenset({"", "HUNG", "HANGS", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"})
 TOO_LARGE = frozenset({"54000", "54011"})
 LOCKED_OUT = frozenset({"1205", "55P03", "40P01", "1213"})
 

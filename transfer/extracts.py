@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from transfer.mysql import quote
 from transfer.scope import EVERYTHING, Key, Scope
 from transfer.settings import Limits, Replica
 from transfer.table import Evidence, Extracted, Hop, digest
+
+log = logging.getLogger("elt")
 
 TABLES = Path(__file__).with_name("sql") / "replica_tables.sql"
 
@@ -231,9 +234,10 @@ def locked(replica: Replica, limits: Limits, table: str, floor: int) -> Iterator
 
     """
     name = f"elt:{digest(replica.db, table)}"
-    with mysql.connect(replica, limits, writes=True) as connection:
+    with _pulse(replica, limits) as connection:
         until = monotonic() + limits.lock_seconds
         while not ask(connection, f"locking {table}", "SELECT GET_LOCK(%s, 2)", (name,))[0][0]:
+            _end_gone(connection, table, name)
             if monotonic() > until:
                 raise TableBusy(f"{table} is held by another run for over {limits.lock_seconds} s (ELT_LOCK_SECONDS).")
         yield Lock(table, _take_fence(connection, table, floor), connection, replica)
@@ -241,6 +245,42 @@ def locked(replica: Replica, limits: Limits, table: str, floor: int) -> Iterator
             ask(connection, f"letting go of {table}", "SELECT RELEASE_LOCK(%s)", (name,))
         except DatabaseFault:  # the work is done, and with the connection goes the lock
             mysql.close(connection)
+
+
+def _pulse_of(number: object) -> str:
+    return f"elt pulse {number}"
+
+
+@contextmanager
+def _pulse(replica: Replica, limits: Limits) -> Iterator[mysql.Connection]:
+    """Hold a connection for a lock, and beside it one that tells others as long as its holder lives.
+
+    The first may be at work for hours, in which its server does not notice that nobody waits for it any more. The other has
+    nothing to do but to give signs of life, without which the server ends it.
+    """
+    with (
+        mysql.connect(replica, limits, writes=True) as connection,
+        mysql.connect(replica, limits, writes=True) as pulse,
+    ):
+        number = str(ask(connection, "asking for its number", "SELECT CONNECTION_ID()")[0][0])
+        ask(pulse, "giving signs of life", "SELECT GET_LOCK(%s, 0)", (_pulse_of(number),))
+        yield connection
+        try:
+            ask(pulse, "giving signs of life", "SELECT RELEASE_LOCK(%s)", (_pulse_of(number),))
+        except DatabaseFault:
+            mysql.close(pulse)
+
+
+def _end_gone(connection: mysql.Connection, table: str, name: str) -> None:
+    """End the session that holds a table if it has no pulse: it is still at work for a run that is gone."""
+    ((holder,),) = ask(connection, f"locking {table}", "SELECT IS_USED_LOCK(%s)", (name,))
+    if not holder:
+        return
+    ((gone,),) = ask(connection, f"locking {table}", "SELECT IS_FREE_LOCK(%s)", (_pulse_of(holder),))
+    if gone:
+        log.warning("%s: the run that held it is gone, its session %s is ended", table, holder)
+        with suppress(DatabaseFault):  # it has ended by itself
+            mysql.run(connection, "replica", f"taking {table} over", f"KILL {int(holder)}")
 
 
 def _take_fence(connection: mysql.Connection, table: str, floor: int) -> int:

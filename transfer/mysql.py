@@ -11,12 +11,14 @@ import secrets
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from socket import SHUT_RDWR
-from typing import Any, TypeAlias
+from functools import partial
+from socket import IPPROTO_TCP, TCP_NODELAY, create_connection
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote as percent
 
 import pyarrow as pa
@@ -33,6 +35,18 @@ from transfer.sessions import MEANT, MYSQL_PROVEN, TEXT, differing, mysql_litera
 from transfer.settings import Limits, MySQLServer, Source
 from transfer.stopping import stoppable
 from transfer.table import Column, Size, Table
+from transfer.watching import (
+    IDLE_SECONDS,
+    Line,
+    Wait,
+    asked,
+    in_use,
+    keep_alive,
+    kept_alive,
+    line_of,
+    refuse_silent,
+    watched,
+)
 
 log = logging.getLogger("elt.connection")
 
@@ -44,7 +58,39 @@ READ_MODE = ""
 # Zeroes stay zeroes in AUTO_INCREMENT columns, impossible dates are values like others.
 WRITE_MODE = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
 
-Connection: TypeAlias = "pymysql.connections.Connection[Cursor]"
+if TYPE_CHECKING:
+    PyMySQL: TypeAlias = pymysql.connections.Connection[Cursor]
+else:
+    PyMySQL = pymysql.connections.Connection
+
+
+class Connection(PyMySQL):
+    """A connection for statements that knows whose it is, so that nobody waits for ever on it."""
+
+    line: Line
+
+    def __init__(self, server: MySQLServer, limits: Limits, **given: Any) -> None:
+        """Keep whose connection it is."""
+        super().__init__(**given)
+        self.server, self.limits, self.busy, self.used = server, limits, Lock(), time.monotonic()
+
+    def beat(self) -> None:
+        """Give the server a sign of life."""
+        with watched(self.wait(), "asking whether it lives"):
+            self.ping(reconnect=False)
+
+    def wait(self) -> Wait:
+        """Return the wait for the answer to a statement of this connection."""
+        return Wait(
+            self.server,
+            self.server.hang_seconds,
+            self.line.cut,
+            self.line.moved,
+            str(self.thread_id()),  # type: ignore[no-untyped-call]
+            lambda sessions: _at_work(self.server, self.limits, sessions),
+        )
+
+
 Row: TypeAlias = tuple[Any, ...]
 
 
@@ -57,7 +103,7 @@ def session(server: MySQLServer, limits: Limits, *, writes: bool = False) -> tup
     """Return the statements that make a session exact, whatever the server or whoever stands before it has set."""
     seconds = time_limit(server, limits) or 0
     if writes:
-        return mysql_session(WRITE_MODE, WRITERS_WAIT_SECONDS, seconds, writes=True)
+        return mysql_session(WRITE_MODE, WRITERS_WAIT_SECONDS, seconds, IDLE_SECONDS)
     return mysql_session(READ_MODE, LOCK_SECONDS, seconds)
 
 
@@ -76,9 +122,13 @@ def connect(server: MySQLServer, limits: Limits, *, writes: bool = False, kept: 
     If all went well it is `kept` for the next block; whoever locks something by name has to let it go.
     """
     idle = _IDLE[os.getpid(), address(server), session(server, limits), writes]
-    connection = (_living(server, idle) if kept else None) or _open(server, limits, writes=writes)
+    connection = _living(server, idle) if kept else None
+    if connection is None:
+        refuse_silent(server)
+        with asked(server):
+            connection = _open(server, limits, writes=writes)
     try:
-        with stoppable(lambda: _end(server, limits, connection)):
+        with stoppable(lambda: _end(server, limits, connection)), kept_alive(connection):
             yield connection
     except BaseException:  # an interrupt too: a connection in an unknown state is not kept
         close(connection)
@@ -108,7 +158,7 @@ def _living(server: MySQLServer, idle: list[Connection]) -> Connection | None:
         except IndexError:
             return None
         try:
-            with _answering_soon(server, connection):
+            with in_use(connection), _answering_soon(server, connection):
                 connection.ping(reconnect=False)
         except (pymysql.Error, OSError):
             close(connection)
@@ -132,10 +182,13 @@ def close(connection: Connection) -> None:
             connection.close()
 
 
+KILL_SECONDS = 2.5  # as Ctrl-C waits for it
+
+
 @contextmanager
-def _apart(server: MySQLServer, limits: Limits) -> Iterator[Connection]:
+def _apart(server: MySQLServer, limits: Limits, seconds: float = KILL_SECONDS) -> Iterator[Connection]:
     """Hold a connection that can be had while everything is being stopped."""
-    connection = _open(server, limits, writes=False, seconds=min(KILL_SECONDS, server.connect_seconds))
+    connection = _open(server, limits, writes=False, seconds=min(seconds, server.connect_seconds))
     try:
         yield connection
     finally:
@@ -148,9 +201,7 @@ def _end(server: MySQLServer, limits: Limits, connection: Connection) -> None:
         with _apart(server, limits) as killing:
             run(killing, server.place, "stopping", f"KILL {int(connection.thread_id())}")  # type: ignore[no-untyped-call]
     except DatabaseFault:
-        socket = connection._sock  # type: ignore[attr-defined]  # noqa: SLF001
-        if socket:
-            socket.shutdown(SHUT_RDWR)
+        connection.line.cut()
 
 
 @atexit.register
@@ -175,14 +226,16 @@ class _Refused:
 REFUSED_LOGINS = ("mysql_clear_password", "dialog", "mysql_old_password", "client_ed25519")
 
 
-KILL_SECONDS = 2.5  # as Ctrl-C waits for it
+LOGIN = 2  # so many times its answer to one of them all answers of a login may take
 
 
 def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float | None = None) -> Connection:
     started, within = time.monotonic(), seconds or server.connect_seconds
     try:
         with faults(server.place, f"connecting to {server.host}:{server.port}"):
-            connection: Connection = pymysql.connect(
+            connection = Connection(
+                server,
+                limits,
                 host=server.host,
                 port=server.port,
                 user=server.user,
@@ -191,12 +244,19 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float |
                 charset="utf8mb4",
                 autocommit=True,
                 local_infile=writes,
-                connect_timeout=within,
-                read_timeout=within,  # connect_timeout does not cover the greeting
+                read_timeout=within,
                 ssl=ssl.create_default_context(cafile=server.tls_ca) if server.verified_tls else None,
                 ssl_disabled=not server.verified_tls,
                 auth_plugin_map=dict.fromkeys(REFUSED_LOGINS, _Refused),
+                defer_connect=True,
             )
+            line = create_connection((server.host, server.port), within)
+            line.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+            keep_alive(line)
+            connection.line = line_of(line.fileno())
+            # A server that says a byte now and then keeps to its time for each of them.
+            with watched(Wait(server, LOGIN * within, connection.line.cut), "connecting"):
+                connection.connect(line)
             limit = time_limit(server, limits)
             connection._read_timeout = limit and limit + ANSWER_SECONDS  # type: ignore[attr-defined]  # noqa: SLF001
     except DatabaseFault as error:
@@ -230,9 +290,33 @@ def _refuse(server: MySQLServer, differs: str) -> None:
         raise ChannelFault(server.place, f"{server.host}:{server.port}", differs)
 
 
+def _at_work(server: MySQLServer, limits: Limits, sessions: Collection[str]) -> frozenset[str]:
+    """Return which sessions a server has at work, by their number or by the mark of their query."""
+    with _apart(server, limits, server.connect_seconds) as looking:
+        found = rows(
+            looking,
+            server.place,
+            "looking for statements",
+            "SELECT CAST(ID AS CHAR), LEFT(INFO, 100) FROM information_schema.PROCESSLIST WHERE COMMAND <> 'Sleep'",
+        )
+    return frozenset(
+        session
+        for session in sessions
+        for number, query in found
+        if session == number or session in (query or "").split()
+    )
+
+
+@contextmanager
+def _asked(connection: Connection, place: str, doing: str) -> Iterator[None]:
+    """Wait in the block for a server's answer."""
+    with in_use(connection), watched(connection.wait(), doing), faults(place, doing):
+        yield
+
+
 def run(connection: Connection, place: str, doing: str, statement: str, values: Sequence[Any] | None = None) -> int:
     """Run a statement and return the number of rows it changed."""
-    with faults(place, doing), connection.cursor() as cursor:
+    with _asked(connection, place, doing), connection.cursor() as cursor:
         cursor.execute(statement, values)
         return max(cursor.rowcount, 0)
 
@@ -241,7 +325,7 @@ def rows(
     connection: Connection, place: str, doing: str, statement: str, values: Sequence[Any] | None = None
 ) -> list[Row]:
     """Run a query and return its rows."""
-    with faults(place, doing), connection.cursor() as cursor:
+    with _asked(connection, place, doing), connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())
 
@@ -264,16 +348,16 @@ def patient(connection: Connection, place: str) -> Iterator[None]:
 @contextmanager
 def transaction(connection: Connection, place: str) -> Iterator[None]:
     """Commit what the block does as one, or nothing of it."""
-    with faults(place, "beginning a transaction"):
+    with _asked(connection, place, "beginning a transaction"):
         connection.begin()
     try:
         yield
     except BaseException:  # an interrupt too must not leave the transaction open
         if connection.open:
-            with faults(place, "rolling back"):
+            with _asked(connection, place, "rolling back"):
                 connection.rollback()
         raise
-    with faults(place, "committing"):
+    with _asked(connection, place, "committing"):
         connection.commit()
 
 
@@ -293,6 +377,7 @@ def address(server: MySQLServer) -> str:
 
 
 _IDLE_READERS: list[Reader] = []
+HUNG = ("HUNG", "HANGS")
 
 
 @atexit.register
@@ -309,16 +394,25 @@ def read(server: MySQLServer, limits: Limits, doing: str, query: str) -> pa.Tabl
     """
     token = secrets.token_hex(8)
     request = Request(address(server), session(server, limits), _marked(query, token))
+    refuse_silent(server)
     with faults(server.place, doing):
         reader = _reader()
+    wait = Wait(
+        server,
+        server.hang_seconds,
+        reader.kill,
+        session=token,
+        look=lambda sessions: _at_work(server, limits, sessions),
+    )
+    ending = partial(_end_reading, server, limits, reader, token)
     try:
-        with faults(server.place, doing), stoppable(lambda: _end_reading(server, limits, reader, token)):
+        with watched(wait, doing), faults(server.place, doing), stoppable(ending):
             _prove(server, limits, reader, request, token)
             table = reader.read(request, limits.statement_seconds + ANSWER_SECONDS)
     except DatabaseFault as fault:
-        if fault.code == "HUNG":
+        if fault.code in HUNG:
             _kill(server, limits, token)
-        if fault.code not in ("HUNG", "DIED"):
+        if fault.code not in (*HUNG, "DIED"):
             _IDLE_READERS.append(reader)
         raise
     _IDLE_READERS.append(reader)
@@ -767,7 +861,7 @@ def load(connection: Connection, place: str, target: str, columns: Sequence[Colu
     memory = os.memfd_create("page")
     try:
         _write(memory, encode(page))
-        with faults(place, f"loading {target}"), connection.cursor() as cursor:
+        with _asked(connection, place, f"loading {target}"), connection.cursor() as cursor:
             cursor.execute(load_statement(target, columns, f"/proc/self/fd/{memory}"))
             stored, warnings = cursor.rowcount, cursor.warning_count
             cursor.execute("SHOW WARNINGS")

@@ -6,10 +6,11 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from threading import Lock
 from typing import Any, TypeAlias
 from urllib.parse import quote as percent
@@ -24,12 +25,25 @@ from transfer.sessions import DOUBLE, LIBPQ, MOMENT, NEWER, NOT_POOLED, POOLER, 
 from transfer.settings import Limits, Warehouse
 from transfer.stopping import stoppable
 from transfer.table import Totals, digest
+from transfer.watching import (
+    IDLE_SECONDS,
+    KEPT_ALIVE,
+    Line,
+    Wait,
+    asked,
+    in_use,
+    kept_alive,
+    lines_to,
+    refuse_silent,
+    watched,
+)
 
 log = logging.getLogger("elt.connection")
 
 BATCH_BYTES = 2**19  # ADBC writes a batch before it sends it: while it writes the next, the server takes this one in
 LOOK_SECONDS = 2
-OWN = {"lock_timeout": f"{LOOK_SECONDS}s"}
+# A session that gives no sign of life has lost its holder, whose locks then end with it. The driver is always in a transaction.
+OWN = {"lock_timeout": f"{LOOK_SECONDS}s", "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"}
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -86,7 +100,8 @@ def address(warehouse: Warehouse) -> str:
     return (
         f"postgresql://{login}@{percent(warehouse.host, safe='')}:{warehouse.port}/{percent(warehouse.db, safe='')}"
         f"?sslmode={tls}&{authority}connect_timeout={warehouse.connect_seconds}&application_name=elt&client_encoding=UTF8"
-        f"&options={percent(startup(OWN))}"
+        f"&keepalives_idle={KEPT_ALIVE['TCP_KEEPIDLE']}&keepalives_interval={KEPT_ALIVE['TCP_KEEPINTVL']}"
+        f"&keepalives_count={KEPT_ALIVE['TCP_KEEPCNT']}&options={percent(startup(OWN))}"
     )
 
 
@@ -96,20 +111,52 @@ def schema(fields: Sequence[Field]) -> pa.Schema:
 
 
 class Connection:
-    """One ADBC connection whose errors are ours; not in autocommit."""
+    """One ADBC connection whose errors are ours, and on which nobody waits for ever; not in autocommit.
 
-    def __init__(self, raw: Any) -> None:
+    `lines` are its sockets, `process` the server's that works for it, once that is known.
+    """
+
+    def __init__(self, warehouse: Warehouse, raw: Any, lines: Collection[Line]) -> None:
         """Wrap an open connection."""
-        self.raw = raw
+        self.warehouse, self.raw, self.lines, self.process = warehouse, raw, lines, ""
+        self.busy, self.used, self._streams = Lock(), time.monotonic(), False
+
+    def beat(self) -> None:
+        """Give the server a sign of life; while it sends rows it needs none."""
+        if not self._streams:
+            with watched(self._wait(), "asking whether it lives"), self.raw.cursor() as cursor:
+                cursor.execute("SELECT 1")
+                cursor.fetchall()  # a result left unread makes the driver begin a second transaction
+
+    def cut(self) -> None:
+        """Hang up, from whatever thread."""
+        for line in self.lines:
+            line.cut()
+
+    @contextmanager
+    def _asked(self, doing: str) -> Iterator[None]:
+        """Wait in the block for the server's answer."""
+        with in_use(self), watched(self._wait(), doing), faults("warehouse", doing):
+            yield
+
+    def _wait(self) -> Wait:
+        warehouse = self.warehouse
+        if not self.process:
+            return Wait(warehouse, LOGIN * warehouse.connect_seconds, self.cut)
+        look = partial(_at_work, warehouse)
+        return Wait(warehouse, warehouse.hang_seconds, self.cut, self._moved, self.process, look)
+
+    def _moved(self) -> int:
+        return sum(line.moved() for line in self.lines)
 
     def run(self, doing: str, statement: str, values: Sequence[Any] = ()) -> None:
         """Run a statement."""
-        with faults("warehouse", doing), self.raw.cursor() as cursor:
+        with self._asked(doing), self.raw.cursor() as cursor:
             cursor.execute(statement, values or None)
 
     def rows(self, doing: str, statement: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run a query, or a statement that returns rows, and return them."""
-        with faults("warehouse", doing), self.raw.cursor() as cursor:
+        with self._asked(doing), self.raw.cursor() as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall())
 
@@ -121,40 +168,69 @@ class Connection:
         """Append a page by COPY BINARY; its columns are brought to the Arrow types that the fields read exactly."""
         exact = page.rename_columns([field.name for field in fields]).cast(schema(fields))
         batches = exact.to_reader(max_chunksize=max(1, page.num_rows * BATCH_BYTES // max(page.nbytes, 1)))
-        with faults("warehouse", doing), self.raw.cursor() as cursor:
+        with self._asked(doing), self.raw.cursor() as cursor:
             cursor.adbc_ingest(
                 place.name, batches, mode="append", db_schema_name=place.schema or None, temporary=not place.schema
             )
 
     def arrow(self, doing: str, query: str) -> pa.Table:
         """Return a query's rows as Arrow."""
-        with faults("warehouse", doing), self.raw.cursor() as cursor:
+        with self._asked(doing), self.raw.cursor() as cursor:
             cursor.execute(query)
             return cursor.fetch_arrow_table()
 
     def batches(self, doing: str, query: str) -> Iterator[pa.RecordBatch]:
-        """Return a query's rows as Arrow, batch by batch."""
+        """Return a query's rows as Arrow, batch by batch; what is done between two of them is no wait."""
         with faults("warehouse", doing), self.raw.cursor() as cursor:
-            cursor.execute(query)
-            yield from cursor.fetch_record_batch()
+            with self._asked(doing):
+                cursor.execute(query)
+                found = iter(cursor.fetch_record_batch())
+                self._streams = True
+            try:
+                while True:
+                    with self._asked(doing):
+                        batch = next(found, None)
+                    if batch is None:
+                        return
+                    yield batch
+            finally:
+                self._streams = False
 
     def rollback(self) -> None:
         """Roll the transaction back."""
-        with faults("warehouse", "rolling back"):
+        with self._asked("rolling back"):
             self.raw.rollback()
 
     def commit(self) -> None:
         """Commit the transaction."""
-        with faults("warehouse", "committing"):
+        with self._asked("committing"):
             self.raw.commit()
+
+
+LOGIN = 2  # so many times the time for a login what is asked at its beginning may take
+
+
+def _at_work(warehouse: Warehouse, sessions: Collection[str]) -> frozenset[str]:
+    """Return which sessions the server has at work; one that waits for its client is not."""
+    looking = _open(warehouse)
+    try:
+        found = looking.rows(
+            "looking for statements",
+            "SELECT pid::text FROM pg_stat_activity WHERE state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'"
+            " AND pid::text = ANY(string_to_array($1, ' '))",
+            (" ".join(sessions),),
+        )
+    finally:
+        _close(looking)
+    return frozenset(str(row[0]) for row in found)
 
 
 _FIRST_LOCK = Lock()
 _FIRST: dict[tuple[str, int], Any] = {}
-_IDLE: dict[tuple[str, int], list[Any]] = defaultdict(list)
+_IDLE: dict[tuple[str, int], list[Connection]] = defaultdict(list)
 
 
-def _open(warehouse: Warehouse) -> Any:
+def _open(warehouse: Warehouse) -> Connection:
     """Open a connection from a database handle that this process keeps.
 
     A new handle reads all of pg_type and pg_attribute, which takes half a second in a warehouse of 800 tables.
@@ -163,8 +239,24 @@ def _open(warehouse: Warehouse) -> Any:
         forget_libpqs_variables()
         key = address(warehouse), os.getpid()
         if key not in _FIRST:
-            _FIRST[key] = adbc.connect(key[0], autocommit=True)
-        return _FIRST[key].adbc_clone()
+            with _opening(warehouse):
+                _FIRST[key] = adbc.connect(key[0], autocommit=True)
+        with _opening(warehouse) as before:
+            raw = _FIRST[key].adbc_clone()
+            return Connection(warehouse, raw, lines_to(warehouse.port) - before)
+
+
+@contextmanager
+def _opening(warehouse: Warehouse) -> Iterator[frozenset[Line]]:
+    """Open a connection in the block, but not for ever; the driver does not tell its socket, so it is the one that is new."""
+    doing, before = f"connecting to {warehouse.host}:{warehouse.port}", lines_to(warehouse.port)
+
+    def cut() -> None:
+        for line in lines_to(warehouse.port) - before:
+            line.cut()
+
+    with watched(Wait(warehouse, LOGIN * warehouse.connect_seconds, cut), doing), faults("warehouse", doing):
+        yield before
 
 
 def forget_libpqs_variables() -> None:
@@ -173,17 +265,19 @@ def forget_libpqs_variables() -> None:
         del os.environ[name]
 
 
-def _proven(warehouse: Warehouse, raw: Any) -> None:
+def _proven(connection: Connection) -> Connection:
     try:
-        _prove(warehouse, raw)
+        _prove(connection)
     except BaseException:  # an interrupt too: nobody else has this connection to close it
-        _close(raw)
+        _close(connection)
         raise
+    return connection
 
 
-def _prove(warehouse: Warehouse, raw: Any) -> None:
+def _prove(connection: Connection) -> None:
     """See that a new session is ours and that values come through it as they are, by the bytes that the server tells."""
-    where, connection = f"{warehouse.host}:{warehouse.port}", Connection(raw)
+    warehouse = connection.warehouse
+    where = f"{warehouse.host}:{warehouse.port}"
     try:
         ((*found,),) = connection.rows("proving the session", postgres_proof(OWN), (TEXT, DOUBLE, MOMENT))
     except DatabaseFault as fault:
@@ -201,24 +295,29 @@ def _prove(warehouse: Warehouse, raw: Any) -> None:
         )
         raise ChannelFault("warehouse", where, encoding, mend, "DB")
     refuse(where, unlike(found, OWN))
+    process = str(connection.rows("asking for its process", "SELECT pg_backend_pid()")[0][0])
+    connection.run("preparing the session", HEED_CLIENT)
     connection.commit()
+    connection.process = process
 
 
-def _idle(idle: list[Any]) -> Any:
+def _idle(idle: list[Connection]) -> Connection | None:
     """Return a connection that an earlier block left and that still answers, None if there is none."""
     while idle:
-        raw = idle.pop()
+        connection = idle.pop()
+        process, connection.process = connection.process, ""  # it has to answer as soon as a new one
         try:
-            with raw.cursor() as cursor:
-                cursor.execute("SELECT 1")
-                cursor.fetchall()  # a result left unread makes the driver begin a second transaction
-        except adbc.Error:
-            _close(raw)
+            connection.rows("asking whether it lives", "SELECT 1")
+        except DatabaseFault:
+            _close(connection)
         else:
-            return raw
+            connection.process = process
+            return connection
     return None
 
 
+# A statement at work ends soon after its client is gone; on Windows a server cannot see that, and refuses the setting.
+HEED_CLIENT = "DO $$ BEGIN SET client_connection_check_interval = '5s'; EXCEPTION WHEN OTHERS THEN NULL; END $$"
 CREATE_UTF8 = "make it anew by CREATE DATABASE {db} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
 
 
@@ -228,7 +327,14 @@ def refuse(where: str, differs: str) -> None:
         raise ChannelFault("warehouse", where, differs, NOT_POOLED if differs == POOLER else "")
 
 
-def _close(raw: Any) -> None:
+def _close(connection: Connection) -> None:
+    if connection.busy.locked():  # a sign of life is on its way
+        connection.cut()
+    with connection.busy:
+        _hang_up(connection.raw)
+
+
+def _hang_up(raw: Any) -> None:
     with _FIRST_LOCK, suppress(adbc.Error):  # a connection that the server has closed cannot be rolled back nor closed
         raw.close()
 
@@ -239,7 +345,7 @@ def close_connections() -> None:
         while idle and process == os.getpid():
             _close(idle.pop())
     for key in [key for key in _FIRST if key[1] == os.getpid()]:
-        _close(_FIRST.pop(key))
+        _hang_up(_FIRST.pop(key))
 
 
 def _cancel(raw: Any) -> None:
@@ -251,29 +357,32 @@ def _cancel(raw: Any) -> None:
 @contextmanager
 def connect(warehouse: Warehouse) -> Iterator[Connection]:
     """Hold a connection; what is not committed at the end is rolled back. It is kept for the next block if all went well."""
-    started = time.monotonic()
     idle = _IDLE[address(warehouse), os.getpid()]
-    raw = _idle(idle)
-    if raw is None:
-        try:
-            with faults("warehouse", f"connecting to {warehouse.host}:{warehouse.port}"):
-                raw = _open(warehouse)
-            _proven(warehouse, raw)
-        except DatabaseFault as fault:
-            log.error("warehouse %s@%s:%s refused: %s", warehouse.user, warehouse.host, warehouse.port, fault)
-            if fault.code == "POOLER":
-                refuse(f"{warehouse.host}:{warehouse.port}", POOLER)
-            raise
-        seconds = time.monotonic() - started
-        log.debug("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, seconds)
+    connection = _idle(idle) or _new(warehouse)
     try:
-        with stoppable(lambda: _cancel(raw)):
-            yield Connection(raw)
-            Connection(raw).rollback()
+        with stoppable(lambda: _cancel(connection.raw)), kept_alive(connection):
+            yield connection
+            connection.rollback()
     except BaseException:  # an interrupt too: a connection in an unknown state is not kept
-        _close(raw)
+        _close(connection)
         raise
-    idle.append(raw)
+    idle.append(connection)
+
+
+def _new(warehouse: Warehouse) -> Connection:
+    started = time.monotonic()
+    try:
+        refuse_silent(warehouse)
+        with asked(warehouse):
+            connection = _proven(_open(warehouse))
+    except DatabaseFault as fault:
+        log.error("warehouse %s@%s:%s refused: %s", warehouse.user, warehouse.host, warehouse.port, fault)
+        if fault.code == "POOLER":
+            refuse(f"{warehouse.host}:{warehouse.port}", POOLER)
+        raise
+    seconds = time.monotonic() - started
+    log.debug("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, seconds)
+    return connection
 
 
 def known_settings(connection: Connection) -> frozenset[str]:

@@ -52,7 +52,6 @@ MYSQL: tuple[Setting, ...] = (
     Setting("default_storage_engine", "InnoDB", "the bookkeeping needs transactions"),
     Setting("net_read_timeout", "30", "a server too impatient drops a load"),
     Setting("net_write_timeout", "60", "a server too impatient drops a page"),
-    Setting("wait_timeout", "28800", "the connection that holds a table's lock is idle while another loads"),
     Setting("unique_checks", "1", "a doubled key could come in"),
     Setting("information_schema_stats_expiry", "0", "MySQL tells of tables what it found up to a day ago", "!80003"),
     Setting("use_secondary_engine", "OFF", "another engine's copy of a table may be behind it", "!80013"),
@@ -90,19 +89,26 @@ WRITING: tuple[Setting, ...] = (
 ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ /*!50605 , READ WRITE */"
 
 
-def mysql_session(mode: str, lock_seconds: int, seconds: int, *, writes: bool = False) -> tuple[str, ...]:
+def mysql_session(mode: str, lock_seconds: int, seconds: int, idle_seconds: int = 0) -> tuple[str, ...]:
     """Return the statements that make a MySQL session ours; a statement may take `seconds` at most if that is not 0.
+
+    One that writes, and may hold a lock, has `idle_seconds` after which the server takes its holder for gone.
 
     SET NAMES, as a server with skip-character-set-client-handshake does not heed what the driver asks for.
     """
     own = (
         Setting("sql_mode", f"'{mode}'", "it decides what a statement means"),
         Setting("lock_wait_timeout", str(lock_seconds), "a statement that waits for a table blocks its new readers"),
+        Setting(
+            "wait_timeout",
+            str(idle_seconds or 28_800),
+            "its holder gives signs of life, but to none that holds nothing",
+        ),
         Setting("@elt_bytes", "0", "a page counts its bytes in it"),
         Setting("max_execution_time", str(seconds * 1000), "it may be shorter on the server", "!50708"),
         Setting("max_statement_time", str(seconds), "it may be shorter on the server", "M!100101"),
     )
-    settings = _by_version((*own, *MYSQL, *(WRITING if writes else ())))
+    settings = _by_version((*own, *MYSQL, *(WRITING if idle_seconds else ())))
     return ISOLATION, f"SET NAMES utf8mb4 COLLATE utf8mb4_general_ci{settings}"
 
 
@@ -179,6 +185,10 @@ POSTGRES_REQUIRED: Mapping[str, str] = {
     "session_replication_role": "origin",
 }
 
+# So that the server notices within half a minute that the other machine is gone, and what it held is free. Not among what is proven:
+# a Unix socket has none of it.
+LINE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+
 # A pooler that drops the options leaves it out.
 SENTINEL = Setting("elt.session", "ours", "a session without it is one whose options were dropped on the way")
 
@@ -190,7 +200,7 @@ def startup(more: Mapping[str, str], known: Iterable[str] = ()) -> str:
     """
     has = frozenset(known)
     settings = {each.name: each.value for each in (*POSTGRES, SENTINEL) if not each.since or each.name in has}
-    return " ".join(f"-c {name}={_escaped(value)}" for name, value in (settings | dict(more)).items())
+    return " ".join(f"-c {name}={_escaped(value)}" for name, value in (LINE | settings | dict(more)).items())
 
 
 def _escaped(value: str) -> str:

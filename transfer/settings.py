@@ -69,6 +69,7 @@ class Server(_Group):
     tls: Literal["verify", "off"] | None = None
     tls_ca: str | None = None
     connect_seconds: int = Field(default=15, ge=1)
+    hang_seconds: int = Field(default=300, ge=1, validation_alias="ELT_HANG_SECONDS")
 
     @property
     def verified_tls(self) -> bool:
