@@ -24,6 +24,7 @@ from traceback import extract_tb
 import pymysql
 from adbc_driver_manager import Error as AdbcError
 
+from transfer.offered import FileRefused
 from transfer.reader import ReaderDied, ReaderHung, ReaderPanicked
 
 ROOT = Path(__file__).parent.parent
@@ -150,6 +151,7 @@ MEANINGS = {
     "1969": "the statement took too long",
     "2003": "nothing answers at this address",
     "DIED": "the reading process ended, perhaps for want of memory",
+    "FILE": "it asked for a file of this machine, as only a server does that somebody took over; it was sent nothing",
     "HUNG": "it did not answer in time and the connection was given up",
     "PLAIN": "it takes encrypted connections only",
     "POOLER": "a connection pooler answers, which passes no settings on",
@@ -159,6 +161,7 @@ MEANINGS = {
     "2026": "no verified TLS connection can be made",
     "2006": "the connection is gone",
     "2013": "the connection was lost",
+    "2014": "its answers do not fit what it was asked",
     "2059": "it wants a login that the pipeline does not do",
     "3024": "the statement took too long",
     "3159": "it takes encrypted connections only",
@@ -219,7 +222,7 @@ MISSING_TABLE = frozenset({"1146", "42P01"})
 MISSING_COLUMN = frozenset({"1054"})
 FORBIDDEN = frozenset({"1142", "1143"})
 # The server itself is out of reach, so asking it about the next table helps nobody.
-GONE = frozenset({"", "HUNG", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"})
+GONE = frozenset({"", "FILE", "HUNG", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"})
 TOO_LARGE = frozenset({"54000", "54011"})
 LOCKED_OUT = frozenset({"1205", "55P03", "40P01", "1213"})
 
@@ -228,7 +231,7 @@ def code_of(error: BaseException) -> str | None:
     """Return the server's code of a driver's error, `""` for one without a code, None for any other error."""
     code: str | None = None
     match error:
-        case ReaderPanicked() | ReaderHung() | ReaderDied():
+        case ReaderPanicked() | ReaderHung() | ReaderDied() | FileRefused():
             code = error.code
         case UnicodeDecodeError():  # of PyMySQL; its text holds the value's bytes
             code = "PANIC"

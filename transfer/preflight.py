@@ -109,6 +109,13 @@ SENTENCES = (
         ),
     ),
     (
+        ("FILE",),
+        (
+            "{name}HOST: the server at {where} asked for a file of this machine, as only a server does that somebody took over;"
+            " it was sent nothing. Find out who answers there before the next run."
+        ),
+    ),
+    (
         ("2026", "TLS"),
         (
             "{name}TLS: no verified TLS connection to {where}; set {name}TLS_CA to the file of its certificate authority,"
