@@ -30,6 +30,7 @@ from tasks.report import Summary
 from tasks.survey import Outlook, look, note_presence, survey, with_seconds
 from tasks.sync_table import found_in, sync_table
 from transfer import extracts, history, positions, preflight, schemas
+from transfer.printable import printable
 from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
 from transfer.settings import Settings, settings
 from transfer.stopping import stopping_if_interrupted
@@ -193,7 +194,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def perform(options: argparse.Namespace) -> int:
     """Do what the command line asks for."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = report.Terminal(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
     try:
         chosen = settings()
         if options.status is not None:
@@ -249,7 +250,7 @@ def drop(chosen: Settings, patterns: Sequence[str]) -> int:
     for table in drop_gone.resolve(chosen, patterns):
         try:
             drop_gone.drop(chosen, table)
-            print(f"{table}: dropped from replica, raw and public")
+            print(printable(f"{table}: dropped from replica, raw and public"))
         except TableError as error:
             print(error, file=sys.stderr)
             code = 1

@@ -25,13 +25,18 @@ import pymysql
 from adbc_driver_manager import Error as AdbcError
 
 from transfer.offered import FileRefused
+from transfer.printable import printable
 from transfer.reader import ReaderDied, ReaderHung, ReaderPanicked
 
 ROOT = Path(__file__).parent.parent
 
 
 class EltError(Exception):
-    """Base of all errors of the pipeline; its text is safe to show, log and store."""
+    """Base of all errors of the pipeline; its text, a line for each sentence, is safe to show, log and store."""
+
+    def __str__(self) -> str:
+        """Say it with names that are printable."""
+        return "\n".join(printable(str(sentence)) for sentence in self.args)
 
 
 class SettingsError(EltError):
@@ -85,7 +90,7 @@ class DatabaseFault(EltError):
     def __str__(self) -> str:
         """Say what failed where, and what the code means."""
         number = f" (error {self.code})" if self.code else ""
-        return f"{self.place}: {self.doing} failed: {meaning(self.code)}{number}."
+        return printable(f"{self.place}: {self.doing} failed: {meaning(self.code)}{number}.")
 
 
 class ChannelFault(DatabaseFault):
@@ -100,7 +105,7 @@ class ChannelFault(DatabaseFault):
 
     def __str__(self) -> str:
         """Say that nothing can be read or written through it, and why."""
-        return f"{self.place}: {self.differs}; {self.mend}."
+        return printable(f"{self.place}: {self.differs}; {self.mend}.")
 
 
 def meaning(code: str) -> str:

@@ -59,7 +59,7 @@ def check(settings: Settings) -> None:
         found += [_names(settings.replica, source, replica), _collations(settings, source.used, replica.known)]
         found += [_handshake(server, settings.limits, source.foreign) for server in (settings.source, settings.replica)]
     if any(found):
-        raise PreflightError("\n".join(filter(None, found)))
+        raise PreflightError(*filter(None, found))
 
 
 def _reached(server: Server, look: Callable[[], Seen]) -> Seen:

@@ -267,5 +267,5 @@ def settings() -> Settings:
         except SettingsError as error:
             faults.append(str(error))
     if faults:
-        raise SettingsError("\n".join(faults))
+        raise SettingsError(*faults)
     return Settings(**groups)
