@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from time import monotonic
 
 from flows import leaving
@@ -94,10 +95,13 @@ def elt(
         rotated=0 if verify else sum(result.verified for result in results),
         overdue=outlook.overdue,
         schema_changes=schemas.of_run(chosen.warehouse, run_id),
+        remarks=outlook.remarks,
     )
     report.remember(chosen, summary)
     report.report(summary)
     log.info("run %s: %s", run_id, summary.sentence)
+    for remark in summary.remarks:
+        log.warning("%s", remark)
     if summary.overdue:
         log.warning("%s", report.overdue_sentence(chosen.limits, summary.overdue))
     if not summary.good:
@@ -200,7 +204,7 @@ def perform(options: argparse.Namespace) -> int:
         if options.status is not None:
             return report.show_status(console, chosen, [*options.status, *(options.table or ())], as_json=options.json)
         report.write_logs(chosen.limits)
-        preflight.check(chosen)
+        remarks = preflight.check(chosen)
         if options.drop_gone:
             check_alone(options)
             return drop(chosen, options.drop_gone)
@@ -210,7 +214,7 @@ def perform(options: argparse.Namespace) -> int:
             else None
         )
         if options.plan and outlook:
-            show_plan(console, chosen, outlook, options)
+            show_plan(console, chosen, replace(outlook, remarks=remarks), options)
             return 0
         report.check_server()
     except EltError as error:

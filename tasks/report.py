@@ -47,7 +47,8 @@ FORMAT = "%(asctime)sZ %(levelname)s %(message)s"
 class Summary:
     """The verdict of a run: each table with work, how many had none and why, the models, and what was left out.
 
-    `rotated` tables were verified as it was their turn; the turn of `overdue` ones is long past.
+    `rotated` tables were verified as it was their turn; the turn of `overdue` ones is long past. `remarks`
+    are of the servers.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class Summary:
     rotated: int = 0
     overdue: tuple[str, ...] = ()
     schema_changes: tuple[SchemaChange, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[TableResult, ...]:
@@ -362,6 +364,7 @@ def show_plan(console: Console, chosen: Settings, outlook: Outlook) -> None:
         grid.add_row(_text(name), "kept", "–", "", "", "", "the source no longer has it; its last version stays")
     console.print(grid)
     _show_overdue(console, chosen.limits, outlook.overdue)
+    _show_loudly(console, outlook.remarks)
     console.print(plan_sentence(chosen.limits, outlook), soft_wrap=True)
     _show_clear_text(console, chosen)
 
@@ -405,6 +408,7 @@ def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
     if chosen.limits.collations:
         mapped = ", ".join(f"{ours} → {theirs}" for ours, theirs in chosen.limits.collations)
         console.print(_text(f"collations mapped by ELT_COLLATIONS: {mapped}", style="yellow"))
+    _show_loudly(console, summary.remarks)
     console.print(_text(summary.sentence, style="bold green" if summary.good else "bold red"))
 
 
@@ -444,6 +448,11 @@ def _show_models(console: Console, models: ModelsResult) -> None:
 
 def _list(names: Sequence[str]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def _show_loudly(console: Console, remarks: Sequence[str]) -> None:
+    for each in remarks:
+        console.print(_text(each, style="bold yellow"), soft_wrap=True)
 
 
 def _show_clear_text(console: Console, chosen: Settings) -> None:

@@ -23,13 +23,14 @@ from transfer.table import SourceTable, Standing, TablePlan
 class Outlook:
     """What a run is to do: a plan for each table, the tables left out, and those that the source no longer has.
 
-    `overdue` are tables whose verification is, and which this run does not verify either.
+    `overdue` are tables whose verification is, and which this run does not verify either; `remarks` are of the servers.
     """
 
     plans: tuple[TablePlan, ...]
     excluded: tuple[Excluded, ...]
     gone: tuple[str, ...]
     overdue: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def work(self) -> tuple[TablePlan, ...]:
@@ -153,9 +154,10 @@ def hint(pattern: str, names: Sequence[str]) -> str:
 def survey(tables: list[str] | None, force_full: bool, verify: bool, accept_shrink: bool) -> Outlook:
     """Check the servers, create missing bookkeeping, and plan the run."""
     chosen = settings()
-    preflight.check(chosen)
+    remarks = preflight.check(chosen)
     extracts.prepare(chosen.replica, chosen.limits)
     positions.prepare(chosen.warehouse)
     outlook = look(chosen, tables, force_full=force_full, verify=verify, accept_shrink=accept_shrink)
+    outlook = replace(outlook, remarks=remarks)
     positions.confirm(chosen.warehouse, [plan.table for plan in outlook.plans if not plan.has_work])
     return outlook

@@ -149,6 +149,7 @@ class Limits(_Group):
     standardize_dir: Path = ROOT / "transfer" / "standardize"
     dbt_threads: int = Field(default=4, ge=1)
     time_zone: str = "UTC"
+    allow_writer: bool = False
 
     @field_validator("exclude", "retry_seconds", mode="before")
     @classmethod
