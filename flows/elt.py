@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from time import monotonic
 
 from flows import leaving
@@ -30,6 +31,7 @@ from tasks.report import Summary
 from tasks.survey import Outlook, look, note_presence, survey, with_seconds
 from tasks.sync_table import found_in, sync_table
 from transfer import extracts, history, positions, preflight, schemas
+from transfer.printable import printable
 from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
 from transfer.settings import Settings, settings
 from transfer.stopping import stopping_if_interrupted
@@ -95,10 +97,13 @@ def elt(
         rotated=0 if verify else sum(result.verified for result in results),
         overdue=outlook.overdue,
         schema_changes=schemas.of_run(chosen.warehouse, run_id),
+        remarks=outlook.remarks,
     )
     report.remember(chosen, summary)
     report.report(summary)
     log.info("run %s: %s", run_id, summary.sentence)
+    for remark in summary.remarks:
+        log.warning("%s", remark)
     if summary.overdue:
         log.warning("%s", report.overdue_sentence(chosen.limits, summary.overdue))
     if not summary.good:
@@ -200,13 +205,13 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def perform(options: argparse.Namespace) -> int:
     """Do what the command line asks for."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = report.Terminal(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
     try:
         chosen = settings()
         if options.status is not None:
             return report.show_status(console, chosen, [*options.status, *(options.table or ())], as_json=options.json)
         report.write_logs(chosen.limits)
-        preflight.check(chosen)
+        remarks = preflight.check(chosen)
         if options.drop_gone:
             check_alone(options)
             return drop(chosen, options.drop_gone)
@@ -222,7 +227,7 @@ def perform(options: argparse.Namespace) -> int:
             else None
         )
         if options.plan and outlook:
-            show_plan(console, chosen, outlook, options)
+            show_plan(console, chosen, replace(outlook, remarks=remarks), options)
             return 0
         report.check_server()
     except EltError as error:
@@ -263,7 +268,7 @@ def drop(chosen: Settings, patterns: Sequence[str]) -> int:
     for table in drop_gone.resolve(chosen, patterns):
         try:
             drop_gone.drop(chosen, table)
-            print(f"{table}: dropped from replica, raw and public")
+            print(printable(f"{table}: dropped from replica, raw and public"))
         except TableError as error:
             print(error, file=sys.stderr)
             code = 1

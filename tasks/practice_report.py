@@ -20,6 +20,7 @@ from tasks.page import series
 from tasks.subjects import HEADLINE, SUBJECTS, everything
 from transfer.errors import DatabaseFault, EltError
 from transfer.postgres import Connection, connect, quote
+from transfer.printable import printable
 from transfer.settings import ROOT, Warehouse
 
 FILE = ROOT / "reports" / "practice.html"
@@ -112,13 +113,13 @@ class Reader:
     def practice(self) -> str:
         """Return the practice's name."""
         rows = self.connection.rows("reading the practice's name", "SELECT practice_title FROM int_preferences_pivoted")
-        return str(rows[0][0] or "The practice")
+        return printable(str(rows[0][0] or "The practice"))
 
     def checks(self) -> tuple[Row, ...] | None:
         """Return the lines of the reconciliation, None if it is not there."""
         if "reconciliation_summary" not in self.there:
             return None
-        return tuple(self.connection.rows("reading the reconciliation", CHECKS))
+        return _printable(self.connection.rows("reading the reconciliation", CHECKS))
 
     def other_days(self) -> list[str]:
         """Name the marts that are reckoned as of another day than the page's."""
@@ -133,7 +134,7 @@ class Reader:
 
     def rows(self, title: str, query: str) -> tuple[Row, ...]:
         """Run a query in which metrics and days are named."""
-        return tuple(self.connection.rows(f"reading “{title}”", re.sub(r"\[([\w.]+)\]", self._written, query)))
+        return _printable(self.connection.rows(f"reading “{title}”", re.sub(r"\[([\w.]+)\]", self._written, query)))
 
     def table(self, figure: Figure) -> Table:
         """Return what a figure draws."""
@@ -145,6 +146,10 @@ class Reader:
         if "." in name:
             return f"({self.defined[name].expression})"
         return f"date '{getattr(self.day, name)}'"
+
+
+def _printable(rows: Sequence[Row]) -> tuple[Row, ...]:
+    return tuple(tuple(printable(cell) if isinstance(cell, str) else cell for cell in row) for row in rows)
 
 
 # Marts that say of which day they are.

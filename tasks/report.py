@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from prefect import task
@@ -31,6 +32,7 @@ from transfer import history, schemas
 from transfer.errors import SettingsError, UnknownTable
 from transfer.evidence import COMPARE, INCREMENTAL, RELOAD
 from transfer.history import Freshness, LastRun, Run
+from transfer.printable import markdown, one_line, printable
 from transfer.schemas import SchemaChange
 from transfer.settings import Limits, Settings
 from transfer.source import Excluded
@@ -45,7 +47,8 @@ FORMAT = "%(asctime)sZ %(levelname)s %(message)s"
 class Summary:
     """The verdict of a run: each table with work, how many had none and why, the models, and what was left out.
 
-    `rotated` tables were verified as it was their turn; the turn of `overdue` ones is long past.
+    `rotated` tables were verified as it was their turn; the turn of `overdue` ones is long past. `remarks`
+    are of the servers.
     """
 
     run_id: str
@@ -58,6 +61,7 @@ class Summary:
     rotated: int = 0
     overdue: tuple[str, ...] = ()
     schema_changes: tuple[SchemaChange, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[TableResult, ...]:
@@ -105,6 +109,7 @@ def _open_logs(limits: Limits) -> None:
     for name, file in (("elt", "elt_pipeline.log"), ("elt.connection", "connection.log")):
         logger, path = logging.getLogger(name), limits.log_dir / file
         logger.setLevel(logging.INFO)
+        logger.addFilter(one_line)
         if not any(
             isinstance(each, WatchedFileHandler) and Path(each.baseFilename) == path.absolute()
             for each in logger.handlers
@@ -152,15 +157,13 @@ CONNECT_SECONDS = 3
 @task(name="report", cache_policy=NO_CACHE)
 def report(summary: Summary) -> None:
     """Publish the verdict of each table as an artifact."""
-    create_table_artifact(
-        key="elt-verdict",
-        description=summary.sentence,
-        table=[_verdict(result) for result in summary.tables]
-        + [{"table": table, "state": "unchanged", "why": reason} for table, reason in summary.skipped]
-        + [{"table": each.table, "state": "excluded", "why": each.reason} for each in summary.excluded]
-        + [{"table": table, "state": "kept", "why": "the source no longer has it"} for table in summary.gone]
-        + [{"table": each.table, "state": each.kind, "why": each.sentence} for each in summary.schema_changes],
-    )
+    rows: list[dict[str, object]] = [_verdict(result) for result in summary.tables]
+    rows += [{"table": table, "state": "unchanged", "why": reason} for table, reason in summary.skipped]
+    rows += [{"table": each.table, "state": "excluded", "why": each.reason} for each in summary.excluded]
+    rows += [{"table": table, "state": "kept", "why": "the source no longer has it"} for table in summary.gone]
+    rows += [{"table": each.table, "state": each.kind, "why": each.sentence} for each in summary.schema_changes]
+    shown = [{name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
+    create_table_artifact(key="elt-verdict", description=markdown(summary.sentence), table=shown)
 
 
 def _verdict(result: TableResult) -> dict[str, object]:
@@ -195,7 +198,7 @@ class _Bar(logging.Handler):
         if total is not None:
             self.progress.update(self.bar, total=total, description="tables")
         if hasattr(record, "finished"):
-            self.progress.update(self.bar, advance=1, description=str(record.finished))
+            self.progress.update(self.bar, advance=1, description=printable(str(record.finished)))
 
 
 class _Lines(logging.Handler):
@@ -210,7 +213,12 @@ class _Lines(logging.Handler):
 @contextmanager
 def progress(console: Console, *, quiet: bool) -> Iterator[None]:
     """Show the work as it goes: a bar on a terminal, plain lines otherwise."""
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<28}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as shown:
         handler: logging.Handler = _Bar(shown) if console.is_terminal else _Lines()
         handler.setFormatter(_utc("%(asctime)sZ %(message)s"))
@@ -290,27 +298,27 @@ def _print_status(
     )
     for each in tables:
         grid.add_row(
-            Text(each.table),
+            _text(each.table),
             _moment(each.checked),
             f"{each.rows:,}",
-            Text(each.state, style="bold red" if each.state == "failed" else ""),
+            _text(each.state, style="bold red" if each.state == "failed" else ""),
             each.method,
             "–" if each.state == "failed" else "" if each.seconds is None else f"{each.seconds:.1f}",
             f"{each.runs:,}",
             f"{each.failures:,}",
             _moment(each.verified),
-            Text(each.watermark),
+            _text(each.watermark),
         )
     console.print(grid)
     for each in tables:
         if each.note:
-            console.print(Text(f"{each.table}: {each.note}"), soft_wrap=True)
+            console.print(_text(f"{each.table}: {each.note}"), soft_wrap=True)
     _show_overdue(console, limits, [each.table for each in tables if each.overdue(limits.verify_days)])
     gone = [each.table for each in tables if each.checked and each.unverified_days is None]
     if gone:
-        console.print(Text(f"no longer in the source, kept as they are: {_list(gone)}"), soft_wrap=True)
+        console.print(_text(f"no longer in the source, kept as they are: {_list(gone)}"), soft_wrap=True)
     for change in reversed(changes):
-        console.print(Text(f"{change.found:%Y-%m-%d %H:%M} schema change: {change.sentence}"))
+        console.print(_text(f"{change.found:%Y-%m-%d %H:%M} schema change: {change.sentence}"))
     if run is None:
         console.print("No run yet.")
     else:
@@ -324,7 +332,7 @@ def _moment(moment: datetime | None) -> str:
 
 def _show_overdue(console: Console, limits: Limits, tables: Sequence[str]) -> None:
     if tables:
-        console.print(Text(overdue_sentence(limits, tables), style="yellow"), soft_wrap=True)
+        console.print(_text(overdue_sentence(limits, tables), style="yellow"), soft_wrap=True)
 
 
 def overdue_sentence(limits: Limits, tables: Sequence[str]) -> str:
@@ -342,20 +350,21 @@ def show_plan(console: Console, chosen: Settings, outlook: Outlook) -> None:
         one_read = "" if plan.keyed or not plan.has_work else "; without a key, read in one statement"
         verified = f"; to be verified: {plan.verify}" if plan.verify and plan.hops else ""
         grid.add_row(
-            Text(plan.table),
+            _text(plan.table),
             plan.method,
             " → ".join(plan.hops) or "–",
             f"{plan.estimated_rows:,}",
             f"{plan.estimated_bytes / 2**20:,.1f}",
             f"{plan.estimated_seconds:,.1f}" if plan.has_work else "",
-            Text("; ".join(filter(None, [plan.reason, plan.because])) + verified + one_read),
+            _text("; ".join(filter(None, [plan.reason, plan.because])) + verified + one_read),
         )
     for each in outlook.excluded:
-        grid.add_row(Text(each.table), "excluded", "–", "", "", "", Text(each.reason))
+        grid.add_row(_text(each.table), "excluded", "–", "", "", "", _text(each.reason))
     for name in outlook.gone:
-        grid.add_row(Text(name), "kept", "–", "", "", "", "the source no longer has it; its last version stays")
+        grid.add_row(_text(name), "kept", "–", "", "", "", "the source no longer has it; its last version stays")
     console.print(grid)
     _show_overdue(console, chosen.limits, outlook.overdue)
+    _show_loudly(console, outlook.remarks)
     console.print(plan_sentence(chosen.limits, outlook), soft_wrap=True)
     _show_clear_text(console, chosen)
 
@@ -381,11 +390,11 @@ def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
         changed = [sum(getattr(hop, kind) for hop in result.hops[:1]) for kind in ("inserted", "updated", "deleted")]
         counts = [f"{count:,}" for count in (result.rows, *changed)] if result.state != "failed" else ["–"] * 4
         grid.add_row(
-            Text(result.table),
-            Text(result.state, style="" if result.good else "bold red"),
+            _text(result.table),
+            _text(result.state, style="" if result.good else "bold red"),
             *counts,
             f"{result.seconds:.1f}" if result.state != "failed" else "–",
-            Text("; ".join(filter(None, [", ".join(map(str, result.found)), result.note])) or result.reason),
+            _text("; ".join(filter(None, [", ".join(map(str, result.found)), result.note])) or result.reason),
         )
     if summary.tables:
         console.print(grid)
@@ -398,8 +407,9 @@ def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
     _show_clear_text(console, chosen)
     if chosen.limits.collations:
         mapped = ", ".join(f"{ours} → {theirs}" for ours, theirs in chosen.limits.collations)
-        console.print(Text(f"collations mapped by ELT_COLLATIONS: {mapped}", style="yellow"))
-    console.print(Text(summary.sentence, style="bold green" if summary.good else "bold red"))
+        console.print(_text(f"collations mapped by ELT_COLLATIONS: {mapped}", style="yellow"))
+    _show_loudly(console, summary.remarks)
+    console.print(_text(summary.sentence, style="bold green" if summary.good else "bold red"))
 
 
 SHOWN = 15
@@ -411,39 +421,56 @@ def _show_remarks(console: Console, summary: Summary) -> None:
             for kind, count in kinds.items():
                 server = "the replica's server" if kind == "negative_zeros" else "PostgreSQL"
                 values = f"{count:,} values with {kind.replace('_', ' ')} that {server} cannot hold"
-                console.print(Text(f"{result.table}.{column}: {values}"))
+                console.print(_text(f"{result.table}.{column}: {values}"))
     unclean = [
         result.table for result in summary.tables if result.good and not result.clean and result.state != "vanished"
     ]
     if unclean:
-        console.print(Text(f"not proven unwritten while they were read, the next run looks again: {_list(unclean)}"))
+        console.print(_text(f"not proven unwritten while they were read, the next run looks again: {_list(unclean)}"))
     for change in summary.schema_changes:
-        console.print(Text(f"schema change: {change.sentence}"))
+        console.print(_text(f"schema change: {change.sentence}"))
     if summary.excluded:
-        console.print(Text(f"excluded: {_list([f'{each.table} ({each.reason})' for each in summary.excluded])}"))
+        console.print(_text(f"excluded: {_list([f'{each.table} ({each.reason})' for each in summary.excluded])}"))
     if summary.gone:
-        console.print(Text(f"no longer in the source, kept as they are: {_list(summary.gone)}"))
+        console.print(_text(f"no longer in the source, kept as they are: {_list(summary.gone)}"))
     if summary.models:
         _show_models(console, summary.models)
 
 
 def _show_models(console: Console, models: ModelsResult) -> None:
     if models.missing:
-        console.print(Text(models.waiting, style="yellow"))
+        console.print(_text(models.waiting, style="yellow"))
     if models.warned:
-        console.print(Text(f"dbt warns: {_list(models.warned)}", style="yellow"))
+        console.print(_text(f"dbt warns: {_list(models.warned)}", style="yellow"))
     if models.failed:
-        console.print(Text(f"dbt failed: {_list(models.failed)}", style="bold red"))
+        console.print(_text(f"dbt failed: {_list(models.failed)}", style="bold red"))
 
 
 def _list(names: Sequence[str]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
+def _show_loudly(console: Console, remarks: Sequence[str]) -> None:
+    for each in remarks:
+        console.print(_text(each, style="bold yellow"), soft_wrap=True)
+
+
 def _show_clear_text(console: Console, chosen: Settings) -> None:
     for server in (chosen.source, chosen.replica, chosen.warehouse):
         if server.tls == "off" and not server.on_this_machine:
-            console.print(Text(f"{server.prefix}TLS=off: rows travel to {server.host} in the clear.", style="yellow"))
+            console.print(_text(f"{server.prefix}TLS=off: rows travel to {server.host} in the clear.", style="yellow"))
+
+
+class Terminal(Console):
+    """A console on which whatever is printed is printable."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Take a text for what it is; a cell's, too."""
+        return super().render_str(printable(text), **options)
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(printable(text), style=style)
 
 
 def _grid(*names: str) -> Grid:
@@ -455,7 +482,8 @@ def _grid(*names: str) -> Grid:
 
 def written_as_json(value: object) -> str:
     """Write a summary or an outlook as JSON."""
-    return json.dumps(asdict(value), default=str, indent=2)  # type: ignore[call-overload]
+    text = json.dumps(asdict(value), default=str, indent=2)  # type: ignore[call-overload]
+    return str(text).replace("\x7f", "\\u007f")  # the one control character that it leaves
 
 
 if __name__ == "__main__":  # what `make deploy` asks before Prefect's own commands do

@@ -35,13 +35,14 @@ from transfer.table import SourceTable, Standing, TablePlan
 class Outlook:
     """What a run is to do: a plan for each table, the tables left out, and those that the source no longer has.
 
-    `overdue` are tables whose verification is, and which this run does not verify either.
+    `overdue` are tables whose verification is, and which this run does not verify either; `remarks` are of the servers.
     """
 
     plans: tuple[TablePlan, ...]
     excluded: tuple[Excluded, ...]
     gone: tuple[str, ...]
     overdue: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def work(self) -> tuple[TablePlan, ...]:
@@ -171,10 +172,11 @@ def survey(
 ) -> Outlook:
     """Check the servers, create missing bookkeeping, and plan the run."""
     chosen = settings()
-    preflight.check(chosen)
+    remarks = preflight.check(chosen)
     extracts.prepare(chosen.replica, chosen.limits)
     positions.prepare(chosen.warehouse)
     accepted = {"accept_shrink": accept_shrink, "accept_source": accept_source}
     outlook = look(chosen, tables, force_full=force_full, verify=verify, **accepted)
+    outlook = replace(outlook, remarks=remarks)
     positions.confirm(chosen.warehouse, [plan.table for plan in outlook.plans if not plan.has_work])
     return outlook

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
+from typing import Any
 
 import pyarrow as pa
 from prefect import task
@@ -22,6 +23,7 @@ from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, Ta
 from transfer.evidence import How
 from transfer.extracts import Lock, State, Verdict
 from transfer.memory import give_back
+from transfer.printable import printable
 from transfer.raw import Copied
 from transfer.replica import Shadow
 from transfer.scope import EVERYTHING, NOTHING, Range, Scope
@@ -31,9 +33,13 @@ from transfer.table import Extracted, Finding, Hop, SourceTable, Standing, Table
 log = logging.getLogger("elt")
 
 
+def _name(parameters: dict[str, Any]) -> str:
+    return printable(parameters["plan"].table)
+
+
 @task(
     name="sync_table",
-    task_run_name="{plan.table}",
+    task_run_name=_name,  # type: ignore[arg-type]  # whose type has a method more than it takes
     cache_key_fn=proven_key,
     cache_expiration=timedelta(days=1),
     persist_result=True,

@@ -25,13 +25,19 @@ from traceback import extract_tb
 import pymysql
 from adbc_driver_manager import Error as AdbcError
 
+from transfer.offered import FileRefused
+from transfer.printable import printable
 from transfer.reader import ReaderDied, ReaderHung, ReaderPanicked
 
 ROOT = Path(__file__).parent.parent
 
 
 class EltError(Exception):
-    """Base of all errors of the pipeline; its text is safe to show, log and store."""
+    """Base of all errors of the pipeline; its text, a line for each sentence, is safe to show, log and store."""
+
+    def __str__(self) -> str:
+        """Say it with names that are printable."""
+        return "\n".join(printable(str(sentence)) for sentence in self.args)
 
 
 class SettingsError(EltError):
@@ -85,7 +91,7 @@ class DatabaseFault(EltError):
     def __str__(self) -> str:
         """Say what failed where, and what the code means."""
         number = f" (error {self.code})" if self.code else ""
-        return f"{self.place}: {self.doing} failed: {meaning(self.code)}{number}."
+        return printable(f"{self.place}: {self.doing} failed: {meaning(self.code)}{number}.")
 
 
 class ChannelFault(DatabaseFault):
@@ -100,7 +106,7 @@ class ChannelFault(DatabaseFault):
 
     def __str__(self) -> str:
         """Say that nothing can be read or written through it, and why."""
-        return f"{self.place}: {self.differs}; {self.mend}."
+        return printable(f"{self.place}: {self.differs}; {self.mend}.")
 
 
 class ServerHangs(DatabaseFault):
@@ -169,6 +175,7 @@ MEANINGS = {
     "2003": "nothing answers at this address",
     "DIED": "the reading process ended, perhaps for want of memory",
     "HANGS": "the server hangs",
+    "FILE": "it asked for a file of this machine, as only a server does that somebody took over; it was sent nothing",
     "HUNG": "it did not answer in time and the connection was given up",
     "PLAIN": "it takes encrypted connections only",
     "POOLER": "a connection pooler answers, which passes no settings on",
@@ -178,6 +185,7 @@ MEANINGS = {
     "2026": "no verified TLS connection can be made",
     "2006": "the connection is gone",
     "2013": "the connection was lost",
+    "2014": "its answers do not fit what it was asked",
     "2059": "it wants a login that the pipeline does not do",
     "3024": "the statement took too long",
     "3159": "it takes encrypted connections only",
@@ -238,7 +246,9 @@ MISSING_TABLE = frozenset({"1146", "42P01"})
 MISSING_COLUMN = frozenset({"1054"})
 FORBIDDEN = frozenset({"1142", "1143"})
 # The server itself is out of reach, so asking it about the next table helps nobody.
-GONE = frozenset({"", "HUNG", "HANGS", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"})
+GONE = frozenset(
+    {"", "FILE", "HUNG", "HANGS", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"}
+)
 TOO_LARGE = frozenset({"54000", "54011"})
 LOCKED_OUT = frozenset({"1205", "55P03", "40P01", "1213"})
 
@@ -247,7 +257,7 @@ def code_of(error: BaseException) -> str | None:
     """Return the server's code of a driver's error, `""` for one without a code, None for any other error."""
     code: str | None = None
     match error:
-        case ReaderPanicked() | ReaderHung() | ReaderDied():
+        case ReaderPanicked() | ReaderHung() | ReaderDied() | FileRefused():
             code = error.code
         case UnicodeDecodeError():  # of PyMySQL; its text holds the value's bytes
             code = "PANIC"

@@ -18,17 +18,18 @@ from datetime import datetime, timedelta
 from functools import partial
 from socket import IPPROTO_TCP, TCP_NODELAY, create_connection
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote as percent
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pymysql
 from pymysql.constants import CR
-from pymysql.cursors import Cursor
 
 from transfer.casts import cast_of, hashed, pageable
 from transfer.errors import ChannelFault, DatabaseFault, TableError, faults
+from transfer.offered import NAME as OFFERED
+from transfer.offered import OfferingConnection
 from transfer.reader import Reader, ReaderPanicked, Request
 from transfer.scope import EVERYWHERE, Key, Range, Scope
 from transfer.sessions import MEANT, MYSQL_PROVEN, TEXT, differing, mysql_literal, mysql_proof, mysql_session
@@ -58,13 +59,8 @@ READ_MODE = ""
 # Zeroes stay zeroes in AUTO_INCREMENT columns, impossible dates are values like others.
 WRITE_MODE = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
 
-if TYPE_CHECKING:
-    PyMySQL: TypeAlias = pymysql.connections.Connection[Cursor]
-else:
-    PyMySQL = pymysql.connections.Connection
 
-
-class Connection(PyMySQL):
+class Connection(OfferingConnection):
     """A connection for statements that knows whose it is, so that nobody waits for ever on it."""
 
     line: Line
@@ -836,7 +832,7 @@ def _escaped(values: pa.Array) -> pa.Array:
 ESCAPED = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"))
 
 
-def load_statement(target: str, columns: Sequence[Column], path: str) -> str:
+def load_statement(target: str, columns: Sequence[Column]) -> str:
     """Return the LOAD DATA that stores raw bytes in each column's own character set."""
     places, sets = [], []
     for position, column in enumerate(columns):
@@ -845,7 +841,7 @@ def load_statement(target: str, columns: Sequence[Column], path: str) -> str:
         if write:
             sets.append(f"{quote(column.name)} = {write.format(v=f'@v{position}')}")
     return (
-        f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE {quote(target)} CHARACTER SET binary"
+        f"LOAD DATA LOCAL INFILE '{OFFERED}' INTO TABLE {quote(target)} CHARACTER SET binary"
         " FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n'"
         f" ({', '.join(places)})" + (f" SET {', '.join(sets)}" if sets else "")
     )
@@ -858,27 +854,21 @@ def load(connection: Connection, place: str, target: str, columns: Sequence[Colu
         TableError: the server warned, skipped or lost a row (in LOAD DATA it turns every error into a warning).
 
     """
-    memory = os.memfd_create("page")
-    try:
-        _write(memory, encode(page))
-        with _asked(connection, place, f"loading {target}"), connection.cursor() as cursor:
-            cursor.execute(load_statement(target, columns, f"/proc/self/fd/{memory}"))
-            stored, warnings = cursor.rowcount, cursor.warning_count
-            cursor.execute("SHOW WARNINGS")
-            codes = {int(row[1]) for row in cursor.fetchall()}
-    finally:
-        os.close(memory)
+    with (
+        _asked(connection, place, f"loading {target}"),
+        connection.cursor() as cursor,
+        connection.offering(encode(page)),
+    ):
+        cursor.execute(load_statement(target, columns))
+        stored, warnings = cursor.rowcount, cursor.warning_count
+        cursor.execute("SHOW WARNINGS")
+        codes = {int(row[1]) for row in cursor.fetchall()}
     expected = error_labels(columns, page)
     if MIXED_ENGINES in codes:
         codes, warnings = codes - {MIXED_ENGINES}, warnings - 1
     if stored != page.num_rows or warnings != expected or codes - {TRUNCATED}:
         named = f", warnings {', '.join(map(str, sorted(codes)))}" if codes else ""
         raise TableError(f"{place}: LOAD DATA stored {stored} of {page.num_rows} rows{named}; nothing of it was kept.")
-
-
-def _write(file: int, data: memoryview) -> None:
-    while len(data):
-        data = data[os.write(file, data) :]
 
 
 TRUNCATED = 1265

@@ -13,6 +13,7 @@ from time import monotonic
 from transfer import mysql, postgres
 from transfer.definition import utf8mb3
 from transfer.errors import ChannelFault, DatabaseFault, PracticeUpgrading, PreflightError
+from transfer.grants import beyond_reading, covers
 from transfer.sessions import REQUIRED
 from transfer.settings import Limits, MySQLServer, Replica, Server, Settings, Source, Warehouse, charset_of
 from transfer.source import version_of, why_excluded
@@ -29,7 +30,8 @@ FOREIGN = "SELECT IF(SUM(TABLE_NAME = 'etl_replica') > 0, 0, COUNT(*)) FROM info
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What was seen of a server: why it cannot be used; the source's tables and how many of them use which collation; the
-    collations that the replica knows, and whether it turns tables' names into lower case; tables with a name outside ASCII.
+    collations that the replica knows, and whether it turns tables' names into lower case; tables with a name outside ASCII;
+    and a `remark` for each run's summary.
     """
 
     sentence: str = ""
@@ -38,10 +40,11 @@ class Seen:
     known: frozenset[str] = frozenset()
     lowers: bool = False
     foreign: frozenset[str] = frozenset()
+    remark: str = ""
 
 
-def check(settings: Settings) -> None:
-    """Look at all three servers at once, logging into each a single time.
+def check(settings: Settings) -> tuple[str, ...]:
+    """Look at all three servers at once, logging into each a single time; return what is no reason to stop but to be told.
 
     Raises:
         PreflightError: one or more cannot be used; a sentence for each, naming the setting and the mend.
@@ -59,7 +62,8 @@ def check(settings: Settings) -> None:
         found += [_names(settings.replica, source, replica), _collations(settings, source.used, replica.known)]
         found += [_handshake(server, settings.limits, source.foreign) for server in (settings.source, settings.replica)]
     if any(found):
-        raise PreflightError("\n".join(filter(None, found)))
+        raise PreflightError(*filter(None, found))
+    return tuple(filter(None, (source.remark,)))
 
 
 def _reached(server: Server, look: Callable[[], Seen]) -> Seen:
@@ -106,6 +110,13 @@ SENTENCES = (
         (
             "{name}TLS: the server at {where} has no TLS newer than 1.1, as MySQL before 5.6.46 and 5.7.28, which counts for none;"
             " update it, lead the connection through a tunnel, or set {name}TLS=off to send patients' data in the clear."
+        ),
+    ),
+    (
+        ("FILE",),
+        (
+            "{name}HOST: the server at {where} asked for a file of this machine, as only a server does that somebody took over;"
+            " it was sent nothing. Find out who answers there before the next run."
         ),
     ),
     (
@@ -158,7 +169,23 @@ def _source(source: Source, limits: Limits) -> Seen:
         tables=frozenset(tables),
         used=Counter(name for _, name in pairs),
         foreign=frozenset(foreign),
+        remark="" if limits.allow_writer else _writer(source, beyond_reading(granted, source.db)),
     )
+
+
+def _writer(source: Source, more: Sequence[str]) -> str:
+    if not more:
+        return ""
+    told = ", ".join(more[:PRIVILEGES_TOLD]) + f" and {len(more) - PRIVILEGES_TOLD} more" * (
+        len(more) > PRIVILEGES_TOLD
+    )
+    return (
+        f"SOURCE_MYSQL_USER: {source.user} may do more at the clinic's server than read ({told}); leave it SELECT alone"
+        " (deployments/grants/source.sql), or set ELT_ALLOW_WRITER=true if that is meant."
+    )
+
+
+PRIVILEGES_TOLD = 6
 
 
 # The tables' own, and those of their columns, with whether a column's name has more than ASCII; a union of both, as a join would open every table for each of its columns.
@@ -282,16 +309,9 @@ def privileges(grants: list[str], database: str) -> frozenset[str]:
     found: set[str] = set()
     for grant in grants:
         parts = re.match(r"GRANT (.*?) ON (\*|`.*?`)\.\* TO ", grant)
-        if parts and (parts[2] == "*" or _covers(parts[2].strip("`"), database)):
+        if parts and (parts[2] == "*" or covers(parts[2].strip("`"), database)):
             found |= REPLICA_NEEDS if "ALL PRIVILEGES" in parts[1] else set(parts[1].split(", "))
     return frozenset(found)
-
-
-def _covers(pattern: str, database: str) -> bool:
-    """Match a grant's database name, in which _ and % are wildcards unless escaped."""
-    wild = {"\\_": "_", "\\%": "%", "_": ".", "%": ".*"}
-    expression = "".join(wild.get(part, re.escape(part)) for part in re.findall(r"\\[_%]|.", pattern))
-    return re.fullmatch(expression, database, re.IGNORECASE) is not None
 
 
 OLDEST = 15  # the oldest on which the whole is tested

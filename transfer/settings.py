@@ -168,6 +168,7 @@ class Limits(_Group):
     standardize_dir: Path = ROOT / "transfer" / "standardize"
     dbt_threads: int = Field(default=4, ge=1)
     time_zone: str = "UTC"
+    allow_writer: bool = False
 
     @field_validator("exclude", "retry_seconds", mode="before")
     @classmethod
@@ -286,5 +287,5 @@ def settings() -> Settings:
         except SettingsError as error:
             faults.append(str(error))
     if faults:
-        raise SettingsError("\n".join(faults))
+        raise SettingsError(*faults)
     return Settings(**groups)

@@ -133,7 +133,7 @@ def _ready(folder: Path, settings: Settings, each: SourceTable) -> Ready:
         rows,
         lines,
         definition.create,
-        mysql.load_statement(table.name, table.stored, str(lines)),
+        mysql.load_statement(table.name, table.stored),
         f"ALTER TABLE `{table.name}` {adding}" if adding else "",
         copy,
         ", ".join(f"{postgres.quote(field.name)} {field.type}" for field in raw_fields(table)),
@@ -204,7 +204,8 @@ def load_ready(settings: Settings, each: Ready) -> None:
     """LOAD DATA of the ready file, then the secondary keys."""
     with mysql.connect(settings.replica, settings.limits, writes=True) as connection, connection.cursor() as cursor:
         cursor.execute(each.create)
-        cursor.execute(each.load)
+        with connection.offering(memoryview(each.lines.read_bytes())):
+            cursor.execute(each.load)
         connection.commit()
         if each.keys:
             cursor.execute(each.keys)
