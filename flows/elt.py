@@ -26,7 +26,7 @@ from rich.console import Console
 
 from flows.dbt_build import dbt_build
 from tasks import build_models, caching, drop_gone, report
-from tasks.build_models import BuildFailed, ModelsResult
+from tasks.build_models import BuildFailed, ModelsPlan, ModelsResult
 from tasks.report import Summary
 from tasks.survey import Outlook, look, note_presence, survey, with_seconds
 from tasks.sync_table import found_in, sync_table
@@ -100,7 +100,8 @@ def elt(
         remarks=outlook.remarks,
     )
     report.remember(chosen, summary)
-    report.report(summary)
+    _FINISHED.append(summary)
+    report.publish(summary)
     log.info("run %s: %s", run_id, summary.sentence)
     for remark in summary.remarks:
         log.warning("%s", remark)
@@ -109,6 +110,9 @@ def elt(
     if not summary.good:
         raise RunFailed(summary)
     return summary
+
+
+_FINISHED: list[Summary] = []  # what a flow cannot return if Prefect is gone when it ends
 
 
 def sync_tables(chosen: Settings, outlook: Outlook, run_id: str) -> tuple[TableResult, ...]:
@@ -144,11 +148,24 @@ def build(chosen: Settings, run_id: str) -> ModelsResult | None:
     """Build the models over what changed, if anything did."""
     try:
         planned = build_models.plan(chosen)
-        return dbt_build(planned, run_id) if planned.has_work else None
+        return _built(chosen, planned, run_id) if planned.has_work else None
     except BuildFailed as failed:
         return failed.result
     except EltError as error:
         return ModelsResult("", failed=(str(error),))
+
+
+def _built(chosen: Settings, planned: ModelsPlan, run_id: str) -> ModelsResult:
+    """Build the models in a flow of their own, without one if Prefect is gone."""
+    if report.server_answers():
+        try:
+            return dbt_build(planned, run_id)
+        except EltError:
+            raise
+        except Exception:
+            if report.server_answers():
+                raise
+    return build_models.build(chosen, run_id)
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -277,6 +294,7 @@ def drop(chosen: Settings, patterns: Sequence[str]) -> int:
 
 def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
     """Run the flow and print its summary."""
+    _FINISHED.clear()
     try:
         with report.progress(console, quiet=options.json):
             summary = elt(
@@ -295,8 +313,11 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001 - whatever Prefect raises is no traceback for a user
         if leaving.interrupted():  # in the middle of a library that makes an error of its own of it
             raise KeyboardInterrupt from None
-        print(f"The run could not be finished: {type(error).__name__} at {place_of(error)}.", file=sys.stderr)
-        return 2
+        if not _FINISHED:
+            print(f"The run could not be finished: {type(error).__name__} at {place_of(error)}.", file=sys.stderr)
+            return 2
+        print(report.UNRECORDED, file=sys.stderr)
+        summary = _FINISHED[-1]
     if options.json:
         print(report.written_as_json(summary))
     else:

@@ -12,6 +12,8 @@ for _name, _value in {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     # The first start creates and migrates Prefect's own database, which takes longer than its default of 20 s.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    # Each of Prefect's own six tries waits so long for a server that hangs; a minute's default would make ten of a run's end.
+    "PREFECT_API_REQUEST_TIMEOUT": "20",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "elt",
     # A record from outside a flow, as of the pre-flight, is none for its server and no reason to warn.

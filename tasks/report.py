@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from httpx import TransportError
 from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -139,19 +140,51 @@ def check_server() -> None:
     where = urlsplit(address)
     if not where.hostname:
         raise SettingsError("PREFECT_API_URL is not an address such as http://127.0.0.1:4200/api.")
-    with (
-        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
-        get_client(httpx_settings={"timeout": CONNECT_SECONDS}, sync_client=True) as client,
-    ):
-        failure = client.api_healthcheck()
-    if failure:
+    if _failure():
         raise SettingsError(
             f"PREFECT_API_URL: no Prefect server answers at {where.hostname}:{where.port}; start it (prefect server start),"
             " or unset the variable: the run then uses a server of its own."
         )
 
 
+def _failure() -> Exception | None:
+    """Return why the Prefect server does not answer, None if it does."""
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(httpx_settings={"timeout": CONNECT_SECONDS}, sync_client=True) as client,
+    ):
+        return client.api_healthcheck()
+
+
 CONNECT_SECONDS = 3
+PATIENCE_SECONDS = 10
+
+
+def server_answers() -> bool:
+    """Tell whether the Prefect server that was named is still there; one that is busy and says so is."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while PREFECT_API_URL.value() and isinstance(_failure(), TransportError):
+        if time.monotonic() > until:
+            return False
+        time.sleep(1)
+    return True
+
+
+UNRECORDED = (
+    "The Prefect server has gone in the middle of the run, which is finished but not recorded there: look at that server,"
+    " the next run needs nothing else."
+)
+
+
+def publish(summary: Summary) -> None:
+    """Publish a run's verdict in Prefect, unless its server is gone: that undoes nothing of the run."""
+    try:
+        if server_answers():
+            report(summary)
+            return
+    except Exception as error:  # noqa: BLE001 - whatever Prefect raises
+        log.warning("Prefect: %s.", type(error).__name__)
+    log.warning("%s", UNRECORDED)
 
 
 @task(name="report", cache_policy=NO_CACHE)
