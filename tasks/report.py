@@ -152,6 +152,10 @@ def check_server() -> None:
 
 
 CONNECT_SECONDS = 3
+NO_OWN_SERVER = (
+    "Prefect does not start a server of its own within PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: look at the variables"
+    " that begin with PREFECT_SERVER_ or PREFECT_API_, or start one (prefect server start) and set PREFECT_API_URL."
+)
 
 
 @task(name="report", cache_policy=NO_CACHE)
