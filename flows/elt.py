@@ -31,6 +31,7 @@ from rich.console import Console
 from flows.dbt_build import dbt_build
 from tasks import build_models, caching, drop_gone, report
 from tasks.build_models import BuildFailed, ModelsResult
+from tasks.clearing import clear_left_over
 from tasks.report import Summary
 from tasks.survey import Outlook, look, note_presence, survey, with_seconds
 from tasks.sync_table import found_in, sync_table
@@ -84,6 +85,7 @@ def elt(
     )
     history.begin(chosen.warehouse, run_id, tables=tables, forced=force_full, verified=verify)
     note_presence(chosen, run_id, outlook)
+    clear_left_over(chosen, outlook, everything=tables is None)
     log.info("%s of %s tables have work", len(outlook.work), len(outlook.plans), extra={"total": len(outlook.work)})
     results = sync_tables(chosen, outlook, run_id)
     built = build(chosen, run_id) if models else None
