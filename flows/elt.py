@@ -18,7 +18,11 @@ if __name__ == "__main__":  # the command line shows its own progress; Prefect's
     gc.disable()  # until all is imported, of which nothing is garbage: that takes an eighth less time
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
-import tasks  # noqa: F401, I001 - keeps Prefect offline, so it comes before Prefect
+from tasks import surroundings
+
+if __name__ == "__main__":
+    surroundings.check_or_leave()
+
 from prefect import flow, runtime
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -27,12 +31,13 @@ from rich.console import Console
 from flows.dbt_build import dbt_build
 from tasks import build_models, caching, drop_gone, report
 from tasks.build_models import BuildFailed, ModelsPlan, ModelsResult
+from tasks.clearing import clear_left_over
 from tasks.report import Summary
 from tasks.survey import Outlook, look, note_presence, survey, with_seconds
 from tasks.sync_table import found_in, sync_table
 from transfer import extracts, history, positions, preflight, schemas
-from transfer.printable import printable
 from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
+from transfer.printable import printable
 from transfer.settings import Settings, settings
 from transfer.stopping import stopping_if_interrupted
 from transfer.table import TablePlan, TableResult
@@ -82,6 +87,7 @@ def elt(
     )
     history.begin(chosen.warehouse, run_id, tables=tables, forced=force_full, verified=verify)
     note_presence(chosen, run_id, outlook)
+    clear_left_over(chosen, outlook, everything=tables is None)
     log.info("%s of %s tables have work", len(outlook.work), len(outlook.plans), extra={"total": len(outlook.work)})
     results = sync_tables(chosen, outlook, run_id)
     built = build(chosen, run_id) if models else None
@@ -313,11 +319,15 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001 - whatever Prefect raises is no traceback for a user
         if leaving.interrupted():  # in the middle of a library that makes an error of its own of it
             raise KeyboardInterrupt from None
-        if not _FINISHED:
+        if _FINISHED:
+            print(report.UNRECORDED, file=sys.stderr)
+            summary = _FINISHED[-1]
+        elif "ephemeral" in str(error):
+            print(report.NO_OWN_SERVER, file=sys.stderr)
+            return 2
+        else:
             print(f"The run could not be finished: {type(error).__name__} at {place_of(error)}.", file=sys.stderr)
             return 2
-        print(report.UNRECORDED, file=sys.stderr)
-        summary = _FINISHED[-1]
     if options.json:
         print(report.written_as_json(summary))
     else:

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -234,9 +234,6 @@ def build(chosen: Settings, run_id: str) -> ModelsResult:
 
 
 def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
-    from dbt.artifacts.schemas.run import RunExecutionResult  # 3 s, only where there is something to build
-    from dbt.cli.main import dbtRunner
-
     selection = [] if planned.whole else ["--select", *_selected(planned)]
     left_out = [*_descendants(planned.missing), *([] if planned.whole else OF_THE_MODELS)]
     selection += ["--exclude", *left_out] if left_out else []
@@ -244,6 +241,9 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors"]
     with environment(chosen.warehouse, chosen.limits), stoppable(_cancel):
         _prove(chosen.warehouse)
+        from dbt.artifacts.schemas.run import RunExecutionResult  # 3 s, only where there is something to build
+        from dbt.cli.main import dbtRunner
+
         outcome = dbtRunner().invoke(
             [
                 "build",
@@ -331,7 +331,10 @@ def _descendants(names: Sequence[str]) -> list[str]:
 
 @contextmanager
 def environment(warehouse: Warehouse, limits: Limits, **more: str) -> Iterator[None]:
-    """Give dbt's profiles.yml the warehouse's address for the time of a build, and dbt what else is set."""
+    """Give dbt's profiles.yml the warehouse's address for the time of a build, and dbt what else is set and nothing more.
+
+    Of dbt's variables in the environment, some change what is built without a word; DBT_ENV_… are the models' own.
+    """
     values = {
         "HOST": warehouse.host,
         "PORT": str(warehouse.port),
@@ -343,23 +346,35 @@ def environment(warehouse: Warehouse, limits: Limits, **more: str) -> Iterator[N
         "SSLMODE": "verify-full" if warehouse.verified_tls else "disable",
         "SSLROOTCERT": warehouse.tls_ca or "",
     }
-    names = {f"ANALYTICS_POSTGRES_{name}": value for name, value in values.items()} | {
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        "PGOPTIONS": startup(DBTS_OWN, _known(warehouse)),
-        "ELT_TIME_ZONE": limits.time_zone,
-        **more,
-    }
+    hidden = dict.fromkeys(name for name in os.environ if DBTS_VARIABLE.match(name))
+    names: dict[str, str | None] = (
+        hidden
+        | {f"ANALYTICS_POSTGRES_{name}": value for name, value in values.items()}
+        | {
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "PGOPTIONS": startup(DBTS_OWN, _known(warehouse)),
+            "ELT_TIME_ZONE": limits.time_zone,
+            **more,
+        }
+    )
     postgres.forget_libpqs_variables()
     before = {name: os.environ.get(name) for name in names}
-    os.environ.update(names)
+    _set(names)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+DBTS_VARIABLE = re.compile(r"DBT_(?!ENV_)")
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _known(warehouse: Warehouse) -> frozenset[str]:
@@ -425,8 +440,6 @@ def main(given: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     _note_build_by_hand(warehouse, limits, given)
-    from dbt.cli.main import cli  # 3 s
-
     # Variables, as an option of that name in `given` wins over them, and not every command of dbt knows each option.
     with environment(
         warehouse,
@@ -438,6 +451,8 @@ def main(given: Sequence[str]) -> int:
         DBT_LOG_LEVEL_FILE="none",
         DBT_WRITE_JSON="false",
     ):
+        from dbt.cli.main import cli  # 3 s
+
         return int(cli.main(list(given), prog_name="dbt"))
 
 

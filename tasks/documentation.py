@@ -27,9 +27,9 @@ def write(warehouse: Warehouse, limits: Limits, file: Path) -> bool:
 
     The page has names, types, descriptions and SQL: no row, no password.
     """
-    from dbt.cli.main import dbtRunner  # 3 s
-
     with TemporaryDirectory() as folder, environment(warehouse, limits):
+        from dbt.cli.main import dbtRunner  # 3 s
+
         given = [
             "--project-dir",
             str(PROJECT),

@@ -97,16 +97,41 @@ class Summary:
         return ", ".join(parts) + f" in {self.seconds:.1f} s" + (f"; red: {red}" if red else "")
 
 
+class _LogFile(WatchedFileHandler):
+    """A log file; that it cannot be written is said once, as a run is worth more than its log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, if that is possible."""
+        try:
+            super().emit(record)
+        except OSError:  # the file was moved, and there cannot be a new one
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's
+        """Say that the folder cannot be written."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            _tell_unwritten(Path(self.baseFilename).parent, error)
+        else:
+            super().handleError(record)
+
+
+_UNWRITTEN: set[Path] = set()
+
+
+def _tell_unwritten(folder: Path, error: OSError) -> None:
+    if folder not in _UNWRITTEN:
+        _UNWRITTEN.add(folder)
+        told = f"ELT_LOG_DIR: {folder} cannot be written ({error.strerror}); the run goes on without its log files."
+        print(printable(told), file=sys.stderr, flush=True)
+
+
 def write_logs(limits: Limits) -> None:
     """Write the logs `elt_pipeline.log` and `connection.log`, in UTC; calling it again changes nothing."""
     try:
         limits.log_dir.mkdir(parents=True, exist_ok=True)
-        _open_logs(limits)
     except OSError as error:
-        raise SettingsError(f"ELT_LOG_DIR: {limits.log_dir} cannot be written: {error.strerror}.") from None
-
-
-def _open_logs(limits: Limits) -> None:
+        _tell_unwritten(limits.log_dir, error)
     for name, file in (("elt", "elt_pipeline.log"), ("elt.connection", "connection.log")):
         logger, path = logging.getLogger(name), limits.log_dir / file
         logger.setLevel(logging.INFO)
@@ -115,7 +140,7 @@ def _open_logs(limits: Limits) -> None:
             isinstance(each, WatchedFileHandler) and Path(each.baseFilename) == path.absolute()
             for each in logger.handlers
         ):
-            handler = WatchedFileHandler(path, encoding="utf-8")
+            handler = _LogFile(path, encoding="utf-8", delay=True)  # opened with its first record
             handler.setFormatter(_utc(FORMAT))
             logger.addHandler(handler)
     logging.getLogger("elt.connection").propagate = False
@@ -185,6 +210,12 @@ def publish(summary: Summary) -> None:
     except Exception as error:  # noqa: BLE001 - whatever Prefect raises
         log.warning("Prefect: %s.", type(error).__name__)
     log.warning("%s", UNRECORDED)
+
+
+NO_OWN_SERVER = (
+    "Prefect does not start a server of its own within PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: look at the variables"
+    " that begin with PREFECT_SERVER_ or PREFECT_API_, or start one (prefect server start) and set PREFECT_API_URL."
+)
 
 
 @task(name="report", cache_policy=NO_CACHE)

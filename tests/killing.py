@@ -62,10 +62,10 @@ class Blow:
     kind: str = "kill"  # or a place: source, replica, warehouse
 
 
-def run_and_die(settings: Settings, table: str, after: int) -> None:
+def run_and_die(settings: Settings, table: str, after: int, *, force_full: bool = False) -> None:
     """Run a table; statements outside of a transaction, and those that end one, count as commits."""
     _die_after(after)
-    for plan in look(settings, [table]).work:
+    for plan in look(settings, [table], force_full=force_full).work:
         sync(settings, plan, "killed")
 
 

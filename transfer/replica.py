@@ -96,6 +96,24 @@ def recover(lock: Lock) -> None:
         _drop(lock, beside(NEW, lock.table))
 
 
+def left_over(replica: Replica, limits: Limits) -> list[str]:
+    """Return the tables beside which a run has, or has left, a table of its own or a note of how far it came."""
+    doing = "looking for what runs have left"
+    with mysql.connect(replica, limits) as connection:
+        asked = f"SELECT TABLE_NAME {FROM_TABLES} AND TABLE_NAME LIKE %s"
+        beside_others = {str(name) for (name,) in ask(connection, doing, asked, (r"\_elt\_%",))}
+        noted = {str(name) for (name,) in ask(connection, doing, "SELECT table_name FROM etl_extract_progress")}
+        # Who makes such a table has locked the one that it is for.
+        known = ask(connection, doing, "SELECT table_name FROM etl_extract_lock") if beside_others else []
+    return sorted(noted | {name for (name,) in known if {beside(NEW, name), beside(OLD, name)} & beside_others})
+
+
+def clear(lock: Lock) -> None:
+    """Remove what a run has left beside a table that needs nothing of it."""
+    recover(lock)
+    _discard(lock)
+
+
 def _drop(lock: Lock, name: str) -> None:
     if _engine(lock, name):  # to look takes a tenth of what a DROP IF EXISTS of nothing does
         mysql.run(lock.connection, "replica", f"dropping {name}", f"DROP TABLE IF EXISTS {quote(name)}")
