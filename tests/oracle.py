@@ -195,11 +195,13 @@ def _column(
         kind, collation = "longtext", "utf8mb4_bin"
     if quotes and default is not None:
         default = _unquoted(default)
+    elif default and default.startswith("_utf8mb4\\'"):  # as MySQL writes a text in an expression
+        default = _unquoted(default.removeprefix("_utf8mb4").replace("\\'", "'"))
     if default and re.fullmatch("0x[0-9A-F]+", default):  # as newer MySQLs write a binary one
         default = bytes.fromhex(default[2:]).decode("latin1")
     # Newer servers show no width of an integer, except where zeroes fill it, and write CURRENT_TIMESTAMP in small letters.
     width = r"(?<=int)\(\d+\)|(?<=year)\(4\)|\s*/\*.*?\*/" if "zerofill" not in kind else r"\s*/\*.*?\*/"
-    found = [re.sub(r"\(\)|default_generated", "", each).strip() for each in ((default or "").lower(), extra.lower())]
+    found = [re.sub(r"\(\)|,|default_generated", "", each).strip() for each in ((default or "").lower(), extra.lower())]
     said = found[0] if found[0].startswith("current_timestamp") else default
     return name, re.sub(width, "", kind), nullable, said, found[1], newly(collation), remark
 

@@ -446,3 +446,17 @@ def test_what_an_engine_or_a_version_writes_otherwise_is_the_same_structure(old,
 )
 def test_another_structure_is_told_apart(old, new):
     assert structure(BASE.replace(old, new)) != structure(BASE)
+
+
+@pytest.mark.needs("replica", "generated columns")
+def test_texts_in_mysqls_expressions_are_computed_as_they_are(places, replica):
+    """MySQL writes an introducer before each; a MariaDB that is given one makes x and digits of what is not ASCII."""
+    definition = (
+        "CREATE TABLE `computed` (\n  `Id` int NOT NULL,\n  `a` text CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci GENERATED"
+        " ALWAYS AS (concat(_utf8mb4'née _utf8mb4 ',_utf8mb4'it''s \\\\',`Id`)) STORED,\n  PRIMARY KEY (`Id`)\n)"
+        " DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci"
+    )
+    made(replica, definition, "computed")
+    ask(places.replica, "INSERT INTO computed (Id) VALUES (7)")
+    assert ask(places.replica, "SELECT a FROM computed") == [("née _utf8mb4 it's \\7",)]
+    ask(places.replica, "DROP TABLE computed")

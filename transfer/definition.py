@@ -130,12 +130,28 @@ def parse(definition: str) -> Statement:
     start = next(position for position, token in enumerate(tokens) if token.text == "(") + 1
     end = next(position for position, token in enumerate(tokens) if token.text == ")" and token.depth == 0)
     entries: list[list[Token]] = [[]]
-    for token in tokens[start:end]:
+    for token in _without_introducers(tokens[start:end]):
         if token.text == "," and token.depth == 1:
             entries.append([])
         else:
             entries[-1].append(_readable(token))
     return Statement(tuple(map(tuple, entries)), tuple(_options(tokens[end + 1 :])))
+
+
+def _without_introducers(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Leave out the `_utf8mb4` that MySQL writes before a text, as every session of ours has that character set.
+
+    MariaDB keeps what is not ASCII behind it in an escaped form, which it reads back as other characters.
+    """
+    introducer = None
+    for token in tokens:
+        if introducer and token.text.startswith("'"):
+            yield replace(token, before=introducer.before)
+        else:
+            yield from filter(None, [introducer])
+            if token.word != "_UTF8MB4":
+                yield token
+        introducer = token if token.word == "_UTF8MB4" else None
 
 
 def _tokens(statement: str) -> Iterator[Token]:

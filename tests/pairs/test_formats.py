@@ -48,7 +48,7 @@ def test_times_in_the_format_of_old_tables_are_exact(places: Places, module_data
     assert [result.found for result in run(settings, *names, verify=True).values()] == [(), ()]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def in_small_letters(servers: Servers, module_databases: Databases) -> Iterator[tuple[Places, Settings]]:
     """A source and a replica that know a table by whatever case of its name, as those on Windows do."""
     small = ["--lower-case-table-names=1"]

@@ -93,7 +93,7 @@ def _character_sets(brought):
 def test_every_character_of_every_character_set(brought):
     """All characters up to U+10FFFF that a set has, found by converting them there and back."""
     sets = _character_sets(brought)
-    columns = ", ".join(f"{name} longtext CHARACTER SET {name}" for name in sets)
+    columns = ", ".join(f"{name} longtext CHARACTER SET {name} COLLATE {name}_bin" for name in sets)
     ask(brought.places.source, f"CREATE TABLE repertoire (Id int PRIMARY KEY, {columns})")
     characters = [chr(point) for point in (*range(1, 0xD800), *range(0xE000, 0x30000, 7), 0x10FFFF)]
     for start in range(0, len(characters), 4096):
