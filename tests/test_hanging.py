@@ -9,10 +9,11 @@ from functools import partial
 from threading import Event
 from typing import Any
 
+import oracle
 import pytest
 from conftest import numbers, settings_for
 from flow_runs import write_dbt
-from oracle import Places, ask
+from oracle import Places, ask, connected
 from relays import Way, way
 from runs import HANGING_SECONDS, in_time, prepare, run, wait_for
 
@@ -229,3 +230,28 @@ def test_a_build_of_models_ends_when_its_server_hangs(fate, direct, places, impa
     started = time.monotonic()
     assert build_models.build(direct, "next").good
     print(f"good {time.monotonic() - started:.1f} s later")
+
+
+def test_a_run_ends_by_itself_when_a_server_hangs_and_the_next_one_is_good(command, servers, databases):
+    """Of many tables the first wait for the bound, the others fail at once; nothing is tried again in vain."""
+    tables = [f"t{number}" for number in range(20)]
+    slow = {"REPLICATION_MYSQL_CONNECT_SECONDS": "1", "ELT_HANG_SECONDS": "3", "ELT_RETRY_SECONDS": "5,30"}
+    with connected(servers, databases) as places:
+        for table in tables:
+            ask(places.source, f"CREATE TABLE {table} (Id bigint PRIMARY KEY) ENGINE=MyISAM")
+            ask(places.source, f"INSERT INTO {table} VALUES (1), (2)")
+        with way(databases.replica.port) as to, ThreadPoolExecutor(1) as pool:
+            running = pool.submit(command, "--no-dbt", REPLICATION_MYSQL_PORT=str(to.port), **slow)
+            wait_for(lambda: ask(places.replica, "SHOW TABLES LIKE 't%'"), 60)
+            to.hanging.set()
+            started = time.monotonic()
+            ended = running.result(HANGING_SECONDS)
+            seconds = time.monotonic() - started
+        print(f"{seconds:.1f} s: {ended.out} {ended.err}")
+        assert ended.code == 1
+        assert f"the server at 127.0.0.1:{to.port} hangs" in ended.out
+        assert in_time(seconds, 20)
+        started = time.monotonic()
+        assert command("--no-dbt").code == 0
+        print(f"good after {time.monotonic() - started:.1f} s")
+        assert oracle.unequal(places, tables) == {}
