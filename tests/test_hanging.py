@@ -123,8 +123,8 @@ def test_what_a_server_works_on_may_take_longer(direct, impatient):
 
 def test_a_slow_way_is_no_hanging_server(direct, impatient, table):
     """As 3 s are to the defaults."""
-    with way(direct.source.port, delay=0.05) as to:
-        chosen = impatient("source", to, seconds=5)
+    with way(direct.source.port, delay=0.03) as to:
+        chosen = impatient("source", to, seconds=4)
         assert run(chosen, table)[table].rows == 2_000
 
 

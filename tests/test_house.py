@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from transfer.settings import ROOT, Limits, Replica, Source, Warehouse
+from transfer.settings import ROOT, variables
 
 FLOORS = {"transfer": {"transfer"}, "tasks": {"transfer", "tasks"}, "flows": {"transfer", "tasks", "flows"}}
 OURS = {*FLOORS, "deployments", "tests"}
@@ -91,15 +91,6 @@ def test_nothing_of_ours_draws_from_the_generator_that_the_whole_process_shares(
     assert len(sources) > 100
     drawn = {str(path.relative_to(ROOT)): drawn_from_the_module(path.read_text()) for path in sources}
     assert {path: names for path, names in drawn.items() if names} == {}
-
-
-def variables() -> set[str]:
-    groups = (Source, Replica, Warehouse, Limits)
-    return {
-        (f"{group.model_config['env_prefix']}{name}").upper().replace("SCHEMA_NAME", "SCHEMA")
-        for group in groups
-        for name in group.model_fields
-    }
 
 
 def test_every_variable_is_in_the_template_or_the_readme_and_the_other_way_round():

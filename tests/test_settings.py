@@ -14,7 +14,7 @@ from runs import limited, prepare
 from tasks.survey import look
 from transfer import env_file, settings
 from transfer.errors import SettingsError
-from transfer.settings import KNOWN, ROOT, Limits
+from transfer.settings import KNOWN, ROOT, Limits, variables
 
 SLIPS = ("drop", "double", "swap")
 
@@ -109,3 +109,12 @@ def test_a_pattern_that_fits_no_table_is_named(places, module_databases):
     prepare(chosen)
     named = {each.table for each in look(chosen).excluded if each.reason == "it fits no table"}
     assert named == {"ELT_EXCLUDE=nosuch_bak*", "ELT_METHODS=feee"}
+
+
+def test_a_setting_that_all_servers_share_is_named_once(monkeypatch):
+    for name in variables():
+        if name.endswith(("_HOST", "_DB", "_USER", "_PASSWORD")):
+            monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("ELT_HANG_SECONDS", "0")
+    with pytest.raises(SettingsError, match=r"^ELT_HANG_SECONDS is unusable: [^\n]*$"):
+        settings.settings()
