@@ -17,6 +17,7 @@ if __name__ == "__main__":  # the command line shows its own progress; Prefect's
     leaving.heed()
     gc.disable()  # until all is imported, of which nothing is garbage: that takes an eighth less time
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
 
 from tasks import surroundings
 
@@ -339,4 +340,6 @@ if __name__ == "__main__":
     gc.enable()
     code = main()
     leaving.end()
+    if report.lost_prefect():
+        leaving.leave(code)
     sys.exit(code)

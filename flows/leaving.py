@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import sys
+from multiprocessing import util
 from threading import Event, Thread
 from time import sleep
 
@@ -47,6 +48,14 @@ def interrupted() -> bool:
 def end() -> None:
     """Let Ctrl-C do nothing any more, as all is done."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def leave(code: int) -> None:
+    """End the process without what libraries still want to tell a server that is gone."""
+    util._exit_function()  # type: ignore[attr-defined]  # noqa: SLF001 - dbt's semaphores, of which Python would warn
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _leave(heard: int) -> None:

@@ -239,7 +239,11 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
     selection += ["--exclude", *left_out] if left_out else []
     # A database's message, which dbt would print and write to run_results.json and dbt.log, may quote a row.
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors"]
-    with environment(chosen.warehouse, chosen.limits), stoppable(_cancel):
+    with (
+        environment(chosen.warehouse, chosen.limits),
+        stoppable(_cancel),
+        postgres.others_watched(chosen.warehouse, "building the models", "dbt"),
+    ):
         _prove(chosen.warehouse)
         from dbt.artifacts.schemas.run import RunExecutionResult  # 3 s, only where there is something to build
         from dbt.cli.main import dbtRunner

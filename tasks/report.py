@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -187,12 +188,22 @@ PATIENCE_SECONDS = 10
 
 def server_answers() -> bool:
     """Tell whether the Prefect server that was named is still there; one that is busy and says so is."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + (0 if _LOST.is_set() else PATIENCE_SECONDS)
     while PREFECT_API_URL.value() and isinstance(_failure(), TransportError):
         if time.monotonic() > until:
+            _LOST.set()
             return False
         time.sleep(1)
+    _LOST.clear()
     return True
+
+
+_LOST = Event()
+
+
+def lost_prefect() -> bool:
+    """Tell whether the Prefect server has gone in the middle of this process's run."""
+    return _LOST.is_set()
 
 
 UNRECORDED = (

@@ -9,18 +9,23 @@ from functools import partial
 from threading import Event
 from typing import Any
 
+import oracle
 import pytest
 from conftest import numbers, settings_for
-from oracle import Places, ask
+from flow_runs import write_dbt
+from oracle import Places, ask, connected
 from relays import Way, way
-from runs import HANGING_SECONDS, in_time, prepare, run
+from runs import HANGING_SECONDS, in_time, prepare, run, wait_for
 
 from deployments.databases import Databases
+from tasks import build_models
 from transfer import extracts, mysql, positions, postgres, watching
 from transfer.errors import DatabaseFault, ServerHangs
 from transfer.settings import Settings
 
-HANG_SECONDS = 1.5
+pytest_plugins = ["prefect_server"]
+
+HANG_SECONDS = 2
 PLACES = ("source", "replica", "warehouse")
 
 
@@ -111,15 +116,15 @@ def test_what_a_server_works_on_may_take_longer(direct, impatient):
     def wait(case: str) -> None:
         place = case.split(maxsplit=1)[0]
         with way(getattr(direct, place).port) as to:
-            assert len(ASKING[case](impatient(place, to), 3 * HANG_SECONDS)) == 1
+            assert len(ASKING[case](impatient(place, to), 2 * HANG_SECONDS)) == 1
 
     at_once(wait, ASKING)
 
 
 def test_a_slow_way_is_no_hanging_server(direct, impatient, table):
     """As 3 s are to the defaults."""
-    with way(direct.source.port, delay=0.05) as to:
-        chosen = impatient("source", to, seconds=5)
+    with way(direct.source.port, delay=0.03) as to:
+        chosen = impatient("source", to, seconds=4)
         assert run(chosen, table)[table].rows == 2_000
 
 
@@ -190,3 +195,63 @@ def test_what_is_held_by_a_connection_that_is_cut_is_free_soon(direct, impatient
         assert in_time(seconds, 2 * IDLE_SECONDS + 3)
 
     at_once(take_over, [(place, working) for place in HOLDING for working in (False, True)])
+
+
+@pytest.mark.filterwarnings("default")  # dbt's own
+@pytest.mark.parametrize("fate", ["hanging", "lost"])
+def test_a_build_of_models_ends_when_its_server_hangs(fate, direct, places, impatient, in_environment, tmp_path):
+    home = write_dbt(tmp_path / "small")
+    (home / "models/people.sql").write_text(
+        "select pat_num, l_name, pg_sleep(1)::text as slept from {{ source('opendental', 'patient') }}"
+    )
+    in_environment.setattr(build_models, "PROJECT", home)
+    in_environment.setattr(build_models, "TARGET", tmp_path / "target")
+    for table in (
+        "patient (PatNum bigint PRIMARY KEY, LName text)",
+        "appointment (AptNum bigint PRIMARY KEY)",
+        "recall (RecallNum bigint PRIMARY KEY, PatNum bigint)",
+    ):
+        ask(places.source, f"CREATE TABLE IF NOT EXISTS {table} ENGINE=MyISAM")
+    ask(places.source, f"REPLACE INTO patient VALUES (1, '{fate}')")
+    run(direct, "patient", "appointment", "recall")
+    with way(direct.warehouse.port) as to, ThreadPoolExecutor(1) as pool:
+        building = pool.submit(build_models.build, impatient("warehouse", to, seconds=4), "run")
+        sleeping = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(1)%' AND pid <> pg_backend_pid()"
+        wait_for(lambda: ask(places.warehouse, sleeping), 60)
+        getattr(to, fate).set()
+        started = time.monotonic()
+        with pytest.raises(DatabaseFault) as fault:
+            building.result(HANGING_SECONDS)
+        seconds = time.monotonic() - started
+    print(f"{seconds:.1f} s: {fault.value}")
+    assert str(fault.value).startswith("warehouse: building the models ")
+    assert isinstance(fault.value, ServerHangs) == (fate != "lost")
+    assert in_time(seconds, 12)
+    started = time.monotonic()
+    assert build_models.build(direct, "next").good
+    print(f"good {time.monotonic() - started:.1f} s later")
+
+
+def test_a_run_ends_by_itself_when_a_server_hangs_and_the_next_one_is_good(command, servers, databases):
+    """Of many tables the first wait for the bound, the others fail at once; nothing is tried again in vain."""
+    tables = [f"t{number}" for number in range(20)]
+    slow = {"REPLICATION_MYSQL_CONNECT_SECONDS": "1", "ELT_HANG_SECONDS": "3", "ELT_RETRY_SECONDS": "5,30"}
+    with connected(servers, databases) as places:
+        for table in tables:
+            ask(places.source, f"CREATE TABLE {table} (Id bigint PRIMARY KEY) ENGINE=MyISAM")
+            ask(places.source, f"INSERT INTO {table} VALUES (1), (2)")
+        with way(databases.replica.port) as to, ThreadPoolExecutor(1) as pool:
+            running = pool.submit(command, "--no-dbt", REPLICATION_MYSQL_PORT=str(to.port), **slow)
+            wait_for(lambda: ask(places.replica, "SHOW TABLES LIKE 't%'"), 60)
+            to.hanging.set()
+            started = time.monotonic()
+            ended = running.result(HANGING_SECONDS)
+            seconds = time.monotonic() - started
+        print(f"{seconds:.1f} s: {ended.out} {ended.err}")
+        assert ended.code == 1
+        assert f"the server at 127.0.0.1:{to.port} hangs" in ended.out
+        assert in_time(seconds, 20)
+        started = time.monotonic()
+        assert command("--no-dbt").code == 0
+        print(f"good after {time.monotonic() - started:.1f} s")
+        assert oracle.unequal(places, tables) == {}

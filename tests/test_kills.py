@@ -23,7 +23,7 @@ from runs import HANGING_SECONDS, in_time, limited, plan, prepare, reading_proce
 from deployments.databases import Databases
 from deployments.servers import Servers, start, stop
 from tasks.sync_table import sync
-from transfer import mysql
+from transfer import mysql, watching
 from transfer.errors import DatabaseFault
 from transfer.settings import Settings
 
@@ -254,6 +254,38 @@ def test_a_source_that_stops_answering_is_given_up_and_leaves_nothing_running(ow
     assert in_time(seconds, 12)
     assert reading_processes() <= before
     assert run(settings, "silent")["silent"].rows == 10
+
+
+@pytest.mark.parametrize("server", ["replica", "postgres"])
+def test_a_server_that_is_stopped_is_given_up_and_the_next_run_is_good(
+    server, loaded, settings, own_servers, places, monkeypatch
+):
+    monkeypatch.setattr(watching, "AGAIN_SECONDS", 1)
+    name = {"postgres": "warehouse"}.get(server, server)
+    short = {"hang_seconds": 2, "connect_seconds": 1}
+    impatient = settings.model_copy(update={name: getattr(settings, name).model_copy(update=short)})
+    planned, processes = plan(settings, loaded), _processes(getattr(own_servers, server).pid)
+    with ThreadPoolExecutor(1) as pool:
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            with pytest.raises(DatabaseFault, match=f"^{name}: "):
+                pool.submit(sync, impatient, planned, "run").result(timeout=HANGING_SECONDS)
+            seconds = time.monotonic() - started
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
+    print(f"{seconds:.1f} s")
+    assert in_time(seconds, 10)
+    run(impatient, loaded)
+    assert oracle.unequal(places, [loaded]) == {}
+
+
+def _processes(first: int) -> list[int]:
+    """A server's process and its children."""
+    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+    return [first, *map(int, children)]
 
 
 def test_a_read_that_hangs_is_killed_at_a_source_that_lives(places, settings, monkeypatch):

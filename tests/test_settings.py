@@ -14,7 +14,7 @@ from runs import limited, prepare
 from tasks.survey import look
 from transfer import env_file, settings
 from transfer.errors import SettingsError
-from transfer.settings import KNOWN, ROOT, Limits
+from transfer.settings import KNOWN, ROOT, Limits, variables
 
 SLIPS = ("drop", "double", "swap")
 
@@ -123,3 +123,12 @@ def test_the_template_shows_the_reference_configuration():
         assert tuple(given.pop(f"{prefix}_{name}") for name in ("HOST", "PORT", "DB", "USER")) == address
         assert given.pop(f"{prefix}_PASSWORD") == ""
     assert given == {"ANALYTICS_POSTGRES_SCHEMA": "raw"}
+
+
+def test_a_setting_that_all_servers_share_is_named_once(monkeypatch):
+    for name in variables():
+        if name.endswith(("_HOST", "_DB", "_USER", "_PASSWORD")):
+            monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("ELT_HANG_SECONDS", "0")
+    with pytest.raises(SettingsError, match=r"^ELT_HANG_SECONDS is unusable: [^\n]*$"):
+        settings.settings()

@@ -211,13 +211,13 @@ LOGIN = 2  # so many times the time for a login what is asked at its beginning m
 
 
 def _at_work(warehouse: Warehouse, sessions: Collection[str]) -> frozenset[str]:
-    """Return which sessions the server has at work; one that waits for its client is not."""
+    """Return which sessions, by process or application, the server has at work; one that waits for its client is not."""
     looking = _open(warehouse)
     try:
         found = looking.rows(
             "looking for statements",
-            "SELECT pid::text FROM pg_stat_activity WHERE state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'"
-            " AND pid::text = ANY(string_to_array($1, ' '))",
+            "SELECT session FROM pg_stat_activity, unnest(string_to_array($1, ' ')) AS session WHERE state = 'active'"
+            " AND wait_event_type IS DISTINCT FROM 'Client' AND session IN (pid::text, application_name)",
             (" ".join(sessions),),
         )
     finally:
@@ -257,6 +257,33 @@ def _opening(warehouse: Warehouse) -> Iterator[frozenset[Line]]:
 
     with watched(Wait(warehouse, LOGIN * warehouse.connect_seconds, cut), doing), faults("warehouse", doing):
         yield before
+    _OURS.update(lines_to(warehouse.port) - before)
+
+
+_OURS: set[Line] = set()
+
+
+@contextmanager
+def others_watched(warehouse: Warehouse, doing: str, name: str) -> Iterator[None]:
+    """Watch in the block the sessions of another driver in this process, which the server knows by their application's name.
+
+    Raises:
+        DatabaseFault: none of them was at work for `ELT_HANG_SECONDS`, or as `ServerHangs` the server gave no answer.
+
+    """
+
+    def lines() -> frozenset[Line]:
+        return lines_to(warehouse.port) - _OURS
+
+    def cut() -> None:
+        for line in lines():
+            line.cut()
+
+    def look(sessions: Collection[str]) -> frozenset[str]:
+        return _at_work(warehouse, sessions) if lines() else frozenset(sessions)
+
+    with watched(Wait(warehouse, warehouse.hang_seconds, cut, session=name, look=look), doing):
+        yield
 
 
 def forget_libpqs_variables() -> None:
@@ -330,7 +357,8 @@ def refuse(where: str, differs: str) -> None:
 def _close(connection: Connection) -> None:
     if connection.busy.locked():  # a sign of life is on its way
         connection.cut()
-    with connection.busy:
+    closing = Wait(connection.warehouse, LOGIN * connection.warehouse.connect_seconds, connection.cut)
+    with connection.busy, suppress(DatabaseFault), watched(closing, "closing"):  # what is not committed is rolled back
         _hang_up(connection.raw)
 
 

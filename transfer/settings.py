@@ -52,7 +52,8 @@ class _Group(BaseSettings):
 def _sentence(prefix: str, error: ValidationError) -> str:
     found = error.errors(include_input=False, include_url=False)
     # A field with a variable's name of its own is reported by that name.
-    names = [prefix + str((each["loc"] or ("",))[0]).upper().removeprefix(prefix) for each in found]
+    given = [str((each["loc"] or ("",))[0]) for each in found]
+    names = [name if name.isupper() else prefix + name.upper() for name in given]
     if all(each["type"] == "missing" for each in found):
         verb = "is not set" if len(names) == 1 else "are not set"
         return f"{', '.join(names)} {verb}: put it into .env (see .env.template) or the environment."
@@ -287,5 +288,5 @@ def settings() -> Settings:
         except SettingsError as error:
             faults.append(str(error))
     if faults:
-        raise SettingsError(*faults)
+        raise SettingsError(*dict.fromkeys(faults))  # the servers share one of them
     return Settings(**groups)

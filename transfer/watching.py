@@ -174,6 +174,8 @@ def watched(wait: Wait, doing: str) -> Iterator[None]:
         raise
     finally:
         _WAITS.discard(wait)
+    if wait.given_up:  # dbt keeps its errors to itself
+        raise _fault(wait, doing)
 
 
 @contextmanager
@@ -206,8 +208,8 @@ def _fault(wait: Wait, doing: str) -> DatabaseFault:
 
 
 def _is_silent(wait: Wait) -> bool:
-    """Tell whether it is the server that gives no answer, and not this connection alone."""
-    return _ANSWERS.get(_where(wait.server), -inf) <= wait.heard
+    """Tell whether it is the server that gives no answer, and not this connection alone: looks come twice as often."""
+    return monotonic() - _ANSWERS.get(_where(wait.server), -inf) >= wait.seconds / 2
 
 
 def refuse_silent(server: Server) -> None:
