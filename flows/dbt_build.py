@@ -8,7 +8,7 @@ import tasks  # noqa: F401 - keeps Prefect offline, so it comes before Prefect
 from tasks.build_models import ModelsPlan, ModelsResult, build_models
 
 
-@flow(name="dbt_build")
+@flow(name="dbt_build", retries=0)
 def dbt_build(plan: ModelsPlan, run_id: str) -> ModelsResult:
     """Build what the plan names.
 

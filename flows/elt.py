@@ -55,7 +55,7 @@ class RunFailed(EltError):
         self.summary = summary
 
 
-@flow(name="elt")
+@flow(name="elt", retries=0)  # said, as a worker has read its environment before ours is set
 def elt(
     tables: list[str] | None = None,
     force_full: bool = False,

@@ -192,7 +192,14 @@ def why_whole(project: str, built: Built | None) -> str:
     return "" if built.complete else "a model's relation is missing"
 
 
-@task(name="build_models", cache_key_fn=proven_key, cache_expiration=timedelta(days=1), persist_result=True)
+@task(
+    name="build_models",
+    cache_key_fn=proven_key,
+    cache_expiration=timedelta(days=1),
+    persist_result=True,
+    refresh_cache=False,
+    retries=0,
+)
 def build_models(plan: ModelsPlan, run_id: str) -> ModelsResult:
     """Build and test the models that the plan names, and what changed since it was made."""
     log.info("dbt: %s", plan.reason)

@@ -17,7 +17,11 @@ def clear_left_over(chosen: Settings, outlook: Outlook, *, everything: bool) -> 
 
     Of a run that looked at some tables only, no others. What another run holds stays.
     """
-    left = replica.left_over(chosen.replica, chosen.limits)
+    try:
+        left = replica.left_over(chosen.replica, chosen.limits)
+    except DatabaseFault as error:  # the tables' own tasks will say more
+        log.warning("what earlier runs left stays for now: %s", error)
+        return
     looked_at = {plan.table for plan in outlook.plans}
     idle = looked_at - {plan.table for plan in outlook.work}
     for table in left:

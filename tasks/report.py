@@ -229,7 +229,7 @@ NO_OWN_SERVER = (
 )
 
 
-@task(name="report", cache_policy=NO_CACHE)
+@task(name="report", cache_policy=NO_CACHE, retries=0)
 def report(summary: Summary) -> None:
     """Publish the verdict of each table as an artifact."""
     rows: list[dict[str, object]] = [_verdict(result) for result in summary.tables]

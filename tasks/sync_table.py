@@ -43,6 +43,7 @@ def _name(parameters: dict[str, Any]) -> str:
     cache_key_fn=proven_key,
     cache_expiration=timedelta(days=1),
     persist_result=True,
+    refresh_cache=False,
     retry_condition_fn=may_help,
 )
 def sync_table(plan: TablePlan, run_id: str) -> TableResult:

@@ -158,3 +158,11 @@ def test_a_run_builds_the_same_whatever_the_environment_says(
     assert (ended.code, ended.err) == (0, ""), ended
     assert json.loads(ended.out)["models"]["passed"] == 5
     assert warehouse.run("SELECT n FROM public.both") == [(0,)]
+
+
+def test_a_server_of_prefects_own_that_does_not_start_is_told_in_one_sentence(command, source: Client, tmp_path: Path):
+    source.run("CREATE TABLE patient (Id bigint PRIMARY KEY) ENGINE=MyISAM")
+    late = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "1", "PREFECT_HOME": str(tmp_path)}
+    ended = command("--no-dbt", PREFECT_API_URL=None, **late)
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1), ended
+    assert ended.err.startswith("Prefect does not start a server of its own within PREFECT_SERVER_EPHEMERAL_STARTUP")
