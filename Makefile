@@ -1,4 +1,4 @@
-# Each target does its own set-up; `make help` lists them.
+# Each target does its own set-up; `make help` lists them. What they are for: README.md, docs/contributing.md.
 .DEFAULT_GOAL := help
 .PHONY: help install demo test properties histories strangers ledgers bench matrix types dbt metrics docs report deploy lint stop clean
 
@@ -70,8 +70,8 @@ deploy: install ## bring the deployments to the Prefect server that PREFECT_API_
 	@$(BIN)/prefect work-pool inspect default >/dev/null 2>&1 || $(BIN)/prefect --no-prompt work-pool create default --type process
 	@$(BIN)/prefect --no-prompt deploy --all
 
-types: install ## write the README's table of types from the rules
-	@$(BIN)/python -m transfer.types README.md
+types: install ## write the table of types in docs/promises.md from the rules
+	@$(BIN)/python -m transfer.types docs/promises.md
 
 lint: install ## check style, format and types
 	@$(BIN)/ruff check
