@@ -1,6 +1,6 @@
-# Each target does its own set-up; `make help` lists them.
+# Each target does its own set-up; `make help` lists them. What they are for: README.md, docs/contributing.md.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test properties histories strangers ledgers bench matrix types dbt metrics docs report deploy lint stop clean
+.PHONY: help install demo test properties histories strangers ledgers bench matrix types dbt metrics docs report picture deploy lint stop clean
 
 # For Prefect's own commands; the project's programs see to it themselves.
 export DO_NOT_TRACK := 1
@@ -64,14 +64,17 @@ docs: install ## write the models' documentation with their lineage as a page, r
 report: install ## draw the practice's numbers as a page, reports/practice.html: make report FILE=/tmp/practice.html
 	@$(BIN)/python -m tasks.practice_report $(FILE)
 
+picture: install ## take the picture of the practice report in README.md, docs/practice.png, after make demo
+	@PYTHONPATH=tests:. $(BIN)/python tests/picture.py
+
 deploy: install ## bring the deployments to the Prefect server that PREFECT_API_URL names
 	@$(BIN)/prefect config view | grep -q PREFECT_API_URL || { echo "PREFECT_API_URL is not set: start a server (.venv/bin/prefect server start) and name its address in .env or the environment." >&2; exit 1; }
 	@$(BIN)/python -m tasks.report
 	@$(BIN)/prefect work-pool inspect default >/dev/null 2>&1 || $(BIN)/prefect --no-prompt work-pool create default --type process
 	@$(BIN)/prefect --no-prompt deploy --all
 
-types: install ## write the README's table of types from the rules
-	@$(BIN)/python -m transfer.types README.md
+types: install ## write the table of types in docs/promises.md from the rules
+	@$(BIN)/python -m transfer.types docs/promises.md
 
 lint: install ## check style, format and types
 	@$(BIN)/ruff check

@@ -1,22 +1,38 @@
-"""The README says what is: its table of types, its settings, its files, its commands."""
+"""README and docs say what is: types, settings, files, links, commands; and they can be read without stopping."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from flows.elt import arguments
 from transfer import types
 from transfer.casts import CASTS, cast_of
-from transfer.settings import ROOT, Limits, Server
+from transfer.settings import GROUPS, ROOT
 from transfer.table import Column
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-TYPES = README.split(types.BEGIN)[-1].split(types.END)[0].strip()
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = (
+    README,
+    *sorted(DOCS.glob("*.md")),
+    ROOT / "deployments" / "README.md",
+    ROOT / "transfer" / "standardize" / "README.md",
+)
+TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
+ALL = "\n".join(TEXTS.values())
+PROMISES, CONFIGURATION, ARCHITECTURE = (
+    TEXTS[f"docs/{name}.md"] for name in ("promises", "configuration", "architecture")
+)
+TYPES = PROMISES.split(types.BEGIN)[-1].split(types.END)[0].strip()
 SHOWN = [(rule, name) for rule in CASTS for name in types.names(rule)]
+
+MOST_LINES, MOST_WORDS = 150, 1_200  # of README.md
+LONGEST_SENTENCE, LONGEST_LINE = 30, 100
 
 
 def cells(table: str) -> list[list[str]]:
@@ -24,9 +40,45 @@ def cells(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows[2:]]
 
 
+def without_code(text: str) -> str:
+    """Return a page without its blocks of code and its comments."""
+    return re.sub(r"^```.*?^```$|<!--.*?-->", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def blocks(text: str) -> Iterator[str]:
+    """Yield what stands alone on a page: a paragraph, an item of a list, a heading, a cell of a table."""
+    block: list[str] = []
+    for line in [*without_code(text).splitlines(), ""]:
+        if not line.strip() or re.match(r"\s*(?:\*|\d+\.) |[#|]", line):
+            yield " ".join(block)
+            block = []
+        if line.startswith("|"):
+            yield from line.strip("|").split("|")
+        else:
+            block.append(line.strip())
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Yield a page's sentences; code counts as a word, and a link as its text."""
+    for block in blocks(text):
+        plain = re.sub(r"`[^`]+`", "code", block)
+        plain = re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", plain).replace("*", "").strip()
+        yield from re.split(r"(?<=[.!?])[)\"]?\s+", plain)
+
+
+def words(sentence: str) -> int:
+    return sum(any(map(str.isalnum, word)) for word in sentence.split())
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that a page's headings have where it is shown."""
+    headings = re.findall(r"^#+ (.+)$", without_code(text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_the_table_of_types_is_that_of_the_rules():
-    assert types.table() == TYPES, "the README's table of types is stale: run `make types`"
-    assert types.renewed(README) == README
+    assert types.table() == TYPES, "the table of types in docs/promises.md is stale: run `make types`"
+    assert types.renewed(PROMISES) == PROMISES
 
 
 def test_every_rule_has_its_line():
@@ -43,18 +95,26 @@ def test_a_type_has_the_rule_in_whose_line_it_stands(rule, name):
     assert cast_of(Column("c", " ".join((written, *rest)), word)) is rule
 
 
-def test_settings_have_the_defaults_that_are_said():
-    said = {}
-    for names, defaults, _ in cells(README[README.index("| variable |") :].split("\n\n")[0]):
-        several = names.split(", ")
-        said |= dict(zip(several, defaults.split(", ") if len(several) > 1 else [defaults], strict=True))
-    defaults = {f"ELT_{name.upper()}": _written(field.default) for name, field in Limits.model_fields.items()}
-    defaults["ELT_HANG_SECONDS"] = str(Server.model_fields["hang_seconds"].default)
-    assert {name.strip("`"): default.strip("`") for name, default in said.items()} == defaults
+def test_the_types_are_printed_on_request():
+    printed = subprocess.run(
+        [sys.executable, "-m", "transfer.types"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert printed.stdout.strip() == types.table()
 
 
-def _written(value: object) -> str:
-    if value == ():
+def test_every_setting_is_in_the_configuration_with_its_default():
+    tables = [text.split("\n\n")[0] for text in CONFIGURATION.split("| variable |")[1:]]
+    said = {name.strip("`"): default.strip("`") for table in tables for name, default, _ in cells(f"|\n{table}")}
+    fields = [
+        (field.validation_alias or f"{group.model_config['env_prefix']}{name}".upper(), field)
+        for group in GROUPS.values()
+        for name, field in group.model_fields.items()
+    ]
+    assert said == {name: "required" if field.is_required() else written(field.default) for name, field in fields}
+
+
+def written(value: object) -> str:
+    if value in ((), None):
         return "none"
     if isinstance(value, tuple):
         return ",".join(f"{each:g}" for each in value)
@@ -62,33 +122,89 @@ def _written(value: object) -> str:
 
 
 def test_every_module_is_in_the_picture_of_folders():
-    picture = README.split("```\nflows/")[1].split("```")[0]
-    modules = [path.name for folder in ("transfer", "tasks", "flows") for path in (ROOT / folder).glob("[a-z]*.py")]
-    assert [name for name in modules if name not in picture] == []
+    picture = ARCHITECTURE.split("```\nflows/")[1].split("```")[0]
+    modules = [path.name for folder in ("transfer", "tasks", "flows") for path in (ROOT / folder).rglob("[a-z]*.py")]
+    assert [name for name in modules if not re.search(rf"\b{re.escape(name)}\b", picture)] == []
     assert {name for name in re.findall(r"\w+\.py\b", picture) if name not in modules} == set()
 
 
-def test_links_lead_somewhere():
-    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", README)]
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", TEXTS)
+def test_links_lead_somewhere(page):
+    astray = []
+    for link in re.findall(r"\]\(([^)]+)\)", TEXTS[page]):
+        name, _, anchor = link.partition("#")
+        target = ((ROOT / page).parent / name).resolve() if name else ROOT / page
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+            astray.append(link)
+    assert astray == []
+
+
+def test_the_readme_links_every_page_of_the_docs():
+    linked = set(re.findall(r"\]\((docs/\w+\.md)\)", TEXTS["README.md"]))
+    assert linked == {page for page in TEXTS if page.startswith("docs/")}
+
+
+def test_files_that_are_named_exist():
+    """A file in code is named from the project's root; what a run or a user makes need not be there."""
+    folders = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and re.match(r"[a-z]", path.name))
+    named = set(re.findall(rf"`((?:{folders})/[\w./-]+\.\w+)`", ALL))
+    assert "transfer/settings.py" in named
+    made = ("reports/", "logs/")
+    assert {name for name in named if not name.startswith(made) and not (ROOT / name).exists()} == set()
 
 
 def test_targets_of_make_exist_and_are_explained():
-    said = set(re.findall(r"`make\s(\w+)", README))
+    said = set(re.findall(r"(?:`|^)make ([a-z]+)", ALL, re.MULTILINE))
     known = set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert "demo" in said
     assert said - known == set()
 
 
 def test_commands_of_the_command_line_are_understood():
-    commands = re.findall(r"^\.venv/bin/python flows/elt\.py (.*?)(?:\s+#.*)?$", README, re.MULTILINE)
-    assert len(commands) >= 4
+    commands = re.findall(r"^\.venv/bin/python flows/elt\.py(.*?)(?:\s+#.*)?$", ALL, re.MULTILINE)
+    assert len(commands) >= 10
     for command in commands:
         arguments([word.strip("'") for word in command.split()])
 
 
-def test_the_types_are_printed_on_request():
-    printed = subprocess.run(
-        [sys.executable, "-m", "transfer.types"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    assert printed.stdout.strip() == types.table()
+def test_every_option_of_the_command_line_is_shown(capsys):
+    with pytest.raises(SystemExit):
+        arguments(["--help"])
+    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    shown = set(re.findall(r"--[a-z-]+", TEXTS["docs/operations.md"]))
+    assert "--plan" in options
+    assert options - shown == set()
+
+
+def test_the_readme_is_short():
+    text = TEXTS["README.md"]
+    assert len(text.splitlines()) <= MOST_LINES
+    assert len(text.split()) <= MOST_WORDS
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_no_sentence_is_too_long(page):
+    assert [sentence for sentence in sentences(TEXTS[page]) if words(sentence) > LONGEST_SENTENCE] == []
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_no_line_of_prose_is_too_long(page):
+    lines = without_code(TEXTS[page]).splitlines()
+    assert [line for line in lines if len(line) > LONGEST_LINE and not line.startswith("|")] == []
+
+
+def test_sentences_end_where_they_end():
+    text = "# A title\n\nOne `a. b` here (and there.) Two, of 1.5 s:\n\n* three. Four\n\n| five. | six |\n"
+    assert [sentence for sentence in sentences(text) if words(sentence)] == [
+        "# A title",
+        "One code here (and there.",
+        "Two, of 1.5 s:",
+        "three.",
+        "Four",
+        "five.",
+        "six",
+    ]
+
+
+def test_every_page_says_whom_it_is_for():
+    assert [page for page in TEXTS if page.startswith("docs/") and not re.match(r"# .+\n\nFor ", TEXTS[page])] == []

@@ -1,4 +1,4 @@
-"""The README's table of types, written from the rules: `make types`."""
+"""The table of types in docs/promises.md, written from the rules: `make types`."""
 
 from __future__ import annotations
 
