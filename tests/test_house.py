@@ -13,22 +13,41 @@ OURS = {*FLOORS, "deployments", "tests"}
 PLACES = {"source", "replica", "raw", "public"}
 
 
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for floor in FLOORS for path in (ROOT / floor).rglob("*.py")}
+
+
 def imported(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = module_of(path).split(".")[: -node.level or None] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
     return names
+
+
+IMPORTS = {module: imported(path) for module, path in MODULES.items()}
+
+
+def test_no_layer_is_overlooked():
+    """What stands in a folder is looked at like what stands beside it."""
+    assert {module.split(".")[0] for module in MODULES} == set(FLOORS)
+    assert len(MODULES) > 50
 
 
 @pytest.mark.parametrize("floor", FLOORS)
 def test_imports_go_down_the_house_only(floor):
     upward = {
-        (path.name, name)
-        for path in (ROOT / floor).glob("*.py")
-        for name in imported(path)
+        (module, name)
+        for module, names in IMPORTS.items()
+        if module.split(".")[0] == floor
+        for name in names
         if name.split(".")[0] in OURS - FLOORS[floor]
     }
     assert not upward
@@ -36,18 +55,26 @@ def test_imports_go_down_the_house_only(floor):
 
 def test_rows_move_without_prefect_and_dbt():
     foreign = {
-        (path.name, name)
-        for path in (ROOT / "transfer").glob("*.py")
-        for name in imported(path)
+        (module, name)
+        for module, names in IMPORTS.items()
+        if module.split(".")[0] == "transfer"
+        for name in names
         if name.split(".")[0] in {"prefect", "dbt"}
     }
     assert not foreign
 
 
+def test_imports_have_no_circles():
+    below = {module: (names & set(MODULES)) - {module} for module, names in IMPORTS.items()}
+    while free := {module for module, names in below.items() if not names}:
+        below = {module: names - free for module, names in below.items() if module not in free}
+    assert below == {}
+
+
 def test_places_do_not_know_each_other():
     for place in PLACES:
         others = {f"transfer.{other}" for other in PLACES - {place}}
-        assert not imported(ROOT / "transfer" / f"{place}.py") & others, place
+        assert not IMPORTS[f"transfer.{place}"] & others, place
 
 
 def drawn_from_the_module(text: str) -> set[str]:
