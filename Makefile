@@ -74,7 +74,7 @@ deploy: install ## bring the deployments to the Prefect server that PREFECT_API_
 	@$(BIN)/prefect --no-prompt deploy --all
 
 types: install ## write the table of types in docs/promises.md from the rules
-	@$(BIN)/python -m transfer.types docs/promises.md
+	@$(BIN)/python -m transfer.rules.types docs/promises.md
 
 lint: install ## check style, format and types
 	@$(BIN)/ruff check

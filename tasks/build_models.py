@@ -25,7 +25,7 @@ from transfer.positions import Built
 from transfer.sessions import DOUBLE, MOMENT, POOLER, TEXT, postgres_proof, startup, unlike
 from transfer.settings import ROOT, Limits, Settings, Warehouse, settings
 from transfer.stopping import stoppable
-from transfer.table import digest
+from transfer.values.table import digest
 
 log = logging.getLogger("elt")
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from prefect.context import TaskRunContext
 
 from tasks import RESULTS
-from transfer.table import digest
+from transfer.values.table import digest
 
 KEPT_SECONDS = 2 * 24 * 60 * 60
 

@@ -20,8 +20,8 @@ from tasks.page import series
 from tasks.subjects import HEADLINE, SUBJECTS, everything
 from transfer.errors import DatabaseFault, EltError
 from transfer.postgres import Connection, connect, quote
-from transfer.printable import printable
 from transfer.settings import ROOT, Warehouse
+from transfer.values.printable import printable
 
 FILE = ROOT / "reports" / "practice.html"
 # What PostgreSQL says of a table that a build is just replacing, and how long we go on trying to read between two of these.

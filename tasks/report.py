@@ -34,11 +34,11 @@ from transfer import history, schemas
 from transfer.errors import SettingsError, UnknownTable
 from transfer.evidence import COMPARE, INCREMENTAL, RELOAD
 from transfer.history import Freshness, LastRun, Run
-from transfer.printable import markdown, one_line, printable
 from transfer.schemas import SchemaChange
 from transfer.settings import Limits, Settings
 from transfer.source import Excluded
-from transfer.table import TableResult
+from transfer.values.printable import markdown, one_line, printable
+from transfer.values.table import TableResult
 
 log = logging.getLogger("elt")
 

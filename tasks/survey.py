@@ -28,7 +28,7 @@ from transfer import (
 from transfer.errors import TableError, UnknownTable
 from transfer.settings import Limits, Settings, settings
 from transfer.source import Excluded
-from transfer.table import SourceTable, Standing, TablePlan
+from transfer.values.table import SourceTable, Standing, TablePlan
 
 
 @dataclass(frozen=True, slots=True)

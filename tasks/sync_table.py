@@ -23,12 +23,12 @@ from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, Ta
 from transfer.evidence import How
 from transfer.extracts import Lock, State, Verdict
 from transfer.memory import give_back
-from transfer.printable import printable
 from transfer.raw import Copied
 from transfer.replica import Shadow
-from transfer.scope import EVERYTHING, NOTHING, Range, Scope
 from transfer.settings import Settings, settings
-from transfer.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult, Totals
+from transfer.values.printable import printable
+from transfer.values.scope import EVERYTHING, NOTHING, Range, Scope
+from transfer.values.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult, Totals
 
 log = logging.getLogger("elt")
 

@@ -18,7 +18,7 @@ from deployments.databases import Databases
 from tasks.survey import look
 from transfer import buckets
 from transfer.settings import Settings
-from transfer.table import TableResult
+from transfer.values.table import TableResult
 
 ENGINES = ("MyISAM", "InnoDB")
 # By these settings every table with a key is a large one, or none is.

@@ -17,7 +17,7 @@ from tasks.survey import look, note_presence
 from tasks.sync_table import sync
 from transfer import extracts, positions
 from transfer.settings import Settings
-from transfer.table import TablePlan, TableResult
+from transfer.values.table import TablePlan, TableResult
 
 
 def prepare(settings: Settings) -> None:

@@ -23,7 +23,7 @@ from tasks.survey import look
 from tasks.sync_table import sync
 from transfer.errors import EltError, TableError
 from transfer.settings import Settings
-from transfer.table import TablePlan, TableResult
+from transfer.values.table import TablePlan, TableResult
 
 
 @dataclass(frozen=True)

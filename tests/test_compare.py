@@ -19,10 +19,10 @@ from runs import limited, plan, run, wait_for
 
 from deployments.databases import Databases
 from transfer import buckets
-from transfer import scope as scopes
 from transfer.errors import DatabaseFault, SettingsError
-from transfer.scope import Range, Scope
 from transfer.settings import Limits, Settings
+from transfer.values import scope as scopes
+from transfer.values.scope import Range, Scope
 
 ROWS = 2_500
 ENGINES = ["MyISAM", "InnoDB"]

@@ -22,7 +22,7 @@ from deployments.clinic.schema import create_statement, tables
 from deployments.databases import Databases
 from deployments.servers import Servers
 from transfer.settings import ROOT
-from transfer.table import digest
+from transfer.values.table import digest
 
 pytest_plugins = ["prefect_server"]
 pytestmark = pytest.mark.filterwarnings("default")  # those of Prefect are not ours

@@ -27,7 +27,7 @@ from tasks.report import Summary
 from tasks.survey import look
 from tasks.sync_table import sync_table
 from transfer.settings import settings
-from transfer.table import TablePlan
+from transfer.values.table import TablePlan
 
 pytest_plugins = ["prefect_server"]
 pytestmark = [

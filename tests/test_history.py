@@ -19,7 +19,7 @@ from transfer import estimates, history
 from transfer.errors import DatabaseFault, TableShrunk, class_of
 from transfer.history import Run
 from transfer.settings import Settings
-from transfer.table import Hop, TableResult
+from transfer.values.table import Hop, TableResult
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tasks.sync_table import sync
 from transfer import mysql
 from transfer.errors import DatabaseFault, TableError
 from transfer.settings import Settings
-from transfer.table import TableResult
+from transfer.values.table import TableResult
 
 ROWS = 40_000
 PAGE_BYTES = 2**20  # so that the table is a large one

@@ -19,7 +19,7 @@ from deployments.servers import Servers
 from tasks.survey import look
 from transfer.errors import TableError
 from transfer.settings import Settings
-from transfer.table import TableResult
+from transfer.values.table import TableResult
 
 PATIENTS = 100
 

@@ -19,8 +19,8 @@ from tasks import report
 from tasks.practice_report import _printable
 from transfer.errors import DatabaseFault, EltError, PreflightError, TableError
 from transfer.mysql import quote
-from transfer.printable import markdown, printable
 from transfer.settings import ROOT
+from transfer.values.printable import markdown, printable
 
 pytest_plugins = ["prefect_server"]
 

@@ -16,7 +16,7 @@ from deployments.databases import PREFIXES, Databases
 from transfer import mysql, postgres
 from transfer.errors import DatabaseFault, EltError
 from transfer.settings import Settings
-from transfer.table import Column
+from transfer.values.table import Column
 
 pytest_plugins = ["prefect_server"]
 

@@ -32,9 +32,10 @@ from oracle import Places, ask, my, pg
 from runs import limited, run
 
 from deployments.databases import Databases
-from transfer import layout, mysql
+from transfer import mysql
+from transfer.rules import layout
 from transfer.settings import Settings, Source
-from transfer.table import Column
+from transfer.values.table import Column
 
 SUITE_SECONDS = 15.0
 SECONDS = float(os.environ.get("ELT_TEST_PROPERTY_SECONDS", SUITE_SECONDS))

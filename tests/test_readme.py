@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from flows.elt import arguments
-from transfer import types
-from transfer.casts import CASTS, cast_of
+from transfer.rules import types
+from transfer.rules.casts import CASTS, cast_of
 from transfer.settings import GROUPS, ROOT
-from transfer.table import Column
+from transfer.values.table import Column
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
@@ -97,7 +97,7 @@ def test_a_type_has_the_rule_in_whose_line_it_stands(rule, name):
 
 def test_the_types_are_printed_on_request():
     printed = subprocess.run(
-        [sys.executable, "-m", "transfer.types"], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, "-m", "transfer.rules.types"], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert printed.stdout.strip() == types.table()
 

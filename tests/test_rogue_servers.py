@@ -19,7 +19,7 @@ from transfer import mysql, preflight
 from transfer.errors import DatabaseFault, EltError, PreflightError
 from transfer.offered import NAME
 from transfer.settings import MySQLServer, Settings
-from transfer.table import Column
+from transfer.values.table import Column
 
 GOODBYE = b"\x01\0\0\0\x01"
 SECRET = b"the user's own key"

@@ -19,7 +19,7 @@ from tasks.sync_table import sync
 from transfer import public, raw
 from transfer.errors import DatabaseFault
 from transfer.settings import Settings
-from transfer.table import TableResult
+from transfer.values.table import TableResult
 
 COLUMNS = (
     "T varchar(60) CHARACTER SET utf8mb4, N varchar(60), B blob, D decimal(20,5), X double, F float, I int, Big bigint,"

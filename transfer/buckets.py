@@ -14,9 +14,9 @@ import pyarrow as pa
 from transfer import mysql
 from transfer.errors import vanishing
 from transfer.mysql import Connection, quote
-from transfer.scope import NOTHING, Key, Range, Scope
 from transfer.settings import Limits
-from transfer.table import Size, Table
+from transfer.values.scope import NOTHING, Key, Range, Scope
+from transfer.values.table import Size, Table
 
 ROWS = 1_000
 FIRST_BATCH = 1

@@ -26,8 +26,8 @@ import pymysql
 from adbc_driver_manager import Error as AdbcError
 
 from transfer.offered import FileRefused
-from transfer.printable import printable
 from transfer.reader import ReaderDied, ReaderHung, ReaderPanicked
+from transfer.values.printable import printable
 
 ROOT = Path(__file__).parent.parent
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from transfer import estimates, public
-from transfer.casts import pageable
-from transfer.layout import fit
+from transfer.rules.casts import pageable
+from transfer.rules.layout import fit
 from transfer.settings import Limits
-from transfer.table import Evidence, Extracted, Loaded, SourceTable, Standing, TablePlan, digest
+from transfer.values.table import Evidence, Extracted, Loaded, SourceTable, Standing, TablePlan, digest
 
 EXTRACT, LOAD, STANDARDIZE = "extract", "load", "standardize"
 RELOAD, INCREMENTAL, COMPARE = "reload", "incremental", "compare"

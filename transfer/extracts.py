@@ -13,12 +13,12 @@ from time import monotonic
 from typing import NamedTuple
 
 from transfer import mysql
-from transfer import scope as scopes
 from transfer.errors import GONE, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, TableBusy
 from transfer.mysql import quote
-from transfer.scope import EVERYTHING, Key, Scope
 from transfer.settings import Limits, Replica
-from transfer.table import Evidence, Extracted, Hop, digest
+from transfer.values import scope as scopes
+from transfer.values.scope import EVERYTHING, Key, Scope
+from transfer.values.table import Evidence, Extracted, Hop, digest
 
 log = logging.getLogger("elt")
 

@@ -11,7 +11,7 @@ from transfer import postgres
 from transfer.postgres import quote
 from transfer.schemas import SchemaChange
 from transfer.settings import Warehouse
-from transfer.table import Finding, TablePlan, TableResult
+from transfer.values.table import Finding, TablePlan, TableResult
 
 RUNNING, GOOD, RED = "running", "good", "red"
 

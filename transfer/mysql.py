@@ -26,16 +26,16 @@ import pyarrow.compute as pc
 import pymysql
 from pymysql.constants import CR
 
-from transfer.casts import cast_of, hashed, pageable
 from transfer.errors import ChannelFault, DatabaseFault, TableError, faults
 from transfer.offered import NAME as OFFERED
 from transfer.offered import OfferingConnection
 from transfer.reader import Reader, ReaderPanicked, Request
-from transfer.scope import EVERYWHERE, Key, Range, Scope
+from transfer.rules.casts import cast_of, hashed, pageable
 from transfer.sessions import MEANT, MYSQL_PROVEN, TEXT, differing, mysql_literal, mysql_proof, mysql_session
 from transfer.settings import Limits, MySQLServer, Source
 from transfer.stopping import stoppable
-from transfer.table import Column, Size, Table
+from transfer.values.scope import EVERYWHERE, Key, Range, Scope
+from transfer.values.table import Column, Size, Table
 from transfer.watching import (
     IDLE_SECONDS,
     Line,

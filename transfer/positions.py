@@ -12,11 +12,11 @@ from typing import Literal, NamedTuple
 
 from transfer import postgres, schemas
 from transfer.errors import MISSING_TABLE, DatabaseFault, TableBusy
-from transfer.layout import fit, snake_case
 from transfer.postgres import Place
+from transfer.rules.layout import fit, snake_case
 from transfer.schemas import SchemaChange
 from transfer.settings import Limits, Warehouse
-from transfer.table import Loaded, digest
+from transfer.values.table import Loaded, digest
 
 TABLES = Path(__file__).with_name("sql") / "warehouse_tables.sql"
 

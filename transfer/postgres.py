@@ -18,13 +18,14 @@ from urllib.parse import quote as percent
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
-from transfer.casts import arrow_type
 from transfer.errors import GONE, LOCKED_OUT, ChannelFault, DatabaseFault, TableError, faults
-from transfer.scope import EVERYTHING, Scope
+from transfer.rules.casts import arrow_type
+from transfer.rules.layout import Field
 from transfer.sessions import DOUBLE, LIBPQ, MOMENT, NEWER, NOT_POOLED, POOLER, TEXT, postgres_proof, startup, unlike
 from transfer.settings import Limits, Warehouse
 from transfer.stopping import stoppable
-from transfer.table import Totals, digest
+from transfer.values.scope import EVERYTHING, Scope
+from transfer.values.table import Totals, digest
 from transfer.watching import (
     IDLE_SECONDS,
     KEPT_ALIVE,
@@ -46,14 +47,6 @@ LOOK_SECONDS = 2
 OWN = {"lock_timeout": f"{LOOK_SECONDS}s", "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"}
 
 Row: TypeAlias = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A column of a PostgreSQL table."""
-
-    name: str
-    type: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,27 +10,16 @@ from time import monotonic
 
 from transfer import positions, postgres, restructure
 from transfer.errors import DatabaseFault, TableError, meaning
-from transfer.layout import public_names, raw_fields, raw_key
-from transfer.postgres import Changes, Field, Place, quote
-from transfer.scope import EVERYTHING, Scope
+from transfer.postgres import Changes, Place, quote
+from transfer.rules.layout import Field, public_names, raw_fields, raw_key
+from transfer.rules.standard import EXPRESSIONS
 from transfer.settings import Limits, Warehouse
-from transfer.table import Hop, Table, digest
+from transfer.values.scope import EVERYTHING, Scope
+from transfer.values.table import Hop, Table, digest
 
 SIDE = Place("", "_elt_side")
 
-# OpenDental writes these where it has no date.
-EMPTY_DATES = ("0001-01-01", "1900-01-01")
-
-# White space around a text, the no-break space included; PostgreSQL would read \v as the letter v.
-TRIMMED = r"E' \t\n\r\f\x0B\u00A0'"
-
 STANDARD = "the standard rules"
-
-EXPRESSIONS = {
-    "text": f"btrim({{c}}, {TRIMMED})",
-    "date": "CASE WHEN {c} NOT IN (" + ", ".join(f"DATE '{date}'" for date in EMPTY_DATES) + ") THEN {c} END",
-    "timestamp": "CASE WHEN {c} NOT IN (" + ", ".join(f"TIMESTAMP '{date}'" for date in EMPTY_DATES) + ") THEN {c} END",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transfer import positions, postgres, restructure, schemas
-from transfer.casts import read_for_raw, warehouse_type
 from transfer.errors import TOO_LARGE, DatabaseFault, TableError, TableUnsteady, meaning
-from transfer.layout import altered_names, raw_fields, raw_key
 from transfer.mysql import quote as mysql_quote
-from transfer.postgres import Changes, Field, Place
-from transfer.scope import EVERYTHING, Scope
+from transfer.postgres import Changes, Place
+from transfer.rules.casts import read_for_raw, warehouse_type
+from transfer.rules.layout import Field, altered_names, raw_fields, raw_key
 from transfer.settings import Limits, Warehouse
-from transfer.table import Hop, Table, Totals
+from transfer.values.scope import EVERYTHING, Scope
+from transfer.values.table import Hop, Table, Totals
 
 SIDE = Place("", "_elt_side")
 

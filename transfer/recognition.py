@@ -9,7 +9,7 @@ from transfer.errors import LOCKED_OUT, MISSING_COLUMN, MISSING_TABLE, DatabaseF
 from transfer.mysql import quote
 from transfer.preflight import privileges
 from transfer.settings import MySQLServer, Settings, Source
-from transfer.table import Extracted, SourceTable
+from transfer.values.table import Extracted, SourceTable
 
 # A database with these is OpenDental's, which has its preferences beside them in every version.
 OPENDENTAL = frozenset({"appointment", "claimproc", "patient", "procedurelog", "provider"})

@@ -15,15 +15,15 @@ import pyarrow as pa
 from transfer import buckets, extracts, mysql
 from transfer.ahead import meanwhile
 from transfer.buckets import NO_ROWS, Difference
-from transfer.casts import cast_of, numbered, summed, unmapped
 from transfer.definition import ENGINES, REFUSED, UNKNOWN, as_replica, structure
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
 from transfer.extracts import FROM_TABLES, Lock, Progress, Verdict, ask
 from transfer.mysql import quote
-from transfer.scope import EVERYTHING, Range, Scope
+from transfer.rules.casts import cast_of, numbered, summed, unmapped
 from transfer.settings import Limits, Replica
 from transfer.shown import shown
-from transfer.table import Column, Extracted, Hop, SourceTable, Table, Totals, digest
+from transfer.values.scope import EVERYTHING, Range, Scope
+from transfer.values.table import Column, Extracted, Hop, SourceTable, Table, Totals, digest
 
 NEW, OLD = "_elt_new_", "_elt_old_"
 

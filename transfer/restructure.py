@@ -10,7 +10,8 @@ from pathlib import Path
 
 from transfer import postgres
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
-from transfer.postgres import DEPENDED_UPON, Connection, Field, Place, fields_of, key_of, listed, quote
+from transfer.postgres import DEPENDED_UPON, Connection, Place, fields_of, key_of, listed, quote
+from transfer.rules.layout import Field
 from transfer.settings import Limits
 
 # Something depends on a column that is to go, or on its type, or is not ours to drop.

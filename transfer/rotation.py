@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from transfer import estimates
 from transfer.settings import Limits
-from transfer.table import Loaded, SourceTable, digest
+from transfer.values.table import Loaded, SourceTable, digest
 
 # A table is due when this share of `ELT_VERIFY_DAYS` is over, so that several runs may see to it before all of them are.
 DUE = 6 / 7

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from transfer import postgres
 from transfer.settings import Warehouse
-from transfer.table import Column, Table
+from transfer.values.table import Column, Table
 
 APPEARED, GONE, RETURNED, DROPPED = "table appeared", "table gone", "table returned", "table dropped on request"
 SHOWN_LENGTH = 80

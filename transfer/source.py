@@ -24,10 +24,10 @@ from transfer.errors import (
     TableVanished,
     vanishing,
 )
-from transfer.scope import EVERYWHERE, Key, Range
 from transfer.settings import Limits, Source
 from transfer.shown import shown
-from transfer.table import Column, Evidence, SourceTable, Table, digest
+from transfer.values.scope import EVERYWHERE, Key, Range
+from transfer.values.table import Column, Evidence, SourceTable, Table, digest
 
 # All tables of a run share two reading connections and one for control: more would be felt in the clinic.
 READERS = BoundedSemaphore(2)

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transfer import mysql, postgres, raw
-from transfer.layout import raw_fields, raw_key
-from transfer.postgres import Field, Place, quote
+from transfer.postgres import Place, quote
+from transfer.rules.layout import Field, raw_fields, raw_key
 from transfer.settings import Limits, Replica, Warehouse
-from transfer.table import Finding, SourceTable, Table
+from transfer.values.table import Finding, SourceTable, Table
 
 if TYPE_CHECKING:
     import polars as pl

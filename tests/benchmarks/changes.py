@@ -18,7 +18,7 @@ from deployments.clinic.schema import Column, Table, tables
 from deployments.servers import Servers
 from transfer import mysql
 from transfer.settings import Settings
-from transfer.table import TableResult
+from transfer.values.table import TableResult
 
 LARGER = 2_000  # rows of a table from which on a share of it is changed
 # Of a hundred changes, as a day of practice has them.

@@ -16,7 +16,7 @@ from deployments.clinic.create import create
 from deployments.servers import Servers
 from transfer import mysql, postgres, raw, replica
 from transfer.settings import Limits, Replica, Settings
-from transfer.table import Table, Totals
+from transfer.values.table import Table, Totals
 
 
 def main() -> None:

@@ -17,10 +17,10 @@ from deployments.clinic import create
 from deployments.servers import Servers
 from transfer import mysql, postgres, public, raw, replica, source
 from transfer.definition import as_replica
-from transfer.layout import raw_fields, raw_key
 from transfer.postgres import Place
+from transfer.rules.layout import raw_fields, raw_key
 from transfer.settings import Settings
-from transfer.table import SourceTable
+from transfer.values.table import SourceTable
 
 
 def main() -> None:

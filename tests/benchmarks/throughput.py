@@ -28,9 +28,9 @@ from deployments.servers import Servers
 from tasks import sync_table
 from transfer import mysql, postgres, raw, replica, source
 from transfer.definition import as_replica
-from transfer.layout import raw_fields, raw_key
+from transfer.rules.layout import raw_fields, raw_key
 from transfer.settings import Settings
-from transfer.table import SourceTable, TableResult
+from transfer.values.table import SourceTable, TableResult
 
 # A wide table, a long one and a texty one, with the rows that they are given: dlt fails on a multiple of its files' rows.
 SAMPLES = {"procedurelog": 400_007, "securitylog": 1_000_007, "sheetfield": 600_007}

@@ -5,7 +5,7 @@ from functools import cached_property
 from oracle import ask, my
 from samples import Family, Sample
 
-from transfer.table import TableResult
+from transfer.values.table import TableResult
 
 # By these all tables are large: they are read by their stamps or compared by ranges of keys, in pages of three rows.
 LARGE = {"page_rows": 3, "reload_rows": 0, "reload_bytes": 0}

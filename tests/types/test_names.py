@@ -8,7 +8,7 @@ from oracle import ask, my
 from runs import run
 from samples import family, made
 
-from transfer import layout
+from transfer.rules import layout
 
 NAMES = [
     "with space",

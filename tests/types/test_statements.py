@@ -20,9 +20,9 @@ from deployments.databases import Databases
 from tasks.survey import look
 from transfer import buckets, mysql, preflight, source
 from transfer.errors import DatabaseFault, EltError, PreflightError
-from transfer.scope import Range
 from transfer.settings import Settings
-from transfer.table import SourceTable
+from transfer.values.scope import Range
+from transfer.values.table import SourceTable
 
 MORE = {
     "preference": made(

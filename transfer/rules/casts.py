@@ -9,7 +9,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 from transfer.errors import TableError
-from transfer.table import Column
+from transfer.values.table import Column
 
 
 @dataclass(frozen=True, slots=True)

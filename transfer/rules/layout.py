@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from transfer.casts import keeps_identity, warehouse_type
-from transfer.postgres import Field
-from transfer.table import Table, digest
+from transfer.rules.casts import keeps_identity, warehouse_type
+from transfer.values.table import Table, digest
 
 NAME_BYTES = 63
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a PostgreSQL table."""
+
+    name: str
+    type: str
 
 
 def fit(name: str) -> str:

@@ -6,8 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-from transfer.casts import AS_BYTES, CASTS, LABEL, POSSIBLE, Cast
-from transfer.public import EMPTY_DATES, EXPRESSIONS
+from transfer.rules.casts import AS_BYTES, CASTS, LABEL, POSSIBLE, Cast
+from transfer.rules.standard import EMPTY_DATES, EXPRESSIONS
 
 BEGIN, END = "<!-- types: written by `make types` -->", "<!-- end of types -->"
 
