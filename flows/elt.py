@@ -38,8 +38,8 @@ from tasks.survey import Outlook, look, note_presence, survey, with_seconds
 from tasks.sync_table import found_in, sync_table
 from transfer import extracts, history, positions, preflight, schemas
 from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
+from transfer.running.stopping import stopping_if_interrupted
 from transfer.settings import Settings, settings
-from transfer.stopping import stopping_if_interrupted
 from transfer.values.printable import printable
 from transfer.values.table import TablePlan, TableResult
 

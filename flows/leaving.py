@@ -63,7 +63,7 @@ def _leave(heard: int) -> None:
         pass
     _INTERRUPTED.set()
     if _BEGUN.is_set():
-        from transfer.stopping import stop
+        from transfer.running.stopping import stop
 
         stop()
         sleep(PATIENCE_SECONDS)

@@ -20,11 +20,11 @@ from prefect import task
 from tasks import files
 from tasks.caching import proven_key
 from transfer import positions, postgres
+from transfer.drivers.sessions import DOUBLE, MOMENT, POOLER, TEXT, postgres_proof, startup, unlike
 from transfer.errors import DatabaseFault, EltError
 from transfer.positions import Built
-from transfer.sessions import DOUBLE, MOMENT, POOLER, TEXT, postgres_proof, startup, unlike
+from transfer.running.stopping import stoppable
 from transfer.settings import ROOT, Limits, Settings, Warehouse, settings
-from transfer.stopping import stoppable
 from transfer.values.table import digest
 
 log = logging.getLogger("elt")

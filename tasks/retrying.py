@@ -6,7 +6,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from transfer.errors import DatabaseFault, PreflightError, ServerHangs, TableUnsteady
-from transfer.stopping import stopped
+from transfer.running.stopping import stopped
 
 
 def may_help(_task: Task[..., object], _run: TaskRun, state: State[object]) -> bool:

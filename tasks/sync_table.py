@@ -17,14 +17,14 @@ from prefect import task
 from tasks.caching import proven_key
 from tasks.retrying import may_help
 from transfer import buckets, evidence, extracts, history, positions, public, raw, replica, source, verification
-from transfer.ahead import ahead, meanwhile
 from transfer.buckets import Difference
 from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
 from transfer.evidence import How
 from transfer.extracts import Lock, State, Verdict
-from transfer.memory import give_back
 from transfer.raw import Copied
 from transfer.replica import Shadow
+from transfer.running.ahead import ahead, meanwhile
+from transfer.running.memory import give_back
 from transfer.settings import Settings, settings
 from transfer.values.printable import printable
 from transfer.values.scope import EVERYTHING, NOTHING, Range, Scope

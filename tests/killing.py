@@ -20,8 +20,8 @@ from tasks import drop_gone
 from tasks.survey import look
 from tasks.sync_table import sync
 from transfer import buckets, mysql
+from transfer.drivers.reader import Reader
 from transfer.errors import EltError
-from transfer.reader import Reader
 from transfer.settings import Settings
 
 CHANGES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|LOAD|CREATE|DROP|ALTER|RENAME|TRUNCATE)\b", re.IGNORECASE)

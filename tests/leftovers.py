@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from deployments.installation import LOCAL
-from transfer import mysql, postgres, watching
+from transfer import mysql, postgres
+from transfer.running import watching
 
 SECONDS = 5.0  # within which what is ending has ended, on a machine that is busy
 PYTESTS = "PYTEST_CURRENT_TEST"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import wait_for
 
-from transfer.ahead import ahead
+from transfer.running.ahead import ahead
 
 
 @given(st.lists(st.binary()))

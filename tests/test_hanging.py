@@ -19,8 +19,9 @@ from runs import HANGING_SECONDS, in_time, prepare, run, wait_for
 
 from deployments.databases import Databases
 from tasks import build_models
-from transfer import extracts, mysql, positions, postgres, watching
+from transfer import extracts, mysql, positions, postgres
 from transfer.errors import DatabaseFault, ServerHangs
+from transfer.running import watching
 from transfer.settings import Settings
 
 pytest_plugins = ["prefect_server"]

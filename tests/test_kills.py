@@ -23,8 +23,9 @@ from runs import HANGING_SECONDS, in_time, limited, plan, prepare, reading_proce
 from deployments.databases import Databases
 from deployments.servers import Servers, start, stop
 from tasks.sync_table import sync
-from transfer import mysql, watching
+from transfer import mysql
 from transfer.errors import DatabaseFault
+from transfer.running import watching
 from transfer.settings import Settings
 
 KILL_SERVERS = TEST_SERVERS.with_name(f"{TEST_SERVERS.name}-kill")

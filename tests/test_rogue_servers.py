@@ -16,8 +16,8 @@ from leftovers import close_idle
 from runs import limited
 
 from transfer import mysql, preflight
+from transfer.drivers.offered import NAME
 from transfer.errors import DatabaseFault, EltError, PreflightError
-from transfer.offered import NAME
 from transfer.settings import MySQLServer, Settings
 from transfer.values.table import Column
 

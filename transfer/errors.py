@@ -16,17 +16,11 @@ EltError
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
 
-import pymysql
-from adbc_driver_manager import Error as AdbcError
-
-from transfer.offered import FileRefused
-from transfer.reader import ReaderDied, ReaderHung, ReaderPanicked
 from transfer.values.printable import printable
 
 ROOT = Path(__file__).parent.parent
@@ -221,27 +215,6 @@ MEANINGS = {
     "57P03": "the server is starting or stopping",
 }
 
-# libpq gives no SQLSTATE for what fails before a session exists.
-LIBPQ = (
-    ("unsupported startup parameter", "POOLER"),
-    ("unrecognized configuration parameter", "42704"),
-    ("pg_hba.conf (entry|rejects).*(no encryption|SSL off)", "PLAIN"),
-    ("pg_hba.conf (entry|rejects)", "28000"),
-    ("password authentication failed|no password supplied|role .* does not exist", "28P01"),
-    ("database .* does not exist", "3D000"),
-    ("certificate|SSL|TLS", "TLS"),
-    ("too many clients|remaining connection slots", "53300"),
-    ("starting up|shutting down", "57P03"),
-    ("refused|timeout|translate host name|unreachable|No such file", "08001"),
-)
-
-# Nor does PyMySQL; a server before 5.5.7 names no plugin when it asks for another login.
-PYMYSQL = (
-    ("UNSUPPORTED_PROTOCOL|ALERT_PROTOCOL_VERSION", "TLS 1.1"),
-    (r"certificate|\bSSL\b|\bTLS\b", "TLS"),
-    ("auth switch request", "2059"),
-)
-
 MISSING_TABLE = frozenset({"1146", "42P01"})
 MISSING_COLUMN = frozenset({"1054"})
 FORBIDDEN = frozenset({"1142", "1143"})
@@ -251,38 +224,6 @@ GONE = frozenset(
 )
 TOO_LARGE = frozenset({"54000", "54011"})
 LOCKED_OUT = frozenset({"1205", "55P03", "40P01", "1213"})
-
-
-def code_of(error: BaseException) -> str | None:
-    """Return the server's code of a driver's error, `""` for one without a code, None for any other error."""
-    code: str | None = None
-    match error:
-        case ReaderPanicked() | ReaderHung() | ReaderDied() | FileRefused():
-            code = error.code
-        case UnicodeDecodeError():  # of PyMySQL; its text holds the value's bytes
-            code = "PANIC"
-        case FileNotFoundError():  # the file of a certificate authority is the only one that a driver opens
-            code = "TLS"
-        case pymysql.Error() | OSError() if found := _first(PYMYSQL, error):
-            code = found
-        case pymysql.Error():
-            code = str(error.args[0]) if error.args and isinstance(error.args[0], int) and error.args[0] else ""
-        case AdbcError():
-            code = error.sqlstate or _first(LIBPQ, error)
-        case RuntimeError():  # ConnectorX reports all as RuntimeError
-            number = re.search(r"ERROR (\d+)", str(error))
-            code = number[1] if number else ""
-        case AttributeError() if "NoneType" in str(error) and "send" in str(
-            error
-        ):  # PyMySQL, connection killed in LOAD
-            code = "2013"
-        case OSError():
-            code = ""
-    return code
-
-
-def _first(codes: Iterable[tuple[str, str]], error: BaseException) -> str:
-    return next((code for words, code in codes if re.search(words, str(error))), "")
 
 
 def _is_ours(file: str) -> bool:
@@ -298,20 +239,6 @@ def place_of(error: BaseException) -> str:
     """Return where in our own code an unforeseen error came from; its message is not for showing, as it may quote a value."""
     frames = [frame for frame in extract_tb(error.__traceback__) if _is_ours(frame.filename)]
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
-
-
-@contextmanager
-def faults(place: str, doing: str) -> Iterator[None]:
-    """Turn any driver's error into a `DatabaseFault`: the one place where driver messages end, as they carry values."""
-    try:
-        yield
-    except EltError:
-        raise
-    except Exception as error:  # of whatever driver; one that is none of theirs goes on as it is
-        code = code_of(error)
-        if code is None:
-            raise
-        raise DatabaseFault(place, doing, code) from None
 
 
 @contextmanager

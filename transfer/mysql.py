@@ -26,17 +26,15 @@ import pyarrow.compute as pc
 import pymysql
 from pymysql.constants import CR
 
-from transfer.errors import ChannelFault, DatabaseFault, TableError, faults
-from transfer.offered import NAME as OFFERED
-from transfer.offered import OfferingConnection
-from transfer.reader import Reader, ReaderPanicked, Request
+from transfer.drivers.faults import faults
+from transfer.drivers.offered import NAME as OFFERED
+from transfer.drivers.offered import OfferingConnection
+from transfer.drivers.reader import Reader, ReaderPanicked, Request
+from transfer.drivers.sessions import MEANT, MYSQL_PROVEN, TEXT, differing, mysql_literal, mysql_proof, mysql_session
+from transfer.errors import ChannelFault, DatabaseFault, TableError
 from transfer.rules.casts import cast_of, hashed, pageable
-from transfer.sessions import MEANT, MYSQL_PROVEN, TEXT, differing, mysql_literal, mysql_proof, mysql_session
-from transfer.settings import Limits, MySQLServer, Source
-from transfer.stopping import stoppable
-from transfer.values.scope import EVERYWHERE, Key, Range, Scope
-from transfer.values.table import Column, Size, Table
-from transfer.watching import (
+from transfer.running.stopping import stoppable
+from transfer.running.watching import (
     IDLE_SECONDS,
     Line,
     Wait,
@@ -48,6 +46,9 @@ from transfer.watching import (
     refuse_silent,
     watched,
 )
+from transfer.settings import Limits, MySQLServer, Source
+from transfer.values.scope import EVERYWHERE, Key, Range, Scope
+from transfer.values.table import Column, Size, Table
 
 log = logging.getLogger("elt.connection")
 

@@ -18,15 +18,24 @@ from urllib.parse import quote as percent
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
-from transfer.errors import GONE, LOCKED_OUT, ChannelFault, DatabaseFault, TableError, faults
+from transfer.drivers.faults import faults
+from transfer.drivers.sessions import (
+    DOUBLE,
+    LIBPQ,
+    MOMENT,
+    NEWER,
+    NOT_POOLED,
+    POOLER,
+    TEXT,
+    postgres_proof,
+    startup,
+    unlike,
+)
+from transfer.errors import GONE, LOCKED_OUT, ChannelFault, DatabaseFault, TableError
 from transfer.rules.casts import arrow_type
 from transfer.rules.layout import Field
-from transfer.sessions import DOUBLE, LIBPQ, MOMENT, NEWER, NOT_POOLED, POOLER, TEXT, postgres_proof, startup, unlike
-from transfer.settings import Limits, Warehouse
-from transfer.stopping import stoppable
-from transfer.values.scope import EVERYTHING, Scope
-from transfer.values.table import Totals, digest
-from transfer.watching import (
+from transfer.running.stopping import stoppable
+from transfer.running.watching import (
     IDLE_SECONDS,
     KEPT_ALIVE,
     Line,
@@ -38,6 +47,9 @@ from transfer.watching import (
     refuse_silent,
     watched,
 )
+from transfer.settings import Limits, Warehouse
+from transfer.values.scope import EVERYTHING, Scope
+from transfer.values.table import Totals, digest
 
 log = logging.getLogger("elt.connection")
 

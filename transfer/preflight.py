@@ -12,9 +12,9 @@ from time import monotonic
 
 from transfer import mysql, postgres
 from transfer.definition import utf8mb3
+from transfer.drivers.sessions import REQUIRED
 from transfer.errors import ChannelFault, DatabaseFault, PracticeUpgrading, PreflightError
 from transfer.grants import beyond_reading, covers
-from transfer.sessions import REQUIRED
 from transfer.settings import Limits, MySQLServer, Replica, Server, Settings, Source, Warehouse, charset_of
 from transfer.source import version_of, why_excluded
 

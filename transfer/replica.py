@@ -13,13 +13,13 @@ from time import monotonic, sleep
 import pyarrow as pa
 
 from transfer import buckets, extracts, mysql
-from transfer.ahead import meanwhile
 from transfer.buckets import NO_ROWS, Difference
 from transfer.definition import ENGINES, REFUSED, UNKNOWN, as_replica, structure
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
 from transfer.extracts import FROM_TABLES, Lock, Progress, Verdict, ask
 from transfer.mysql import quote
 from transfer.rules.casts import cast_of, numbered, summed, unmapped
+from transfer.running.ahead import meanwhile
 from transfer.settings import Limits, Replica
 from transfer.shown import shown
 from transfer.values.scope import EVERYTHING, Range, Scope

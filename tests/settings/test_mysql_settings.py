@@ -13,8 +13,8 @@ from oracle import ask
 
 from deployments.server import Server
 from transfer import mysql, preflight
+from transfer.drivers.sessions import MYSQL, WRITING
 from transfer.errors import ChannelFault, PreflightError
-from transfer.sessions import MYSQL, WRITING
 
 # What a stranger sets for all sessions: by SET GLOBAL, or, where a variable has no value for all, in init_connect.
 SETTINGS = """

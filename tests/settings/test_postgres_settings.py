@@ -19,8 +19,8 @@ from oracle import ask
 
 from tasks import build_models
 from transfer import postgres, preflight
+from transfer.drivers.sessions import LIBPQ, POSTGRES, POSTGRES_REQUIRED
 from transfer.errors import PreflightError, TableError
-from transfer.sessions import LIBPQ, POSTGRES, POSTGRES_REQUIRED
 
 # What a stranger sets for the pipeline's role, or for the database.
 SETTINGS = """

@@ -8,7 +8,7 @@ from functools import cache
 
 import pyarrow as pa
 
-from transfer.reader import MAPPED_BYTES
+from transfer.drivers.reader import MAPPED_BYTES
 
 M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 
