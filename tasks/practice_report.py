@@ -19,7 +19,7 @@ from tasks.figures import Figure, Headline
 from tasks.page import series
 from tasks.subjects import HEADLINE, SUBJECTS, everything
 from transfer.errors import DatabaseFault, EltError
-from transfer.postgres import Connection, connect, quote
+from transfer.postgres.client import Connection, connect, quote
 from transfer.settings import ROOT, Warehouse
 from transfer.values.printable import printable
 

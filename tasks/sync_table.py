@@ -16,11 +16,12 @@ from prefect import task
 
 from tasks.caching import proven_key
 from tasks.retrying import may_help
-from transfer import buckets, evidence, extracts, history, positions, public, raw, replica, source, verification
-from transfer.buckets import Difference
+from transfer import evidence, extracts, history, positions, public, raw, replica, source, verification
 from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
 from transfer.evidence import How
 from transfer.extracts import Lock, State, Verdict
+from transfer.mysql import buckets
+from transfer.mysql.buckets import Difference
 from transfer.raw import Copied
 from transfer.replica import Shadow
 from transfer.running.ahead import ahead, meanwhile

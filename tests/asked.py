@@ -8,7 +8,8 @@ from typing import Any
 
 from oracle import ask
 
-from transfer import mysql
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
 
 LOGGING = "general_log slow_query_log log_output long_query_time".split()
 
@@ -17,7 +18,7 @@ LOGGING = "general_log slow_query_log log_output long_query_time".split()
 def logged(connection: Any) -> Iterator[None]:
     """The server writes all statements down, also how many rows each of them looked at."""
     mysql.close_connections()  # what they said when they were opened is to be written down too
-    mysql.close_readers()
+    reading.close_readers()
     before = {name: ask(connection, f"SELECT @@GLOBAL.{name}")[0][0] for name in LOGGING}
     ask(connection, "SET GLOBAL log_output = 'TABLE', long_query_time = 0, slow_query_log = ON, general_log = ON")
     try:

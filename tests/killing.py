@@ -19,10 +19,10 @@ from pymysql.cursors import Cursor
 from tasks import drop_gone
 from tasks.survey import look
 from tasks.sync_table import sync
-from transfer import buckets, mysql
 from transfer.drivers.reader import Reader
 from transfer.errors import EltError
-from transfer.settings import Settings
+from transfer.mysql import buckets, reading
+from transfer.settings import ROOT, Settings
 
 CHANGES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|LOAD|CREATE|DROP|ALTER|RENAME|TRUNCATE)\b", re.IGNORECASE)
 FIRST_WORD = re.compile(
@@ -92,7 +92,7 @@ def drop_and_die(settings: Settings, table: str, after: int) -> None:
 
 def read_for_long(settings: Settings) -> None:
     """Read a query that takes ten seconds."""
-    mysql.read(settings.source, settings.limits, "reading", "SELECT SLEEP(10), Id FROM orphaned")
+    reading.read(settings.source, settings.limits, "reading", "SELECT SLEEP(10), Id FROM orphaned")
 
 
 def _phase() -> str:
@@ -101,7 +101,7 @@ def _phase() -> str:
     while frame:
         code, frame = frame.f_code, frame.f_back
         file = Path(code.co_filename)
-        if file.parent.name == "transfer":
+        if file.is_relative_to(ROOT / "transfer"):
             found = PHASES.get(file.stem, found)
             swapping = swapping or (file.stem == "replica" and bool(re.search("swap|rename|build_keys", code.co_name)))
         elif file.parent.name == "tasks" and file.stem == "survey":

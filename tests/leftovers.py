@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from deployments.installation import LOCAL
-from transfer import mysql, postgres
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
+from transfer.postgres import client as postgres
 from transfer.running import watching
 
 SECONDS = 5.0  # within which what is ending has ended, on a machine that is busy
@@ -99,7 +101,7 @@ _TRACKING = resource_tracker._resource_tracker  # type: ignore[attr-defined]
 
 def _kept_children() -> set[int | None]:
     """Readers at rest, which the next read takes, and the two helpers that multiprocessing starts once."""
-    readers = {reader._process.pid for reader in list(mysql._IDLE_READERS)}
+    readers = {reader._process.pid for reader in list(reading._IDLE_READERS)}
     return {*readers, _FORKING._forkserver_pid, _TRACKING._pid}
 
 

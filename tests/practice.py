@@ -16,7 +16,7 @@ from runs import limited, run
 
 from deployments.databases import Databases
 from tasks.survey import look
-from transfer import buckets
+from transfer.mysql import buckets
 from transfer.settings import Settings
 from transfer.values.table import TableResult
 

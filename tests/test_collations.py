@@ -11,11 +11,12 @@ from runs import limited, run
 
 from deployments.databases import Databases
 from deployments.server import Server
-from transfer import mysql, preflight
-from transfer.definition import as_replica
+from transfer import preflight
 from transfer.errors import PreflightError, SettingsError
+from transfer.mysql import connection as mysql
+from transfer.mysql.definition import as_replica
+from transfer.mysql.shown import shown
 from transfer.settings import Limits, Settings
-from transfer.shown import shown
 
 CLINIC = """<charset name="utf8mb4">
 <collation name="utf8mb4_clinic_ci" id="1400"><rules><reset>z</reset><p>\\u00e6</p></rules></collation>

@@ -18,8 +18,8 @@ from oracle import ask
 from runs import limited, plan, run, wait_for
 
 from deployments.databases import Databases
-from transfer import buckets
 from transfer.errors import DatabaseFault, SettingsError
+from transfer.mysql import buckets
 from transfer.settings import Limits, Settings
 from transfer.values import scope as scopes
 from transfer.values.scope import Range, Scope

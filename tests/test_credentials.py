@@ -17,8 +17,11 @@ from runs import in_time, limited
 from deployments.databases import Databases
 from deployments.processes import PrivateProcess
 from deployments.servers import Servers
-from transfer import mysql, postgres, preflight
+from transfer import preflight
 from transfer.errors import DatabaseFault, PreflightError
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
+from transfer.postgres import client as postgres
 from transfer.settings import MySQLServer, Server, Settings
 
 HOSTILE = [
@@ -76,7 +79,7 @@ def assert_all_drivers_log_in(settings: Settings) -> None:
     who = "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AS who"
     with mysql.connect(settings.source, settings.limits) as connection:
         assert mysql.rows(connection, "source", "asking", who) == [(settings.source.user,)]
-    assert mysql.read(settings.source, settings.limits, "asking", who).column("who").to_pylist() == [
+    assert reading.read(settings.source, settings.limits, "asking", who).column("who").to_pylist() == [
         settings.source.user
     ]
     with postgres.connect(settings.warehouse) as warehouse:

@@ -13,11 +13,11 @@ from hypothesis import settings as hypothesis
 from oracle import Places, ask, my
 
 from deployments.databases import Databases
-from transfer import mysql
-from transfer.definition import ENGINES, REFUSED, as_replica, parse, structure
 from transfer.errors import DatabaseFault
+from transfer.mysql import connection as mysql
+from transfer.mysql.definition import ENGINES, REFUSED, as_replica, parse, structure
+from transfer.mysql.shown import _named, shown
 from transfer.settings import Settings
-from transfer.shown import _named, shown
 
 
 @pytest.fixture(scope="module")

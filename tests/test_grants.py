@@ -6,7 +6,7 @@ from test_command_line import account
 
 from deployments.servers import Servers
 from transfer import preflight
-from transfer.grants import beyond_reading
+from transfer.mysql.grants import beyond_reading
 from transfer.settings import Settings
 
 # As MySQL 5.6, 5.7, 8.0 and 9.x and MariaDB 10.2 to 11.8 write them.

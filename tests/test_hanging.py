@@ -19,8 +19,11 @@ from runs import HANGING_SECONDS, in_time, prepare, run, wait_for
 
 from deployments.databases import Databases
 from tasks import build_models
-from transfer import extracts, mysql, positions, postgres
+from transfer import extracts, positions
 from transfer.errors import DatabaseFault, ServerHangs
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
+from transfer.postgres import client as postgres
 from transfer.running import watching
 from transfer.settings import Settings
 
@@ -77,7 +80,7 @@ def asking_postgres(chosen: Settings, seconds: float) -> list[Any]:
 # What waits for each of them without end while nobody tells it that the server is gone.
 ASKING: dict[str, Callable[[Settings, float], Any]] = {
     "source": lambda chosen, seconds: asking_mysql(chosen, "source", seconds),
-    "source by its reader": lambda chosen, seconds: mysql.read(
+    "source by its reader": lambda chosen, seconds: reading.read(
         chosen.source, chosen.limits, "reading", f"SELECT SLEEP({seconds}) AS slept"
     ),
     "replica": lambda chosen, seconds: asking_mysql(chosen, "replica", seconds),

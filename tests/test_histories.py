@@ -39,7 +39,7 @@ from runs import limited, plan, prepare, run, settle, wait_for
 from deployments.databases import Databases
 from deployments.processes import PrivateProcess
 from deployments.servers import Servers
-from transfer import buckets
+from transfer.mysql import buckets
 from transfer.settings import Settings
 
 IN_THE_SUITE = 6

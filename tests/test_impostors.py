@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from transfer import mysql, preflight
+from transfer import preflight
 from transfer.errors import DatabaseFault
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
 from transfer.settings import Limits, Source
 
 SECRET = "our password"
@@ -84,7 +86,7 @@ def _try_all(source: Source) -> None:
     with pytest.raises(DatabaseFault), mysql.connect(source, LIMITS):
         pass
     with pytest.raises(DatabaseFault):
-        mysql.read(source, LIMITS, "asking", "SELECT 1 AS one")
+        reading.read(source, LIMITS, "asking", "SELECT 1 AS one")
 
 
 def test_no_driver_sends_an_impostor_the_password(impostor):

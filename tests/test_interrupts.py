@@ -24,7 +24,7 @@ from runs import HANGING_SECONDS, in_time, prepare, run, wait_for
 
 from deployments.databases import Databases
 from deployments.servers import Servers
-from transfer import mysql
+from transfer.mysql import connection as mysql
 from transfer.running.stopping import stopping_if_interrupted
 from transfer.settings import Settings
 

@@ -23,8 +23,9 @@ from runs import HANGING_SECONDS, in_time, limited, plan, prepare, reading_proce
 from deployments.databases import Databases
 from deployments.servers import Servers, start, stop
 from tasks.sync_table import sync
-from transfer import mysql
 from transfer.errors import DatabaseFault
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
 from transfer.running import watching
 from transfer.settings import Settings
 
@@ -246,7 +247,7 @@ def test_a_source_that_stops_answering_is_given_up_and_leaves_nothing_running(ow
     started = time.monotonic()
     try:
         with pytest.raises(DatabaseFault, match="did not answer in time"):
-            mysql.read(settings.source, impatient.limits, "reading", "SELECT SLEEP(10), Id FROM silent")
+            reading.read(settings.source, impatient.limits, "reading", "SELECT SLEEP(10), Id FROM silent")
         seconds = time.monotonic() - started
     finally:
         stopping.join()
@@ -293,7 +294,7 @@ def test_a_read_that_hangs_is_killed_at_a_source_that_lives(places, settings, mo
     _fill(places.source, "slow", COLUMNS, rows=1)
     monkeypatch.setattr(mysql, "ANSWER_SECONDS", -298)
     with pytest.raises(DatabaseFault, match="did not answer in time"):
-        mysql.read(settings.source, settings.limits, "reading", "SELECT SLEEP(60), Id FROM slow")
+        reading.read(settings.source, settings.limits, "reading", "SELECT SLEEP(60), Id FROM slow")
     asking = (
         "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(60)%' AND ID <> CONNECTION_ID()"
     )
@@ -302,7 +303,7 @@ def test_a_read_that_hangs_is_killed_at_a_source_that_lives(places, settings, mo
 
 def test_a_reader_that_was_killed_is_replaced(places, settings):
     _fill(places.source, "afterwards", COLUMNS)
-    mysql.read(settings.source, settings.limits, "reading", "SELECT Id FROM afterwards")
+    reading.read(settings.source, settings.limits, "reading", "SELECT Id FROM afterwards")
     for process in reading_processes():
         os.kill(process, signal.SIGKILL)
     wait_for(lambda: not reading_processes())

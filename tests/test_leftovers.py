@@ -11,7 +11,9 @@ import pytest
 from leftovers import Belongings, belongings, close_idle, left, nothing_left
 from private import home
 
-from transfer import mysql, postgres
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
+from transfer.postgres import client as postgres
 
 
 def only(before: Belongings) -> str:
@@ -74,7 +76,7 @@ def test_a_connection_that_is_kept_for_the_next_statement_is_not_left(settings):
     with mysql.connect(settings.replica, settings.limits), postgres.connect(settings.warehouse):
         assert only(before).startswith("2 of the sockets")
     assert left(before) == []
-    mysql.read(settings.source, settings.limits, "reading", "SELECT 1 AS one")
+    reading.read(settings.source, settings.limits, "reading", "SELECT 1 AS one")
     assert left(before) == []
     close_idle()
     assert left(before) == []

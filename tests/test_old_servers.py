@@ -19,8 +19,10 @@ from runs import limited
 from test_tls import _signed, with_tls
 
 from deployments.servers import Servers
-from transfer import mysql, preflight
+from transfer import preflight
 from transfer.errors import PreflightError
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
 from transfer.settings import Settings
 
 
@@ -131,8 +133,8 @@ def test_every_driver_logs_in_without_tls_by_the_plugins_of_mysql(plugin, tls, s
         made_by = "CREATE USER {u} IDENTIFIED BY 'secret'"
     with account(servers, with_tls(settings, "source", tls=tls), made_by) as changed:
         for _ in range(2):
-            mysql.close_readers()
-            read = mysql.read(changed.source, changed.limits, "asking", "SELECT 1 AS one")
+            reading.close_readers()
+            read = reading.read(changed.source, changed.limits, "asking", "SELECT 1 AS one")
             assert read.column("one").to_pylist() == [1]
             servers.source.execute("FLUSH PRIVILEGES")  # what it remembers, too
             mysql.close_connections()

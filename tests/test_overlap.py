@@ -17,8 +17,8 @@ from runs import HANGING_SECONDS, limited, plan, prepare, reading_processes, run
 
 from deployments.databases import Databases
 from tasks.sync_table import sync
-from transfer import mysql
 from transfer.errors import DatabaseFault, TableError
+from transfer.mysql import load_data
 from transfer.settings import Settings
 from transfer.values.table import TableResult
 
@@ -124,7 +124,7 @@ def tampered(places: Places, table: str) -> bool:
 
 
 def test_a_reader_that_dies_in_the_middle(places, settings, table, monkeypatch):
-    encode, pages, locked = mysql.encode, iter(range(100)), Event()
+    encode, pages, locked = load_data.encode, iter(range(100)), Event()
 
     def locking(page: Any) -> Any:
         if next(pages) == 3:
@@ -132,7 +132,7 @@ def test_a_reader_that_dies_in_the_middle(places, settings, table, monkeypatch):
             locked.set()
         return encode(page)
 
-    monkeypatch.setattr(mysql, "encode", locking)
+    monkeypatch.setattr(load_data, "encode", locking)
     with syncing(settings, table) as result:
         locked.wait(HANGING_SECONDS)
         # One that is killed between two pages is replaced, so it is while it waits for a page.
@@ -148,14 +148,14 @@ def test_a_reader_that_dies_in_the_middle(places, settings, table, monkeypatch):
 
 
 def test_an_encoder_that_fails_in_the_middle(places, settings, table, monkeypatch):
-    encode, pages = mysql.encode, iter(range(100))
+    encode, pages = load_data.encode, iter(range(100))
 
     def failing(page: Any) -> Any:
         if next(pages) == 3:
             raise MemoryError
         return encode(page)
 
-    monkeypatch.setattr(mysql, "encode", failing)
+    monkeypatch.setattr(load_data, "encode", failing)
     with pytest.raises(TableError, match="unforeseen MemoryError"):
         sync(settings, plan(settings, table), "run")
     assert oracle.mysql_columns(places.replica, table) == []

@@ -27,7 +27,7 @@ from deployments.databases import Databases
 from tasks import catalogue, charts, files, page, practice_report
 from tasks.figures import NO_COUNTERPART
 from tasks.subjects import SUBJECTS, everything
-from transfer.postgres import connect
+from transfer.postgres.client import connect
 from transfer.settings import Warehouse
 
 AS_OF = date(2026, 3, 17)

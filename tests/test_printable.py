@@ -18,7 +18,7 @@ from rich.table import Table as Grid
 from tasks import report
 from tasks.practice_report import _printable
 from transfer.errors import DatabaseFault, EltError, PreflightError, TableError
-from transfer.mysql import quote
+from transfer.mysql.literals import quote
 from transfer.settings import ROOT
 from transfer.values.printable import markdown, printable
 

@@ -13,8 +13,10 @@ from flow_runs import copy_project, elt, write_dbt
 from prefect_server import PREFECT
 
 from deployments.databases import PREFIXES, Databases
-from transfer import mysql, postgres
 from transfer.errors import DatabaseFault, EltError
+from transfer.mysql import connection as mysql
+from transfer.mysql import load_data, reading
+from transfer.postgres import client as postgres
 from transfer.settings import Settings
 from transfer.values.table import Column
 
@@ -142,8 +144,8 @@ def test_a_drivers_error_keeps_the_value_to_itself(settings: Settings, source: C
         "1062": lambda: in_replica(
             lambda connection: mysql.run(connection, "replica", "writing", f"INSERT INTO t (Name) VALUES ('{NAME}')")
         ),
-        "1146": lambda: mysql.read(settings.replica, settings.limits, "reading", f"SELECT '{NAME}' FROM nowhere"),
-        "1265": lambda: in_replica(lambda connection: mysql.load(connection, "replica", "t", columns, page)),
+        "1146": lambda: reading.read(settings.replica, settings.limits, "reading", f"SELECT '{NAME}' FROM nowhere"),
+        "1265": lambda: in_replica(lambda connection: load_data.load(connection, "replica", "t", columns, page)),
         "22P02": lambda: in_warehouse(f"SELECT '{NAME}'::int"),
         "23505": lambda: in_warehouse(*twice.split("; ")),
     }
@@ -164,8 +166,8 @@ def test_a_panic_of_the_driver_is_an_error_that_can_be_tried_again_and_shows_no_
     source.run("CREATE TABLE spans (Id int PRIMARY KEY, Span time, Name varchar(99))")
     source.run("INSERT INTO spans VALUES (1, %s, %s)", span, NAME)
     with pytest.raises(DatabaseFault) as raised:
-        mysql.read(settings.source, settings.limits, "reading spans", "SELECT Id, Span, Name FROM spans")
+        reading.read(settings.source, settings.limits, "reading spans", "SELECT Id, Span, Name FROM spans")
     assert str(raised.value) == "source: reading spans failed: the driver could not read a value (error PANIC)."
     shown = "".join([*capfd.readouterr(), repr(raised.getrepr(style="long", chain=True))])
     assert traces([NAME, span, span[1:]], shown.encode()) == []
-    assert mysql.read(settings.source, settings.limits, "reading", "SELECT Id FROM spans").num_rows == 1
+    assert reading.read(settings.source, settings.limits, "reading", "SELECT Id FROM spans").num_rows == 1

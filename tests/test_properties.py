@@ -32,7 +32,8 @@ from oracle import Places, ask, my, pg
 from runs import limited, run
 
 from deployments.databases import Databases
-from transfer import mysql
+from transfer.mysql import connection as mysql
+from transfer.mysql import load_data
 from transfer.rules import layout
 from transfer.settings import Settings, Source
 from transfer.values.table import Column
@@ -478,7 +479,7 @@ def blobs(places: Places, settings: Settings) -> Iterator[Any]:
 def test_any_bytes_come_back_from_load_data(values, blobs, places):
     page = pa.table({"Id": pa.array(range(len(values)), pa.int64()), "B": pa.array(values, pa.large_binary())})
     ask(places.replica, "DELETE FROM blobs")
-    mysql.load(blobs, "replica", "blobs", COLUMNS, page)
+    load_data.load(blobs, "replica", "blobs", COLUMNS, page)
     assert [row[0] for row in ask(places.replica, "SELECT B FROM blobs ORDER BY Id")] == values
 
 
@@ -488,7 +489,7 @@ def test_any_bytes_come_back_from_load_data(values, blobs, places):
 )
 def test_lines_of_load_data_can_be_taken_apart_again(values):
     page = pa.table({"A": pa.array(values, pa.large_string()), "B": pa.array(range(len(values)), pa.int64())})
-    lines = bytes(mysql.encode(page)).split(b"\n")
+    lines = bytes(load_data.encode(page)).split(b"\n")
     assert lines.pop() == b""
     fields = [line.split(b"\t") for line in lines]
     unescaped = {b"\\\\": b"\\", b"\\t": b"\t", b"\\n": b"\n"}

@@ -15,9 +15,11 @@ from conftest import Client
 from leftovers import close_idle
 from runs import limited
 
-from transfer import mysql, preflight
+from transfer import preflight
 from transfer.drivers.offered import NAME
 from transfer.errors import DatabaseFault, EltError, PreflightError
+from transfer.mysql import connection as mysql
+from transfer.mysql import load_data, reading
 from transfer.settings import MySQLServer, Settings
 from transfer.values.table import Column
 
@@ -103,7 +105,7 @@ def statements_of_all_kinds(settings: Settings, server: MySQLServer) -> None:
     ):
         mysql.rows(connection, "replica", "asking", "SELECT 1")
         with mysql.transaction(connection, "replica"):
-            mysql.load(connection, "replica", "t", COLUMNS, PAGE)
+            load_data.load(connection, "replica", "t", COLUMNS, PAGE)
         with suppress(ZeroDivisionError), mysql.transaction(connection, "replica"):
             raise ZeroDivisionError  # it is rolled back
         mysql.run(connection, "replica", "emptying", "DELETE FROM t")
@@ -163,7 +165,7 @@ def test_what_is_offered_is_given_once(settings: Settings, replica: Client, secr
     with before(settings.replica, rogue) as server, mysql.connect(server, settings.limits, writes=True) as connection:
         connection._read_timeout = 0.5  # the rogue answers no more
         with pytest.raises(EltError):
-            mysql.load(connection, "replica", "t", COLUMNS, PAGE)
+            load_data.load(connection, "replica", "t", COLUMNS, PAGE)
     assert SECRET not in rogue.got
     assert b"1\n2\n" in rogue.got
 
@@ -183,5 +185,5 @@ def test_the_reading_driver_gives_no_file_either(settings: Settings, secret: Pat
     monkeypatch.setattr(mysql, "ANSWER_SECONDS", 0)
     rogue = Rogue(str(secret).encode(), lambda said: b"elt" in said)
     with before(settings.source, rogue) as server, pytest.raises(DatabaseFault):
-        mysql.read(server, limited(settings, statement_seconds=1).limits, "asking", "SELECT 1 AS one")
+        reading.read(server, limited(settings, statement_seconds=1).limits, "asking", "SELECT 1 AS one")
     assert SECRET not in rogue.got

@@ -26,8 +26,11 @@ from pydantic import SecretStr
 from runs import limited
 
 from tasks.build_models import environment
-from transfer import mysql, postgres, preflight
+from transfer import preflight
 from transfer.errors import DatabaseFault, PreflightError
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
+from transfer.postgres import client as postgres
 from transfer.settings import ROOT, Limits, Settings, Warehouse
 
 pytestmark = [pytest.mark.needs(place, "TLS of today") for place in ("source", "replica")]
@@ -135,7 +138,7 @@ def test_with_the_right_authority_every_session_is_encrypted(secure):
     for server in (secure.source, secure.replica):
         with mysql.connect(server, secure.limits) as connection:
             assert mysql.rows(connection, "x", "asking", CIPHER)[0][1]
-        assert mysql.read(server, secure.limits, "asking", CIPHER).column("Value")[0].as_py()
+        assert reading.read(server, secure.limits, "asking", CIPHER).column("Value")[0].as_py()
     with postgres.connect(secure.warehouse) as warehouse:
         assert warehouse.rows("asking", ENCRYPTED) == [(True,)]
     with closing(psycopg2.connect(**rendered(secure.warehouse))) as dbts, dbts.cursor() as cursor:
@@ -166,7 +169,7 @@ def test_no_driver_speaks_to_whom_it_does_not_know(refusing, secure):
     impatient.setattr(mysql, "ANSWER_SECONDS", 0)
     with impatient.context(), ThreadPoolExecutor() as pool:
         attempts = [
-            pool.submit(mysql.read, server, refusing.limits, "asking", "SELECT 1 AS one")
+            pool.submit(reading.read, server, refusing.limits, "asking", "SELECT 1 AS one")
             for server in (refusing.source, refusing.replica)
         ]
         for attempt in attempts:
@@ -186,7 +189,7 @@ def test_off_works_in_the_clear(secure):
     for server in (plain.source, plain.replica):
         with mysql.connect(server, plain.limits) as connection:
             assert mysql.rows(connection, "x", "asking", CIPHER)[0][1] == ""
-        assert mysql.read(server, plain.limits, "asking", CIPHER).column("Value")[0].as_py() == ""
+        assert reading.read(server, plain.limits, "asking", CIPHER).column("Value")[0].as_py() == ""
     with postgres.connect(plain.warehouse) as warehouse:
         assert warehouse.rows("asking", ENCRYPTED) == [(False,)]
     with closing(psycopg2.connect(**rendered(plain.warehouse))) as dbts, dbts.cursor() as cursor:

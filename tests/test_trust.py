@@ -13,9 +13,10 @@ from runs import limited, plan, run, settle
 from deployments.databases import Databases
 from tasks.survey import look
 from tasks.sync_table import sync
-from transfer import mysql, preflight, source
+from transfer import preflight, source
 from transfer.errors import DatabaseFault, PreflightError, TableError
-from transfer.mysql import next_count
+from transfer.mysql import connection as mysql
+from transfer.mysql.paging import next_count
 from transfer.settings import Limits, Settings, Warehouse
 
 COLUMNS = "Id int NOT NULL PRIMARY KEY, Name varchar(40)"

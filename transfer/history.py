@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from transfer import postgres
-from transfer.postgres import quote
+from transfer.postgres import client as postgres
+from transfer.postgres.client import quote
 from transfer.schemas import SchemaChange
 from transfer.settings import Warehouse
 from transfer.values.table import Finding, TablePlan, TableResult

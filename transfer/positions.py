@@ -10,9 +10,10 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Literal, NamedTuple
 
-from transfer import postgres, schemas
+from transfer import schemas
 from transfer.errors import MISSING_TABLE, DatabaseFault, TableBusy
-from transfer.postgres import Place
+from transfer.postgres import client as postgres
+from transfer.postgres.client import Place
 from transfer.rules.layout import fit, snake_case
 from transfer.schemas import SchemaChange
 from transfer.settings import Limits, Warehouse

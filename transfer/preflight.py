@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 
-from transfer import mysql, postgres
-from transfer.definition import utf8mb3
 from transfer.drivers.sessions import REQUIRED
 from transfer.errors import ChannelFault, DatabaseFault, PracticeUpgrading, PreflightError
-from transfer.grants import beyond_reading, covers
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
+from transfer.mysql.definition import utf8mb3
+from transfer.mysql.grants import beyond_reading, covers
+from transfer.postgres import client as postgres
 from transfer.settings import Limits, MySQLServer, Replica, Server, Settings, Source, Warehouse, charset_of
 from transfer.source import version_of, why_excluded
 
@@ -261,7 +263,7 @@ _KNOWN = "SELECT * FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY
 
 def _handshake(server: MySQLServer, limits: Limits, foreign: frozenset[str]) -> str:
     """Say so if the server does not understand names outside ASCII before the session is ours: the driver names them by then."""
-    if not foreign or mysql.heeds_the_client(server, limits):
+    if not foreign or reading.heeds_the_client(server, limits):
         return ""
     return (
         f"{server.prefix}HOST: the server at {server.host}:{server.port} runs with skip-character-set-client-handshake, so that no"

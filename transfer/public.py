@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from transfer import positions, postgres, restructure
+from transfer import positions
 from transfer.errors import DatabaseFault, TableError, meaning
-from transfer.postgres import Changes, Place, quote
+from transfer.postgres import client as postgres
+from transfer.postgres import restructure
+from transfer.postgres.client import Changes, Place, quote
 from transfer.rules.layout import Field, public_names, raw_fields, raw_key
 from transfer.rules.standard import EXPRESSIONS
 from transfer.settings import Limits, Warehouse

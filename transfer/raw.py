@@ -12,10 +12,12 @@ from time import monotonic
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transfer import positions, postgres, restructure, schemas
+from transfer import positions, schemas
 from transfer.errors import TOO_LARGE, DatabaseFault, TableError, TableUnsteady, meaning
-from transfer.mysql import quote as mysql_quote
-from transfer.postgres import Changes, Place
+from transfer.mysql.literals import quote as mysql_quote
+from transfer.postgres import client as postgres
+from transfer.postgres import restructure
+from transfer.postgres.client import Changes, Place
 from transfer.rules.casts import read_for_raw, warehouse_type
 from transfer.rules.layout import Field, altered_names, raw_fields, raw_key
 from transfer.settings import Limits, Warehouse

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from transfer import evidence, mysql, schemas, source
+from transfer import evidence, schemas, source
 from transfer.errors import LOCKED_OUT, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, PreflightError
-from transfer.mysql import quote
+from transfer.mysql import connection as mysql
+from transfer.mysql.literals import quote
 from transfer.preflight import privileges
 from transfer.settings import MySQLServer, Settings, Source
 from transfer.values.table import Extracted, SourceTable

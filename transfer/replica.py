@@ -12,16 +12,18 @@ from time import monotonic, sleep
 
 import pyarrow as pa
 
-from transfer import buckets, extracts, mysql
-from transfer.buckets import NO_ROWS, Difference
-from transfer.definition import ENGINES, REFUSED, UNKNOWN, as_replica, structure
+from transfer import extracts
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
 from transfer.extracts import FROM_TABLES, Lock, Progress, Verdict, ask
-from transfer.mysql import quote
+from transfer.mysql import buckets, hashing, load_data, paging, ranges
+from transfer.mysql import connection as mysql
+from transfer.mysql.buckets import NO_ROWS, Difference
+from transfer.mysql.definition import ENGINES, REFUSED, UNKNOWN, as_replica, structure
+from transfer.mysql.literals import quote
+from transfer.mysql.shown import shown
 from transfer.rules.casts import cast_of, numbered, summed, unmapped
 from transfer.running.ahead import meanwhile
 from transfer.settings import Limits, Replica
-from transfer.shown import shown
 from transfer.values.scope import EVERYTHING, Range, Scope
 from transfer.values.table import Column, Extracted, Hop, SourceTable, Table, Totals, digest
 
@@ -65,7 +67,7 @@ def beside(prefix: str, table: str) -> str:
 
 def as_both_hold(lock: Lock, each: SourceTable) -> SourceTable:
     """Return the source's table as the replica's server can hold it, too."""
-    ((signed_zeros,),) = ask(lock.connection, "asking for its numbers", f"SELECT {mysql.SIGNED_ZEROS}")
+    ((signed_zeros,),) = ask(lock.connection, "asking for its numbers", f"SELECT {hashing.SIGNED_ZEROS}")
     table = replace(each.table, signed_zeros=each.table.signed_zeros and bool(signed_zeros))
     return replace(each, table=table)
 
@@ -169,7 +171,7 @@ def seed(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: da
     try:
         for within in buckets.joined(buckets.cut(lock.connection, limits, each.table, each.size), SEEDED):
             with extracts.transaction(lock) as connection:
-                condition = mysql.within(each.table, within)
+                condition = ranges.within(each.table, within)
                 mysql.run(connection, "replica", f"copying {lock.table}", f"{copying} {condition}")
     except DatabaseFault as fault:
         if fault.code in GONE:
@@ -196,7 +198,7 @@ def _columns(lock: Lock) -> dict[str, int]:
 def keep(lock: Lock, limits: Limits, seed: Shadow, difference: Difference) -> Shadow:
     """Remove the rows that differ from the source's, which are to be read."""
     with extracts.transaction(lock) as connection:
-        for condition in mysql.conditions(seed.each.table, difference.whole):
+        for condition in ranges.conditions(seed.each.table, difference.whole):
             removing = f"DELETE FROM {quote(seed.name)} WHERE {condition}"
             mysql.run(connection, "replica", f"removing rows of {seed.name}", removing)
     _follow_counter(lock, limits, seed.each, seed.name)  # which rows that are gone again may have moved
@@ -255,19 +257,19 @@ def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str] = ())
         TableError: the server warned of a row or skipped it, or the source could not make its hash.
 
     """
-    hashes = mysql.sum_of_hashes(shadow.each.table, page.column(page.num_columns - 1))
+    hashes = hashing.sum_of_hashes(shadow.each.table, page.column(page.num_columns - 1))
     grown = replace(
         shadow,
         last=tuple(last),
         rows=shadow.rows + page.num_rows,
         bytes=shadow.bytes + page.nbytes,
-        hashes=(shadow.hashes + hashes) % mysql.HASHES,
+        hashes=(shadow.hashes + hashes) % hashing.HASHES,
         negative_zeros=shadow.negative_zeros
-        + (Counter() if shadow.each.table.signed_zeros else Counter(mysql.negative_zeros(page))),
+        + (Counter() if shadow.each.table.signed_zeros else Counter(hashing.negative_zeros(page))),
     )
     with extracts.transaction(lock) as connection:
         rows = page.select(range(page.num_columns - 1))
-        mysql.load(connection, "replica", shadow.name, shadow.each.table.stored, rows)
+        load_data.load(connection, "replica", shadow.name, shadow.each.table.stored, rows)
         extracts.note_progress(lock, grown.last or (), grown.rows, grown.hashes)
     return grown
 
@@ -328,10 +330,10 @@ def _prove(connection: mysql.Connection, name: str, shadow: Shadow) -> None:
     rows, hashes = _hashes(connection, table, name, shadow.since)
     wanted: int | None
     if shadow.since is None:
-        wanted = (shadow.hashes + shadow.kept.hashes) % mysql.HASHES
+        wanted = (shadow.hashes + shadow.kept.hashes) % hashing.HASHES
     else:  # of those that were read all columns
         held, of_read = _hashes_of_read(connection, shadow)
-        wanted = (of_read + shadow.kept.hashes) % mysql.HASHES if held == shadow.hashes else None
+        wanted = (of_read + shadow.kept.hashes) % hashing.HASHES if held == shadow.hashes else None
     if rows != shadow.total:
         raise TableError(f"{table.name}: {shadow.total} rows were read but the replica would hold {rows}.")
     if hashes != wanted:
@@ -353,10 +355,10 @@ def _hashes_of_read(connection: mysql.Connection, shadow: Shadow) -> tuple[int, 
     ((whole, partly),) = ask(
         connection,
         f"proving {table.name}",
-        f"SELECT COALESCE(SUM({mysql.row_hash(table, alias='t.')}), 0), COALESCE(SUM({mysql.row_hash(table, shadow.since, 't.')}), 0)"
+        f"SELECT COALESCE(SUM({hashing.row_hash(table, alias='t.')}), 0), COALESCE(SUM({hashing.row_hash(table, shadow.since, 't.')}), 0)"
         f" FROM {quote(shadow.name)} s JOIN {quote(table.name)} t ON {on}",
     )
-    return int(whole) % mysql.HASHES, int(partly) % mysql.HASHES
+    return int(whole) % hashing.HASHES, int(partly) % hashing.HASHES
 
 
 def missed(lock: Lock, shadow: Shadow, since: datetime) -> int:
@@ -365,7 +367,9 @@ def missed(lock: Lock, shadow: Shadow, since: datetime) -> int:
         return 0
     table = shadow.each.table
     on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
-    hashes = [(mysql.row_hash(table, moment, "s."), mysql.row_hash(table, moment, "t.")) for moment in (since, None)]
+    hashes = [
+        (hashing.row_hash(table, moment, "s."), hashing.row_hash(table, moment, "t.")) for moment in (since, None)
+    ]
     ((count,),) = ask(
         lock.connection,
         f"comparing {table.name}",
@@ -410,7 +414,7 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
     # Not by LEFT JOIN ... IS NULL: for a date that is NOT NULL, the server takes 0000-00-00 for NULL.
     deleting = [
         f"DELETE t FROM {target} t FORCE INDEX (PRIMARY) WHERE {condition} AND NOT EXISTS (SELECT 1 FROM {new} s WHERE {on})"
-        for condition in mysql.conditions(shadow.each.table, shadow.scope, "t.")
+        for condition in ranges.conditions(shadow.each.table, shadow.scope, "t.")
     ]
     setting = ", ".join(f"t.{quote(column.name)} = {_copied(column, 's.')}" for column in stored)
     apart = _has_unique_keys(lock)  # of which one row may have to give a value up before another takes it
@@ -534,7 +538,7 @@ BEGUN_SECONDS = 0.05
 
 def _surplus(lock: Lock, shadow: Shadow) -> tuple[int, int]:
     """Count the rows that only the shadow has, and those that only the standing table has, doubled ones as often."""
-    row = mysql.row_hash(shadow.each.table)
+    row = hashing.row_hash(shadow.each.table)
     ((inserted, deleted),) = ask(
         lock.connection,
         f"comparing {lock.table}",
@@ -626,16 +630,16 @@ def pages(
 ) -> Iterator[pa.Table]:
     """Read rows of the replica's table in pages; the caller holds its lock, so that all pages are of one version."""
     for within in scope.ranges:
-        for page, _ in mysql.pages(replica, limits, each.table, select, within, size=each.size, columns=columns):
+        for page, _ in paging.pages(replica, limits, each.table, select, within, size=each.size, columns=columns):
             yield page
-    yield from mysql.rows_of(replica, limits, each.table, select, scope.keys, size=each.size)
+    yield from paging.rows_of(replica, limits, each.table, select, scope.keys, size=each.size)
 
 
 def listed(
     replica: Replica, limits: Limits, each: SourceTable, within: Range, since: datetime | None
 ) -> Iterator[pa.Table]:
     """Read each row's key and hash in a range of keys in pages."""
-    return pages(replica, limits, each, mysql.listing(each.table, since), Scope((within,)))
+    return pages(replica, limits, each, hashing.listing(each.table, since), Scope((within,)))
 
 
 def differs(replica: Replica, limits: Limits, table: Table, hashes: tuple[int, int]) -> bool:
@@ -645,9 +649,9 @@ def differs(replica: Replica, limits: Limits, table: Table, hashes: tuple[int, i
 
 
 def _hashes(connection: mysql.Connection, table: Table, name: str, since: datetime | None = None) -> tuple[int, int]:
-    statement = f"SELECT COUNT(*), COALESCE(SUM({mysql.row_hash(table, since)}), 0) FROM {quote(name)}"
+    statement = f"SELECT COUNT(*), COALESCE(SUM({hashing.row_hash(table, since)}), 0) FROM {quote(name)}"
     ((rows, total),) = ask(connection, f"proving {table.name}", statement)
-    return int(rows), int(total) % mysql.HASHES
+    return int(rows), int(total) % hashing.HASHES
 
 
 def totals(replica: Replica, limits: Limits, table: Table, scope: Scope = EVERYTHING) -> Totals:
@@ -660,7 +664,7 @@ def totals(replica: Replica, limits: Limits, table: Table, scope: Scope = EVERYT
     with mysql.connect(replica, limits) as connection:
         found = [
             ask(connection, f"counting {table.name}", f"{statement} WHERE {condition}")[0]
-            for condition in mysql.conditions(table, scope)
+            for condition in ranges.conditions(table, scope)
         ]
     rows, *counted = (_sum(column) for column in zip(*found, strict=True))
     width = len(table.columns)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from transfer import postgres
+from transfer.postgres import client as postgres
 from transfer.settings import Warehouse
 from transfer.values.table import Column, Table
 

@@ -13,7 +13,6 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from transfer import mysql
 from transfer.errors import (
     FORBIDDEN,
     GONE,
@@ -24,8 +23,10 @@ from transfer.errors import (
     TableVanished,
     vanishing,
 )
+from transfer.mysql import connection as mysql
+from transfer.mysql import hashing, literals, paging
+from transfer.mysql.shown import shown
 from transfer.settings import Limits, Source
-from transfer.shown import shown
 from transfer.values.scope import EVERYWHERE, Key, Range
 from transfer.values.table import Column, Evidence, SourceTable, Table, digest
 
@@ -135,7 +136,7 @@ def _server(connection: mysql.Connection) -> tuple[datetime, str, str, bool]:
         "source",
         "asking for its clock and identity",
         "SELECT UTC_TIMESTAMP(/*!50604 6 */), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE()),"
-        f" {mysql.SIGNED_ZEROS}",
+        f" {hashing.SIGNED_ZEROS}",
     )
     mapped = mysql.rows(
         connection, "source", "asking for its settings", "SHOW GLOBAL VARIABLES WHERE Variable_name = 'myisam_use_mmap'"
@@ -297,17 +298,17 @@ def definition(source: Source, limits: Limits, name: str) -> str:
 def hashes(source: Source, limits: Limits, each: SourceTable) -> tuple[int, int]:
     """Return the number of a table's rows and the sum of their hashes modulo 2^64, read in pages."""
     rows = total = 0
-    for page, _ in _pages(source, limits, each, mysql.row_hash(each.table)):
+    for page, _ in _pages(source, limits, each, hashing.row_hash(each.table)):
         rows += page.num_rows
-        total += mysql.sum_of_hashes(each.table, page.column(0))
-    return rows, total % mysql.HASHES
+        total += hashing.sum_of_hashes(each.table, page.column(0))
+    return rows, total % hashing.HASHES
 
 
 def listed(
     source: Source, limits: Limits, each: SourceTable, within: Range, since: datetime | None
 ) -> Iterator[pa.Table]:
     """Read each row's key and hash in a range of keys in pages."""
-    for page, _ in _pages(source, limits, each, mysql.listing(each.table, since), within):
+    for page, _ in _pages(source, limits, each, hashing.listing(each.table, since), within):
         yield page
 
 
@@ -323,12 +324,12 @@ def pages(
 
 def rows_of(source: Source, limits: Limits, each: SourceTable, keys: Sequence[Key]) -> Iterator[pa.Table]:
     """Read the stored columns of single rows in pages, each row's hash as the last column."""
-    found = mysql.rows_of(source, limits, each.table, _with_hash(each.table), keys, size=each.size)
+    found = paging.rows_of(source, limits, each.table, _with_hash(each.table), keys, size=each.size)
     yield from _one_at_a_time(source, limits, each, found)
 
 
 def _with_hash(table: Table) -> str:
-    return ", ".join((mysql.replica_select(table), mysql.row_hash(table)))
+    return ", ".join((hashing.replica_select(table), hashing.row_hash(table)))
 
 
 @contextmanager
@@ -346,7 +347,7 @@ def _pages(
     within: Range = EVERYWHERE,
     columns: Sequence[Column] = (),
 ) -> Iterator[tuple[pa.Table, list[str]]]:
-    found = mysql.pages(source, limits, each.table, select, within, size=each.size, columns=columns)
+    found = paging.pages(source, limits, each.table, select, within, size=each.size, columns=columns)
     return _one_at_a_time(source, limits, each, found)
 
 
@@ -376,7 +377,7 @@ def count(source: Source, limits: Limits, each: SourceTable) -> int:
         return each.evidence.rows
     with control(source, limits) as connection:
         name = each.table.name
-        statement = f"SELECT COUNT(*) FROM {mysql.quote(name)}"
+        statement = f"SELECT COUNT(*) FROM {literals.quote(name)}"
         return int(mysql.rows(connection, "source", f"counting {name}", statement)[0][0])
 
 

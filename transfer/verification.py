@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transfer import mysql, postgres, raw
-from transfer.postgres import Place, quote
+from transfer import raw
+from transfer.mysql import hashing, paging
+from transfer.postgres import client as postgres
+from transfer.postgres.client import Place, quote
 from transfer.rules.layout import Field, raw_fields, raw_key
 from transfer.settings import Limits, Replica, Warehouse
 from transfer.values.table import Finding, SourceTable, Table
@@ -55,7 +57,7 @@ def compare(
 
 
 def _pages(replica: Replica, limits: Limits, each: SourceTable) -> Iterator[pa.Table]:
-    for page, _ in mysql.pages(
+    for page, _ in paging.pages(
         replica, limits, each.table, raw.select(each.table), size=each.size, columns=each.table.columns
     ):
         yield page
@@ -190,7 +192,7 @@ def _compare_multisets(
 
 
 def _sum(digests: pl.Series) -> int:
-    return sum(int(each) for each in digests.to_list()) % mysql.HASHES
+    return sum(int(each) for each in digests.to_list()) % hashing.HASHES
 
 
 def _digests(pages: Iterable[pa.Table], width: int) -> dict[str, pl.Series]:
@@ -203,7 +205,7 @@ def _digests(pages: Iterable[pa.Table], width: int) -> dict[str, pl.Series]:
         total = pl.Series([0], dtype=pl.UInt64).new_from_index(0, page.num_rows)
         for position, values in enumerate(page.columns):
             digests = pl.Series(pl.from_arrow(_bytes(values))).hash(seed=position)
-            columns[position].append(int(digests.cast(pl.Int128).sum()) % mysql.HASHES)
+            columns[position].append(int(digests.cast(pl.Int128).sum()) % hashing.HASHES)
             total = pl.select(pl.lit(total) * 1_000_003 + pl.lit(digests)).to_series()
         rows.append(total)
     sums = {str(position): pl.Series(each, dtype=pl.UInt64) for position, each in enumerate(columns)}

@@ -16,7 +16,7 @@ from runs import run, settle
 from deployments.clinic import create, play_day
 from deployments.clinic.schema import Column, Table, tables
 from deployments.servers import Servers
-from transfer import mysql
+from transfer.mysql import reading
 from transfer.settings import Settings
 from transfer.values.table import TableResult
 
@@ -87,7 +87,7 @@ def _measured_run(servers: Servers, settings: Settings, name: str, written: int,
     gc.collect()
     with measured(servers) as costs:
         results = run(settings, verify=verify)
-        mysql.close_readers()  # their CPU counts once they have ended
+        reading.close_readers()  # their CPU counts once they have ended
     amiss = {each.table: each.sentence for each in results.values() if each.found or not each.good}
     assert not amiss, amiss
     figures = Figures(name, written, _changed(results), len(results), _read(results), costs[0])

@@ -24,7 +24,7 @@ from runs import run
 
 from deployments.installation import LOCAL
 from deployments.servers import Servers, start, stop
-from transfer import mysql
+from transfer.mysql import reading
 from transfer.settings import Settings
 
 FOLDER = LOCAL / "bench"
@@ -154,7 +154,7 @@ def run_apart(settings: Settings, *tables: str) -> tuple[float, int]:
 def _run(settings: Settings, tables: Sequence[str]) -> float:
     started = time.monotonic()
     run(settings, *tables)
-    mysql.close_readers()  # their CPU counts once they have ended
+    reading.close_readers()  # their CPU counts once they have ended
     return time.monotonic() - started
 
 

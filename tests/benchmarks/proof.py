@@ -14,7 +14,10 @@ from runs import run
 
 from deployments.clinic.create import create
 from deployments.servers import Servers
-from transfer import mysql, postgres, raw, replica
+from transfer import raw, replica
+from transfer.mysql import connection as mysql
+from transfer.mysql import hashing, literals, reading
+from transfer.postgres import client as postgres
 from transfer.settings import Limits, Replica, Settings
 from transfer.values.table import Table, Totals
 
@@ -50,7 +53,7 @@ def first_load(servers: Servers, clinic: Settings, *, proven: bool) -> Cost:
             stack.enter_context(unproven())
         with measured(servers) as costs:
             run(settings)
-            mysql.close_readers()  # their CPU counts once they have ended
+            reading.close_readers()  # their CPU counts once they have ended
         return costs[0]
 
 
@@ -64,13 +67,13 @@ def unproven() -> ExitStack:
     def count(server: Replica, limits: Limits, table: Table, *_: object) -> Totals:
         with mysql.connect(server, limits) as connection:
             ((rows,),) = mysql.rows(
-                connection, "replica", "counting", f"SELECT COUNT(*) FROM {mysql.quote(table.name)}"
+                connection, "replica", "counting", f"SELECT COUNT(*) FROM {literals.quote(table.name)}"
             )
         return Totals(rows, (), ())
 
     stack = ExitStack()
     for owner, name, instead in (
-        (mysql, "row_hash", lambda *_: "0"),
+        (hashing, "row_hash", lambda *_: "0"),
         (replica, "_prove", lambda *_: None),
         (replica, "totals", count),
         (postgres, "totals", held),

@@ -15,9 +15,12 @@ from throughput import SAMPLES, grow
 
 from deployments.clinic import create
 from deployments.servers import Servers
-from transfer import mysql, postgres, public, raw, replica, source
-from transfer.definition import as_replica
-from transfer.postgres import Place
+from transfer import public, raw, replica, source
+from transfer.mysql import connection as mysql
+from transfer.mysql import hashing, load_data, paging, reading
+from transfer.mysql.definition import as_replica
+from transfer.postgres import client as postgres
+from transfer.postgres.client import Place
 from transfer.rules.layout import raw_fields, raw_key
 from transfer.settings import Settings
 from transfer.values.table import SourceTable
@@ -53,14 +56,14 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
     def stage(told: str, do: Callable[[], object]) -> object:
         with measured(servers) as found:
             result = do()
-            mysql.close_readers()  # their CPU counts once they have ended
+            reading.close_readers()  # their CPU counts once they have ended
         costs[told] = found[0]
         return result
 
-    select, hashed = mysql.replica_select(table), mysql.row_hash(table)
+    select, hashed = hashing.replica_select(table), hashing.row_hash(table)
 
     def read(server: object, chosen: str) -> list[pa.Table]:
-        return [page for page, _ in mysql.pages(server, limits, table, chosen, size=each.size)]  # type: ignore[arg-type]
+        return [page for page, _ in paging.pages(server, limits, table, chosen, size=each.size)]  # type: ignore[arg-type]
 
     stage("source: server makes and sends rows", lambda: _drain(settings, f"SELECT {select} FROM {name}"))
     stage("source: … with their hashes", lambda: _drain(settings, f"SELECT {select}, {hashed} FROM {name}"))
@@ -68,7 +71,7 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
         "source: read in pages with hashes", lambda: read(settings.source, f"{select}, {hashed}")
     )  # type: ignore[assignment]
     rows = [page.select(range(page.num_columns - 1)) for page in pages]
-    stage("encode for LOAD DATA", lambda: [len(mysql.encode(page)) for page in rows])
+    stage("encode for LOAD DATA", lambda: [len(load_data.encode(page)) for page in rows])
     definition = as_replica(source.definition(settings.source, limits, name), "ready")
     with mysql.connect(settings.replica, limits, writes=True) as connection:
         mysql.run(connection, "replica", "creating", definition.create)
@@ -76,7 +79,7 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
         def load() -> None:
             for page in rows:
                 with mysql.transaction(connection, "replica"):
-                    mysql.load(connection, "replica", "ready", table.stored, page)
+                    load_data.load(connection, "replica", "ready", table.stored, page)
 
         stage("encode and LOAD DATA", load)
         stage("prove the replica's hashes", lambda: replica._hashes(connection, table, "ready"))

@@ -22,7 +22,7 @@ from deployments.clinic.create import create
 from deployments.clinic.schema import Table, tables
 from deployments.server import Server
 from deployments.servers import Servers
-from transfer import mysql
+from transfer.mysql import reading
 from transfer.settings import Settings
 
 BUSY = ("procedurelog", "securitylog")
@@ -219,7 +219,7 @@ def pipeline(settings: Settings, verify: bool) -> None:
     """Run the busy tables."""
     for result in run(settings, *BUSY, verify=verify).values():
         print("   ", result.method, result.sentence, flush=True)
-    mysql.close_readers()
+    reading.close_readers()
 
 
 def report(phases: list[Phase], written: dict[str, list[tuple[float, float, str]]]) -> None:

@@ -26,8 +26,11 @@ from deployments.clinic import create
 from deployments.installation import LOCAL
 from deployments.servers import Servers
 from tasks import sync_table
-from transfer import mysql, postgres, raw, replica, source
-from transfer.definition import as_replica
+from transfer import raw, replica, source
+from transfer.mysql import connection as mysql
+from transfer.mysql import load_data
+from transfer.mysql.definition import as_replica
+from transfer.postgres import client as postgres
 from transfer.rules.layout import raw_fields, raw_key
 from transfer.settings import Settings
 from transfer.values.table import SourceTable, TableResult
@@ -122,7 +125,7 @@ def _ready(folder: Path, settings: Settings, each: SourceTable) -> Ready:
     rows = 0
     with lines.open("wb") as file:
         for page, _ in source.pages(settings.source, limits, each):
-            file.write(mysql.encode(page.select(range(page.num_columns - 1))))
+            file.write(load_data.encode(page.select(range(page.num_columns - 1))))
             rows += page.num_rows
     definition = as_replica(source.definition(settings.source, limits, table.name), table.name)
     adding = ", ".join(f"ADD {key}" for key in definition.keys)
@@ -133,7 +136,7 @@ def _ready(folder: Path, settings: Settings, each: SourceTable) -> Ready:
         rows,
         lines,
         definition.create,
-        mysql.load_statement(table.name, table.stored),
+        load_data.load_statement(table.name, table.stored),
         f"ALTER TABLE `{table.name}` {adding}" if adding else "",
         copy,
         ", ".join(f"{postgres.quote(field.name)} {field.type}" for field in raw_fields(table)),

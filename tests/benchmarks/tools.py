@@ -28,7 +28,9 @@ from runs import run
 
 from deployments.clinic.create import create
 from deployments.installation import LOCAL
-from transfer import mysql, postgres
+from transfer.mysql import connection as mysql
+from transfer.mysql import literals
+from transfer.postgres import client as postgres
 from transfer.settings import Limits, MySQLServer, Replica, Server, Settings, Warehouse
 
 TABLES = ("procedurelog", "securitylog", "sheetfield")
@@ -258,7 +260,7 @@ def _last_lines(said: str, *servers: Server) -> str:
 def rows_in(server: MySQLServer, table: str) -> int:
     """Return the number of rows of a MySQL table."""
     with mysql.connect(server, Limits(_env_file=None)) as connection:
-        counted = mysql.rows(connection, server.place, "counting", f"SELECT COUNT(*) FROM {mysql.quote(table)}")
+        counted = mysql.rows(connection, server.place, "counting", f"SELECT COUNT(*) FROM {literals.quote(table)}")
     return int(counted[0][0])
 
 

@@ -17,8 +17,8 @@ from deployments.databases import Databases
 from deployments.servers import Servers
 from tasks.survey import look
 from tasks.sync_table import sync
-from transfer import buckets
 from transfer.errors import PracticeUpgrading, TableError, TableShrunk
+from transfer.mysql import buckets
 
 
 @pytest.fixture

@@ -15,7 +15,10 @@ from oracle import Places, ask
 from runs import limited, run
 
 from deployments.servers import Servers
-from transfer import mysql, postgres, preflight
+from transfer import preflight
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
+from transfer.postgres import client as postgres
 from transfer.settings import Settings
 
 COLUMNS = (
@@ -96,7 +99,7 @@ class Path:
 def renew() -> None:
     """Let the pipeline open new sessions, and prove them anew: those that are idle know nothing of what was set meanwhile."""
     mysql.close_connections()
-    for reader in mysql._IDLE_READERS:
+    for reader in reading._IDLE_READERS:
         reader.proven.clear()
     postgres.close_connections()
 

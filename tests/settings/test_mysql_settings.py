@@ -12,9 +12,11 @@ from hostile import Path, alone, asked, together
 from oracle import ask
 
 from deployments.server import Server
-from transfer import mysql, preflight
+from transfer import preflight
 from transfer.drivers.sessions import MYSQL, WRITING
 from transfer.errors import ChannelFault, PreflightError
+from transfer.mysql import connection as mysql
+from transfer.mysql import reading
 
 # What a stranger sets for all sessions: by SET GLOBAL, or, where a variable has no value for all, in init_connect.
 SETTINGS = """
@@ -249,7 +251,7 @@ def test_both_drivers_prove_their_sessions(statement, path, monkeypatch):
     source, limits = path.settings.source, path.settings.limits
     for attempt in (
         lambda: mysql.connect(source, limits).__enter__(),
-        lambda: mysql.read(source, limits, "asking", "SELECT 1"),
+        lambda: reading.read(source, limits, "asking", "SELECT 1"),
     ):
         with pytest.raises(ChannelFault) as fault:
             attempt()

@@ -18,8 +18,10 @@ from samples import Family, Made, Sample, made
 
 from deployments.databases import Databases
 from tasks.survey import look
-from transfer import buckets, mysql, preflight, source
+from transfer import preflight, source
 from transfer.errors import DatabaseFault, EltError, PreflightError
+from transfer.mysql import buckets, reading
+from transfer.mysql import connection as mysql
 from transfer.settings import Settings
 from transfer.values.scope import Range
 from transfer.values.table import SourceTable
@@ -119,7 +121,7 @@ def _hang(settings: Settings, patch: pytest.MonkeyPatch) -> None:
     """A read is given up after a second, long before the server would end it."""
     patch.setattr(mysql, "ANSWER_SECONDS", 1 - settings.limits.statement_seconds)
     with suppress(DatabaseFault):
-        mysql.read(settings.source, settings.limits, "reading", "SELECT SLEEP(30) AS nothing")
+        reading.read(settings.source, settings.limits, "reading", "SELECT SLEEP(30) AS nothing")
 
 
 def _as_mysqls(statement: str) -> str:

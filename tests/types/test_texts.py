@@ -6,7 +6,7 @@ from oracle import ask, my, newly
 from runs import limited, run
 from samples import Sample, family
 
-from transfer import mysql
+from transfer.mysql import load_data
 
 TABLES = {
     "contents": Sample(
@@ -253,8 +253,8 @@ def test_a_table_is_read_in_pages_of_bytes_though_its_server_tells_it_is_small(b
     for each in range(1, 9):
         ask(brought.places.source, f"INSERT INTO grown VALUES ({each}, REPEAT('{each}', 600000))")
     sizes = []
-    load = mysql.load
-    monkeypatch.setattr(mysql, "load", lambda *given: sizes.append(given[-1].nbytes) or load(*given))
+    load = load_data.load
+    monkeypatch.setattr(load_data, "load", lambda *given: sizes.append(given[-1].nbytes) or load(*given))
     run(limited(brought.settings, page_rows=1000, page_bytes=2**20), "grown")
     assert max(sizes) < 2**20 + 2**19
     brought.assert_exact("grown")

@@ -11,9 +11,11 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from transfer import mysql
 from transfer.errors import vanishing
-from transfer.mysql import Connection, quote
+from transfer.mysql import connection as mysql
+from transfer.mysql import hashing, literals, paging, ranges
+from transfer.mysql.connection import Connection
+from transfer.mysql.literals import quote
 from transfer.settings import Limits
 from transfer.values.scope import NOTHING, Key, Range, Scope
 from transfer.values.table import Size, Table
@@ -45,7 +47,7 @@ class Difference:
 
     def __add__(self, other: Difference) -> Difference:
         """Add what was found of other rows."""
-        hashes = (self.hashes + other.hashes) % mysql.HASHES
+        hashes = (self.hashes + other.hashes) % hashing.HASHES
         return Difference(self.rows + other.rows, hashes, self.scope + other.scope, self.gone + other.gone)
 
 
@@ -80,7 +82,7 @@ def _every(replica: Connection, table: Table, rows: int) -> Iterator[Key]:
     """Find each key that so many others lie before, one by one: to number them all would take the server a table of its own."""
     key: Key | None = None
     while True:
-        query = mysql.page_query(table, mysql.key_select(table), Range(key), 1, end=f" OFFSET {rows - 1}")
+        query = paging.page_query(table, hashing.key_select(table), Range(key), 1, end=f" OFFSET {rows - 1}")
         found = mysql.rows(replica, "replica", f"cutting {table.name}", query)
         if not found:
             return
@@ -94,15 +96,15 @@ def tallies(side: Side, place: str, buckets: Sequence[Range], since: datetime | 
     Of a bucket that has become much larger since it was cut only as many rows as show that.
     """
     connection, table = side
-    row = mysql.row_hash(table, since)
+    row = hashing.row_hash(table, since)
     statement = " UNION ALL ".join(
         f"SELECT {position}, COUNT(*), COUNT(hash), COALESCE(SUM(hash), 0) FROM (SELECT {row} AS hash"
-        f" FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {mysql.within(table, bucket)} LIMIT {2 * ROWS}) AS of_bucket"
+        f" FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {ranges.within(table, bucket)} LIMIT {2 * ROWS}) AS of_bucket"
         for position, bucket in enumerate(buckets)
     )
     found = {row[0]: row[1:] for row in mysql.rows(connection, place, f"comparing {table.name}", statement)}
     return [
-        Tally(int(rows), int(hashed), int(hashes) % mysql.HASHES)
+        Tally(int(rows), int(hashed), int(hashes) % hashing.HASHES)
         for rows, hashed, hashes in (found[position] for position in range(len(buckets)))
     ]
 
@@ -168,12 +170,12 @@ def sift(table: Table, within: Range, ours: Iterator[pa.Table], theirs: Iterator
         return Difference(scope=Scope((within,)))
     read = {row[:width] for row in wanted - equal}
     gone = {row[:width] for row in held - equal} - read
-    hashes = sum(row[width] for row in equal) % mysql.HASHES
+    hashes = sum(row[width] for row in equal) % hashing.HASHES
     return Difference(len(equal), hashes, Scope(keys=_literals(table, sorted(read))), _literals(table, sorted(gone)))
 
 
 def _literals(table: Table, keys: Iterable[tuple[Any, ...]]) -> tuple[Key, ...]:
-    return tuple(tuple(map(mysql.literal, table.key_columns, key)) for key in keys)
+    return tuple(tuple(map(literals.literal, table.key_columns, key)) for key in keys)
 
 
 def _has_dates(table: Table) -> bool:

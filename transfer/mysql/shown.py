@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from transfer import mysql
-from transfer.definition import Entry, Statement, Token, cut, is_column, parse, words
-from transfer.mysql import Connection, quote
+from transfer.mysql import connection as mysql
+from transfer.mysql.connection import Connection
+from transfer.mysql.definition import Entry, Statement, Token, cut, is_column, parse, words
+from transfer.mysql.literals import quote
 
 
 def shown(connection: Connection, place: str, table: str) -> str:

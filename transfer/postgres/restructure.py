@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer import postgres
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
-from transfer.postgres import DEPENDED_UPON, Connection, Place, fields_of, key_of, listed, quote
+from transfer.postgres import client as postgres
+from transfer.postgres.client import DEPENDED_UPON, Connection, Place, fields_of, key_of, listed, quote
 from transfer.rules.layout import Field
 from transfer.settings import Limits
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from transfer.mysql import quote
+from transfer.mysql.literals import quote
 
 # In this order; a server that does not have one of them refuses it by 1286.
 ENGINES = ("InnoDB", "Aria", "MyISAM")

@@ -1,0 +1,95 @@
+"""What is selected of a row: its stored columns, its key, its hash; and what the hashes of many come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transfer.errors import TableError
+from transfer.mysql.literals import quote
+from transfer.rules.casts import cast_of, hashed
+from transfer.values.table import Column, Table
+
+
+def row_hash(table: Table, since: datetime | None = None, alias: str = "") -> str:
+    """Return the expression for a row's 64-bit hash over all its columns, by SHA-2: MySQL 9.7 has no other digest.
+
+    Of a row whose stamps are all older than `since` (UTC), if that is given, only the key and the stamps.
+    """
+    whole = _hash(table, table.columns, alias)
+    if since is None:
+        return whole
+    newer = " OR ".join(
+        f"COALESCE({alias}{quote(column.name)} >= '{_on_its_clock(column, since):%Y-%m-%d %H:%M:%S}', TRUE)"
+        for column in table.stamp_columns
+    )
+    identifying = {column.name: column for column in (*table.key_columns, *table.stamp_columns)}
+    return f"IF({newer}, {whole}, {_hash(table, tuple(identifying.values()), alias)})"
+
+
+def _on_its_clock(column: Column, moment: datetime) -> datetime:
+    """Return the moment that is as old or older in a column; a DATETIME is set by the clock of whatever zone the writer has."""
+    return moment if column.kind == "timestamp" else moment - timedelta(hours=27)
+
+
+def _hash(table: Table, columns: Sequence[Column], alias: str) -> str:
+    pieces = ", ".join(
+        piece
+        for column in columns
+        for piece in hashed(column, alias + quote(column.name), signed_zeros=table.signed_zeros)
+    )
+    return f"CAST(CONV(LEFT(SHA2(CONCAT_WS(',', {pieces}), 256), 16), 16, 10) AS UNSIGNED)"
+
+
+def listing(table: Table, since: datetime | None) -> str:
+    """Return the select list of a row's key and hash."""
+    return f"{key_select(table)}, {row_hash(table, since)}"
+
+
+def key_select(table: Table) -> str:
+    """Return the select list that carries the bytes of a row's key unchanged."""
+    return ", ".join(cast_of(column).for_replica.format(c=quote(column.name)) for column in table.key_columns)
+
+
+HASHES = 2**64
+
+
+def sum_of_hashes(table: Table, hashes: pa.ChunkedArray) -> int:
+    """Return the sum of rows' hashes modulo 2^64.
+
+    Raises:
+        TableError: the server could not make one of them.
+
+    """
+    if hashes.null_count:
+        raise TableError(f"{table.name} has a row longer than the source's max_allowed_packet.")
+    return int(pc.sum(hashes).as_py() or 0)
+
+
+def negative_zeros(page: pa.Table) -> dict[str, int]:
+    """Count the values of -0 in each column of a page that has some."""
+    counts = {
+        page.field(position).name: pc.sum(pc.equal(_bits(column), NEGATIVE_ZERO)).as_py()
+        for position, column in enumerate(page.columns)
+        if pa.types.is_floating(column.type)
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+NEGATIVE_ZERO = -(2**63)
+
+
+def _bits(values: pa.ChunkedArray) -> pa.Array:
+    return values.cast(pa.float64()).combine_chunks().view(pa.int64())
+
+
+# Whether a server writes the sign of -0, as MySQL and MariaDB until 10.5 do; newer ones also store it without.
+SIGNED_ZEROS = "CONCAT(-0e0) = '-0'"
+
+
+def replica_select(table: Table) -> str:
+    """Return the select list that carries every stored column's bytes unchanged."""
+    return ", ".join(cast_of(column).for_replica.format(c=quote(column.name)) for column in table.stored)
