@@ -36,12 +36,14 @@ from tasks.clearing import clear_left_over
 from tasks.report import Summary
 from tasks.survey import Outlook, look, note_presence, survey, with_seconds
 from tasks.sync_table import found_in, sync_table
-from transfer import extracts, history, positions, preflight, schemas
+from transfer import preflight
 from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
+from transfer.replica import extracts
 from transfer.running.stopping import stopping_if_interrupted
 from transfer.settings import Settings, settings
 from transfer.values.printable import printable
 from transfer.values.table import TablePlan, TableResult
+from transfer.warehouse import history, positions, schemas
 
 log = logging.getLogger("elt")
 

@@ -19,14 +19,14 @@ from prefect import task
 
 from tasks import files
 from tasks.caching import proven_key
-from transfer import positions
 from transfer.drivers.sessions import DOUBLE, MOMENT, POOLER, TEXT, postgres_proof, startup, unlike
 from transfer.errors import DatabaseFault, EltError
-from transfer.positions import Built
 from transfer.postgres import client as postgres
 from transfer.running.stopping import stoppable
 from transfer.settings import ROOT, Limits, Settings, Warehouse, settings
 from transfer.values.table import digest
+from transfer.warehouse import positions
+from transfer.warehouse.positions import Built
 
 log = logging.getLogger("elt")
 

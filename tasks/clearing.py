@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 
 from tasks.survey import Outlook
-from transfer import extracts, positions, replica
 from transfer.errors import DatabaseFault, TableBusy
+from transfer.replica import extracts
+from transfer.replica import tables as replica
 from transfer.settings import Settings
+from transfer.warehouse import positions
 
 log = logging.getLogger("elt")
 

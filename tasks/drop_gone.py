@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from tasks.survey import look
-from transfer import extracts, positions, replica, source
 from transfer.errors import TableError, UnknownTable
+from transfer.replica import extracts
+from transfer.replica import tables as replica
 from transfer.settings import Settings
+from transfer.source import opendental as source
+from transfer.warehouse import positions
 
 log = logging.getLogger("elt")
 

@@ -30,15 +30,15 @@ from rich.text import Text
 
 from tasks.build_models import ModelsResult
 from tasks.survey import Outlook, hint, matching
-from transfer import history, schemas
+from transfer.changes.evidence import COMPARE, INCREMENTAL, RELOAD
 from transfer.errors import SettingsError, UnknownTable
-from transfer.evidence import COMPARE, INCREMENTAL, RELOAD
-from transfer.history import Freshness, LastRun, Run
-from transfer.schemas import SchemaChange
 from transfer.settings import Limits, Settings
-from transfer.source import Excluded
+from transfer.source.opendental import Excluded
 from transfer.values.printable import markdown, one_line, printable
 from transfer.values.table import TableResult
+from transfer.warehouse import history, schemas
+from transfer.warehouse.history import Freshness, LastRun, Run
+from transfer.warehouse.schemas import SchemaChange
 
 log = logging.getLogger("elt")
 

@@ -12,23 +12,15 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retrying import may_help
-from transfer import (
-    estimates,
-    evidence,
-    extracts,
-    history,
-    positions,
-    preflight,
-    public,
-    recognition,
-    rotation,
-    schemas,
-    source,
-)
+from transfer import preflight, recognition
+from transfer.changes import estimates, evidence, rotation
 from transfer.errors import TableError, UnknownTable
+from transfer.replica import extracts
 from transfer.settings import Limits, Settings, settings
-from transfer.source import Excluded
+from transfer.source import opendental as source
+from transfer.source.opendental import Excluded
 from transfer.values.table import SourceTable, Standing, TablePlan
+from transfer.warehouse import history, positions, public, schemas
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,20 +16,24 @@ from prefect import task
 
 from tasks.caching import proven_key
 from tasks.retrying import may_help
-from transfer import evidence, extracts, history, positions, public, raw, replica, source, verification
+from transfer.changes import evidence, verification
+from transfer.changes.evidence import How
 from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
-from transfer.evidence import How
-from transfer.extracts import Lock, State, Verdict
 from transfer.mysql import buckets
 from transfer.mysql.buckets import Difference
-from transfer.raw import Copied
-from transfer.replica import Shadow
+from transfer.replica import extracts
+from transfer.replica import tables as replica
+from transfer.replica.extracts import Lock, State, Verdict
+from transfer.replica.tables import Shadow
 from transfer.running.ahead import ahead, meanwhile
 from transfer.running.memory import give_back
 from transfer.settings import Settings, settings
+from transfer.source import opendental as source
 from transfer.values.printable import printable
 from transfer.values.scope import EVERYTHING, NOTHING, Range, Scope
 from transfer.values.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult, Totals
+from transfer.warehouse import history, positions, public, raw
+from transfer.warehouse.raw import Copied
 
 log = logging.getLogger("elt")
 

@@ -32,9 +32,9 @@ FIRST_WORD = re.compile(
 
 # The modules whose functions do a phase's statements: the outermost one on the stack tells it.
 PHASES = {
-    "source": "extract-read",
+    "opendental": "extract-read",
     "buckets": "extract-read",
-    "replica": "replica write",
+    "tables": "replica write",
     "raw": "raw load",
     "public": "public",
     "verification": "verification",
@@ -103,7 +103,7 @@ def _phase() -> str:
         file = Path(code.co_filename)
         if file.is_relative_to(ROOT / "transfer"):
             found = PHASES.get(file.stem, found)
-            swapping = swapping or (file.stem == "replica" and bool(re.search("swap|rename|build_keys", code.co_name)))
+            swapping = swapping or (file.stem == "tables" and bool(re.search("swap|rename|build_keys", code.co_name)))
         elif file.parent.name == "tasks" and file.stem == "survey":
             return "survey"
     return SWAP if swapping and found == "replica write" else found

@@ -15,9 +15,10 @@ from oracle import ask
 from deployments.servers import Servers
 from tasks.survey import look, note_presence
 from tasks.sync_table import sync
-from transfer import extracts, positions
+from transfer.replica import extracts
 from transfer.settings import Settings
 from transfer.values.table import TablePlan, TableResult
+from transfer.warehouse import positions
 
 
 def prepare(settings: Settings) -> None:

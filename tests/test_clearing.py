@@ -15,7 +15,8 @@ from deployments.databases import Databases
 from deployments.servers import Servers
 from tasks.clearing import clear_left_over
 from tasks.survey import look
-from transfer import extracts, replica
+from transfer.replica import extracts
+from transfer.replica import tables as replica
 from transfer.settings import Settings
 
 SHADOWS = "SHOW TABLES LIKE '\\_elt\\_%'"

@@ -19,13 +19,14 @@ from runs import HANGING_SECONDS, in_time, prepare, run, wait_for
 
 from deployments.databases import Databases
 from tasks import build_models
-from transfer import extracts, positions
 from transfer.errors import DatabaseFault, ServerHangs
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
 from transfer.postgres import client as postgres
+from transfer.replica import extracts
 from transfer.running import watching
 from transfer.settings import Settings
+from transfer.warehouse import positions
 
 pytest_plugins = ["prefect_server"]
 

@@ -15,11 +15,12 @@ from deployments.databases import Databases
 from deployments.servers import Servers
 from tasks.survey import look, with_seconds
 from tasks.sync_table import found_in, sync
-from transfer import estimates, history
+from transfer.changes import estimates
 from transfer.errors import DatabaseFault, TableShrunk, class_of
-from transfer.history import Run
 from transfer.settings import Settings
 from transfer.values.table import Hop, TableResult
+from transfer.warehouse import history
+from transfer.warehouse.history import Run
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from flow_runs import copy_project, write_dbt
 from deployments.databases import Databases
 from tasks import build_models, caching
 from tasks.build_models import BuildFailed, build
-from transfer import positions
 from transfer.postgres import client as postgres
 from transfer.settings import Settings
+from transfer.warehouse import positions
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of Prefect and dbt are not ours
 

@@ -10,7 +10,7 @@ from runs import limited, plan, prepare, run, settle
 
 from deployments.databases import Databases
 from tasks.survey import look
-from transfer import rotation
+from transfer.changes import rotation
 from transfer.errors import TableError
 from transfer.settings import Limits, Settings
 

@@ -13,11 +13,12 @@ from runs import limited, plan, run, settle
 from deployments.databases import Databases
 from tasks.survey import look
 from tasks.sync_table import sync
-from transfer import preflight, source
+from transfer import preflight
 from transfer.errors import DatabaseFault, PreflightError, TableError
 from transfer.mysql import connection as mysql
 from transfer.mysql.paging import next_count
 from transfer.settings import Limits, Settings, Warehouse
+from transfer.source import opendental as source
 
 COLUMNS = "Id int NOT NULL PRIMARY KEY, Name varchar(40)"
 

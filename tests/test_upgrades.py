@@ -15,9 +15,10 @@ from deployments.databases import Databases
 from deployments.servers import Servers
 from tasks.survey import look
 from tasks.sync_table import sync
-from transfer import preflight, source
+from transfer import preflight
 from transfer.errors import PracticeUpgrading, PreflightError
 from transfer.settings import Settings
+from transfer.source import opendental as source
 
 PRACTICE = {"DataBaseVersion": "24.3.10.0", "UpdateInProgressOnComputerName": "", "CorruptedDatabase": "0"}
 

@@ -16,10 +16,10 @@ from runs import limited, run, settle
 from deployments.databases import Databases
 from tasks.survey import look
 from tasks.sync_table import sync
-from transfer import public, raw
 from transfer.errors import DatabaseFault
 from transfer.settings import Settings
 from transfer.values.table import TableResult
+from transfer.warehouse import public, raw
 
 COLUMNS = (
     "T varchar(60) CHARACTER SET utf8mb4, N varchar(60), B blob, D decimal(20,5), X double, F float, I int, Big bigint,"

@@ -18,7 +18,7 @@ from transfer.mysql.definition import utf8mb3
 from transfer.mysql.grants import beyond_reading, covers
 from transfer.postgres import client as postgres
 from transfer.settings import Limits, MySQLServer, Replica, Server, Settings, Source, Warehouse, charset_of
-from transfer.source import version_of, why_excluded
+from transfer.source.opendental import version_of, why_excluded
 
 log = logging.getLogger("elt.connection")
 

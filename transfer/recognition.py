@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from transfer import evidence, schemas, source
+from transfer.changes import evidence
 from transfer.errors import LOCKED_OUT, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, PreflightError
 from transfer.mysql import connection as mysql
 from transfer.mysql.literals import quote
 from transfer.preflight import privileges
 from transfer.settings import MySQLServer, Settings, Source
+from transfer.source import opendental as source
 from transfer.values.table import Extracted, SourceTable
+from transfer.warehouse import schemas
 
 # A database with these is OpenDental's, which has its preferences beside them in every version.
 OPENDENTAL = frozenset({"appointment", "claimproc", "patient", "procedurelog", "provider"})

@@ -14,12 +14,13 @@ from runs import run
 
 from deployments.clinic.create import create
 from deployments.servers import Servers
-from transfer import raw, replica
 from transfer.mysql import connection as mysql
 from transfer.mysql import hashing, literals, reading
 from transfer.postgres import client as postgres
+from transfer.replica import tables as replica
 from transfer.settings import Limits, Replica, Settings
 from transfer.values.table import Table, Totals
+from transfer.warehouse import raw
 
 
 def main() -> None:

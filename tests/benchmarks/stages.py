@@ -15,15 +15,17 @@ from throughput import SAMPLES, grow
 
 from deployments.clinic import create
 from deployments.servers import Servers
-from transfer import public, raw, replica, source
 from transfer.mysql import connection as mysql
 from transfer.mysql import hashing, load_data, paging, reading
 from transfer.mysql.definition import as_replica
 from transfer.postgres import client as postgres
 from transfer.postgres.client import Place
+from transfer.replica import tables as replica
 from transfer.rules.layout import raw_fields, raw_key
 from transfer.settings import Settings
+from transfer.source import opendental as source
 from transfer.values.table import SourceTable
+from transfer.warehouse import public, raw
 
 
 def main() -> None:

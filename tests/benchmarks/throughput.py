@@ -26,14 +26,16 @@ from deployments.clinic import create
 from deployments.installation import LOCAL
 from deployments.servers import Servers
 from tasks import sync_table
-from transfer import raw, replica, source
 from transfer.mysql import connection as mysql
 from transfer.mysql import load_data
 from transfer.mysql.definition import as_replica
 from transfer.postgres import client as postgres
+from transfer.replica import tables as replica
 from transfer.rules.layout import raw_fields, raw_key
 from transfer.settings import Settings
+from transfer.source import opendental as source
 from transfer.values.table import SourceTable, TableResult
+from transfer.warehouse import raw
 
 # A wide table, a long one and a texty one, with the rows that they are given: dlt fails on a multiple of its files' rows.
 SAMPLES = {"procedurelog": 400_007, "securitylog": 1_000_007, "sheetfield": 600_007}

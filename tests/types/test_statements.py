@@ -18,11 +18,12 @@ from samples import Family, Made, Sample, made
 
 from deployments.databases import Databases
 from tasks.survey import look
-from transfer import preflight, source
+from transfer import preflight
 from transfer.errors import DatabaseFault, EltError, PreflightError
 from transfer.mysql import buckets, reading
 from transfer.mysql import connection as mysql
 from transfer.settings import Settings
+from transfer.source import opendental as source
 from transfer.values.scope import Range
 from transfer.values.table import SourceTable
 

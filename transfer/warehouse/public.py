@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from transfer import positions
 from transfer.errors import DatabaseFault, TableError, meaning
 from transfer.postgres import client as postgres
 from transfer.postgres import restructure
@@ -18,6 +17,7 @@ from transfer.rules.standard import EXPRESSIONS
 from transfer.settings import Limits, Warehouse
 from transfer.values.scope import EVERYTHING, Scope
 from transfer.values.table import Hop, Table, digest
+from transfer.warehouse import positions
 
 SIDE = Place("", "_elt_side")
 

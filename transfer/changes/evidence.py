@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from transfer import estimates, public
+from transfer.changes import estimates
 from transfer.rules.casts import pageable
 from transfer.rules.layout import fit
 from transfer.settings import Limits
 from transfer.values.table import Evidence, Extracted, Loaded, SourceTable, Standing, TablePlan, digest
+from transfer.warehouse import public
 
 EXTRACT, LOAD, STANDARDIZE = "extract", "load", "standardize"
 RELOAD, INCREMENTAL, COMPARE = "reload", "incremental", "compare"

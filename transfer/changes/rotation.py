@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from transfer import estimates
+from transfer.changes import estimates
 from transfer.settings import Limits
 from transfer.values.table import Loaded, SourceTable, digest
 

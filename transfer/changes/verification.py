@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transfer import raw
 from transfer.mysql import hashing, paging
 from transfer.postgres import client as postgres
 from transfer.postgres.client import Place, quote
 from transfer.rules.layout import Field, raw_fields, raw_key
 from transfer.settings import Limits, Replica, Warehouse
 from transfer.values.table import Finding, SourceTable, Table
+from transfer.warehouse import raw
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,15 +12,15 @@ from time import monotonic, sleep
 
 import pyarrow as pa
 
-from transfer import extracts
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
-from transfer.extracts import FROM_TABLES, Lock, Progress, Verdict, ask
 from transfer.mysql import buckets, hashing, load_data, paging, ranges
 from transfer.mysql import connection as mysql
 from transfer.mysql.buckets import NO_ROWS, Difference
 from transfer.mysql.definition import ENGINES, REFUSED, UNKNOWN, as_replica, structure
 from transfer.mysql.literals import quote
 from transfer.mysql.shown import shown
+from transfer.replica import extracts
+from transfer.replica.extracts import FROM_TABLES, Lock, Progress, Verdict, ask
 from transfer.rules.casts import cast_of, numbered, summed, unmapped
 from transfer.running.ahead import meanwhile
 from transfer.settings import Limits, Replica

@@ -12,7 +12,6 @@ from time import monotonic
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transfer import positions, schemas
 from transfer.errors import TOO_LARGE, DatabaseFault, TableError, TableUnsteady, meaning
 from transfer.mysql.literals import quote as mysql_quote
 from transfer.postgres import client as postgres
@@ -23,6 +22,7 @@ from transfer.rules.layout import Field, altered_names, raw_fields, raw_key
 from transfer.settings import Limits, Warehouse
 from transfer.values.scope import EVERYTHING, Scope
 from transfer.values.table import Hop, Table, Totals
+from transfer.warehouse import positions, schemas
 
 SIDE = Place("", "_elt_side")
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Literal, NamedTuple
 
-from transfer import schemas
 from transfer.errors import MISSING_TABLE, DatabaseFault, TableBusy
 from transfer.postgres import client as postgres
 from transfer.postgres.client import Place
 from transfer.rules.layout import fit, snake_case
-from transfer.schemas import SchemaChange
 from transfer.settings import Limits, Warehouse
 from transfer.values.table import Loaded, digest
+from transfer.warehouse import schemas
+from transfer.warehouse.schemas import SchemaChange
 
 TABLES = Path(__file__).with_name("sql") / "warehouse_tables.sql"
 

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from transfer.postgres import client as postgres
 from transfer.postgres.client import quote
-from transfer.schemas import SchemaChange
 from transfer.settings import Warehouse
 from transfer.values.table import Finding, TablePlan, TableResult
+from transfer.warehouse.schemas import SchemaChange
 
 RUNNING, GOOD, RED = "running", "good", "red"
 
