@@ -30,14 +30,16 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
 from flows.dbt_build import dbt_build
-from tasks import build_models, caching, drop_gone, report
+from tasks import build_models, caching, report
 from tasks.build_models import BuildFailed, ModelsPlan, ModelsResult
-from tasks.clearing import clear_left_over
 from tasks.report import Summary
-from tasks.survey import Outlook, look, note_presence, survey, with_seconds
-from tasks.sync_table import found_in, sync_table
-from transfer import preflight
+from tasks.survey import survey
+from tasks.sync_table import sync_table
 from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
+from transfer.journey import drop_gone, preflight
+from transfer.journey.clearing import clear_left_over
+from transfer.journey.plan import Outlook, look, note_presence, with_seconds
+from transfer.journey.sync import found_in
 from transfer.replica import extracts
 from transfer.running.stopping import stopping_if_interrupted
 from transfer.settings import Settings, settings

@@ -29,9 +29,9 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from tasks.build_models import ModelsResult
-from tasks.survey import Outlook, hint, matching
 from transfer.changes.evidence import COMPARE, INCREMENTAL, RELOAD
 from transfer.errors import SettingsError, UnknownTable
+from transfer.journey.plan import Outlook, hint, matching
 from transfer.settings import Limits, Settings
 from transfer.source.opendental import Excluded
 from transfer.values.printable import markdown, one_line, printable

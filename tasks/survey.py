@@ -1,161 +1,18 @@
-"""Finds the tables and decides what each needs."""
+"""The task that checks the servers and plans the run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retrying import may_help
-from transfer import preflight, recognition
-from transfer.changes import estimates, evidence, rotation
-from transfer.errors import TableError, UnknownTable
+from transfer.journey import preflight
+from transfer.journey.plan import Outlook, look
 from transfer.replica import extracts
-from transfer.settings import Limits, Settings, settings
-from transfer.source import opendental as source
-from transfer.source.opendental import Excluded
-from transfer.values.table import SourceTable, Standing, TablePlan
-from transfer.warehouse import history, positions, public, schemas
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What a run is to do: a plan for each table, the tables left out, and those that the source no longer has.
-
-    `overdue` are tables whose verification is, and which this run does not verify either; `remarks` are of the servers.
-    """
-
-    plans: tuple[TablePlan, ...]
-    excluded: tuple[Excluded, ...]
-    gone: tuple[str, ...]
-    overdue: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-
-    @property
-    def work(self) -> tuple[TablePlan, ...]:
-        """The tables with work, the largest first."""
-        return tuple(sorted((plan for plan in self.plans if plan.has_work), key=lambda plan: -plan.estimated_bytes))
-
-
-def look(
-    chosen: Settings,
-    tables: Sequence[str] | None = None,
-    *,
-    force_full: bool = False,
-    verify: bool = False,
-    accept_shrink: bool = False,
-    accept_source: bool = False,
-) -> Outlook:
-    """Look at the three databases, changing nothing, and plan every table or those named (wildcards allowed).
-
-    Raises:
-        UnknownTable: a name or pattern fits no table.
-        PreflightError: the source is another practice's, or shows less than before, and that is not accepted.
-
-    """
-    found = source.survey(chosen.source, chosen.limits)
-    names = [each.table.name for each in found.tables]
-    copies = extracts.state(chosen.replica, chosen.limits)
-    loaded = positions.state(chosen.warehouse)
-    copied = set(copies.extracted) | {name for name, each in loaded.items() if each.extract_id}
-    if not accept_source:
-        recognition.check(chosen, found, copies.extracted, copied, whole=tables is None)
-    wanted = set(names) if tables is None else set(_resolve(tables, names, found.excluded))
-    looked_at = [(each, loaded.get(each.table.name)) for each in found.tables if each.table.name in wanted]
-    turns = () if verify else rotation.turns(chosen.limits, looked_at)
-    due = dict.fromkeys(wanted, "asked for") if verify else {} if force_full else rotation.taken(chosen.limits, turns)
-    plans = tuple(
-        replace(
-            _plan(
-                chosen.limits,
-                each,
-                Standing(copies.generation, copies.extracted.get(each.table.name), standing),
-                found.now,
-                force_full,
-                due.get(each.table.name, ""),
-            ),
-            version=found.version,
-            accept_shrink=accept_shrink,
-        )
-        for each, standing in looked_at
-    )
-    overdue = tuple(name for name in rotation.overdue(chosen.limits, turns) if name not in due)
-    if tables is not None:
-        return Outlook(plans, (), (), overdue)
-    left_out = {each.table for each in found.excluded}
-    unused = tuple(
-        Excluded(name, "it fits no table")
-        for name in (*_idle(chosen.limits, [*names, *left_out]), *public.unused(chosen.limits, names))
-    )
-    return Outlook(plans, unused + found.excluded, tuple(sorted(copied - set(names) - left_out)), overdue)
-
-
-def _idle(limits: Limits, names: Sequence[str]) -> list[str]:
-    """Return the patterns of settings that fit none of the source's tables."""
-    patterns = [("ELT_EXCLUDE", pattern) for pattern in limits.exclude]
-    patterns += [("ELT_METHODS", pattern) for pattern, _ in limits.methods]
-    lowered = [name.lower() for name in names]
-    return [f"{name}={pattern}" for name, pattern in patterns if not _fits_any(lowered, pattern.lower())]
-
-
-def _fits_any(names: Sequence[str], pattern: str) -> bool:
-    """Tell whether a pattern fits one of the names."""
-    return any(fnmatchcase(name, pattern) for name in names)
-
-
-def note_presence(chosen: Settings, run_id: str, outlook: Outlook) -> None:
-    """Write down which tables the source no longer has, and which it has again."""
-    present = [*(plan.table for plan in outlook.plans), *(each.table for each in outlook.excluded)]
-    schemas.note_presence(chosen.warehouse, run_id, present=present, gone=outlook.gone)
-
-
-def with_seconds(chosen: Settings, outlook: Outlook) -> Outlook:
-    """Return an outlook with the seconds that each table's work is expected to take."""
-    past = history.mean_seconds(chosen.warehouse)
-    plans = tuple(replace(plan, estimated_seconds=estimates.work(plan, past)) for plan in outlook.plans)
-    return replace(outlook, plans=plans)
-
-
-def _plan(limits: Limits, each: SourceTable, standing: Standing, now: datetime, forced: bool, verify: str) -> TablePlan:
-    try:
-        return evidence.plan(limits, each, standing, now, forced=forced, verify=verify)
-    except TableError as error:  # its own task will say so, and be red
-        return TablePlan(each.table.name, "reload", str(error), (evidence.EXTRACT, evidence.LOAD, evidence.STANDARDIZE))
-
-
-def _resolve(wanted: Sequence[str], names: Sequence[str], excluded: Sequence[Excluded]) -> list[str]:
-    chosen: list[str] = []
-    for pattern in wanted:
-        fitting = matching(pattern, names)
-        if not fitting:
-            raise UnknownTable(_unknown(pattern, names, excluded))
-        chosen += fitting
-    return chosen
-
-
-def matching(pattern: str, names: Sequence[str]) -> list[str]:
-    """Return the names that a pattern fits, or the one that it is but for its case."""
-    return [name for name in names if fnmatchcase(name, pattern)] or [
-        name for name in names if name.lower() == pattern.lower()
-    ]
-
-
-def _unknown(pattern: str, names: Sequence[str], excluded: Sequence[Excluded]) -> str:
-    left_out = next((each for each in excluded if fnmatchcase(each.table, pattern)), None)
-    if left_out:
-        return f"--table {pattern}: {left_out.table} is not copied: {left_out.reason}."
-    return f"--table {pattern}: the source has no such table{hint(pattern, names) or '; --plan lists them all.'}"
-
-
-def hint(pattern: str, names: Sequence[str]) -> str:
-    """Ask whether one of the names was meant that are nearly the pattern, if there is one."""
-    near = get_close_matches(pattern, names, n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+from transfer.settings import settings
+from transfer.warehouse import positions
 
 
 @task(name="survey", cache_policy=NO_CACHE, retry_condition_fn=may_help)

@@ -16,11 +16,11 @@ from adbc_driver_manager import dbapi
 from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
 from pymysql.cursors import Cursor
 
-from tasks import drop_gone
-from tasks.survey import look
-from tasks.sync_table import sync
 from transfer.drivers.reader import Reader
 from transfer.errors import EltError
+from transfer.journey import drop_gone
+from transfer.journey.plan import look
+from transfer.journey.sync import sync
 from transfer.mysql import buckets, reading
 from transfer.settings import ROOT, Settings
 
@@ -101,11 +101,11 @@ def _phase() -> str:
     while frame:
         code, frame = frame.f_code, frame.f_back
         file = Path(code.co_filename)
+        if file.parent.name == "journey" and file.stem == "plan":
+            return "survey"
         if file.is_relative_to(ROOT / "transfer"):
             found = PHASES.get(file.stem, found)
             swapping = swapping or (file.stem == "tables" and bool(re.search("swap|rename|build_keys", code.co_name)))
-        elif file.parent.name == "tasks" and file.stem == "survey":
-            return "survey"
     return SWAP if swapping and found == "replica write" else found
 
 

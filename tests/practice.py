@@ -15,7 +15,7 @@ from oracle import Places, ask
 from runs import limited, run
 
 from deployments.databases import Databases
-from tasks.survey import look
+from transfer.journey.plan import look
 from transfer.mysql import buckets
 from transfer.settings import Settings
 from transfer.values.table import TableResult

@@ -13,8 +13,8 @@ from typing import Any
 from oracle import ask
 
 from deployments.servers import Servers
-from tasks.survey import look, note_presence
-from tasks.sync_table import sync
+from transfer.journey.plan import look, note_presence
+from transfer.journey.sync import sync
 from transfer.replica import extracts
 from transfer.settings import Settings
 from transfer.values.table import TablePlan, TableResult

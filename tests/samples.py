@@ -19,9 +19,9 @@ from runs import limited, prepare, run
 
 from deployments.databases import Databases
 from deployments.servers import Servers
-from tasks.survey import look
-from tasks.sync_table import sync
 from transfer.errors import EltError, TableError
+from transfer.journey.plan import look
+from transfer.journey.sync import sync
 from transfer.settings import Settings
 from transfer.values.table import TablePlan, TableResult
 

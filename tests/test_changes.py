@@ -10,8 +10,8 @@ from oracle import Places, ask, connected, key
 from runs import limited, plan, prepare, run, settle, sync_while
 
 from deployments.databases import Databases
-from tasks.survey import look
 from transfer.errors import DatabaseFault, TableError
+from transfer.journey.plan import look
 from transfer.settings import Settings
 
 COLUMNS = "Id bigint AUTO_INCREMENT PRIMARY KEY, Name varchar(40) NOT NULL, Fee double NOT NULL, Seen date NOT NULL, KEY (Name)"

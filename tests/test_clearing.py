@@ -13,8 +13,8 @@ from runs import limited, prepare, run, settle
 
 from deployments.databases import Databases
 from deployments.servers import Servers
-from tasks.clearing import clear_left_over
-from tasks.survey import look
+from transfer.journey.clearing import clear_left_over
+from transfer.journey.plan import look
 from transfer.replica import extracts
 from transfer.replica import tables as replica
 from transfer.settings import Settings

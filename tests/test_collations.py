@@ -11,8 +11,8 @@ from runs import limited, run
 
 from deployments.databases import Databases
 from deployments.server import Server
-from transfer import preflight
 from transfer.errors import PreflightError, SettingsError
+from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql.definition import as_replica
 from transfer.mysql.shown import shown

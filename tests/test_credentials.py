@@ -17,8 +17,8 @@ from runs import in_time, limited
 from deployments.databases import Databases
 from deployments.processes import PrivateProcess
 from deployments.servers import Servers
-from transfer import preflight
 from transfer.errors import DatabaseFault, PreflightError
+from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
 from transfer.postgres import client as postgres

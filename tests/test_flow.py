@@ -24,8 +24,8 @@ from runs import in_time
 from flows.elt import RunFailed, elt
 from tasks import build_models
 from tasks.report import Summary
-from tasks.survey import look
 from tasks.sync_table import sync_table
+from transfer.journey.plan import look
 from transfer.settings import settings
 from transfer.values.table import TablePlan
 

@@ -17,9 +17,9 @@ from test_command_line import Command
 
 from deployments.databases import Databases
 from flows.elt import main
-from tasks import drop_gone
-from tasks.survey import look
 from transfer.errors import TableError, UnknownTable
+from transfer.journey import drop_gone
+from transfer.journey.plan import look
 from transfer.settings import Settings
 
 pytest_plugins = ["prefect_server"]
@@ -144,7 +144,7 @@ def test_another_source_is_not_taken_for_one_whose_tables_are_gone(gone, places,
 
 def test_a_drop_that_is_killed_is_done_by_repeating_it(places, settings):
     context: Any = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tasks.drop_gone"])
+    context.set_forkserver_preload(["transfer.journey.drop_gone"])
     create(places, "keeps")
     names = [f"k{secrets.token_hex(6)}" for _ in range(12)]
     for name in names:

@@ -5,7 +5,7 @@ from runs import limited
 from test_command_line import account
 
 from deployments.servers import Servers
-from transfer import preflight
+from transfer.journey import preflight
 from transfer.mysql.grants import beyond_reading
 from transfer.settings import Settings
 

@@ -523,7 +523,7 @@ def staged(
 ) -> Iterator[Stage]:
     """A stage on these servers, with ranges of keys so short that a few rows fill several."""
     children = multiprocessing.get_context("forkserver")
-    children.set_forkserver_preload(["tasks.survey", "tasks.sync_table", "killing"])
+    children.set_forkserver_preload(["transfer.journey.plan", "transfer.journey.sync", "killing"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(buckets, "ROWS", BUCKET_ROWS)
         yield Stage(places, settings, _folder_of_tables(servers, source), backups, children, played)

@@ -13,10 +13,10 @@ from runs import limited, prepare, run, settle
 
 from deployments.databases import Databases
 from deployments.servers import Servers
-from tasks.survey import look, with_seconds
-from tasks.sync_table import found_in, sync
 from transfer.changes import estimates
 from transfer.errors import DatabaseFault, TableShrunk, class_of
+from transfer.journey.plan import look, with_seconds
+from transfer.journey.sync import found_in, sync
 from transfer.settings import Settings
 from transfer.values.table import Hop, TableResult
 from transfer.warehouse import history

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from transfer import preflight
 from transfer.errors import DatabaseFault
+from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
 from transfer.settings import Limits, Source

@@ -22,8 +22,8 @@ from runs import HANGING_SECONDS, in_time, limited, plan, prepare, reading_proce
 
 from deployments.databases import Databases
 from deployments.servers import Servers, start, stop
-from tasks.sync_table import sync
 from transfer.errors import DatabaseFault
+from transfer.journey.sync import sync
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
 from transfer.running import watching
@@ -69,7 +69,7 @@ def settings(databases: Databases) -> Settings:
 def children() -> Any:
     """Forks children from a process that has imported the pipeline and opened nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tasks.survey", "tasks.sync_table"])
+    context.set_forkserver_preload(["transfer.journey.plan", "transfer.journey.sync"])
     return context
 
 

@@ -19,8 +19,8 @@ from runs import limited
 from test_tls import _signed, with_tls
 
 from deployments.servers import Servers
-from transfer import preflight
 from transfer.errors import PreflightError
+from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
 from transfer.settings import Settings

@@ -16,8 +16,8 @@ from oracle import Places, ask
 from runs import HANGING_SECONDS, limited, plan, prepare, reading_processes, run, settle, wait_for
 
 from deployments.databases import Databases
-from tasks.sync_table import sync
 from transfer.errors import DatabaseFault, TableError
+from transfer.journey.sync import sync
 from transfer.mysql import load_data
 from transfer.settings import Settings
 from transfer.values.table import TableResult

@@ -16,8 +16,8 @@ from deployments.clinic import connect, create, play_day
 from deployments.clinic.schema import tables as clinic_tables
 from deployments.databases import Databases
 from deployments.servers import Servers
-from tasks.survey import look
 from transfer.errors import TableError
+from transfer.journey.plan import look
 from transfer.settings import Settings
 from transfer.values.table import TableResult
 

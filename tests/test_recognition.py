@@ -13,8 +13,8 @@ from runs import limited, run
 
 from deployments.databases import Databases
 from deployments.servers import Servers
-from tasks.survey import look
 from transfer.errors import PreflightError
+from transfer.journey.plan import look
 from transfer.settings import Settings
 
 PATIENTS = (

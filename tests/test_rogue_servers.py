@@ -15,9 +15,9 @@ from conftest import Client
 from leftovers import close_idle
 from runs import limited
 
-from transfer import preflight
 from transfer.drivers.offered import NAME
 from transfer.errors import DatabaseFault, EltError, PreflightError
+from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql import load_data, reading
 from transfer.settings import MySQLServer, Settings

@@ -9,9 +9,9 @@ from oracle import Places, ask
 from runs import limited, plan, prepare, run, settle
 
 from deployments.databases import Databases
-from tasks.survey import look
 from transfer.changes import rotation
 from transfer.errors import TableError
+from transfer.journey.plan import look
 from transfer.settings import Limits, Settings
 
 DAYS = 7

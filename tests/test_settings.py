@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from practice import Practice
 from runs import limited, prepare
 
-from tasks.survey import look
 from transfer import env_file, settings
 from transfer.errors import SettingsError
+from transfer.journey.plan import look
 from transfer.settings import KNOWN, ROOT, Limits, variables
 
 SLIPS = ("drop", "double", "swap")

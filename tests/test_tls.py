@@ -26,8 +26,8 @@ from pydantic import SecretStr
 from runs import limited
 
 from tasks.build_models import environment
-from transfer import preflight
 from transfer.errors import DatabaseFault, PreflightError
+from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
 from transfer.postgres import client as postgres

@@ -11,10 +11,10 @@ from oracle import Places, ask
 from runs import limited, plan, run, settle
 
 from deployments.databases import Databases
-from tasks.survey import look
-from tasks.sync_table import sync
-from transfer import preflight
 from transfer.errors import DatabaseFault, PreflightError, TableError
+from transfer.journey import preflight
+from transfer.journey.plan import look
+from transfer.journey.sync import sync
 from transfer.mysql import connection as mysql
 from transfer.mysql.paging import next_count
 from transfer.settings import Limits, Settings, Warehouse

@@ -13,10 +13,10 @@ from runs import run
 
 from deployments.databases import Databases
 from deployments.servers import Servers
-from tasks.survey import look
-from tasks.sync_table import sync
-from transfer import preflight
 from transfer.errors import PracticeUpgrading, PreflightError
+from transfer.journey import preflight
+from transfer.journey.plan import look
+from transfer.journey.sync import sync
 from transfer.settings import Settings
 from transfer.source import opendental as source
 

@@ -14,9 +14,9 @@ from oracle import Places, ask, pg, snake
 from runs import limited, run, settle
 
 from deployments.databases import Databases
-from tasks.survey import look
-from tasks.sync_table import sync
 from transfer.errors import DatabaseFault
+from transfer.journey.plan import look
+from transfer.journey.sync import sync
 from transfer.settings import Settings
 from transfer.values.table import TableResult
 from transfer.warehouse import public, raw

@@ -25,7 +25,7 @@ from tools import installed
 from deployments.clinic import create
 from deployments.installation import LOCAL
 from deployments.servers import Servers
-from tasks import sync_table
+from transfer.journey import sync
 from transfer.mysql import connection as mysql
 from transfer.mysql import load_data
 from transfer.mysql.definition import as_replica
@@ -248,23 +248,23 @@ def load_alone(settings: Settings, table: str) -> float:
 
 def until_raw(settings: Settings, names: Sequence[str]) -> float:
     """Return the seconds of a first load that ends in `raw`."""
-    into_public, started = sync_table._into_public, time.monotonic()
-    sync_table._into_public = lambda *_: sync_table._Step()
+    into_public, started = sync._into_public, time.monotonic()
+    sync._into_public = lambda *_: sync._Step()
     try:
         run(settings, *names)
     finally:
-        sync_table._into_public = into_public
+        sync._into_public = into_public
     return time.monotonic() - started
 
 
 def extract_alone(settings: Settings, table: str) -> float:
     """Return the seconds of the replica hop when `raw` is not loaded while the keys are built."""
-    early = sync_table._Early.copy
-    sync_table._Early.copy = lambda *_: None  # type: ignore[method-assign]
+    early = sync._Early.copy
+    sync._Early.copy = lambda *_: None  # type: ignore[method-assign]
     try:
         return hops(run(settings, table))["extract"]
     finally:
-        sync_table._Early.copy = early  # type: ignore[method-assign]
+        sync._Early.copy = early  # type: ignore[method-assign]
 
 
 def others(servers: Servers, settings: Settings, table: str) -> dict[str, float]:

@@ -15,9 +15,9 @@ from runs import limited, run, settle, sync_while, wait_for
 
 from deployments.databases import Databases
 from deployments.servers import Servers
-from tasks.survey import look
-from tasks.sync_table import sync
 from transfer.errors import PracticeUpgrading, TableError, TableShrunk
+from transfer.journey.plan import look
+from transfer.journey.sync import sync
 from transfer.mysql import buckets
 
 

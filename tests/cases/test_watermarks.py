@@ -20,8 +20,8 @@ from runs import plan, run, settle
 
 from deployments.databases import Databases
 from deployments.servers import Servers
-from tasks.sync_table import sync
 from transfer.errors import DatabaseFault, EltError
+from transfer.journey.sync import sync
 
 DATES_AS_KEYS = "ItemNum bigint NOT NULL, Note varchar(20) NOT NULL, PRIMARY KEY (ItemNum)"
 TWO_STAMPS = f"ClaimNum bigint NOT NULL AUTO_INCREMENT, ClaimFee double NOT NULL, SecDateTEdit {STAMP.partition(' ')[2]}, {STAMP}, PRIMARY KEY (ClaimNum)"
@@ -140,7 +140,7 @@ def test_w05_rows_with_stamps_older_than_what_was_read_before_they_were_committe
 def children() -> Any:
     """Forks children from a process that has imported the pipeline and opened nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tasks.survey", "tasks.sync_table"])
+    context.set_forkserver_preload(["transfer.journey.plan", "transfer.journey.sync"])
     return context
 
 

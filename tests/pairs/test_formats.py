@@ -12,7 +12,7 @@ from runs import limited, run
 
 from deployments.databases import Databases
 from deployments.servers import Servers
-from tasks.survey import look
+from transfer.journey.plan import look
 from transfer.settings import Settings
 
 TIMES = "a time(3), b datetime(6), c timestamp(2) NOT NULL DEFAULT '2020-01-01', d time, e datetime"

@@ -15,7 +15,7 @@ from oracle import Places, ask
 from runs import limited, run
 
 from deployments.servers import Servers
-from transfer import preflight
+from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
 from transfer.postgres import client as postgres

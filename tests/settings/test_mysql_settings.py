@@ -12,9 +12,9 @@ from hostile import Path, alone, asked, together
 from oracle import ask
 
 from deployments.server import Server
-from transfer import preflight
 from transfer.drivers.sessions import MYSQL, WRITING
 from transfer.errors import ChannelFault, PreflightError
+from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
 

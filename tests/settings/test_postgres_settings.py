@@ -18,9 +18,9 @@ from hostile import Path, alone, together
 from oracle import ask
 
 from tasks import build_models
-from transfer import preflight
 from transfer.drivers.sessions import LIBPQ, POSTGRES, POSTGRES_REQUIRED
 from transfer.errors import PreflightError, TableError
+from transfer.journey import preflight
 from transfer.postgres import client as postgres
 
 # What a stranger sets for the pipeline's role, or for the database.

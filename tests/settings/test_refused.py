@@ -21,8 +21,8 @@ from deployments.installation import LOCAL
 from deployments.packages import Apt
 from deployments.processes import PrivateProcess, ServerError
 from deployments.server import MariaDB
-from transfer import preflight
 from transfer.errors import PreflightError
+from transfer.journey import preflight
 from transfer.settings import Settings
 
 

@@ -8,8 +8,8 @@ from oracle import ask, my
 from runs import run, settle
 from samples import family, made
 
-from tasks.survey import look
 from transfer.errors import TableError
+from transfer.journey.plan import look
 
 FEW = "INSERT INTO {t} VALUES (1, 1), (2, NULL), (3, 3)"
 

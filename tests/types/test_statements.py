@@ -17,9 +17,9 @@ from runs import limited, run
 from samples import Family, Made, Sample, made
 
 from deployments.databases import Databases
-from tasks.survey import look
-from transfer import preflight
 from transfer.errors import DatabaseFault, EltError, PreflightError
+from transfer.journey import preflight
+from transfer.journey.plan import look
 from transfer.mysql import buckets, reading
 from transfer.mysql import connection as mysql
 from transfer.settings import Settings

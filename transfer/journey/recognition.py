@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from transfer.changes import evidence
 from transfer.errors import LOCKED_OUT, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, PreflightError
+from transfer.journey.preflight import privileges
 from transfer.mysql import connection as mysql
 from transfer.mysql.literals import quote
-from transfer.preflight import privileges
 from transfer.settings import MySQLServer, Settings, Source
 from transfer.source import opendental as source
 from transfer.values.table import Extracted, SourceTable

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from tasks.survey import look
 from transfer.errors import TableError, UnknownTable
+from transfer.journey.plan import look
 from transfer.replica import extracts
 from transfer.replica import tables as replica
 from transfer.settings import Settings

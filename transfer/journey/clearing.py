@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from tasks.survey import Outlook
 from transfer.errors import DatabaseFault, TableBusy
+from transfer.journey.plan import Outlook
 from transfer.replica import extracts
 from transfer.replica import tables as replica
 from transfer.settings import Settings
