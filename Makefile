@@ -69,7 +69,7 @@ picture: install ## take the picture of the practice report in README.md, docs/p
 
 deploy: install ## bring the deployments to the Prefect server that PREFECT_API_URL names
 	@$(BIN)/prefect config view | grep -q PREFECT_API_URL || { echo "PREFECT_API_URL is not set: start a server (.venv/bin/prefect server start) and name its address in .env or the environment." >&2; exit 1; }
-	@$(BIN)/python -m tasks.report
+	@$(BIN)/python -m tasks.prefect_server
 	@$(BIN)/prefect work-pool inspect default >/dev/null 2>&1 || $(BIN)/prefect --no-prompt work-pool create default --type process
 	@$(BIN)/prefect --no-prompt deploy --all
 

@@ -30,12 +30,20 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 
 from flows.dbt_build import dbt_build
-from tasks import build_models, caching, report
+from flows.terminal.command_line import arguments, check_alone
+from flows.terminal.console import Terminal, overdue_sentence, written_as_json
+from flows.terminal.logs import write_logs
+from flows.terminal.plan import show_plan as print_plan
+from flows.terminal.progress import progress
+from flows.terminal.status import show_status
+from flows.terminal.summary import show_summary
+from tasks import build_models, caching
 from tasks.build_models import BuildFailed, ModelsPlan, ModelsResult
-from tasks.report import Summary
+from tasks.prefect_server import NO_OWN_SERVER, check_server, lost_prefect, server_answers
+from tasks.publish import UNRECORDED, Summary, publish, remember
 from tasks.survey import survey
 from tasks.sync_table import sync_table
-from transfer.errors import EltError, SettingsError, TableError, class_of, place_of
+from transfer.errors import EltError, TableError, class_of, place_of
 from transfer.journey import drop_gone, preflight
 from transfer.journey.clearing import clear_left_over
 from transfer.journey.plan import Outlook, look, note_presence, with_seconds
@@ -84,7 +92,7 @@ def elt(
     """
     started = monotonic()
     chosen, run_id = settings(), str(runtime.flow_run.id)
-    report.write_logs(chosen.limits)
+    write_logs(chosen.limits)
     caching.forget_old_results()
     delays = list(chosen.limits.retry_seconds)
     outlook = survey.with_options(retries=len(delays), retry_delay_seconds=delays)(
@@ -110,14 +118,14 @@ def elt(
         schema_changes=schemas.of_run(chosen.warehouse, run_id),
         remarks=outlook.remarks,
     )
-    report.remember(chosen, summary)
+    remember(chosen, summary)
     _FINISHED.append(summary)
-    report.publish(summary)
+    publish(summary)
     log.info("run %s: %s", run_id, summary.sentence)
     for remark in summary.remarks:
         log.warning("%s", remark)
     if summary.overdue:
-        log.warning("%s", report.overdue_sentence(chosen.limits, summary.overdue))
+        log.warning("%s", overdue_sentence(chosen.limits, summary.overdue))
     if not summary.good:
         raise RunFailed(summary)
     return summary
@@ -168,56 +176,15 @@ def build(chosen: Settings, run_id: str) -> ModelsResult | None:
 
 def _built(chosen: Settings, planned: ModelsPlan, run_id: str) -> ModelsResult:
     """Build the models in a flow of their own, without one if Prefect is gone."""
-    if report.server_answers():
+    if server_answers():
         try:
             return dbt_build(planned, run_id)
         except EltError:
             raise
         except Exception:
-            if report.server_answers():
+            if server_answers():
                 raise
     return build_models.build(chosen, run_id)
-
-
-def arguments(given: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python flows/elt.py",
-        description="Bring replica, raw and public up to date with the OpenDental source, then build the dbt models.",
-    )
-    parser.add_argument(
-        "--table", action="append", metavar="NAME", help="only this table; repeatable, wildcards allowed"
-    )
-    parser.add_argument("--full", action="store_true", help="read everything anew, whatever the evidence says")
-    parser.add_argument(
-        "--verify", action="store_true", help="compare source, replica, raw and public row by row; repair what differs"
-    )
-    parser.add_argument(
-        "--accept-shrink",
-        action="store_true",
-        help="take tables that lost most of their rows since they were last read",
-    )
-    parser.add_argument(
-        "--accept-source",
-        action="store_true",
-        help="take a source that is another practice's than before, or that lacks many of its tables",
-    )
-    parser.add_argument("--plan", action="store_true", help="show what would be done and why, and change nothing")
-    parser.add_argument(
-        "--status",
-        nargs="*",
-        metavar="NAME",
-        help="show the last run and how fresh each table is, or those named, and change nothing",
-    )
-    parser.add_argument(
-        "--drop-gone",
-        action="append",
-        metavar="NAME",
-        help="do nothing but drop this table, which the source no longer has, everywhere; repeatable, wildcards allowed",
-    )
-    parser.add_argument("--no-dbt", action="store_true", help="leave the models as they are")
-    parser.add_argument("--json", action="store_true", help="print the plan or the summary as JSON")
-    return parser.parse_args(given)
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -233,12 +200,12 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def perform(options: argparse.Namespace) -> int:
     """Do what the command line asks for."""
-    console = report.Terminal(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
+    console = Terminal(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
     try:
         chosen = settings()
         if options.status is not None:
-            return report.show_status(console, chosen, [*options.status, *(options.table or ())], as_json=options.json)
-        report.write_logs(chosen.limits)
+            return show_status(console, chosen, [*options.status, *(options.table or ())], as_json=options.json)
+        write_logs(chosen.limits)
         remarks = preflight.check(chosen)
         if options.drop_gone:
             check_alone(options)
@@ -257,35 +224,20 @@ def perform(options: argparse.Namespace) -> int:
         if options.plan and outlook:
             show_plan(console, chosen, replace(outlook, remarks=remarks), options)
             return 0
-        report.check_server()
+        check_server()
     except EltError as error:
         print(error, file=sys.stderr)
         return 2
     return run(console, chosen, options)
 
 
-def check_alone(options: argparse.Namespace) -> None:
-    """Refuse what would be left out of a call that drops tables.
-
-    Raises:
-        SettingsError: an option stands beside --drop-gone.
-
-    """
-    others = {"--plan": options.plan, "--table": options.table, "--full": options.full, "--verify": options.verify}
-    others |= {"--accept-shrink": options.accept_shrink, "--accept-source": options.accept_source}
-    others |= {"--no-dbt": options.no_dbt, "--json": options.json}
-    beside = [name for name, given in others.items() if given]
-    if beside:
-        raise SettingsError(f"--drop-gone does nothing else: leave {', '.join(beside)} out. Nothing was dropped.")
-
-
 def show_plan(console: Console, chosen: Settings, outlook: Outlook, options: argparse.Namespace) -> None:
     """Print the plan in the form that was asked for."""
     outlook = with_seconds(chosen, outlook)
     if options.json:
-        print(report.written_as_json(outlook))
+        print(written_as_json(outlook))
     else:
-        report.show_plan(console, chosen, outlook)
+        print_plan(console, chosen, outlook)
 
 
 def drop(chosen: Settings, patterns: Sequence[str]) -> int:
@@ -307,7 +259,7 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
     """Run the flow and print its summary."""
     _FINISHED.clear()
     try:
-        with report.progress(console, quiet=options.json):
+        with progress(console, quiet=options.json):
             summary = elt(
                 tables=options.table,
                 force_full=options.full,
@@ -325,18 +277,18 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
         if leaving.interrupted():  # in the middle of a library that makes an error of its own of it
             raise KeyboardInterrupt from None
         if _FINISHED:
-            print(report.UNRECORDED, file=sys.stderr)
+            print(UNRECORDED, file=sys.stderr)
             summary = _FINISHED[-1]
         elif "ephemeral" in str(error):
-            print(report.NO_OWN_SERVER, file=sys.stderr)
+            print(NO_OWN_SERVER, file=sys.stderr)
             return 2
         else:
             print(f"The run could not be finished: {type(error).__name__} at {place_of(error)}.", file=sys.stderr)
             return 2
     if options.json:
-        print(report.written_as_json(summary))
+        print(written_as_json(summary))
     else:
-        report.show_summary(console, chosen, summary)
+        show_summary(console, chosen, summary)
     return 0 if summary.good else 1
 
 
@@ -344,6 +296,6 @@ if __name__ == "__main__":
     gc.enable()
     code = main()
     leaving.end()
-    if report.lost_prefect():
+    if lost_prefect():
         leaving.leave(code)
     sys.exit(code)

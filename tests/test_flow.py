@@ -23,7 +23,7 @@ from runs import in_time
 
 from flows.elt import RunFailed, elt
 from tasks import build_models
-from tasks.report import Summary
+from tasks.publish import Summary
 from tasks.sync_table import sync_table
 from transfer.journey.plan import look
 from transfer.settings import settings

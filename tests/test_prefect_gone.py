@@ -35,8 +35,8 @@ def test_a_run_finishes_though_prefect_is_gone(fate, command, prefect_api, serve
     home = copy_project(tmp_path / "home")
     shutil.rmtree(home / "dbt")
     write_dbt(home / "dbt")
-    report = home / "tasks/report.py"
-    report.write_text(report.read_text().replace("PATIENCE_SECONDS = 10", "PATIENCE_SECONDS = 1"))
+    server = home / "tasks/prefect_server.py"
+    server.write_text(server.read_text().replace("PATIENCE_SECONDS = 10", "PATIENCE_SECONDS = 1"))
     with (
         connected(servers, databases) as places,
         way(urlsplit(prefect_api).port or 0) as to,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flows.elt import arguments
+from flows.terminal.command_line import arguments
 from transfer.rules import types
 from transfer.rules.casts import CASTS, cast_of
 from transfer.settings import GROUPS, ROOT

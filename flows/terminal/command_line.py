@@ -1,0 +1,64 @@
+"""What may be asked for on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from transfer.errors import SettingsError
+
+
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python flows/elt.py",
+        description="Bring replica, raw and public up to date with the OpenDental source, then build the dbt models.",
+    )
+    parser.add_argument(
+        "--table", action="append", metavar="NAME", help="only this table; repeatable, wildcards allowed"
+    )
+    parser.add_argument("--full", action="store_true", help="read everything anew, whatever the evidence says")
+    parser.add_argument(
+        "--verify", action="store_true", help="compare source, replica, raw and public row by row; repair what differs"
+    )
+    parser.add_argument(
+        "--accept-shrink",
+        action="store_true",
+        help="take tables that lost most of their rows since they were last read",
+    )
+    parser.add_argument(
+        "--accept-source",
+        action="store_true",
+        help="take a source that is another practice's than before, or that lacks many of its tables",
+    )
+    parser.add_argument("--plan", action="store_true", help="show what would be done and why, and change nothing")
+    parser.add_argument(
+        "--status",
+        nargs="*",
+        metavar="NAME",
+        help="show the last run and how fresh each table is, or those named, and change nothing",
+    )
+    parser.add_argument(
+        "--drop-gone",
+        action="append",
+        metavar="NAME",
+        help="do nothing but drop this table, which the source no longer has, everywhere; repeatable, wildcards allowed",
+    )
+    parser.add_argument("--no-dbt", action="store_true", help="leave the models as they are")
+    parser.add_argument("--json", action="store_true", help="print the plan or the summary as JSON")
+    return parser.parse_args(given)
+
+
+def check_alone(options: argparse.Namespace) -> None:
+    """Refuse what would be left out of a call that drops tables.
+
+    Raises:
+        SettingsError: an option stands beside --drop-gone.
+
+    """
+    others = {"--plan": options.plan, "--table": options.table, "--full": options.full, "--verify": options.verify}
+    others |= {"--accept-shrink": options.accept_shrink, "--accept-source": options.accept_source}
+    others |= {"--no-dbt": options.no_dbt, "--json": options.json}
+    beside = [name for name, given in others.items() if given]
+    if beside:
+        raise SettingsError(f"--drop-gone does nothing else: leave {', '.join(beside)} out. Nothing was dropped.")

@@ -1,0 +1,80 @@
+"""Whether the Prefect server that was named is there, at the start of a run and in its middle."""
+
+from __future__ import annotations
+
+import sys
+import time
+from threading import Event
+from urllib.parse import urlsplit
+
+from httpx import TransportError
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+from transfer.errors import SettingsError
+
+
+def check_server() -> None:
+    """Ask the Prefect server that was named, if one was, whether it is there; without one the run starts its own.
+
+    Raises:
+        SettingsError: nothing answers at the address.
+
+    """
+    address = PREFECT_API_URL.value()
+    if not address:
+        return
+    where = urlsplit(address)
+    if not where.hostname:
+        raise SettingsError("PREFECT_API_URL is not an address such as http://127.0.0.1:4200/api.")
+    if _failure():
+        raise SettingsError(
+            f"PREFECT_API_URL: no Prefect server answers at {where.hostname}:{where.port}; start it (prefect server start),"
+            " or unset the variable: the run then uses a server of its own."
+        )
+
+
+def _failure() -> Exception | None:
+    """Return why the Prefect server does not answer, None if it does."""
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(httpx_settings={"timeout": CONNECT_SECONDS}, sync_client=True) as client,
+    ):
+        return client.api_healthcheck()
+
+
+CONNECT_SECONDS = 3
+PATIENCE_SECONDS = 10
+
+
+def server_answers() -> bool:
+    """Tell whether the Prefect server that was named is still there; one that is busy and says so is."""
+    until = time.monotonic() + (0 if _LOST.is_set() else PATIENCE_SECONDS)
+    while PREFECT_API_URL.value() and isinstance(_failure(), TransportError):
+        if time.monotonic() > until:
+            _LOST.set()
+            return False
+        time.sleep(1)
+    _LOST.clear()
+    return True
+
+
+_LOST = Event()
+
+
+def lost_prefect() -> bool:
+    """Tell whether the Prefect server has gone in the middle of this process's run."""
+    return _LOST.is_set()
+
+
+NO_OWN_SERVER = (
+    "Prefect does not start a server of its own within PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: look at the variables"
+    " that begin with PREFECT_SERVER_ or PREFECT_API_, or start one (prefect server start) and set PREFECT_API_URL."
+)
+
+
+if __name__ == "__main__":  # what `make deploy` asks before Prefect's own commands do
+    try:
+        check_server()
+    except SettingsError as error:
+        sys.exit(str(error))

@@ -1,0 +1,141 @@
+"""What a run leaves for those who look later: its verdict, in Prefect and in the history."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from tasks.build_models import ModelsResult
+from tasks.prefect_server import server_answers
+from transfer.settings import Settings
+from transfer.source.opendental import Excluded
+from transfer.values.printable import markdown, printable
+from transfer.values.table import TableResult
+from transfer.warehouse import history
+from transfer.warehouse.history import Run
+from transfer.warehouse.schemas import SchemaChange
+
+log = logging.getLogger("elt")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The verdict of a run: each table with work, how many had none and why, the models, and what was left out.
+
+    `rotated` tables were verified as it was their turn; the turn of `overdue` ones is long past. `remarks`
+    are of the servers.
+    """
+
+    run_id: str
+    tables: tuple[TableResult, ...]
+    skipped: tuple[tuple[str, str], ...]
+    excluded: tuple[Excluded, ...]
+    gone: tuple[str, ...]
+    models: ModelsResult | None
+    seconds: float
+    rotated: int = 0
+    overdue: tuple[str, ...] = ()
+    schema_changes: tuple[SchemaChange, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[TableResult, ...]:
+        """The red tables."""
+        return tuple(result for result in self.tables if not result.good)
+
+    @property
+    def good(self) -> bool:
+        """True when every table and every model is good."""
+        return not self.failed and (self.models is None or self.models.good)
+
+    @property
+    def sentence(self) -> str:
+        """The run in one line."""
+        states = Counter(result.state for result in self.tables)
+        if self.rotated:
+            del states["verified"]
+        parts = [f"{count} {state}" for state, count in sorted(states.items())]
+        parts.append(f"{len(self.skipped)} unchanged")
+        if self.rotated:
+            parts.append(f"{self.rotated} verified by rotation")
+        if self.models:
+            warned = f"{len(self.models.warned)} warned, " if self.models.warned else ""
+            skipped = f", {self.models.skipped} skipped" if self.models.skipped else ""
+            parts.append(f"dbt {self.models.passed} passed, {warned}{len(self.models.failed)} failed{skipped}")
+        red = ", ".join(
+            [
+                *(result.table for result in self.failed),
+                *(each.partition(": ")[0] for each in (self.models.failed if self.models else ())),
+            ][:10]
+        )
+        return ", ".join(parts) + f" in {self.seconds:.1f} s" + (f"; red: {red}" if red else "")
+
+
+UNRECORDED = (
+    "The Prefect server has gone in the middle of the run, which is finished but not recorded there: look at that server,"
+    " the next run needs nothing else."
+)
+
+
+def publish(summary: Summary) -> None:
+    """Publish a run's verdict in Prefect, unless its server is gone: that undoes nothing of the run."""
+    try:
+        if server_answers():
+            report(summary)
+            return
+    except Exception as error:  # noqa: BLE001 - whatever Prefect raises
+        log.warning("Prefect: %s.", type(error).__name__)
+    log.warning("%s", UNRECORDED)
+
+
+@task(name="report", cache_policy=NO_CACHE, retries=0)
+def report(summary: Summary) -> None:
+    """Publish the verdict of each table as an artifact."""
+    rows: list[dict[str, object]] = [_verdict(result) for result in summary.tables]
+    rows += [{"table": table, "state": "unchanged", "why": reason} for table, reason in summary.skipped]
+    rows += [{"table": each.table, "state": "excluded", "why": each.reason} for each in summary.excluded]
+    rows += [{"table": table, "state": "kept", "why": "the source no longer has it"} for table in summary.gone]
+    rows += [{"table": each.table, "state": each.kind, "why": each.sentence} for each in summary.schema_changes]
+    shown = [{name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
+    create_table_artifact(key="elt-verdict", description=markdown(summary.sentence), table=shown)
+
+
+def _verdict(result: TableResult) -> dict[str, object]:
+    return {
+        "table": result.table,
+        "state": result.state,
+        "method": result.method,
+        "why": result.reason,
+        "rows": result.rows,
+        "inserted": sum(hop.inserted for hop in result.hops[:1]),
+        "updated": sum(hop.updated for hop in result.hops[:1]),
+        "deleted": sum(hop.deleted for hop in result.hops[:1]),
+        "clean": result.clean,
+        **{f"{hop.name} s": round(hop.seconds, 3) for hop in result.hops},
+        "verified": result.verified,
+        "found and repaired": ", ".join(map(str, result.found)),
+        "not held": json.dumps(result.altered) if result.altered else "",
+        "note": result.note,
+    }
+
+
+def remember(chosen: Settings, summary: Summary) -> None:
+    """Add the run to the warehouse's history."""
+    models = summary.models
+    run = Run(
+        summary.run_id,
+        summary.good,
+        unchanged=len(summary.skipped),
+        models_passed=models.passed if models else 0,
+        models_failed=len(models.failed) if models else 0,
+        seconds=summary.seconds,
+    )
+    history.end(chosen.warehouse, run, summary.tables)
+    for change in summary.schema_changes:
+        log.info("schema change: %s", change.sentence)
