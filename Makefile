@@ -56,13 +56,13 @@ dbt: install ## run dbt by hand with the settings of .env: make dbt ARGS='build 
 	@$(BIN)/python -m tasks.build_models $(ARGS)
 
 metrics: install ## write the catalogue of metrics, dbt/METRICS.md, from the models
-	@$(BIN)/python -m tasks.catalogue dbt/METRICS.md
+	@$(BIN)/python -m tasks.report.catalogue dbt/METRICS.md
 
 docs: install ## write the models' documentation with their lineage as a page, reports/dbt.html: make docs FILE=/tmp/dbt.html
-	@$(BIN)/python -m tasks.documentation $(FILE)
+	@$(BIN)/python -m tasks.report.documentation $(FILE)
 
 report: install ## draw the practice's numbers as a page, reports/practice.html: make report FILE=/tmp/practice.html
-	@$(BIN)/python -m tasks.practice_report $(FILE)
+	@$(BIN)/python -m tasks.report.practice_report $(FILE)
 
 picture: install ## take the picture of the practice report in README.md, docs/practice.png, after make demo
 	@PYTHONPATH=tests:. $(BIN)/python tests/picture.py

@@ -52,7 +52,7 @@ def demo(patients: int, seed: int) -> int:
     status = status or _run("flows/elt.py", PREFECT_API_URL=api, **found.databases.variables())
     if status == 0:
         _show_numbers(found)
-        status = _run("-m", "tasks.practice_report", **found.databases.variables())
+        status = _run("-m", "tasks.report.practice_report", **found.databases.variables())
         print(_where_to_look(found, api, time.monotonic() - started))
     return status
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from headless import browsing
 
 from deployments import browser
-from tasks.practice_report import FILE
+from tasks.report.practice_report import FILE
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "practice.png"
 WIDTH, HEIGHT = 1_100, 516

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tasks import catalogue
-from tasks.catalogue import CatalogueError, metrics, page
+from tasks.report import catalogue
+from tasks.report.catalogue import CatalogueError, metrics, page
 from transfer.settings import ROOT
 
 WHOLE = {"name": "rate", "label": "Rate", "unit": "percent", "definition": "Of a\nand b.", "expression": "sum(a || b)"}

@@ -14,7 +14,7 @@ import pytest
 from base_tables import PROJECT, SOURCE_TABLES, ask, connect
 
 from deployments.databases import Databases
-from tasks import catalogue
+from tasks.report import catalogue
 from transfer.settings import ROOT
 
 NAMES = {
@@ -321,7 +321,7 @@ def test_the_documentation_shows_the_models_and_no_row(practice: Any, module_dat
     ask(practice, "UPDATE patient SET l_name = %s", name)
     ask(practice, "UPDATE public_marts.dim_patients SET last_name = %s", name)
     done = subprocess.run(
-        [sys.executable, "-m", "tasks.documentation", str(tmp_path / "a" / "page.html")],
+        [sys.executable, "-m", "tasks.report.documentation", str(tmp_path / "a" / "page.html")],
         env=os.environ | module_databases.variables(),
         cwd=ROOT,
         stdout=subprocess.PIPE,

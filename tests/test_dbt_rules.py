@@ -174,7 +174,7 @@ def test_exposures_read_marts_that_are_public_and_have_contracts(manifest: dict[
 
 
 def test_the_exposure_of_the_report_names_what_the_report_reads(manifest: dict[str, Any]):
-    subjects = pytest.importorskip("tasks.subjects")
+    subjects = pytest.importorskip("tasks.report.subjects")
     read = {metric.partition(".")[0] for each in subjects.everything() for metric in each.metrics}
     exposure = manifest["exposures"]["exposure.opendental.practice_report"]
     assert read <= {short(name) for name in exposure["depends_on"]["nodes"]}

@@ -24,9 +24,10 @@ from headless import Page, browsing
 
 from deployments import browser
 from deployments.databases import Databases
-from tasks import catalogue, charts, files, page, practice_report
-from tasks.figures import NO_COUNTERPART
-from tasks.subjects import SUBJECTS, everything
+from tasks import files
+from tasks.report import catalogue, charts, page, practice_report
+from tasks.report.figures import NO_COUNTERPART
+from tasks.report.subjects import SUBJECTS, everything
 from transfer.postgres.client import connect
 from transfer.settings import Warehouse
 
@@ -413,7 +414,7 @@ def surroundings(module_databases: Databases, marts: Any, monkeypatch: pytest.Mo
 
 def test_the_page_is_written_where_it_is_wanted(surroundings: None, tmp_path: Path):
     ended = subprocess.run(
-        [sys.executable, "-m", "tasks.practice_report", str(tmp_path / "mine.html")],
+        [sys.executable, "-m", "tasks.report.practice_report", str(tmp_path / "mine.html")],
         capture_output=True,
         text=True,
         check=False,

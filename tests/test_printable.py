@@ -16,7 +16,7 @@ from prefect.client.schemas.filters import LogFilter
 from rich.table import Table as Grid
 
 from flows.terminal.console import Terminal
-from tasks.practice_report import _printable
+from tasks.report.practice_report import _printable
 from transfer.errors import DatabaseFault, EltError, PreflightError, TableError
 from transfer.mysql.literals import quote
 from transfer.settings import ROOT

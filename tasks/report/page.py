@@ -16,11 +16,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from tasks import charts
-from tasks.catalogue import Metric
-from tasks.charts import Row, Series, Table, shown
-from tasks.figures import NO_COUNTERPART, Column, Figure, Headline, Subject
-from tasks.subjects import HEADLINE, SUBJECTS
+from tasks.report import charts
+from tasks.report.catalogue import Metric
+from tasks.report.charts import Row, Series, Table, shown
+from tasks.report.figures import NO_COUNTERPART, Column, Figure, Headline, Subject
+from tasks.report.subjects import HEADLINE, SUBJECTS
 
 TEMPLATES = Path(__file__).parent / "templates"
 

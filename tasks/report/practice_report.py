@@ -1,4 +1,4 @@
-"""Writes the practice's numbers as one page of HTML: `make report`, or `python -m tasks.practice_report FILE`."""
+"""Writes the practice's numbers as one page of HTML: `make report`, or `python -m tasks.report.practice_report FILE`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from datetime import date, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 
-from tasks import files, page
-from tasks.catalogue import CatalogueError, Metric, metrics
-from tasks.charts import Row, Table, shown
-from tasks.figures import Figure, Headline
-from tasks.page import series
-from tasks.subjects import HEADLINE, SUBJECTS, everything
+from tasks import files
+from tasks.report import page
+from tasks.report.catalogue import CatalogueError, Metric, metrics
+from tasks.report.charts import Row, Table, shown
+from tasks.report.figures import Figure, Headline
+from tasks.report.page import series
+from tasks.report.subjects import HEADLINE, SUBJECTS, everything
 from transfer.errors import DatabaseFault, EltError
 from transfer.postgres.client import Connection, connect, quote
 from transfer.settings import ROOT, Warehouse
@@ -205,7 +206,7 @@ def _read(reader: Reader, schema: str) -> page.Read:
 
 def main(given: Sequence[str]) -> int:
     """Write the page, or say in a sentence why there is none."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.practice_report", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tasks.report.practice_report", description=__doc__)
     parser.add_argument("file", nargs="?", type=Path, default=FILE, help="the page to write (%(default)s)")
     file = parser.parse_args(given).file
     logging.getLogger("elt").addHandler(logging.NullHandler())  # else Python itself prints what is logged

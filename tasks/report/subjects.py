@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.figures import Column, Figure, Headline, Subject, last_year, monthly, ranked, sums
+from tasks.report.figures import Column, Figure, Headline, Subject, last_year, monthly, ranked, sums
 
 MONTHS = (
     "(SELECT date_trunc('month', production_date)::date AS month, [daily_production.net_production] AS net FROM daily_production"

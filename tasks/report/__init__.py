@@ -1,0 +1,1 @@
+"""The practice's numbers as a page, and the catalogue and documentation of the models; no run needs it, so nothing of ours may import it."""
