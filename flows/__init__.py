@@ -1,1 +1,1 @@
-"""The order of things."""
+"""The order of things; nothing of ours may import it."""

@@ -10,6 +10,25 @@ from transfer.settings import ROOT, variables
 
 FLOORS = {"transfer": {"transfer"}, "tasks": {"transfer", "tasks"}, "flows": {"transfer", "tasks", "flows"}}
 OURS = {*FLOORS, "deployments", "tests"}
+# The rooms from the ground up, each with those that it may import; what stands beside the rooms of a floor is a room, too.
+ROOMS = {
+    "transfer.values": "",
+    "transfer": "values",
+    "transfer.rules": "transfer values",
+    "transfer.drivers": "transfer",
+    "transfer.running": "transfer drivers",
+    "transfer.mysql": "transfer values rules drivers running",
+    "transfer.postgres": "transfer values rules drivers running",
+    "transfer.source": "transfer values mysql",
+    "transfer.replica": "transfer values rules running mysql",
+    "transfer.warehouse": "transfer values rules mysql postgres",
+    "transfer.changes": "transfer values rules mysql postgres warehouse",
+    "transfer.journey": "transfer values drivers running mysql postgres source replica warehouse changes",
+    "tasks": "transfer values drivers running postgres source replica warehouse journey",
+    "tasks.report": "tasks transfer values postgres",
+    "flows.terminal": "tasks transfer values warehouse changes journey",
+    "flows": "flows.terminal tasks transfer values running replica warehouse journey",
+}
 PLACES = {"source", "replica", "warehouse.raw", "warehouse.public"}
 
 
@@ -30,6 +49,10 @@ def imported(path: Path) -> set[str]:
             module = ".".join([*above, *([node.module] if node.module else [])])
             names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
     return names
+
+
+def room_of(module: str) -> str:
+    return module if MODULES[module].stem == "__init__" else module.rpartition(".")[0]
 
 
 IMPORTS = {module: imported(path) for module, path in MODULES.items()}
@@ -69,6 +92,28 @@ def test_imports_have_no_circles():
     while free := {module for module, names in below.items() if not names}:
         below = {module: names - free for module, names in below.items() if module not in free}
     assert below == {}
+
+
+def test_every_room_says_what_it_is_for_and_who_may_import_it():
+    said = {room_of(module): ast.get_docstring(ast.parse(MODULES[room_of(module)].read_text())) for module in MODULES}
+    assert set(said) == set(ROOMS)
+    assert [room for room, words in said.items() if not re.search("import", words or "")] == []
+
+
+def test_imports_go_down_the_rooms_only():
+    below: set[str] = set()
+    for room, named in ROOMS.items():
+        allowed = {name if name in ROOMS else f"transfer.{name}" for name in named.split()}
+        assert allowed <= below, f"{room} may only import rooms below it"
+        below.add(room)
+        entered = {
+            (module, name)
+            for module, names in IMPORTS.items()
+            if room_of(module) == room
+            for name in names & set(MODULES)
+            if room_of(name) not in allowed | {room}
+        }
+        assert not entered
 
 
 def test_places_do_not_know_each_other():

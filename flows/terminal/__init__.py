@@ -1,1 +1,1 @@
-"""What people see of a run where they started it: imports tasks and transfer, and only the flows import it."""
+"""What people see of a run where they started it; only flows may import it."""

@@ -1,1 +1,1 @@
-"""What changed, what is to be verified, and what that is expected to take: imports the places, and only the journey and what shows its plan import it."""
+"""What changed, what is to be verified, and how long that is expected to take; journey and flows may import it."""

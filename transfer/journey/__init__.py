@@ -1,1 +1,1 @@
-"""One table's way from evidence to proof, and what comes before and after it, in plain Python: imports every room of transfer, and tasks and flows import it."""
+"""One table's way from evidence to proof, with what comes before the first and after the last, usable without Prefect; tasks and flows may import it."""

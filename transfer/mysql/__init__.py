@@ -1,1 +1,1 @@
-"""The client of the two MySQL servers: connect, quote, read, hash, write; knows neither which tables there are nor PostgreSQL."""
+"""The client of MySQL, which knows no place; the places, changes and journey may import it."""

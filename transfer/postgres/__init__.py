@@ -1,1 +1,1 @@
-"""The client of PostgreSQL: connect, quote, copy, merge, alter; knows neither which tables there are nor MySQL."""
+"""The client of PostgreSQL, which knows no place; the warehouse, changes, journey and tasks may import it."""

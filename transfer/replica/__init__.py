@@ -1,1 +1,1 @@
-"""The exact copy in the local MySQL with its bookkeeping: imports MySQL's client, never source or warehouse; only changes and the journey import it."""
+"""The exact copy in the local MySQL with its bookkeeping; journey, tasks and flows may import it, source and warehouse never."""

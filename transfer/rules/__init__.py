@@ -1,1 +1,1 @@
-"""How each type crosses and how a table is laid out: imports values and errors, and every room that reads or writes rows may import it."""
+"""How each type crosses and how a table is laid out; whoever reads, writes or compares rows may import it."""

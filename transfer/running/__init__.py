@@ -1,1 +1,1 @@
-"""Threads and processes at work: reading ahead, waiting for servers, stopping; imports settings, errors and the drivers, any room above may import it."""
+"""Work that waits, overlaps and can be stopped; whoever works with a server, or retries that, may import it."""

@@ -1,1 +1,1 @@
-"""The clinic's OpenDental database, which is only ever read: imports MySQL's client, and only changes and the journey import it."""
+"""The clinic's OpenDental database, which is only ever read; journey and tasks may import it, replica and warehouse never."""

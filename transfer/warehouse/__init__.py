@@ -1,1 +1,1 @@
-"""`raw`, `public` and their bookkeeping in PostgreSQL: imports the clients, never source or replica; changes, the journey and what reports may import it."""
+"""`raw` and `public` in PostgreSQL with their bookkeeping; changes, journey, tasks and flows may import it, source and replica never."""
