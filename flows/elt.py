@@ -14,6 +14,7 @@ from time import monotonic
 from flows import leaving
 
 if __name__ == "__main__":  # the command line shows its own progress; Prefect's lines still reach its server
+    leaving.speak()
     leaving.heed()
     gc.disable()  # until all is imported, of which nothing is garbage: that takes an eighth less time
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
@@ -225,6 +226,10 @@ def main(given: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(leaving.STOPPED, file=sys.stderr)
         return leaving.INTERRUPTED
+    except OSError as error:  # of our own output: what servers and files say is an EltError by now
+        if error.errno not in leaving.UNHEARD:
+            raise
+        return leaving.go_unheard()
 
 
 def perform(options: argparse.Namespace) -> int:
@@ -232,12 +237,12 @@ def perform(options: argparse.Namespace) -> int:
     console = report.Terminal(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
     try:
         chosen = settings()
+        check_alone(options)
         if options.status is not None:
             return report.show_status(console, chosen, [*options.status, *(options.table or ())], as_json=options.json)
         report.write_logs(chosen.limits)
         remarks = preflight.check(chosen)
         if options.drop_gone:
-            check_alone(options)
             return drop(chosen, options.drop_gone)
         outlook = (
             look(
@@ -261,18 +266,19 @@ def perform(options: argparse.Namespace) -> int:
 
 
 def check_alone(options: argparse.Namespace) -> None:
-    """Refuse what would be left out of a call that drops tables.
+    """Refuse what would be left out of a call that drops tables or shows how they are.
 
     Raises:
-        SettingsError: an option stands beside --drop-gone.
+        SettingsError: an option stands beside --drop-gone or --status.
 
     """
-    others = {"--plan": options.plan, "--table": options.table, "--full": options.full, "--verify": options.verify}
+    others = {"--plan": options.plan, "--full": options.full, "--verify": options.verify, "--no-dbt": options.no_dbt}
     others |= {"--accept-shrink": options.accept_shrink, "--accept-source": options.accept_source}
-    others |= {"--no-dbt": options.no_dbt, "--json": options.json}
-    beside = [name for name, given in others.items() if given]
-    if beside:
+    dropping = others | {"--table": options.table, "--json": options.json, "--status": options.status is not None}
+    if options.drop_gone and (beside := [name for name, given in dropping.items() if given]):
         raise SettingsError(f"--drop-gone does nothing else: leave {', '.join(beside)} out. Nothing was dropped.")
+    if options.status is not None and (beside := [name for name, given in others.items() if given]):
+        raise SettingsError(f"--status shows how things are and does nothing else: leave {', '.join(beside)} out.")
 
 
 def show_plan(console: Console, chosen: Settings, outlook: Outlook, options: argparse.Namespace) -> None:
