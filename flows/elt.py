@@ -14,6 +14,7 @@ from time import monotonic
 from flows import leaving
 
 if __name__ == "__main__":  # the command line shows its own progress; Prefect's lines still reach its server
+    leaving.speak()
     leaving.heed()
     gc.disable()  # until all is imported, of which nothing is garbage: that takes an eighth less time
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
@@ -196,6 +197,10 @@ def main(given: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(leaving.STOPPED, file=sys.stderr)
         return leaving.INTERRUPTED
+    except OSError as error:  # of our own output: what servers and files say is an EltError by now
+        if error.errno not in leaving.UNHEARD:
+            raise
+        return leaving.go_unheard()
 
 
 def perform(options: argparse.Namespace) -> int:
@@ -203,12 +208,12 @@ def perform(options: argparse.Namespace) -> int:
     console = Terminal(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
     try:
         chosen = settings()
+        check_alone(options)
         if options.status is not None:
             return show_status(console, chosen, [*options.status, *(options.table or ())], as_json=options.json)
         write_logs(chosen.limits)
         remarks = preflight.check(chosen)
         if options.drop_gone:
-            check_alone(options)
             return drop(chosen, options.drop_gone)
         outlook = (
             look(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from time import sleep
 STOPPED = "Stopped. Nothing is half done; the next run goes on from here."
 INTERRUPTED = 130
 PATIENCE_SECONDS = 4
+UNHEARD = (errno.EPIPE, errno.ENOSPC)  # the reader of our output has left, or its disk is full
 
 _HEEDED = Event()
 _BEGUN = Event()
@@ -33,6 +35,16 @@ def heed() -> None:
     Thread(target=_leave, args=(heard,), name="leaving", daemon=True).start()
 
 
+def speak() -> None:
+    """Let every terminal take whatever is said: what it has no character for is written as an escape."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open as long as the process
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def begin() -> None:
     """Let Ctrl-C interrupt the main thread from now on, if this is the command line's process."""
     if _HEEDED.is_set():
@@ -48,6 +60,12 @@ def interrupted() -> bool:
 def end() -> None:
     """Let Ctrl-C do nothing any more, as all is done."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def go_unheard() -> int:
+    """Go on without the output that nobody takes any more; the status of a program whose reader has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def leave(code: int) -> None:

@@ -1,6 +1,9 @@
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -337,3 +340,32 @@ def test_passwords_may_have_any_character(servers, databases: Databases, practic
         assert warehouse.run("SELECT count(*) FROM public.visits") == [(0,)]
     servers.source.execute(f"DROP USER '{reader}'@'%'")
     servers.replica.execute(f"DROP USER '{writer}'@'%'")
+
+
+def test_a_terminal_without_unicode_is_told_in_escapes(command: Command, source: Client):
+    source.run("CREATE TABLE größe (Id bigint PRIMARY KEY) DEFAULT CHARSET=utf8mb4 COLLATE utf8mb4_general_ci")
+    source.run("INSERT INTO größe VALUES (1)")
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for arguments in (("--plan",), ("--no-dbt",)):
+        ended = command(*arguments, **plain)
+        assert (ended.code, ended.err) == (0, ""), ended
+        assert r"gr\xf6\xdfe" in ended.out
+
+
+@pytest.mark.parametrize("where", [">&-", ">/dev/full", "| true"])
+def test_output_that_nobody_takes_is_no_traceback(where, databases: Databases, practice, project: Path, tmp_path: Path):
+    variables = databases.variables() | {
+        "ELT_LOG_DIR": str(tmp_path),
+        "PYTHONPATH": str(project),
+        "HOME": str(tmp_path),
+    }
+    ended = subprocess.run(
+        ["sh", "-c", f'"$0" flows/elt.py --plan {where}', sys.executable],
+        cwd=project,
+        env={"PATH": os.environ["PATH"]} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stderr == ""
+    assert ended.returncode in (0, 1)

@@ -145,7 +145,7 @@ def test_two_deployments_at_once_end_right_and_a_second_run_of_one_is_cancelled(
         assert wait_for(lambda: finished(prefect, third), worker).state_name == "Cancelled"
         replica.run("UNLOCK TABLES")
         ended = [wait_for(lambda run=run: finished(prefect, run), worker) for run in runs]
-        assert [run.state_name for run in ended] == ["Completed", "Completed"]
+        assert [run.state_name for run in ended] == ["Completed", "Completed"], worker.read_text()
         first, second = ended
         assert first.start_time < second.end_time
         assert second.start_time < first.end_time

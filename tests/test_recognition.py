@@ -14,7 +14,9 @@ from runs import limited, run
 from deployments.databases import Databases
 from deployments.servers import Servers
 from transfer.errors import PreflightError
-from transfer.journey.plan import look
+from transfer.journey.plan import look, note_presence
+from transfer.journey.preflight import privileges
+from transfer.journey.sync import sync
 from transfer.settings import Settings
 
 PATIENTS = (
@@ -182,3 +184,85 @@ def test_a_patients_table_that_somebody_holds_holds_no_run(own, settings, server
         ask(holding, "LOCK TABLES patient WRITE")
         assert "patient" in {plan.table for plan in look(settings).work}
         ask(holding, "UNLOCK TABLES")
+
+
+def test_a_new_replica_beside_the_warehouse_of_another_practice_is_refused(own, other, settings, servers):
+    """As when somebody takes another clinic's settings and keeps the lines of the warehouse."""
+    run(settings)
+    with _fresh(servers) as databases:
+        fresh = settings.replica.model_copy(update={"db": databases.replica.name})
+        elsewhere = reading(settings, other).model_copy(update={"replica": fresh})
+        with pytest.raises(PreflightError, match="is another practice's"):
+            run(elsewhere)
+        accepted(elsewhere)
+        run(settings.model_copy(update={"replica": fresh}))  # our own is welcome
+        close_idle()
+
+
+@pytest.mark.parametrize(
+    ("hiding", "exclude"),
+    [("SELECT 1", ("patient",)), ("RENAME TABLE patient TO Patient", ()), ("DROP TABLE patient", ())],
+    ids=["left out", "of another name", "gone"],
+)
+def test_another_practice_is_known_by_its_preferences_where_its_patients_are_not_seen(
+    hiding, exclude, own, other, settings
+):
+    run(settings)
+    for places, number in ((own, "555-0100"), (other, "555-0199")):
+        ask(places.source, "INSERT INTO preference (PrefName, ValueString) VALUES ('PracticePhone', %s)", number)
+    run(settings)
+    ask(other.source, hiding)
+    elsewhere = limited(reading(settings, other), exclude=exclude)
+    refused(elsewhere, own, "is another practice's")
+    refused(elsewhere, own, "is another practice's", "more1")
+    ask(other.source, "UPDATE preference SET ValueString = '555-0100' WHERE PrefName = 'PracticePhone'")
+    look(elsewhere)  # one of them is ours
+
+
+def test_what_was_accepted_once_stays_accepted(own, other, settings):
+    run(settings)
+    ask(own.source, "DROP TABLE preference")
+    accept(settings)
+    run(settings)
+    ask(other.source, "DELETE FROM patient WHERE PatNum > 5")
+    elsewhere = limited(reading(settings, other), shrink_share=0.1)
+    accept(elsewhere)
+    assert oracle.unequal(replace(own, source=other.source), ["patient", *tables()]) == {}
+    run(elsewhere)
+
+
+def accept(settings: Settings) -> None:
+    """What `--accept-source` does."""
+    outlook = look(settings, accept_source=True)
+    note_presence(settings, "accepted", outlook)
+    for plan in outlook.work:
+        sync(settings, plan, "accepted")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+        "MODIFY Birthdate datetime NOT NULL DEFAULT '0001-01-01'",
+    ],
+)
+def test_patients_are_the_same_whatever_their_columns_become(change, own, settings):
+    run(settings)
+    ask(own.source, f"ALTER TABLE patient {change}")
+    run(settings)
+    assert oracle.unequal(own, ["patient"]) == {}
+
+
+def test_a_plan_for_a_new_warehouse_names_no_missing_table(own, settings, servers):
+    run(settings)
+    ask(own.source, "DROP TABLE more1")
+    with _fresh(servers) as databases:
+        fresh = settings.warehouse.model_copy(update={"db": databases.warehouse.name})
+        assert look(settings.model_copy(update={"warehouse": fresh})).work
+        close_idle()
+
+
+def test_single_databases_may_be_taken_out_of_a_global_grant():
+    grants = ["GRANT SELECT, INSERT ON *.* TO `u`@`%`", "REVOKE SELECT ON `clinic`.* FROM `u`@`%`"]
+    assert privileges(grants, "clinic") == {"INSERT"}
+    assert privileges(grants, "other") == {"SELECT", "INSERT"}

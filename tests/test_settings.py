@@ -132,3 +132,37 @@ def test_a_setting_that_all_servers_share_is_named_once(monkeypatch):
     monkeypatch.setenv("ELT_HANG_SECONDS", "0")
     with pytest.raises(SettingsError, match=r"^ELT_HANG_SECONDS is unusable: [^\n]*$"):
         settings.settings()
+
+
+ADDRESSES = {"HOST": "localhost", "DB": "x", "USER": "x", "PASSWORD": "x"}
+UNUSABLE = {
+    "SOURCE_MYSQL_HOST": ("a..b", "x" * 70, "planted\udce4", "mysql://u:planted@host", "one,two", "a b"),
+    "ANALYTICS_POSTGRES_DB": ("postgresql://u:planted@10.1.1.1/x",),
+    "SOURCE_MYSQL_PASSWORD": ("planted\udce4",),
+    "REPLICATION_MYSQL_USER": ("planted\udce4",),
+    "SOURCE_MYSQL_TLS_CA": ("/tmp",),  # noqa: S108 - a folder is what is tried
+    "SOURCE_MYSQL_CONNECT_SECONDS": ("99999999999999",),
+    "ELT_STATEMENT_SECONDS": ("99999999999",),
+    "ELT_OVERLAP_SECONDS": ("999999999999999",),
+    "ELT_LOCK_SECONDS": ("3000000",),
+    "ELT_RETRY_SECONDS": ("inf", "nan", "-5"),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in UNUSABLE.items() for value in values])
+def test_a_value_that_nothing_can_use_is_named_before_anything_is_begun(name, value, monkeypatch, tmp_path):
+    monkeypatch.setattr(settings, "ENV_FILE", tmp_path / "none")
+    for prefix in ("SOURCE_MYSQL", "REPLICATION_MYSQL", "ANALYTICS_POSTGRES"):
+        for each, usual in ADDRESSES.items():
+            monkeypatch.setenv(f"{prefix}_{each}", usual)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"^{name} is unusable: [^\n]*\.$") as refused:
+        settings.settings()
+    assert "planted" not in str(refused.value)
+
+
+def test_a_password_in_the_file_is_taken_as_it_stands(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("SOURCE_MYSQL_PASSWORD='pa${HOME}ss$x'\n")
+    source = settings.Source(_env_file=file, host="localhost", db="x", user="x")
+    assert source.password.get_secret_value() == "pa${HOME}ss$x"

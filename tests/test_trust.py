@@ -143,6 +143,36 @@ def test_landing_and_base_tables_stand_where_the_settings_say(places, databases,
         ]
 
 
+def test_base_tables_follow_whichever_landing_schema_a_run_has(places, databases, servers):
+    """And an edit by hand in one that the source makes too, later."""
+    settings = settings_for(databases)
+    other = settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update={"raw_schema": "landing"})})
+    with oracle.connected(servers, databases) as own:
+        name = filled(own)
+        for text, chosen in (("v0", settings), ("v1", other), ("v0", settings)):
+            ask(own.source, f"UPDATE {name} SET Name = %s WHERE Id = 7", text)
+            run(chosen, name)
+            assert ask(own.warehouse, f"SELECT name FROM public.{name} WHERE id = 7") == [(text,)]
+        ask(own.warehouse, f"""UPDATE raw.{name} SET "Name" = 'q1' WHERE "Id" = 8""")
+        ask(own.source, f"UPDATE {name} SET Name = 'q1' WHERE Id = 8")
+        run(settings, name)
+        assert oracle.unequal(own, [name]) == {}
+
+
+def test_a_remark_of_the_users_on_a_table_stays_and_hinders_nothing(places, settings):
+    name = filled(places)
+    run(settings, name)
+    for schema in ("raw", "public"):
+        ask(places.warehouse, f"COMMENT ON TABLE {schema}.{name} IS 'our notes'")
+    ask(places.source, f"DELETE FROM {name} WHERE Id = 3")
+    run(settings, name)
+    assert oracle.unequal(places, [name]) == {}
+    remarks = ask(
+        places.warehouse, f"SELECT obj_description('raw.{name}'::regclass), obj_description('public.{name}'::regclass)"
+    )
+    assert remarks == [("our notes", "our notes")]
+
+
 def test_an_installation_whose_base_tables_stand_in_the_landing_schema_is_told_what_to_say(places, settings):
     run(settings, filled(places))
     other = {"raw_schema": "public", "base_schema": "clinic"}

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings.sources.utils import parse_env_vars
 
 from transfer import env_file
 from transfer.errors import SettingsError
@@ -29,6 +39,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+class _File(DotEnvSettingsSource):
+    """`.env` as it stands: a `${…}` in a password is no variable."""
+
+    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
+        values = dotenv_values(file_path, encoding=self.env_file_encoding, interpolate=False)
+        return parse_env_vars(values, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str)
+
+
 class _Group(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,
@@ -38,6 +56,27 @@ class _Group(BaseSettings):
         hide_input_in_errors=True,
         env_ignore_empty=True,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the file as it stands."""
+        given = cast(DotEnvSettingsSource, dotenv_settings)
+        file = _File(settings_cls, env_file=given.env_file, env_file_encoding=given.env_file_encoding)
+        return init_settings, env_settings, file, file_secret_settings
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("it has bytes that are no UTF-8")
+        return value
 
     @classmethod
     def read(cls) -> Any:
@@ -69,8 +108,33 @@ class Server(_Group):
     password: SecretStr
     tls: Literal["verify", "off"] | None = None
     tls_ca: str | None = None
-    connect_seconds: int = Field(default=15, ge=1)
-    hang_seconds: int = Field(default=300, ge=1, validation_alias="ELT_HANG_SECONDS")
+    connect_seconds: int = Field(default=15, ge=1, le=3_600)
+    hang_seconds: int = Field(default=300, ge=1, le=86_400, validation_alias="ELT_HANG_SECONDS")
+
+    @field_validator("host")
+    @classmethod
+    def _is_one_host(cls, value: str) -> str:
+        if re.search(r"[\s,@]|//", value):
+            raise ValueError("it is the name or address of one server, without user, port and database")
+        try:
+            value.encode("idna")
+        except UnicodeError:
+            raise ValueError("it is no name of a server") from None
+        return value
+
+    @field_validator("db")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError("it is the name of a database, without the rest of an address")
+        return value
+
+    @field_validator("tls_ca")
+    @classmethod
+    def _is_a_file(cls, value: str | None) -> str | None:
+        if value and Path(value).is_dir():
+            raise ValueError("it is a folder; name the file of the certificate authority")
+        return value
 
     @property
     def verified_tls(self) -> bool:
@@ -144,6 +208,9 @@ class Warehouse(Server):
         return value
 
 
+MONTH_SECONDS = 31 * 86_400
+
+
 class Limits(_Group):
     """How the pipeline behaves; every value has a working default."""
 
@@ -154,17 +221,17 @@ class Limits(_Group):
     page_rows: int = Field(default=20_000, ge=1)
     page_bytes: int = Field(default=16 * 2**20, ge=2**10)
     retry_seconds: Annotated[tuple[float, ...], NoDecode] = (5.0, 30.0)
-    statement_seconds: int = Field(default=300, ge=1)
+    statement_seconds: int = Field(default=300, ge=1, le=MONTH_SECONDS)
     reload_rows: int = Field(default=2_000, ge=0)
     reload_bytes: int = Field(default=64 * 2**20, ge=0)
-    overlap_seconds: int = Field(default=600, ge=2)
+    overlap_seconds: int = Field(default=600, ge=2, le=MONTH_SECONDS)
     methods: Annotated[tuple[tuple[str, str], ...], NoDecode] = ()
-    lock_seconds: int = Field(default=900, ge=0)
-    verify_days: int = Field(default=7, ge=0)
+    lock_seconds: int = Field(default=900, ge=0, le=2_000_000)  # PostgreSQL's limit is 2^31 ms
+    verify_days: int = Field(default=7, ge=0, le=3_650)
     verify_seconds: int = Field(default=120, ge=0)
     gone_tables: int = Field(default=5, ge=0)
     shrink_share: float = Field(default=0.5, gt=0, le=1)
-    second_look_seconds: int = Field(default=600, ge=0)
+    second_look_seconds: int = Field(default=600, ge=0, le=MONTH_SECONDS)
     log_dir: Path = ROOT / "logs"
     standardize_dir: Path = ROOT / "transfer" / "standardize"
     dbt_threads: int = Field(default=4, ge=1)
@@ -175,6 +242,13 @@ class Limits(_Group):
     @classmethod
     def _split(cls, value: object) -> object:
         return _parts(value, ",") if isinstance(value, str) else value
+
+    @field_validator("retry_seconds")
+    @classmethod
+    def _are_waits(cls, seconds: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 <= each <= 86_400 for each in seconds):  # what is no number is not, either
+            raise ValueError("each wait has 0 to 86,400 seconds")
+        return seconds
 
     @field_validator("collations", mode="before")
     @classmethod

@@ -50,15 +50,16 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 
 def check_alone(options: argparse.Namespace) -> None:
-    """Refuse what would be left out of a call that drops tables.
+    """Refuse what would be left out of a call that drops tables or shows how they are.
 
     Raises:
-        SettingsError: an option stands beside --drop-gone.
+        SettingsError: an option stands beside --drop-gone or --status.
 
     """
-    others = {"--plan": options.plan, "--table": options.table, "--full": options.full, "--verify": options.verify}
+    others = {"--plan": options.plan, "--full": options.full, "--verify": options.verify, "--no-dbt": options.no_dbt}
     others |= {"--accept-shrink": options.accept_shrink, "--accept-source": options.accept_source}
-    others |= {"--no-dbt": options.no_dbt, "--json": options.json}
-    beside = [name for name, given in others.items() if given]
-    if beside:
+    dropping = others | {"--table": options.table, "--json": options.json, "--status": options.status is not None}
+    if options.drop_gone and (beside := [name for name, given in dropping.items() if given]):
         raise SettingsError(f"--drop-gone does nothing else: leave {', '.join(beside)} out. Nothing was dropped.")
+    if options.status is not None and (beside := [name for name, given in others.items() if given]):
+        raise SettingsError(f"--status shows how things are and does nothing else: leave {', '.join(beside)} out.")

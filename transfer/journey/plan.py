@@ -76,7 +76,7 @@ def look(
                 due.get(each.table.name, ""),
             ),
             version=found.version,
-            accept_shrink=accept_shrink,
+            accept_shrink=accept_shrink or accept_source,  # which may have fewer of everything
         )
         for each, standing in looked_at
     )

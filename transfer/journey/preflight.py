@@ -308,12 +308,15 @@ def _stand_in(name: str, known: frozenset[str]) -> str:
 
 def privileges(grants: list[str], database: str) -> frozenset[str]:
     """Return the privileges that SHOW GRANTS gives on a database."""
-    found: set[str] = set()
+    found: dict[str, set[str]] = {
+        "GRANT": set(),
+        "REVOKE": set(),
+    }  # newer MySQLs take single databases out of a global grant
     for grant in grants:
-        parts = re.match(r"GRANT (.*?) ON (\*|`.*?`)\.\* TO ", grant)
-        if parts and (parts[2] == "*" or covers(parts[2].strip("`"), database)):
-            found |= REPLICA_NEEDS if "ALL PRIVILEGES" in parts[1] else set(parts[1].split(", "))
-    return frozenset(found)
+        parts = re.match(r"(GRANT|REVOKE) (.*?) ON (\*|`.*?`)\.\* (?:TO|FROM) ", grant)
+        if parts and (parts[3] == "*" or covers(parts[3].strip("`"), database)):
+            found[parts[1]] |= REPLICA_NEEDS if "ALL PRIVILEGES" in parts[2] else set(parts[2].split(", "))
+    return frozenset(found["GRANT"] - found["REVOKE"])
 
 
 OLDEST = 15  # the oldest on which the whole is tested

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from transfer.changes import evidence
 from transfer.errors import LOCKED_OUT, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, PreflightError
 from transfer.journey.preflight import privileges
 from transfer.mysql import connection as mysql
 from transfer.mysql.literals import quote
-from transfer.settings import MySQLServer, Settings, Source
+from transfer.postgres import client as postgres
+from transfer.postgres.client import Place
+from transfer.settings import Limits, MySQLServer, Settings, Source, Warehouse
 from transfer.source import opendental as source
 from transfer.values.table import Extracted, SourceTable
 from transfer.warehouse import schemas
@@ -21,12 +23,21 @@ PREFERENCES, PATIENTS = "preference", "patient"
 COMPARED = 20  # the first patients
 LEAST = 3  # fewer say nothing
 ALIKE = 0.5  # of these; names are corrected and patients merged, but not of most
-PERSON = ("LName", "FName", "Birthdate")
+PERSON = ("PatNum", "LName", "FName", "Birthdate")
+# What tells one practice from another where its patients do not; any may change, but not all at once.
+NAMED = ("PracticeTitle", "PracticePhone", "PracticeAddress", "PracticeZip", "RegistrationKey")
+TOLD = 2  # so many of them say something
+NOT_NOW = MISSING_TABLE | MISSING_COLUMN | LOCKED_OUT | {"42703"}
 ACCEPT = "; if it is on purpose, run once with --accept-source."
+
+# The same text on MySQL and PostgreSQL, whatever the column's character set or type of date.
+OF_MYSQL = "SHA2(CONCAT_WS('/', HEX(CONVERT(LName USING utf8mb4)), HEX(CONVERT(FName USING utf8mb4)), DATE_FORMAT(Birthdate, '%Y-%m-%d')), 256)"
+OF_POSTGRES = """encode(sha256(convert_to(concat_ws('/', upper(encode(convert_to("LName", 'UTF8'), 'hex')),
+    upper(encode(convert_to("FName", 'UTF8'), 'hex')), to_char("Birthdate", 'YYYY-MM-DD')), 'UTF8')), 'hex')"""
 
 
 def check(
-    chosen: Settings, found: source.Survey, copies: dict[str, Extracted], known: Collection[str], *, whole: bool
+    chosen: Settings, found: source.Survey, copies: Mapping[str, Extracted], known: Collection[str], *, whole: bool
 ) -> None:
     """Refuse a source that is another practice's, or that shows less than it did; `known` are the tables copied before.
 
@@ -35,18 +46,18 @@ def check(
 
     """
     seen = frozenset(each.table.name for each in found.tables) | {each.table for each in found.excluded}
-    lost = sorted(set(known) - seen - schemas.gone(chosen.warehouse)) if whole and set(known) - seen else []
+    lost = sorted(set(known) - seen - schemas.gone(chosen.warehouse)) if set(known) - seen else []
     sentence = (
-        _without_preferences(chosen.source, seen, known)
-        or (_unseen(chosen, lost) if lost else "")
+        _without_preferences(chosen.source, seen, known, lost)
+        or (_unseen(chosen, lost) if lost and whole else "")
         or _of_another_practice(chosen, found, copies)
     )
     if sentence:
         raise PreflightError(sentence + ACCEPT)
 
 
-def _without_preferences(server: Source, seen: frozenset[str], known: Collection[str]) -> str:
-    if PREFERENCES in seen or not (PREFERENCES in known or seen >= OPENDENTAL):
+def _without_preferences(server: Source, seen: frozenset[str], known: Collection[str], lost: Collection[str]) -> str:
+    if PREFERENCES in seen or not (PREFERENCES in lost or (not known and seen >= OPENDENTAL)):
         return ""
     return (
         f"SOURCE_MYSQL_DB: {server.db} shows no table {PREFERENCES}, which every OpenDental database has; name the practice's"
@@ -72,37 +83,75 @@ def _unseen(chosen: Settings, lost: list[str]) -> str:
     return ""
 
 
-def _of_another_practice(chosen: Settings, found: source.Survey, copies: dict[str, Extracted]) -> str:
-    """Compare the first patients, unless the table is the one that was read: by digests, which the servers make."""
-    table = next((each for each in found.tables if each.table.name == PATIENTS), None)
-    copied = copies.get(PATIENTS)
-    if table is None or copied is None or not evidence.why_read(table, copied) or not _names_people(table):
+def _of_another_practice(chosen: Settings, found: source.Survey, copies: Mapping[str, Extracted]) -> str:
+    """Compare the first patients with those of the replica, or of `raw` beside a new one, and where they tell nothing the
+    practice's preferences: by digests, which the servers make.
+    """
+    patients = next((each for each in found.tables if each.table.name == PATIENTS), None)
+    if patients and PATIENTS in copies and not evidence.why_read(patients, copies[PATIENTS]):
         return ""
-    ours = _people(chosen.replica, chosen, f"ORDER BY PatNum LIMIT {COMPARED}")
-    if ours is None or len(ours) < LEAST:
-        return ""
-    theirs = _people(chosen.source, chosen, f"WHERE PatNum IN ({', '.join(map(str, ours))})")
-    if theirs is None or sum(theirs.get(key) == person for key, person in ours.items()) >= ALIKE * len(ours):
+    alike = _alike_patients(chosen, patients) if patients else None
+    if alike is None:
+        alike = _alike_preferences(chosen)
+    if alike is not False:
         return ""
     return (
         f"SOURCE_MYSQL_HOST or SOURCE_MYSQL_DB: {chosen.source.db} at {chosen.source.host}:{chosen.source.port} is another"
-        " practice's, as most of the first patients are others than in the replica; name the practice's own, or give this one a"
-        " replica and a warehouse of its own"
+        " practice's, as most of the first patients, or all its names and numbers, are others than were copied; name the"
+        " practice's own, or give this one a replica and a warehouse of its own"
     )
 
 
-def _names_people(table: SourceTable) -> bool:
-    return {"PatNum", *PERSON} <= {column.name for column in table.table.columns}
+def _alike_patients(chosen: Settings, patients: SourceTable) -> bool | None:
+    """Tell whether most of the first patients are those that were copied; None if they cannot be compared."""
+    if not set(PERSON) <= {column.name for column in patients.table.columns}:
+        return None
+    which = f"ORDER BY PatNum LIMIT {COMPARED}"
+    ours = _of(chosen.replica, chosen.limits, "PatNum", OF_MYSQL, PATIENTS, which)
+    if ours is None:
+        ours = _of_raw(chosen.warehouse, '"PatNum"::text', OF_POSTGRES, PATIENTS, f'ORDER BY "PatNum" LIMIT {COMPARED}')
+    if ours is None or len(ours) < LEAST:
+        return None
+    theirs = _of(chosen.source, chosen.limits, "PatNum", OF_MYSQL, PATIENTS, f"WHERE PatNum IN ({', '.join(ours)})")
+    if theirs is None:
+        return None
+    return sum(theirs.get(key) == person for key, person in ours.items()) >= ALIKE * len(ours)
 
 
-def _people(server: MySQLServer, chosen: Settings, which: str) -> dict[int, str] | None:
-    """Return a digest of each of these patients by key; None if the table cannot be asked now."""
-    person = ", ".join(f"HEX({quote(name)})" for name in PERSON)
-    query = f"SELECT PatNum, MD5(CONCAT_WS('/', {person})) FROM {quote(PATIENTS)} {which}"
-    with mysql.connect(server, chosen.limits) as connection:
+def _alike_preferences(chosen: Settings) -> bool | None:
+    """Tell whether any of the practice's names and numbers is as it was copied; None if they cannot be compared."""
+    names = ", ".join(f"'{name}'" for name in NAMED)
+    of_mysql, of_raw = f"WHERE PrefName IN ({names})", f'WHERE "PrefName" IN ({names})'
+    value = "SHA2(HEX(CONVERT(ValueString USING utf8mb4)), 256)"
+    theirs = _of(chosen.source, chosen.limits, "PrefName", value, PREFERENCES, of_mysql)
+    ours = _of(chosen.replica, chosen.limits, "PrefName", value, PREFERENCES, of_mysql)
+    if ours is None:
+        value = """encode(sha256(convert_to(upper(encode(convert_to("ValueString", 'UTF8'), 'hex')), 'UTF8')), 'hex')"""
+        ours = _of_raw(chosen.warehouse, '"PrefName"', value, PREFERENCES, of_raw)
+    both = [name for name in ours or () if name in (theirs or {})]
+    if not ours or not theirs or len(both) < TOLD:
+        return None
+    return any(ours[name] == theirs[name] for name in both)
+
+
+def _of(server: MySQLServer, limits: Limits, key: str, value: str, table: str, which: str) -> dict[str, str] | None:
+    """Return digests by key; None if the table is not there or cannot be asked now."""
+    query = f"SELECT CAST({key} AS CHAR), {value} FROM {quote(table)} {which}"
+    with mysql.connect(server, limits) as connection:
         try:
-            return dict(mysql.rows(connection, server.place, "asking for its first patients", query))
+            return dict(mysql.rows(connection, server.place, f"asking {table} whose it is", query))
         except DatabaseFault as fault:
-            if fault.code in MISSING_TABLE | MISSING_COLUMN | LOCKED_OUT:
+            if fault.code in NOT_NOW:
+                return None
+            raise
+
+
+def _of_raw(warehouse: Warehouse, key: str, value: str, table: str, which: str) -> dict[str, str] | None:
+    query = f"SELECT {key}, {value} FROM {Place(warehouse.raw_schema, table)} {which}"
+    with postgres.connect(warehouse) as connection:
+        try:
+            return dict(connection.rows(f"asking raw's {table} whose it is", query))
+        except DatabaseFault as fault:
+            if fault.code in NOT_NOW:
                 return None
             raise

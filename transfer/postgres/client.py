@@ -480,7 +480,9 @@ def stands(connection: Connection, place: Place, owner: str) -> bool:
     """
     found = connection.rows(
         f"looking at {place}",
-        "SELECT relkind = 'r' AND obj_description(oid, 'pg_class') IS NOT DISTINCT FROM $2"
+        # A user's own remark may stand in the place of the mark.
+        "SELECT relkind = 'r' AND (obj_description(oid, 'pg_class') IS NOT DISTINCT FROM $2 OR EXISTS (SELECT"
+        f" FROM {quote(owner)}.etl_transform_status WHERE pg_class.oid::bigint IN (raw_oid, public_oid)))"
         " FROM pg_class WHERE oid = to_regclass($1)",
         (str(place), f"{MARK} of {owner}"),
     )

@@ -151,6 +151,7 @@ _WAITS: set[Wait] = set()
 _SILENCES: dict[tuple[str, int], _Silence] = {}
 _ANSWERS: dict[tuple[str, int], float] = {}  # when a server last gave one to a new connection
 _LOOKING: dict[tuple[str, int], Thread] = {}
+_LOOKED: dict[tuple[str, int], float] = {}  # when the last look was over
 _HELD: set[Held] = set()
 _STARTING = Lock()
 _WATCH: dict[int, Thread] = {}
@@ -278,7 +279,7 @@ def _watch() -> None:
             if wait.look and now - wait.heard >= _pause(wait):
                 waiting.setdefault(_where(wait.server), []).append(wait)
         for where, waits in waiting.items():
-            if where not in _LOOKING:
+            if where not in _LOOKING and now - _LOOKED.get(where, -inf) >= _pause(waits[0]):
                 _LOOKING[where] = Thread(target=_look, args=(where, waits), name="looking", daemon=True)
                 _LOOKING[where].start()
 
@@ -305,6 +306,6 @@ def _look(where: tuple[str, int], waits: Collection[Wait]) -> None:
             for wait in waits:
                 if wait.session in working:
                     wait.heard = monotonic()
-        sleep(_pause(first))
     finally:
+        _LOOKED[where] = monotonic()
         del _LOOKING[where]

@@ -126,7 +126,6 @@ def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -
         rows=origin.rows,
         names=altered_names(table),
         altered=altered,
-        moved=copied.first or changes.any,
     )
     connection.commit()
     seconds = copied.seconds + monotonic() - started

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from transfer.errors import MISSING_TABLE, DatabaseFault
 from transfer.postgres import client as postgres
 from transfer.settings import Warehouse
 from transfer.values.table import Column, Table
@@ -186,7 +187,12 @@ def gone(warehouse: Warehouse) -> frozenset[str]:
     """Return the tables that are marked as gone from the source."""
     asking = f"SELECT table_name FROM {_schema(warehouse)}.etl_transform_status WHERE gone_at IS NOT NULL"
     with postgres.connect(warehouse) as connection:
-        return frozenset(name for (name,) in connection.rows("reading etl_transform_status", asking))
+        try:
+            return frozenset(name for (name,) in connection.rows("reading etl_transform_status", asking))
+        except DatabaseFault as fault:
+            if fault.code in MISSING_TABLE:  # never prepared
+                return frozenset()
+            raise
 
 
 def of_run(warehouse: Warehouse, run_id: str) -> tuple[SchemaChange, ...]:
