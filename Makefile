@@ -85,6 +85,6 @@ lint: install ## check style, format and types
 stop: ## stop the servers that demo and test started
 	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -m deployments.servers stop
 
-clean: stop ## stop, and remove the servers' data (.local), the demo's .env, logs and caches; .venv stays
+clean: stop ## stop, and remove the servers' data (.local), the demo's .env and logs, and caches; .venv stays
 	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -m deployments.servers clean
-	@rm -rf logs dbt/target dbt/logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf dbt/target dbt/logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -149,8 +149,9 @@ def clean(folder: Path = LOCAL) -> None:
             path.unlink(missing_ok=True)
     if folder.resolve() == LOCAL:
         shutil.rmtree(LOCAL, ignore_errors=True)
-        if ENV_FILE.exists() and is_the_demos(ENV_FILE):
-            ENV_FILE.unlink()
+        if not ENV_FILE.exists() or is_the_demos(ENV_FILE):  # else the logs are of the user's own practice
+            ENV_FILE.unlink(missing_ok=True)
+            shutil.rmtree(PROJECT / "logs", ignore_errors=True)
     for home in (*installed, folder.resolve()):
         if home.exists() and not any(home.iterdir()):
             home.rmdir()

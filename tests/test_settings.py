@@ -45,7 +45,9 @@ def test_the_environment_of_this_machine_and_names_of_others_are_left_alone():
     )
 
 
-@pytest.mark.parametrize("name", ["ELT_WORKRES", "SOURCE_MYSQL_PASSWRD", "ANALYTICS_POSTGRES_SHEMA", "elt_exlude"])
+@pytest.mark.parametrize(
+    "name", ["ELT_WORKRES", "SOURCE_MYSQL_PASSWRD", "ANALYTICS_POSTGRES_SHEMA", "elt_exlude", "SOURCE_MYSQL_DATABASE"]
+)
 def test_a_misspelt_variable_is_refused_before_anything_is_begun(name):
     ended = subprocess.run(
         [sys.executable, "flows/elt.py", "--plan"],

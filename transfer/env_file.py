@@ -11,6 +11,7 @@ from dotenv.parser import parse_stream
 from transfer.errors import SettingsError
 
 NEAR = 0.85
+SERVERS = ("SOURCE_MYSQL_", "REPLICATION_MYSQL_", "ANALYTICS_POSTGRES_")
 ENCODING = "utf-8-sig"  # editors on Windows begin a file with the mark of its encoding
 
 
@@ -37,7 +38,7 @@ def names(file: Path) -> list[str]:
 
 
 def check_names(given: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse names that are nearly a setting, as nobody would read them.
+    """Refuse names that are nearly a setting, or begin as those of the servers do, as nobody would read them.
 
     Raises:
         SettingsError: one is misspelt; it names the right one.
@@ -45,6 +46,11 @@ def check_names(given: Iterable[str], known: Iterable[str]) -> None:
     """
     ours = {name.upper() for name in known}
     for name in sorted(given):
-        near = [] if name.upper() in ours else get_close_matches(name.upper(), ours, 1, NEAR)
+        if name.upper() in ours:
+            continue
+        near = get_close_matches(name.upper(), ours, 1, NEAR)
+        prefix = next((each for each in SERVERS if name.upper().startswith(each)), None)
+        if prefix and not near:
+            near = get_close_matches(name.upper(), [each for each in ours if each.startswith(prefix)], 1, 0)
         if near:
             raise SettingsError(f"{name} is no setting: did you mean {near[0]}?")

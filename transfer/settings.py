@@ -178,7 +178,6 @@ class Warehouse(Server):
     model_config = SettingsConfigDict(env_prefix="ANALYTICS_POSTGRES_")
     place: ClassVar[str] = "warehouse"
     port: int = Field(default=5432, ge=1, le=65535)
-    raw_schema: str = Field(default="raw", validation_alias="ANALYTICS_POSTGRES_SCHEMA")
     # dbt adds suffixes to the name, and a name has 63 characters at most.
     base_schema: str = Field(
         default="public",
@@ -186,6 +185,7 @@ class Warehouse(Server):
         pattern=r"^[a-z_][a-z0-9_]*$",
         max_length=48,
     )
+    raw_schema: str = Field(default="raw", validation_alias="ANALYTICS_POSTGRES_SCHEMA")
 
     @field_validator("raw_schema", "base_schema")
     @classmethod
@@ -196,13 +196,12 @@ class Warehouse(Server):
             raise ValueError("a schema's name has 63 printable bytes at most")
         return value
 
-    @field_validator("base_schema")
+    @field_validator("raw_schema")
     @classmethod
     def _is_another(cls, value: str, info: ValidationInfo) -> str:
-        raw = info.data.get("raw_schema")
-        if value == raw:
+        if value == info.data.get("base_schema"):
             raise ValueError(
-                f"it is {value}, as is ANALYTICS_POSTGRES_SCHEMA, which names the schema of the landing tables;"
+                f"it is {value}, the schema of the base tables (ANALYTICS_POSTGRES_BASE_SCHEMA), where earlier versions had that;"
                 " say ANALYTICS_POSTGRES_SCHEMA=raw, or give the base tables another schema"
             )
         return value

@@ -97,7 +97,7 @@ SENTENCES = (
     ),
     (
         ("1044", "1049", "3D000", "42501"),
-        "{name}DB: {user} cannot use a database {db} at {where}; create it and grant the rights in deployments/grants/.",
+        "{name}DB: {user} cannot use a database {db} at {where}; name the right one, or create it and grant the rights in deployments/grants/.",
     ),
     (
         ("1251", "1275", "2059"),

@@ -77,7 +77,7 @@ def _unseen(chosen: Settings, lost: list[str]) -> str:
         )
     if len(lost) > most:
         return (
-            f"SOURCE_MYSQL_DB: {server.db} lacks {named}, and ELT_GONE_TABLES={most} allows fewer to go at once; name the"
+            f"SOURCE_MYSQL_DB: {server.db} lacks {named}, and ELT_GONE_TABLES allows {most} to go at once; name the"
             " practice's database"
         )
     return ""
