@@ -412,9 +412,18 @@ def _load(work: _Work, standing: Standing, *, replays: bool) -> _Step:
 
 def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> _Step:
     """Load the rows of a scope."""
-    chosen, each = work.chosen, work.each
+    chosen, each, loaded = work.chosen, work.each, work.standing.loaded
+    followed = loaded and loaded.raw_intact and loaded.generation == generation
+    moved = not (followed and loaded and extracted.changed_id <= loaded.extract_id)
     origin = partial(
-        raw.Origin, generation, extracted.id, extracted.run_id, work.run_id, rows=extracted.rows, scope=scope
+        raw.Origin,
+        generation,
+        extracted.id,
+        extracted.run_id,
+        work.run_id,
+        rows=extracted.rows,
+        scope=scope,
+        moved=moved,
     )
     early = work.early.take()
     if early:

@@ -196,21 +196,19 @@ def note_loaded(
     rows: int,
     names: dict[str, dict[str, str]],
     altered: dict[str, dict[str, int]],
+    moved: bool,
 ) -> None:
-    """Write down which extract `raw` holds now, under which names.
-
-    Each load has a number of its own, as `public` may differ from a `raw` that had the rows already: somebody edited one of
-    them, or it is another landing schema.
-    """
+    """Write down which extract `raw` holds now, under which names; `moved` when `public` may need its rows."""
     connection.run(
         "writing etl_transform_status",
-        f"UPDATE {_status(warehouse)} SET replica_generation = $2, extract_id = $3, load_id = load_id + 1,"
-        " raw_oid = to_regclass($4)::oid::bigint, raw_rows = $5, values_altered = $6, raw_name = $7, names_altered = $8,"
-        " extract_run = $9, loaded_at = now(), checked_at = now() WHERE table_name = $1",
+        f"UPDATE {_status(warehouse)} SET replica_generation = $2, extract_id = $3, load_id = load_id + $4,"
+        " raw_oid = to_regclass($5)::oid::bigint, raw_rows = $6, values_altered = $7, raw_name = $8, names_altered = $9,"
+        " extract_run = $10, loaded_at = now(), checked_at = now() WHERE table_name = $1",
         (
             table,
             generation,
             extract_id,
+            int(moved),
             str(target),
             rows,
             json.dumps(altered),

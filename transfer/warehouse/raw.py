@@ -31,7 +31,8 @@ SIDE = Place("", "_elt_side")
 class Origin:
     """What a run loads: of an extract of a copy with so many `rows` those of a `scope`, and the replica's own totals of them.
 
-    The totals are asked for once the rows have been copied, as the replica may still be counting.
+    `moved` when rows changed since the last load, though `raw` may have them already: somebody edited it, or it is another
+    landing schema. The totals are asked for once the rows have been copied, as the replica may still be counting.
     """
 
     generation: str
@@ -41,6 +42,7 @@ class Origin:
     totals: Callable[[], Totals]
     rows: int
     scope: Scope = EVERYTHING
+    moved: bool = False
 
 
 def select(table: Table) -> str:
@@ -126,6 +128,7 @@ def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -
         rows=origin.rows,
         names=altered_names(table),
         altered=altered,
+        moved=copied.first or changes.any or origin.moved,
     )
     connection.commit()
     seconds = copied.seconds + monotonic() - started
