@@ -9,11 +9,13 @@ import pytest
 from conftest import _fresh
 from leftovers import close_idle
 from oracle import Places, ask
+from prefect.states import Failed
 from runs import limited, run
 
 from deployments.databases import Databases
 from deployments.servers import Servers
-from transfer.errors import PreflightError
+from tasks.retrying import may_help
+from transfer.errors import PreflightError, SourceRefused
 from transfer.journey.plan import look, note_presence
 from transfer.journey.preflight import privileges
 from transfer.journey.sync import sync
@@ -266,3 +268,8 @@ def test_single_databases_may_be_taken_out_of_a_global_grant():
     grants = ["GRANT SELECT, INSERT ON *.* TO `u`@`%`", "REVOKE SELECT ON `clinic`.* FROM `u`@`%`"]
     assert privileges(grants, "clinic") == {"INSERT"}
     assert privileges(grants, "other") == {"SELECT", "INSERT"}
+
+
+@pytest.mark.parametrize(("error", "again"), [(SourceRefused("no"), False), (PreflightError("not now"), True)])
+def test_nobody_tries_again_what_only_a_person_can_decide(error, again):
+    assert may_help(None, None, Failed(data=error)) is again

@@ -3,6 +3,7 @@
 EltError
 ├── SettingsError     a setting is missing or unusable
 ├── PreflightError    a server cannot be used as it is
+│   └── SourceRefused the source is not the practice's, or shows less than it did
 ├── UnknownTable      a table was named that the source does not have
 ├── TableError        one table cannot be moved as it is; the others go on
 │   ├── TableVanished it was there at the survey and is gone
@@ -40,6 +41,10 @@ class SettingsError(EltError):
 
 class PreflightError(EltError):
     """A server cannot be used as it is."""
+
+
+class SourceRefused(PreflightError):
+    """The source is another practice's, or shows less than it did; to try again helps nobody."""
 
 
 class UnknownTable(EltError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from transfer.changes import evidence
-from transfer.errors import LOCKED_OUT, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, PreflightError
+from transfer.errors import LOCKED_OUT, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, SourceRefused
 from transfer.journey.preflight import privileges
 from transfer.mysql import connection as mysql
 from transfer.mysql.literals import quote
@@ -42,7 +42,7 @@ def check(
     """Refuse a source that is another practice's, or that shows less than it did; `known` are the tables copied before.
 
     Raises:
-        PreflightError: it is; the sentence names the setting and the mend.
+        SourceRefused: it is; the sentence names the setting and the mend.
 
     """
     seen = frozenset(each.table.name for each in found.tables) | {each.table for each in found.excluded}
@@ -53,7 +53,7 @@ def check(
         or _of_another_practice(chosen, found, copies)
     )
     if sentence:
-        raise PreflightError(sentence + ACCEPT)
+        raise SourceRefused(sentence + ACCEPT)
 
 
 def _without_preferences(server: Source, seen: frozenset[str], known: Collection[str], lost: Collection[str]) -> str:
