@@ -3,7 +3,7 @@
 import gc
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,13 @@ gc.set_threshold(20_000, 20, 20)
 
 # The editions of the servers in a run of `make matrix`, which has servers of its own.
 EDITIONS = [os.environ.get(variable, "") for variable in editions.VARIABLES.values()]
+
+
+def in_the_suite(*few: object, of: Iterable[object]) -> list[object]:
+    """What a test takes on this machine's own servers; in `make matrix` it takes all of them."""
+    return list(of) if any(EDITIONS) else list(few)
+
+
 # Each of the processes that share the tests has servers of its own.
 TEST_SERVERS = LOCAL / "-".join(filter(None, ["test", *EDITIONS, os.environ.get("PYTEST_XDIST_WORKER")]))
 

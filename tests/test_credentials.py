@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from conftest import settings_for
+from conftest import in_the_suite, settings_for
 from hypothesis import given, strategies
 from hypothesis import settings as hypothesis
 from leftovers import close_idle
@@ -134,7 +134,7 @@ def test_wrong_passwords_are_found_in_two_seconds_by_one_login_each(servers: Ser
     assert refused(servers, settings) == {place: count + 1 for place, count in before.items()}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", in_the_suite("source", of=PLACES))
 def test_a_server_behind_a_slow_line_is_waited_for_as_long_as_its_setting_says(place, settings):
     server = getattr(settings, place)
     with relay(server.port, latency=3) as (port, _):

@@ -11,7 +11,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import numbers, settings_for
+from conftest import in_the_suite, numbers, settings_for
 from flow_runs import write_dbt
 from oracle import Places, ask, connected
 from relays import Way, way
@@ -203,7 +203,7 @@ def test_what_is_held_by_a_connection_that_is_cut_is_free_soon(direct, impatient
 
 
 @pytest.mark.filterwarnings("default")  # dbt's own
-@pytest.mark.parametrize("fate", ["hanging", "trickling", "lost"])
+@pytest.mark.parametrize("fate", in_the_suite("hanging", of=["hanging", "trickling", "lost"]))
 def test_a_build_of_models_ends_when_its_server_hangs(fate, direct, places, impatient, in_environment, tmp_path):
     home = write_dbt(tmp_path / "small")
     (home / "models/people.sql").write_text(
@@ -240,7 +240,7 @@ def test_a_build_of_models_ends_when_its_server_hangs(fate, direct, places, impa
 PREFIXES = {"source": "SOURCE_MYSQL", "replica": "REPLICATION_MYSQL", "warehouse": "ANALYTICS_POSTGRES"}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", in_the_suite("warehouse", of=PLACES))
 def test_a_run_ends_by_itself_when_a_server_hangs_and_the_next_one_is_good(place, command, servers, databases):
     """Of many tables the first wait for the bound, the others fail at once; nothing is tried again in vain."""
     tables = [f"t{number}" for number in range(12)]

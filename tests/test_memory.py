@@ -6,7 +6,7 @@ import sys
 FILL_AND_FREE = """
 from pathlib import Path
 import pyarrow as pa
-from transfer.memory import give_back
+from transfer.running.memory import give_back
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
