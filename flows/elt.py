@@ -182,7 +182,7 @@ def _built(chosen: Settings, planned: ModelsPlan, run_id: str) -> ModelsResult:
             return dbt_build(planned, run_id)
         except EltError:
             raise
-        except Exception:
+        except Exception:  # Prefect's own, of a server that went meanwhile; any other error goes on
             if server_answers():
                 raise
     return build_models.build(chosen, run_id)

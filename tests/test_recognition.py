@@ -212,6 +212,7 @@ def test_another_practice_is_known_by_its_preferences_where_its_patients_are_not
     run(settings)
     for places, number in ((own, "555-0100"), (other, "555-0199")):
         ask(places.source, "INSERT INTO preference (PrefName, ValueString) VALUES ('PracticePhone', %s)", number)
+        ask(places.source, "INSERT INTO preference (PrefName, ValueString) VALUES ('RegistrationKey', '')")
     run(settings)
     ask(other.source, hiding)
     elsewhere = limited(reading(settings, other), exclude=exclude)

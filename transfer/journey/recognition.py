@@ -121,7 +121,9 @@ def _alike_patients(chosen: Settings, patients: SourceTable) -> bool | None:
 def _alike_preferences(chosen: Settings) -> bool | None:
     """Tell whether any of the practice's names and numbers is as it was copied; None if they cannot be compared."""
     names = ", ".join(f"'{name}'" for name in NAMED)
-    of_mysql, of_raw = f"WHERE PrefName IN ({names})", f'WHERE "PrefName" IN ({names})'
+    # An empty one is the same in every practice.
+    of_mysql = f"WHERE PrefName IN ({names}) AND ValueString <> ''"
+    of_raw = f"""WHERE "PrefName" IN ({names}) AND "ValueString" <> ''"""
     value = "SHA2(HEX(CONVERT(ValueString USING utf8mb4)), 256)"
     theirs = _of(chosen.source, chosen.limits, "PrefName", value, PREFERENCES, of_mysql)
     ours = _of(chosen.replica, chosen.limits, "PrefName", value, PREFERENCES, of_mysql)
