@@ -14,7 +14,12 @@ PACKAGE = "chromium-headless-shell"
 BESIDES = ("chromium-common", "fonts-dejavu-core")
 # Big, and only for graphics cards, a window, and other programs.
 NEEDLESS = re.compile(r"libgl1-mesa-dri$|libllvm|libz3|libicu")
-NEEDLESS_FILES = ("usr/share/doc", "usr/share/locale", "usr/lib/chromium/[lr]*", "usr/lib/chromium/chrome_*")
+NEEDLESS_FILES = (
+    "usr/share/doc",
+    "usr/share/locale",
+    "usr/lib/chromium/[lr]*",
+    "usr/lib/chromium/chrome_*",
+)
 HOME = PACKAGES / "browser"
 
 

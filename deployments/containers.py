@@ -18,7 +18,10 @@ def available() -> bool:
     if not shutil.which("docker"):
         return False
     probes = (["docker", "info"], ["docker", "compose", "version"])
-    return all(subprocess.run(probe, check=False, capture_output=True, timeout=20).returncode == 0 for probe in probes)
+    return all(
+        subprocess.run(probe, check=False, capture_output=True, timeout=20).returncode == 0
+        for probe in probes
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,10 @@ class Container:
         if not container:
             return None
         inspect = ["docker", "inspect", "--format", "{{.State.Pid}}", container]
-        return int(subprocess.run(inspect, check=False, capture_output=True, text=True).stdout or 0) or None
+        return (
+            int(subprocess.run(inspect, check=False, capture_output=True, text=True).stdout or 0)
+            or None
+        )
 
     def start(self) -> None:
         self._compose("up", "--detach", self.name)
@@ -61,7 +67,9 @@ class Container:
 
 def compose(folder: Path, *arguments: str, variables: dict[str, str]) -> str:
     command = ["docker", "compose", "-p", _project(folder), "-f", str(COMPOSE_FILE), *arguments]
-    result = subprocess.run(command, env={**os.environ, **variables}, check=False, capture_output=True, text=True)
+    result = subprocess.run(
+        command, env={**os.environ, **variables}, check=False, capture_output=True, text=True
+    )
     if result.returncode:
         reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ServerError(f"docker compose {arguments[0]} fails: {reason}")

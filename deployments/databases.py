@@ -6,11 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 GRANTS = Path(__file__).parent / "grants"
-DEFAULT_NAMES = {"source": "opendental", "replica": "opendental_replication", "postgres": "opendental_analytics"}
+DEFAULT_NAMES = {
+    "source": "opendental",
+    "replica": "opendental_replication",
+    "postgres": "opendental_analytics",
+}
 ACCOUNTS = {"source": "readonly_user", "replica": "replication_user", "postgres": "analytics_user"}
 
 # The variables that address the servers, as in .env.template.
-PREFIXES = {"source": "SOURCE_MYSQL", "replica": "REPLICATION_MYSQL", "postgres": "ANALYTICS_POSTGRES"}
+PREFIXES = {
+    "source": "SOURCE_MYSQL",
+    "replica": "REPLICATION_MYSQL",
+    "postgres": "ANALYTICS_POSTGRES",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,11 @@ class Databases:
     def variables(self) -> dict[str, str]:
         """As the pipeline reads them from the environment or .env."""
         result: dict[str, str] = {}
-        for key, database in (("source", self.source), ("replica", self.replica), ("postgres", self.warehouse)):
+        for key, database in (
+            ("source", self.source),
+            ("replica", self.replica),
+            ("postgres", self.warehouse),
+        ):
             result |= {
                 f"{PREFIXES[key]}_HOST": database.host,
                 f"{PREFIXES[key]}_PORT": str(database.port),

@@ -21,8 +21,12 @@ UNFINISHED = LOCAL / "source" / "clinic.unfinished"
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m deployments.demo", description=__doc__)
-    parser.add_argument("--patients", type=int, default=1000, help="size of the clinic (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same clinic (%(default)s)")
+    parser.add_argument(
+        "--patients", type=int, default=1000, help="size of the clinic (%(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="the same seed gives the same clinic (%(default)s)"
+    )
     options = parser.parse_args(arguments)
     try:
         sys.exit(demo(options.patients, options.seed))
@@ -41,7 +45,9 @@ def demo(patients: int, seed: int) -> int:
             f"{source.name} at {source.host}:{source.port} is your own database, which the demo leaves alone: "
             "run .venv/bin/python flows/elt.py for it, or move .env away for the demo."
         )
-    _say("servers", ", ".join(f"{server.name} {server.host}:{server.port}" for server in found.all()))
+    _say(
+        "servers", ", ".join(f"{server.name} {server.host}:{server.port}" for server in found.all())
+    )
     if found.ours:
         _write_env(found)
     with ThreadPoolExecutor() as meanwhile:
@@ -66,7 +72,10 @@ def _is_the_users(found: Servers) -> bool:
     if _has_no_tables(found):
         return False
     # A table of that name with other columns, or closed to us, is no mark of ours.
-    with suppress(OperationalError), closing(found.source.connect(found.databases.source.name)) as connection:
+    with (
+        suppress(OperationalError),
+        closing(found.source.connect(found.databases.source.name)) as connection,
+    ):
         return read_mark(connection) is None
     return True
 
@@ -81,7 +90,9 @@ def _fill(found: Servers, patients: int, seed: int) -> int:
     _say("clinic", f"filling the source with a synthetic practice of {patients:,} patients")
     if found.ours:
         UNFINISHED.touch()
-    status = _run("-m", "deployments.clinic", "create", "--patients", str(patients), "--seed", str(seed))
+    status = _run(
+        "-m", "deployments.clinic", "create", "--patients", str(patients), "--seed", str(seed)
+    )
     if status == 0:
         UNFINISHED.unlink(missing_ok=True)
     return status
@@ -94,9 +105,13 @@ def _write_env(found: Servers) -> None:
     if ENV_FILE.exists() and not servers.is_the_demos(ENV_FILE):
         return
     added = [
-        line for line in before.splitlines() if line not in ("", DEMO_MARK) and line.partition("=")[0] not in addresses
+        line
+        for line in before.splitlines()
+        if line not in ("", DEMO_MARK) and line.partition("=")[0] not in addresses
     ]
-    text = "\n".join([DEMO_MARK, *(f"{name}={value}" for name, value in addresses.items()), *added, ""])
+    text = "\n".join(
+        [DEMO_MARK, *(f"{name}={value}" for name, value in addresses.items()), *added, ""]
+    )
     if text == before:
         return
     ENV_FILE.unlink(missing_ok=True)
@@ -133,7 +148,10 @@ MONTHS = """
 
 def _show_numbers(found: Servers) -> None:
     """The practice's last months, from the marts."""
-    with closing(found.postgres.connect(found.databases.warehouse.name)) as connection, connection.cursor() as cursor:
+    with (
+        closing(found.postgres.connect(found.databases.warehouse.name)) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(MONTHS)
         months = cursor.fetchall()
     print(f"\n{'month':9}{'gross production':>18}{'net production':>18}{'collections':>14}")
@@ -143,7 +161,11 @@ def _show_numbers(found: Servers) -> None:
 
 
 def _where_to_look(found: Servers, api: str, seconds: float) -> str:
-    source, replica, warehouse = found.databases.source, found.databases.replica, found.databases.warehouse
+    source, replica, warehouse = (
+        found.databases.source,
+        found.databases.replica,
+        found.databases.warehouse,
+    )
     python = os.path.relpath(sys.executable)
     return f"""
 The demo took {seconds:.0f} seconds. Where to look (passwords: .env):

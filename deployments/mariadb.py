@@ -50,14 +50,21 @@ def prepare(program: Program, folder: Path, password: str) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     bootstrap = subprocess.run(
-        [*_base(program, unfinished), "--bootstrap", "--skip-networking", "--innodb-log-file-size=16M"],
+        [
+            *_base(program, unfinished),
+            "--bootstrap",
+            "--skip-networking",
+            "--innodb-log-file-size=16M",
+        ],
         input=_system_tables(program, password),
         check=False,
         capture_output=True,
         text=True,
     )
     if bootstrap.returncode:
-        raise ServerError(f"MariaDB's system tables cannot be made in {folder}: {_last_error(bootstrap.stderr)}")
+        raise ServerError(
+            f"MariaDB's system tables cannot be made in {folder}: {_last_error(bootstrap.stderr)}"
+        )
     unfinished.rename(data)
 
 
@@ -92,7 +99,9 @@ def _base(program: Program, data: Path) -> list[str]:
 def _share(program: Program) -> Path:
     share = system_tables(program.path)
     if not share:
-        raise ServerError(f"{program.path} has no system tables beside it: install mariadb-server-core completely.")
+        raise ServerError(
+            f"{program.path} has no system tables beside it: install mariadb-server-core completely."
+        )
     return share
 
 
@@ -116,5 +125,9 @@ def _system_tables(program: Program, password: str) -> str:
 
 
 def _last_error(text: str) -> str:
-    lines = [line for line in text.splitlines() if "ERROR" in line] or text.splitlines() or ["no reason given"]
+    lines = (
+        [line for line in text.splitlines() if "ERROR" in line]
+        or text.splitlines()
+        or ["no reason given"]
+    )
     return lines[0].strip()

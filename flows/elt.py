@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
-from flows import leaving
+from flows import interrupts
 
-if __name__ == "__main__":  # the command line shows its own progress; Prefect's lines still reach its server
-    leaving.speak()
-    leaving.heed()
+if (
+    __name__ == "__main__"
+):  # the command line shows its own progress; Prefect's lines still reach its server
+    interrupts.speak()
+    interrupts.install()
     gc.disable()  # until all is imported, of which nothing is garbage: that takes an eighth less time
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
@@ -102,7 +104,12 @@ def elt(
     history.begin(chosen.warehouse, run_id, tables=tables, forced=force_full, verified=verify)
     note_presence(chosen, run_id, outlook)
     clear_left_over(chosen, outlook, everything=tables is None)
-    log.info("%s of %s tables have work", len(outlook.work), len(outlook.plans), extra={"total": len(outlook.work)})
+    log.info(
+        "%s of %s tables have work",
+        len(outlook.work),
+        len(outlook.plans),
+        extra={"total": len(outlook.work)},
+    )
     results = sync_tables(chosen, outlook, run_id)
     built = build(chosen, run_id) if models else None
     skipped = tuple((plan.table, plan.reason) for plan in outlook.plans if not plan.has_work)
@@ -135,13 +142,17 @@ def elt(
 _FINISHED: list[Summary] = []  # what a flow cannot return if Prefect is gone when it ends
 
 
-def sync_tables(chosen: Settings, outlook: Outlook, run_id: str) -> tuple[TableResult, ...]:
+def sync_tables(settings: Settings, outlook: Outlook, run_id: str) -> tuple[TableResult, ...]:
     """Run a task for each table with work, some at a time; a red one does not stop the others."""
-    delays = list(chosen.limits.retry_seconds)
+    delays = list(settings.limits.retry_seconds)
     task = sync_table.with_options(retries=len(delays), retry_delay_seconds=delays)
-    pool: ThreadPoolTaskRunner[TableResult] = ThreadPoolTaskRunner(max_workers=chosen.limits.workers)
+    pool: ThreadPoolTaskRunner[TableResult] = ThreadPoolTaskRunner(
+        max_workers=settings.limits.workers
+    )
     with stopping_if_interrupted(pool) as runner:
-        futures = [(plan, runner.submit(task, {"plan": plan, "run_id": run_id})) for plan in outlook.work]
+        futures = [
+            (plan, runner.submit(task, {"plan": plan, "run_id": run_id})) for plan in outlook.work
+        ]
         return tuple(outcome(plan, run_id, future) for plan, future in futures)
 
 
@@ -150,7 +161,9 @@ def outcome(plan: TablePlan, run_id: str, future: PrefectFuture[TableResult]) ->
     found = future.result(raise_on_failure=False)
     if isinstance(found, TableResult):
         return found
-    note = str(found) if isinstance(found, EltError) else f"the task ended as {type(found).__name__}"
+    note = (
+        str(found) if isinstance(found, EltError) else f"the task ended as {type(found).__name__}"
+    )
     failed = TableResult(
         plan.table,
         plan.method,
@@ -164,18 +177,18 @@ def outcome(plan: TablePlan, run_id: str, future: PrefectFuture[TableResult]) ->
     return failed
 
 
-def build(chosen: Settings, run_id: str) -> ModelsResult | None:
+def build(settings: Settings, run_id: str) -> ModelsResult | None:
     """Build the models over what changed, if anything did."""
     try:
-        planned = build_models.plan(chosen)
-        return _built(chosen, planned, run_id) if planned.has_work else None
+        planned = build_models.plan(settings)
+        return _built(settings, planned, run_id) if planned.has_work else None
     except BuildFailed as failed:
         return failed.result
     except EltError as error:
         return ModelsResult("", failed=(str(error),))
 
 
-def _built(chosen: Settings, planned: ModelsPlan, run_id: str) -> ModelsResult:
+def _built(settings: Settings, planned: ModelsPlan, run_id: str) -> ModelsResult:
     """Build the models in a flow of their own, without one if Prefect is gone."""
     if server_answers():
         try:
@@ -185,32 +198,36 @@ def _built(chosen: Settings, planned: ModelsPlan, run_id: str) -> ModelsResult:
         except Exception:  # Prefect's own, of a server that went meanwhile; any other error goes on
             if server_answers():
                 raise
-    return build_models.build(chosen, run_id)
+    return build_models.build(settings, run_id)
 
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when every table and model is good, 1 when one is red or was, 2 when nothing could be begun."""
     options = arguments(given)
-    leaving.begin()
+    interrupts.begin()
     try:
         return perform(options)
     except KeyboardInterrupt:
-        print(leaving.STOPPED, file=sys.stderr)
-        return leaving.INTERRUPTED
+        print(interrupts.STOPPED, file=sys.stderr)
+        return interrupts.INTERRUPTED
     except OSError as error:  # of our own output: what servers and files say is an EltError by now
-        if error.errno not in leaving.UNHEARD:
+        if error.errno not in interrupts.UNHEARD:
             raise
-        return leaving.go_unheard()
+        return interrupts.go_unheard()
 
 
 def perform(options: argparse.Namespace) -> int:
     """Do what the command line asks for."""
-    console = Terminal(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
+    console = Terminal(
+        highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160
+    )
     try:
         chosen = settings()
         check_alone(options)
         if options.status is not None:
-            return show_status(console, chosen, [*options.status, *(options.table or ())], as_json=options.json)
+            return show_status(
+                console, chosen, [*options.status, *(options.table or ())], as_json=options.json
+            )
         write_logs(chosen.limits)
         remarks = preflight.check(chosen)
         if options.drop_gone:
@@ -236,23 +253,25 @@ def perform(options: argparse.Namespace) -> int:
     return run(console, chosen, options)
 
 
-def show_plan(console: Console, chosen: Settings, outlook: Outlook, options: argparse.Namespace) -> None:
+def show_plan(
+    console: Console, settings: Settings, outlook: Outlook, options: argparse.Namespace
+) -> None:
     """Print the plan in the form that was asked for."""
-    outlook = with_seconds(chosen, outlook)
+    outlook = with_seconds(settings, outlook)
     if options.json:
         print(written_as_json(outlook))
     else:
-        print_plan(console, chosen, outlook)
+        print_plan(console, settings, outlook)
 
 
-def drop(chosen: Settings, patterns: Sequence[str]) -> int:
+def drop(settings: Settings, patterns: Sequence[str]) -> int:
     """Drop tables that the source no longer has; 1 if one had to stay, all others are dropped."""
-    extracts.prepare(chosen.replica, chosen.limits)
-    positions.prepare(chosen.warehouse)
+    extracts.prepare(settings.replica, settings.limits)
+    positions.prepare(settings.warehouse)
     code = 0
-    for table in drop_gone.resolve(chosen, patterns):
+    for table in drop_gone.resolve(settings, patterns):
         try:
-            drop_gone.drop(chosen, table)
+            drop_gone.drop(settings, table)
             print(printable(f"{table}: dropped from replica, raw and public"))
         except TableError as error:
             print(error, file=sys.stderr)
@@ -260,7 +279,7 @@ def drop(chosen: Settings, patterns: Sequence[str]) -> int:
     return code
 
 
-def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
+def run(console: Console, settings: Settings, options: argparse.Namespace) -> int:
     """Run the flow and print its summary."""
     _FINISHED.clear()
     try:
@@ -279,7 +298,9 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     except Exception as error:  # noqa: BLE001 - whatever Prefect raises is no traceback for a user
-        if leaving.interrupted():  # in the middle of a library that makes an error of its own of it
+        if (
+            interrupts.interrupted()
+        ):  # in the middle of a library that makes an error of its own of it
             raise KeyboardInterrupt from None
         if _FINISHED:
             print(UNRECORDED, file=sys.stderr)
@@ -288,19 +309,22 @@ def run(console: Console, chosen: Settings, options: argparse.Namespace) -> int:
             print(NO_OWN_SERVER, file=sys.stderr)
             return 2
         else:
-            print(f"The run could not be finished: {type(error).__name__} at {place_of(error)}.", file=sys.stderr)
+            print(
+                f"The run could not be finished: {type(error).__name__} at {place_of(error)}.",
+                file=sys.stderr,
+            )
             return 2
     if options.json:
         print(written_as_json(summary))
     else:
-        show_summary(console, chosen, summary)
+        show_summary(console, settings, summary)
     return 0 if summary.good else 1
 
 
 if __name__ == "__main__":
     gc.enable()
     code = main()
-    leaving.end()
+    interrupts.end()
     if lost_prefect():
-        leaving.leave(code)
+        interrupts.leave(code)
     sys.exit(code)

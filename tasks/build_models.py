@@ -45,11 +45,17 @@ REASONS = (
     (r"^Parsing Error", "it does not parse"),
     (r"(?m)^\s*column .+ does not exist", "a column that it reads does not exist"),
     (r"(?m)^\s*(relation|schema) .+ does not exist", "a table that it reads does not exist"),
-    (r"(?m)^\s*(function|operator|type) .+ does not exist", "a function or type that it uses does not exist"),
+    (
+        r"(?m)^\s*(function|operator|type) .+ does not exist",
+        "a function or type that it uses does not exist",
+    ),
     (r"(?m)^\s*syntax error at", "its SQL has a syntax error"),
     (r"(?m)^\s*(permission denied|must be owner)", "the warehouse's user lacks a privilege"),
     (r"(?m)^\s*division by zero", "it divides by zero"),
-    (r"(?m)^\s*invalid (input syntax|value)", "a value cannot be read as the type that it is cast to"),
+    (
+        r"(?m)^\s*invalid (input syntax|value)",
+        "a value cannot be read as the type that it is cast to",
+    ),
     (r"(?m)^\s*(numeric field overflow|.*out of range)", "a value is out of its type's range"),
     (r"(?m)^\s*(duplicate key|could not create unique index)", "a unique key would be doubled"),
     (r"(?m)^\s*deadlock detected", "a deadlock was resolved against it"),
@@ -58,8 +64,14 @@ REASONS = (
         "a lock was held too long by somebody else",
     ),
     (r"(?m)^\s*canceling statement", "it was cancelled"),
-    (r"(?m)^\s*cannot drop .+ because other objects depend on it", "other objects depend on what it replaces"),
-    (r"(?m)^\s*(terminating connection|server closed the connection|connection to server)", "the connection was lost"),
+    (
+        r"(?m)^\s*cannot drop .+ because other objects depend on it",
+        "other objects depend on what it replaces",
+    ),
+    (
+        r"(?m)^\s*(terminating connection|server closed the connection|connection to server)",
+        "the connection was lost",
+    ),
     (r"(?m)^\s*could not (extend|write) ", "the warehouse's disk is full"),
     (r"^Database Error", "refused by PostgreSQL"),
 )
@@ -133,9 +145,14 @@ def project_hash(time_zone: str) -> str:
     files = sorted(
         path
         for path in PROJECT.rglob("*")
-        if path.is_file() and not left_out & set(path.relative_to(PROJECT).parts) and not path.name.startswith(".")
+        if path.is_file()
+        and not left_out & set(path.relative_to(PROJECT).parts)
+        and not path.name.startswith(".")
     )
-    return digest(time_zone, *(f"{path.relative_to(PROJECT)}\x00{digest(path.read_bytes())}" for path in files))
+    return digest(
+        time_zone,
+        *(f"{path.relative_to(PROJECT)}\x00{digest(path.read_bytes())}" for path in files),
+    )
 
 
 def sources() -> frozenset[str]:
@@ -151,26 +168,39 @@ def sources() -> frozenset[str]:
             for group in files.described(path).get("sources", []):
                 declared |= {str(table["name"]) for table in group.get("tables", [])}
         except (yaml.YAMLError, OSError, AttributeError, KeyError, TypeError):
-            raise BuildFailed(ModelsResult("", failed=(f"{path.relative_to(ROOT)}, which cannot be read",))) from None
+            raise BuildFailed(
+                ModelsResult("", failed=(f"{path.relative_to(ROOT)}, which cannot be read",))
+            ) from None
     return frozenset(declared)
 
 
-def plan(chosen: Settings) -> ModelsPlan:
+def plan(settings: Settings) -> ModelsPlan:
     """Decide what to build: the descendants of what changed since the last good build, or everything."""
-    numbers, project = positions.base_tables(chosen.warehouse), project_hash(chosen.limits.time_zone)
-    built = positions.last_build(chosen.warehouse, chosen.limits.time_zone)
+    numbers, project = (
+        positions.base_tables(settings.warehouse),
+        project_hash(settings.limits.time_zone),
+    )
+    built = positions.last_build(settings.warehouse, settings.limits.time_zone)
     declared = sources()
     numbers = {name: number for name, number in numbers.items() if name in declared}
     if not numbers:
         return ModelsPlan("", False, (), (), False, project, numbers, None)
     whole = why_whole(project, built)
     changed = tuple(
-        sorted(name for name, number in numbers.items() if built is None or built.positions.get(name) != number)
+        sorted(
+            name
+            for name, number in numbers.items()
+            if built is None or built.positions.get(name) != number
+        )
     )
     new_day = built is not None and built.before_today
     told = [f"{len(changed)} base tables changed"] * bool(changed) + ["a new day"] * new_day
     # The proof is of an unchanged day: what a day's build made is no answer for the next day's.
-    proof = digest(project, sorted(numbers.items())) if built is None or (built.complete and not new_day) else None
+    proof = (
+        digest(project, sorted(numbers.items()))
+        if built is None or (built.complete and not new_day)
+        else None
+    )
     return ModelsPlan(
         reason=whole or ", ".join(told),
         whole=bool(whole),
@@ -207,7 +237,7 @@ def build_models(plan: ModelsPlan, run_id: str) -> ModelsResult:
     return build(settings(), run_id)
 
 
-def build(chosen: Settings, run_id: str) -> ModelsResult:
+def build(settings: Settings, run_id: str) -> ModelsResult:
     """Run `dbt build` and write down its outcome; a failed build leaves its work to the next run.
 
     Raises:
@@ -215,15 +245,15 @@ def build(chosen: Settings, run_id: str) -> ModelsResult:
 
     """
     started = monotonic()
-    with positions.one_builder(chosen.warehouse, chosen.limits):
-        planned = plan(chosen)
+    with positions.one_builder(settings.warehouse, settings.limits):
+        planned = plan(settings)
         if not planned.has_work:
             return ModelsResult("built by another run meanwhile")
-        begun = positions.note_begun(chosen.warehouse, run_id, planned.project)
-        nodes = _invoke(chosen, planned)
+        begun = positions.note_begun(settings.warehouse, run_id, planned.project)
+        nodes = _invoke(settings, planned)
         result = _result(planned, nodes, monotonic() - started)
         positions.note_built(
-            chosen.warehouse,
+            settings.warehouse,
             begun,
             good=result.good,
             numbers=planned.numbers,
@@ -241,19 +271,29 @@ def build(chosen: Settings, run_id: str) -> ModelsResult:
     return result
 
 
-def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
+def _invoke(settings: Settings, planned: ModelsPlan) -> list[Any]:
     selection = [] if planned.whole else ["--select", *_selected(planned)]
     left_out = [*_descendants(planned.missing), *([] if planned.whole else OF_THE_MODELS)]
     selection += ["--exclude", *left_out] if left_out else []
     # A database's message, which dbt would print and write to run_results.json and dbt.log, may quote a row.
-    quiet = ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors"]
+    quiet = [
+        "--quiet",
+        "--log-level",
+        "none",
+        "--log-level-file",
+        "none",
+        "--no-write-json",
+        "--no-use-colors",
+    ]
     with (
-        environment(chosen.warehouse, chosen.limits),
+        environment(settings.warehouse, settings.limits),
         stoppable(_cancel),
-        postgres.others_watched(chosen.warehouse, "building the models", "dbt"),
+        postgres.others_watched(settings.warehouse, "building the models", "dbt"),
     ):
-        _prove(chosen.warehouse)
-        from dbt.artifacts.schemas.run import RunExecutionResult  # 3 s, only where there is something to build
+        _prove(settings.warehouse)
+        from dbt.artifacts.schemas.run import (
+            RunExecutionResult,
+        )  # 3 s, only where there is something to build
         from dbt.cli.main import dbtRunner
 
         outcome = dbtRunner().invoke(
@@ -274,7 +314,9 @@ def _invoke(chosen: Settings, planned: ModelsPlan) -> list[Any]:
                 *selection,
             ]
         )
-    if outcome.exception and not isinstance(outcome.exception, Exception):  # Ctrl-C, which dbt keeps to itself
+    if outcome.exception and not isinstance(
+        outcome.exception, Exception
+    ):  # Ctrl-C, which dbt keeps to itself
         raise outcome.exception
     if not isinstance(outcome.result, RunExecutionResult):
         why = f"the project itself: {reason_of(str(outcome.exception))} (`make dbt ARGS=build` says more)"
@@ -302,20 +344,32 @@ def _prove(warehouse: Warehouse) -> None:
         "port": warehouse.port,
         "connect_timeout": warehouse.connect_seconds,
     }
-    login |= {"user": warehouse.user, "password": warehouse.password.get_secret_value(), "dbname": warehouse.db}
-    tls = {"sslmode": "verify-full", "sslrootcert": warehouse.tls_ca or "system"} if warehouse.verified_tls else {}
+    login |= {
+        "user": warehouse.user,
+        "password": warehouse.password.get_secret_value(),
+        "dbname": warehouse.db,
+    }
+    tls = (
+        {"sslmode": "verify-full", "sslrootcert": warehouse.tls_ca or "system"}
+        if warehouse.verified_tls
+        else {}
+    )
     query = postgres_proof(DBTS_OWN, ("%s::text", "%s", "%s::timestamp"))
     try:
         with (
             closing(psycopg2.connect(**login, **(tls or OFF))) as connection,
             connection.cursor() as cursor,
         ):
-            cursor.execute(f"SELECT pg_backend_pid(), proof.* FROM ({query}) AS proof", (TEXT, DOUBLE, MOMENT))
+            cursor.execute(
+                f"SELECT pg_backend_pid(), proof.* FROM ({query}) AS proof", (TEXT, DOUBLE, MOMENT)
+            )
             ((process, *found),) = cursor.fetchall()
             pooled = process != connection.info.backend_pid
     except psycopg2.Error as error:
         raise DatabaseFault("warehouse", "opening a session for dbt", error.pgcode or "") from None
-    postgres.refuse(f"{warehouse.host}:{warehouse.port}", POOLER if pooled else unlike(found, DBTS_OWN))
+    postgres.refuse(
+        f"{warehouse.host}:{warehouse.port}", POOLER if pooled else unlike(found, DBTS_OWN)
+    )
 
 
 OFF = {"sslmode": "disable"}
@@ -397,7 +451,9 @@ def _known(warehouse: Warehouse) -> frozenset[str]:
 
 
 def _relation(node: Any) -> str:
-    return str(node.node.relation_name or "") if node.node.resource_type in ("model", "seed") else ""
+    return (
+        str(node.node.relation_name or "") if node.node.resource_type in ("model", "seed") else ""
+    )
 
 
 def _result(planned: ModelsPlan, nodes: list[Any], seconds: float) -> ModelsResult:

@@ -67,7 +67,9 @@ class Summary:
         if self.models:
             warned = f"{len(self.models.warned)} warned, " if self.models.warned else ""
             skipped = f", {self.models.skipped} skipped" if self.models.skipped else ""
-            parts.append(f"dbt {self.models.passed} passed, {warned}{len(self.models.failed)} failed{skipped}")
+            parts.append(
+                f"dbt {self.models.passed} passed, {warned}{len(self.models.failed)} failed{skipped}"
+            )
         red = ", ".join(
             [
                 *(result.table for result in self.failed),
@@ -98,11 +100,24 @@ def publish(summary: Summary) -> None:
 def report(summary: Summary) -> None:
     """Publish the verdict of each table as an artifact."""
     rows: list[dict[str, object]] = [_verdict(result) for result in summary.tables]
-    rows += [{"table": table, "state": "unchanged", "why": reason} for table, reason in summary.skipped]
-    rows += [{"table": each.table, "state": "excluded", "why": each.reason} for each in summary.excluded]
-    rows += [{"table": table, "state": "kept", "why": "the source no longer has it"} for table in summary.gone]
-    rows += [{"table": each.table, "state": each.kind, "why": each.sentence} for each in summary.schema_changes]
-    shown = [{name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
+    rows += [
+        {"table": table, "state": "unchanged", "why": reason} for table, reason in summary.skipped
+    ]
+    rows += [
+        {"table": each.table, "state": "excluded", "why": each.reason} for each in summary.excluded
+    ]
+    rows += [
+        {"table": table, "state": "kept", "why": "the source no longer has it"}
+        for table in summary.gone
+    ]
+    rows += [
+        {"table": each.table, "state": each.kind, "why": each.sentence}
+        for each in summary.schema_changes
+    ]
+    shown = [
+        {name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+        for row in rows
+    ]
     create_table_artifact(key="elt-verdict", description=markdown(summary.sentence), table=shown)
 
 
@@ -125,7 +140,7 @@ def _verdict(result: TableResult) -> dict[str, object]:
     }
 
 
-def remember(chosen: Settings, summary: Summary) -> None:
+def remember(settings: Settings, summary: Summary) -> None:
     """Add the run to the warehouse's history."""
     models = summary.models
     run = Run(
@@ -136,6 +151,6 @@ def remember(chosen: Settings, summary: Summary) -> None:
         models_failed=len(models.failed) if models else 0,
         seconds=summary.seconds,
     )
-    history.end(chosen.warehouse, run, summary.tables)
+    history.end(settings.warehouse, run, summary.tables)
     for change in summary.schema_changes:
         log.info("schema change: %s", change.sentence)

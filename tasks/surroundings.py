@@ -36,7 +36,8 @@ DEFAULTS = {
     # A record from outside a flow, as of the pre-flight, is none for its server and no reason to warn.
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     # Apart from others' in ~/.prefect, as we remove our old ones; under its older name the user's own choice counts too.
-    "PREFECT_RESULTS_LOCAL_STORAGE_PATH": os.environ.get("PREFECT_LOCAL_STORAGE_PATH") or str(RESULTS),
+    "PREFECT_RESULTS_LOCAL_STORAGE_PATH": os.environ.get("PREFECT_LOCAL_STORAGE_PATH")
+    or str(RESULTS),
 }
 # What is tried again, remembered and kept is ours to say, whatever the environment, a profile or a prefect.toml says.
 OURS = {
@@ -57,7 +58,9 @@ WITHOUT = frozenset(
     PREFECT_TESTING_UNIT_TEST_MODE""".split()
 )
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY", "SOCKS_PROXY"})
+PROXIES = frozenset(
+    {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY", "SOCKS_PROXY"}
+)
 
 
 def settle() -> None:
@@ -88,7 +91,10 @@ def check() -> None:
 
     """
     try:
-        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # what is wrong is said below, once
+        with (
+            warnings.catch_warnings(),
+            redirect_stderr(io.StringIO()),
+        ):  # what is wrong is said below, once
             warnings.simplefilter("ignore")
             import prefect.main  # noqa: F401 - with which the user's profile counts
             from prefect.settings import get_current_settings
@@ -109,8 +115,16 @@ def check() -> None:
 def _refused(error: ValidationError) -> str:
     found = error.errors(include_input=False, include_url=False)[0]
     ending = str(found["loc"][-1] if found["loc"] else "").upper().removeprefix("PREFECT_")
-    names = [name for name in os.environ if name.upper().startswith("PREFECT_") and name.upper().endswith(ending)]
-    where = names[0] if names else f"{ending.lower()} in Prefect's profile, prefect.toml, pyproject.toml or .env"
+    names = [
+        name
+        for name in os.environ
+        if name.upper().startswith("PREFECT_") and name.upper().endswith(ending)
+    ]
+    where = (
+        names[0]
+        if names
+        else f"{ending.lower()} in Prefect's profile, prefect.toml, pyproject.toml or .env"
+    )
     return f"{where} is unusable: {found['msg']}."
 
 
@@ -139,9 +153,13 @@ def _check_way() -> None:
         httpx.Client().close()
     except (ValueError, ImportError) as error:
         named = " ".join(sorted(name for name in os.environ if name.upper() in PROXIES))
-        raise SettingsError(f"{named or 'NO_PROXY'}: no such proxy can be used ({type(error).__name__}).") from None
+        raise SettingsError(
+            f"{named or 'NO_PROXY'}: no such proxy can be used ({type(error).__name__})."
+        ) from None
     except OSError:
-        raise SettingsError("SSL_CERT_FILE or SSL_CERT_DIR names certificates that cannot be read.") from None
+        raise SettingsError(
+            "SSL_CERT_FILE or SSL_CERT_DIR names certificates that cannot be read."
+        ) from None
 
 
 def check_or_leave() -> None:

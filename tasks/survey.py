@@ -17,7 +17,11 @@ from transfer.warehouse import positions
 
 @task(name="survey", cache_policy=NO_CACHE, retry_condition_fn=may_help)
 def survey(
-    tables: list[str] | None, force_full: bool, verify: bool, accept_shrink: bool, accept_source: bool
+    tables: list[str] | None,
+    force_full: bool,
+    verify: bool,
+    accept_shrink: bool,
+    accept_source: bool,
 ) -> Outlook:
     """Check the servers, create missing bookkeeping, and plan the run."""
     chosen = settings()

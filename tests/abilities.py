@@ -17,7 +17,9 @@ ABILITIES = {
     # MySQL 8 has that choice only when its data directory is made.
     "choice of the case of names at each start": ("SELECT 1 /*!80000 , */",),
     "limit of examined rows": ("SELECT 1 FROM (SELECT 1) AS one LIMIT ROWS EXAMINED 5",),
-    "time limit for statements": ("SELECT /*M! @@max_statement_time */ /*!50708 @@max_execution_time */",),
+    "time limit for statements": (
+        "SELECT /*M! @@max_statement_time */ /*!50708 @@max_execution_time */",
+    ),
     "defaults that are expressions": ("CREATE TABLE asked (a int DEFAULT (1 + 2))",),
     "checks": ("SELECT 1 FROM information_schema.CHECK_CONSTRAINTS LIMIT 1",),
     # MySQL 5.6 counts those of its text protocol only.

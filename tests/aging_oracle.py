@@ -135,7 +135,9 @@ def netted(found: Iterable[Entry], lifo: bool) -> Iterator[tuple[int, date | Non
     for (patient, _, day), group in groups.items():
         amount = sum((entry.amount for entry in group), ZERO)
         # OpenDental takes the procedure's day of any row of the group. The earliest that is known is ours.
-        known = [entry.procedure_day for entry in group if entry.procedure_day not in (None, date.min)]
+        known = [
+            entry.procedure_day for entry in group if entry.procedure_day not in (None, date.min)
+        ]
         unknown = None if all(entry.procedure_day is None for entry in group) else date.min
         if not known and len({entry.procedure_day for entry in group}) > 1:
             unknown = None
@@ -169,12 +171,21 @@ def treatments(tables: Tables) -> Iterator[Entry]:
             yield Entry(row["pat_num"], day_of(row["date_cp"]), -paid - money(row["write_off"]))
     for row in tables["adjustment"]:
         amount = money(row["adj_amt"])
-        yield Entry(row["pat_num"], day_of(row["adj_date"]), amount, row["proc_num"], day_of(row["proc_date"]))
+        yield Entry(
+            row["pat_num"],
+            day_of(row["adj_date"]),
+            amount,
+            row["proc_num"],
+            day_of(row["proc_date"]),
+        )
 
 
 def plan_charges(tables: Tables, rules: Rules, as_of: date) -> Iterator[Entry]:
     """Credits, and in version 2 debits; before their day they are not even ahead."""
-    procedures, plans = by("proc_num", tables["procedurelog"]), by("pay_plan_num", tables["payplan"])
+    procedures, plans = (
+        by("proc_num", tables["procedurelog"]),
+        by("pay_plan_num", tables["payplan"]),
+    )
     for row in tables["payplancharge"]:
         day, plan = day_of(row["charge_date"]), plans.get(row["pay_plan_num"])
         if day > as_of:
@@ -191,15 +202,26 @@ def plan_charges(tables: Tables, rules: Rules, as_of: date) -> Iterator[Entry]:
 def links(tables: Tables, rules: Rules) -> Iterator[Entry]:
     """What dynamic plans take over."""
     adjustments = by("adj_num", tables["adjustment"])
-    procedures, plans = by("proc_num", tables["procedurelog"]), by("pay_plan_num", tables["payplan"])
+    procedures, plans = (
+        by("proc_num", tables["procedurelog"]),
+        by("pay_plan_num", tables["payplan"]),
+    )
     for row in tables["payplanlink"]:
         override, linked = money(row["amount_override"]), day_of(row["sec_date_t_entry"])
         if row["link_type"] == 1 and row["f_key"] in adjustments:
             adjustment = adjustments[row["f_key"]]
             day = day_of(adjustment["adj_date"]) if rules.links_by_production else linked
-            paid = _sum(tables["paysplit"], "split_amt", adj_num=adjustment["adj_num"], pay_plan_num=0)
-            yield Entry(adjustment["pat_num"], day, -(override or money(adjustment["adj_amt"]) - paid))
-        if row["link_type"] != 2 or row["f_key"] not in procedures or row["pay_plan_num"] not in plans:
+            paid = _sum(
+                tables["paysplit"], "split_amt", adj_num=adjustment["adj_num"], pay_plan_num=0
+            )
+            yield Entry(
+                adjustment["pat_num"], day, -(override or money(adjustment["adj_amt"]) - paid)
+            )
+        if (
+            row["link_type"] != 2
+            or row["f_key"] not in procedures
+            or row["pay_plan_num"] not in plans
+        ):
             continue
         procedure, plan = procedures[row["f_key"]], plans[row["pay_plan_num"]]
         number, its_day = procedure["proc_num"], day_of(procedure["proc_date"])
@@ -208,7 +230,11 @@ def links(tables: Tables, rules: Rules) -> Iterator[Entry]:
             amount = override or remainder(tables, procedure)
             day = its_day if rules.links_by_production else linked
             yield Entry(procedure["pat_num"], day, -amount, number, its_day)
-        treated = plan["is_dynamic"] and plan["dynamic_pay_plan_tp_option"] == 2 and procedure["proc_status"] == 1
+        treated = (
+            plan["is_dynamic"]
+            and plan["dynamic_pay_plan_tp_option"] == 2
+            and procedure["proc_status"] == 1
+        )
         if rules.discounts_come_back and treated:
             discount = money(procedure["discount"]) + money(procedure["discount_plan_amt"])
             yield Entry(plan["pat_num"], its_day, discount, number, its_day)
@@ -242,7 +268,9 @@ def estimates(tables: Tables, as_of: date, *, historic: bool) -> Iterator[tuple[
             yield row["pat_num"], money(row["ins_pay_est"]) + money(row["write_off"])
 
 
-def dues(tables: Tables, rules: Rules, as_of: date, *, historic: bool) -> Iterator[tuple[int, Decimal]]:
+def dues(
+    tables: Tables, rules: Rules, as_of: date, *, historic: bool
+) -> Iterator[tuple[int, Decimal]]:
     """What is due of payment plans and paid on them, by the payer. Of past days OpenDental has none: each here has its own."""
     plans = by("pay_plan_num", tables["payplan"])
     open_ = {number for number, row in plans.items() if rules.plans != 2 or not row["is_closed"]}
@@ -254,7 +282,12 @@ def dues(tables: Tables, rules: Rules, as_of: date, *, historic: bool) -> Iterat
     for row in tables["paysplit"]:
         number = row["pay_plan_num"]
         seen = not historic or day_of(row["date_pay"]) <= as_of
-        if number and seen and row["unearned_type"] != HIDDEN and (number in open_ or number not in plans):
+        if (
+            number
+            and seen
+            and row["unearned_type"] != HIDDEN
+            and (number in open_ or number not in plans)
+        ):
             yield row["pat_num"], -money(row["split_amt"])
 
 

@@ -20,7 +20,10 @@ def logged(connection: Any) -> Iterator[None]:
     mysql.close_connections()  # what they said when they were opened is to be written down too
     reading.close_readers()
     before = {name: ask(connection, f"SELECT @@GLOBAL.{name}")[0][0] for name in LOGGING}
-    ask(connection, "SET GLOBAL log_output = 'TABLE', long_query_time = 0, slow_query_log = ON, general_log = ON")
+    ask(
+        connection,
+        "SET GLOBAL log_output = 'TABLE', long_query_time = 0, slow_query_log = ON, general_log = ON",
+    )
     try:
         yield
     finally:

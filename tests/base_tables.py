@@ -35,7 +35,11 @@ DEFAULTS = {
 
 def connect(database: Database) -> Any:
     connection = psycopg2.connect(
-        host=database.host, port=database.port, dbname=database.name, user=database.user, password=database.password
+        host=database.host,
+        port=database.port,
+        dbname=database.name,
+        user=database.user,
+        password=database.password,
     )
     connection.autocommit = True
     return connection

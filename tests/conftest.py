@@ -34,11 +34,15 @@ def in_the_suite(*few: object, of: Iterable[object]) -> list[object]:
 
 
 # Each of the processes that share the tests has servers of its own.
-TEST_SERVERS = LOCAL / "-".join(filter(None, ["test", *EDITIONS, os.environ.get("PYTEST_XDIST_WORKER")]))
+TEST_SERVERS = LOCAL / "-".join(
+    filter(None, ["test", *EDITIONS, os.environ.get("PYTEST_XDIST_WORKER")])
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(place, ability): a test of what not every source or replica can do")
+    config.addinivalue_line(
+        "markers", "needs(place, ability): a test of what not every source or replica can do"
+    )
 
 
 # Files that take a minute or more: they are shared out first, lest one process is left with them at the end.
@@ -117,7 +121,12 @@ def given_servers() -> Iterator[Servers | None]:
 @pytest.fixture(scope="session")
 def servers(given_servers: Servers | None) -> Servers:
     """Those, if they are on this machine and let the tests make databases; else private ones."""
-    if not any(EDITIONS) and given_servers and given_servers.on_this_machine and _may_create_databases(given_servers):
+    if (
+        not any(EDITIONS)
+        and given_servers
+        and given_servers.on_this_machine
+        and _may_create_databases(given_servers)
+    ):
         return given_servers
     return start(TEST_SERVERS)
 
@@ -152,7 +161,9 @@ def _may_create_databases(found: Servers) -> bool:
 @contextmanager
 def _fresh(servers: Servers) -> Iterator[Databases]:
     name = f"test{secrets.token_hex(5)}"
-    databases = servers.create_databases(source=f"{name}_source", replica=f"{name}_replica", warehouse=name)
+    databases = servers.create_databases(
+        source=f"{name}_source", replica=f"{name}_replica", warehouse=name
+    )
     try:
         yield databases
     finally:
@@ -207,7 +218,11 @@ def settings(databases: Databases) -> Settings:
 
 def settings_for(databases: Databases) -> Settings:
     def address(key: str) -> dict[str, Any]:
-        database = {"source": databases.source, "replica": databases.replica, "postgres": databases.warehouse}[key]
+        database = {
+            "source": databases.source,
+            "replica": databases.replica,
+            "postgres": databases.warehouse,
+        }[key]
         return {
             "_env_file": None,
             "host": database.host,

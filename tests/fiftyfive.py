@@ -74,7 +74,10 @@ CATALOGUE = {
             " CARDINALITY SUB_PART PACKED NULLABLE INDEX_TYPE COMMENT INDEX_COMMENT"
         ),
     ),
-    "column-privileges-table": ("COLUMN_PRIVILEGES", "GRANTEE TABLE_SCHEMA TABLE_NAME COLUMN_NAME PRIVILEGE_TYPE"),
+    "column-privileges-table": (
+        "COLUMN_PRIVILEGES",
+        "GRANTEE TABLE_SCHEMA TABLE_NAME COLUMN_NAME PRIVILEGE_TYPE",
+    ),
     "collations-table": ("COLLATIONS", "COLLATION_NAME CHARACTER_SET_NAME ID IS_DEFAULT"),
     "processlist-table": ("PROCESSLIST", "ID USER HOST DB COMMAND TIME STATE INFO"),
 }
@@ -163,7 +166,9 @@ class Dialect:
     charsets: frozenset[str] = _all(CHARSETS)
     collations: frozenset[str] = _all(COLLATIONS)
     catalogue: Mapping[str, frozenset[str]] = field(
-        default_factory=lambda: {table: frozenset(columns.split()) for table, columns in CATALOGUE.values()}
+        default_factory=lambda: {
+            table: frozenset(columns.split()) for table, columns in CATALOGUE.values()
+        }
     )
     names: frozenset[str] = frozenset("PREFERENCE PREFNAME VALUESTRING INNODB".split())
     columns_charsets: frozenset[str] = frozenset()
@@ -275,7 +280,9 @@ class Reading:
         behind = self._at(position + 1)
         if token.text.startswith("_") and behind.kind == "text":
             yield from _unless(
-                token.word[1:] in known.charsets | known.columns_charsets, "character set", token.text[1:]
+                token.word[1:] in known.charsets | known.columns_charsets,
+                "character set",
+                token.text[1:],
             )
         elif self._is_charset(position):
             yield from _unless(token.word in known.charsets, "character set", token.text)
@@ -283,9 +290,13 @@ class Reading:
             yield from _unless(token.word in known.collations, "collation", token.text)
         elif position in self._types:
             yield from _unless(token.word in known.types, "type", token.text)
-            yield from _unless(not self._has_digits(position, OF_NO_FRACTION), "type", self._with_digits(position))
+            yield from _unless(
+                not self._has_digits(position, OF_NO_FRACTION), "type", self._with_digits(position)
+            )
         elif self._at(position - 2).word == CATALOGUES and self._at(position - 1).text == ".":
-            yield from _unless(token.word in known.catalogue, f"table of {CATALOGUES.lower()}", token.text)
+            yield from _unless(
+                token.word in known.catalogue, f"table of {CATALOGUES.lower()}", token.text
+            )
         elif self._is_set(position):
             yield from _unless(token.word in known.variables, "system variable", token.text)
         elif self._has_digits(position, WITHOUT_FRACTION):
@@ -295,7 +306,9 @@ class Reading:
         else:
             of_catalogue = f"column of {CATALOGUES.lower()}" if columns else "word"
             yield from _unless(
-                token.word in known.words | columns | known.names | self._aliases, of_catalogue, token.text
+                token.word in known.words | columns | known.names | self._aliases,
+                of_catalogue,
+                token.text,
             )
 
     def _has_digits(self, position: int, words: frozenset[str]) -> bool:
@@ -316,7 +329,9 @@ class Reading:
             for position, token in enumerate(self.read)
             if token.word == CATALOGUES and self._at(position + 1).text == "."
         ]
-        return frozenset().union(*(self.dialect.catalogue.get(table, frozenset()) for table in tables))
+        return frozenset().union(
+            *(self.dialect.catalogue.get(table, frozenset()) for table in tables)
+        )
 
     def _is_charset(self, position: int) -> bool:
         before = [self._at(position - 2).word, self._at(position - 1).word]
@@ -326,13 +341,19 @@ class Reading:
         """Whether a word is a variable that SET sets."""
         if self._at(0).word != "SET" or self._at(position + 1).text != "=":
             return False
-        return position in self._outermost and self._at(position - 1).word in ("SET", "SESSION", ",")
+        return position in self._outermost and self._at(position - 1).word in (
+            "SET",
+            "SESSION",
+            ",",
+        )
 
     @cached_property
     def _aliases(self) -> frozenset[str]:
         """The names that the statement itself gives."""
         behind = (position + 1 for position, token in enumerate(self.read) if token.word == "AS")
-        return frozenset(self._at(position).word for position in behind if position not in self._types)
+        return frozenset(
+            self._at(position).word for position in behind if position not in self._types
+        )
 
     @cached_property
     def _outermost(self) -> frozenset[int]:
@@ -345,7 +366,9 @@ class Reading:
         casts = {
             opened[-1]: position
             for position, opened in self._opened()
-            if self.read[position].word == "AS" and opened and self._at(opened[-1] - 1).word == "CAST"
+            if self.read[position].word == "AS"
+            and opened
+            and self._at(opened[-1] - 1).word == "CAST"
         }
         return frozenset(
             position

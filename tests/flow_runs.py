@@ -20,7 +20,9 @@ from transfer.settings import ROOT
 def copy_project(target: Path) -> Path:
     """With what Python has compiled, but for what another process is just writing."""
     for name in ("flows", "tasks", "transfer", "dbt"):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("*.pyc.*", "target", "logs"))
+        shutil.copytree(
+            ROOT / name, target / name, ignore=shutil.ignore_patterns("*.pyc.*", "target", "logs")
+        )
     return target
 
 
@@ -34,7 +36,12 @@ class Ended:
     seconds: float
 
 
-def elt(home: Path, variables: Mapping[str, str | None], *arguments: str, timeout: float = HANGING_SECONDS) -> Ended:
+def elt(
+    home: Path,
+    variables: Mapping[str, str | None],
+    *arguments: str,
+    timeout: float = HANGING_SECONDS,
+) -> Ended:
     """A variable of None is not set at all."""
     known = {name: value for name, value in variables.items() if value is not None}
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

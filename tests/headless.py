@@ -88,7 +88,9 @@ class Page:
 
     def run(self, expression: str) -> Any:
         """The value of an expression of JavaScript."""
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        result = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
@@ -98,7 +100,11 @@ class Page:
 
     def _area(self, whole: bool) -> dict[str, Any]:
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        return {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}} if whole else {}
+        return (
+            {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}}
+            if whole
+            else {}
+        )
 
 
 @contextmanager
@@ -128,5 +134,9 @@ def _address(folder: Path, process: subprocess.Popen[bytes]) -> str:
         socket.send(json.dumps({"id": 1, "method": "Target.getTargets"}))
         while (message := json.loads(socket.recv(timeout=SECONDS))).get("id") != 1:
             pass
-    pages = [target["targetId"] for target in message["result"]["targetInfos"] if target["type"] == "page"]
+    pages = [
+        target["targetId"]
+        for target in message["result"]["targetInfos"]
+        if target["type"] == "page"
+    ]
     return f"ws://127.0.0.1:{port}/devtools/page/{pages[0]}"

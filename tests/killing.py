@@ -24,7 +24,9 @@ from transfer.journey.sync import sync
 from transfer.mysql import buckets, reading
 from transfer.settings import ROOT, Settings
 
-CHANGES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|LOAD|CREATE|DROP|ALTER|RENAME|TRUNCATE)\b", re.IGNORECASE)
+CHANGES = re.compile(
+    r"\s*(INSERT|UPDATE|DELETE|REPLACE|LOAD|CREATE|DROP|ALTER|RENAME|TRUNCATE)\b", re.IGNORECASE
+)
 FIRST_WORD = re.compile(
     r"\b(INSERT|UPDATE|DELETE|REPLACE|LOAD|CREATE|DROP|ALTER|RENAME|ANALYZE|COMMENT|SELECT|SHOW|SET|DO)\b",
     re.IGNORECASE,
@@ -105,7 +107,9 @@ def _phase() -> str:
             return "survey"
         if file.is_relative_to(ROOT / "transfer"):
             found = PHASES.get(file.stem, found)
-            swapping = swapping or (file.stem == "tables" and bool(re.search("swap|rename|build_keys", code.co_name)))
+            swapping = swapping or (
+                file.stem == "tables" and bool(re.search("swap|rename|build_keys", code.co_name))
+            )
     return SWAP if swapping and found == "replica write" else found
 
 
@@ -128,7 +132,9 @@ def _strike(blow: Blow, pipe: Any) -> None:
         setattr(owner, name, _struck(getattr(owner, name), blow, met, fall))
 
 
-def _struck(do: Callable[..., Any], blow: Blow, met: Iterator[int], fall: Callable[[], None]) -> Callable[..., Any]:
+def _struck(
+    do: Callable[..., Any], blow: Blow, met: Iterator[int], fall: Callable[[], None]
+) -> Callable[..., Any]:
     """Return the client's function as it is, but for the one call that is struck."""
 
     def statement(*arguments: Any, **named: Any) -> Any:

@@ -11,7 +11,16 @@ from aging_oracle import HIDDEN, VISIBLE, Row, Tables
 
 # Ids are unique by family; those that end so exist nowhere.
 ROOM, MISSING = 1000, 999
-TABLES = ("patient", "procedurelog", "claimproc", "adjustment", "paysplit", "payplan", "payplancharge", "payplanlink")
+TABLES = (
+    "patient",
+    "procedurelog",
+    "claimproc",
+    "adjustment",
+    "paysplit",
+    "payplan",
+    "payplancharge",
+    "payplanlink",
+)
 AMOUNTS = (10, 30, 33.33, 50, 70.07, 100, 100, 150, 0.1)
 
 
@@ -40,12 +49,22 @@ class Families:
             self._patient()
         mine = {name: len(self.tables[name]) for name in TABLES}
         self.mine = lambda name: self.tables[name][mine[name] :]
-        for kind, most in (("procedure", 5), ("plan", 2), ("adjustment", 5), ("claim_procedure", 4), ("split", 4)):
+        for kind, most in (
+            ("procedure", 5),
+            ("plan", 2),
+            ("adjustment", 5),
+            ("claim_procedure", 4),
+            ("split", 4),
+        ):
             for _ in range(self.random.randint(0, most)):
                 getattr(self, f"_{kind}")()
-        for _ in range(self.random.randint(0, 6) if self.mine("payplan") or self._chance(0.1) else 0):
+        for _ in range(
+            self.random.randint(0, 6) if self.mine("payplan") or self._chance(0.1) else 0
+        ):
             self._charge()
-        for _ in range(self.random.randint(0, 3) if self.mine("payplan") or self._chance(0.1) else 0):
+        for _ in range(
+            self.random.randint(0, 3) if self.mine("payplan") or self._chance(0.1) else 0
+        ):
             self._link()
 
     def _day(self) -> date | None:
@@ -98,7 +117,10 @@ class Families:
         self._add("patient", pat_num=number, guarantor=guarantor)
 
     def _place(self) -> dict[str, int]:
-        return {"prov_num": self.random.choice((1, 1, 1, 2)), "clinic_num": self.random.choice((0, 0, 0, 1))}
+        return {
+            "prov_num": self.random.choice((1, 1, 1, 2)),
+            "clinic_num": self.random.choice((0, 0, 0, 1)),
+        }
 
     def _procedure(self) -> None:
         self._add(
@@ -184,7 +206,9 @@ class Families:
             pay_plan_num=self._any("payplan", "pay_plan_num"),
             pat_num=self._person(),
             guarantor=self._person(),
-            proc_num=self._any("procedurelog", "proc_num", none=0.3) if credit or self._chance(0.2) else 0,
+            proc_num=self._any("procedurelog", "proc_num", none=0.3)
+            if credit or self._chance(0.2)
+            else 0,
             charge_type=int(credit),
             principal=self._amount(0.1),
             interest=0 if credit else self.random.choice((0, 0, 1.5)),
@@ -199,7 +223,10 @@ class Families:
             pay_plan_link_num=self._id("payplanlink"),
             pay_plan_num=self._any("payplan", "pay_plan_num"),
             link_type=of,
-            f_key=self._any("adjustment", "adj_num") if of == 1 else self._any("procedurelog", "proc_num"),
+            f_key=self._any("adjustment", "adj_num")
+            if of == 1
+            else self._any("procedurelog", "proc_num"),
             amount_override=self.random.choice((0, 0, 0, 40, -5)),
-            sec_date_t_entry=linked and datetime.combine(linked, datetime.min.time()).replace(hour=23, minute=30),
+            sec_date_t_entry=linked
+            and datetime.combine(linked, datetime.min.time()).replace(hour=23, minute=30),
         )

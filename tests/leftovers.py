@@ -65,12 +65,18 @@ def _more(before: Belongings, now: Belongings) -> list[str]:
     found = [f"thread {thread.name}" for thread in now.threads - before.threads]
     found += [f"process {_command(child)}" for child in now.children - before.children]
     names = now.variables.keys() | before.variables.keys()
-    found += [f"variable {name}" for name in names if now.variables.get(name) != before.variables.get(name)]
+    found += [
+        f"variable {name}"
+        for name in names
+        if now.variables.get(name) != before.variables.get(name)
+    ]
     found += [f"server in {home}" for home in now.homes - before.homes]
     # Which of the sockets are those of idle connections the driver does not tell, but their number is known.
     more = len(now.sockets) - now.kept - (len(before.sockets) - before.kept)
     if more > 0:
-        new = sorted(_peer(number) for name, number in now.sockets.items() if name not in before.sockets)
+        new = sorted(
+            _peer(number) for name, number in now.sockets.items() if name not in before.sockets
+        )
         found.append(f"{more} of the sockets {', '.join(new)}")
     return sorted(found)
 

@@ -128,7 +128,9 @@ def structure(connection: Any, table: str) -> str:
     Nor has it the character set that a collation names anyway: MySQL writes it only where it was given.
     """
     text = ask(connection, f"SHOW CREATE TABLE {my(table)}")[0][1]
-    return re.sub(r" (ENGINE|AUTO_INCREMENT|PAGE_CHECKSUM)=\w+| CHARACTER SET \w+(?= COLLATE )", "", text)
+    return re.sub(
+        r" (ENGINE|AUTO_INCREMENT|PAGE_CHECKSUM)=\w+| CHARACTER SET \w+(?= COLLATE )", "", text
+    )
 
 
 def alike(connections: Iterable[Any]) -> bool:
@@ -139,7 +141,9 @@ def alike(connections: Iterable[Any]) -> bool:
 def structures(places: Places, table: str) -> tuple[Any, Any]:
     """What the table is defined as at the source and in the replica, in words that both servers have."""
     servers = (places.source, places.replica)
-    source, replica = (structure(each, table) if alike(servers) else described(each, table) for each in servers)
+    source, replica = (
+        structure(each, table) if alike(servers) else described(each, table) for each in servers
+    )
     return source, replica
 
 
@@ -163,16 +167,26 @@ def described(connection: Any, table: str) -> tuple[Any, ...]:
         " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s",
         table,
     )
-    quotes = "MariaDB" in ask(connection, "SELECT VERSION()")[0][0]  # a default's text, but no number
+    quotes = (
+        "MariaDB" in ask(connection, "SELECT VERSION()")[0][0]
+    )  # a default's text, but no number
     told = [_column(*column, quotes=quotes) for column in columns]
     return told, _default_bytes(connection, table, columns), keys, newly(collation), remark
 
 
 def _default_bytes(connection: Any, table: str, columns: Sequence[Sequence[Any]]) -> list[Any]:
     """The defaults of binary columns, which MySQL 5.6 tells with question marks for bytes that are no text."""
-    names = [name for name, kind, _, default, *_ in columns if OF_BYTES.match(kind) and default not in (None, "NULL")]
+    names = [
+        name
+        for name, kind, _, default, *_ in columns
+        if OF_BYTES.match(kind) and default not in (None, "NULL")
+    ]
     asked = ", ".join(f"HEX(DEFAULT({my(name)}))" for name in names)
-    return ask(connection, f"SELECT {asked} FROM (SELECT 1) AS one LEFT JOIN {my(table)} ON FALSE") if names else []
+    return (
+        ask(connection, f"SELECT {asked} FROM (SELECT 1) AS one LEFT JOIN {my(table)} ON FALSE")
+        if names
+        else []
+    )
 
 
 OF_BYTES = re.compile(r"(var)?binary\(")
@@ -200,8 +214,15 @@ def _column(
     if default and re.fullmatch("0x[0-9A-F]+", default):  # as newer MySQLs write a binary one
         default = bytes.fromhex(default[2:]).decode("latin1")
     # Newer servers show no width of an integer, except where zeroes fill it, and write CURRENT_TIMESTAMP in small letters.
-    width = r"(?<=int)\(\d+\)|(?<=year)\(4\)|\s*/\*.*?\*/" if "zerofill" not in kind else r"\s*/\*.*?\*/"
-    found = [re.sub(r"\(\)|,|default_generated", "", each).strip() for each in ((default or "").lower(), extra.lower())]
+    width = (
+        r"(?<=int)\(\d+\)|(?<=year)\(4\)|\s*/\*.*?\*/"
+        if "zerofill" not in kind
+        else r"\s*/\*.*?\*/"
+    )
+    found = [
+        re.sub(r"\(\)|,|default_generated", "", each).strip()
+        for each in ((default or "").lower(), extra.lower())
+    ]
     said = found[0] if found[0].startswith("current_timestamp") else default
     return name, re.sub(width, "", kind), nullable, said, found[1], newly(collation), remark
 
@@ -211,7 +232,11 @@ def _unquoted(default: str) -> str | None:
         return None
     inner = re.fullmatch(r"'(.*)'", default, re.DOTALL)
     escaped = {"''": "'", "\\\\": "\\", "\\0": "\0", "\\n": "\n"}
-    return re.sub(r"''|\\.", lambda found: escaped.get(found[0], found[0]), inner[1]) if inner else default
+    return (
+        re.sub(r"''|\\.", lambda found: escaped.get(found[0], found[0]), inner[1])
+        if inner
+        else default
+    )
 
 
 def newly(collation: str | None) -> str | None:
@@ -221,7 +246,9 @@ def newly(collation: str | None) -> str | None:
 
 def counter(connection: Any, table: str) -> str:
     """Where the AUTO_INCREMENT of a table stands, as its definition says."""
-    found = re.search(r"\n\).* AUTO_INCREMENT=(\d+)", ask(connection, f"SHOW CREATE TABLE {my(table)}")[0][1])
+    found = re.search(
+        r"\n\).* AUTO_INCREMENT=(\d+)", ask(connection, f"SHOW CREATE TABLE {my(table)}")[0][1]
+    )
     return found[1] if found else ""
 
 
@@ -233,7 +260,9 @@ def held_in(connection: Any, table: str) -> list[str]:
         " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
         table,
     )
-    return [_held_in(kind.lower(), column_type.lower(), *size) for kind, column_type, *size in found]
+    return [
+        _held_in(kind.lower(), column_type.lower(), *size) for kind, column_type, *size in found
+    ]
 
 
 def _held_in(kind: str, column_type: str, precision: int, scale: int) -> str:
@@ -258,13 +287,19 @@ def raw_types(connection: Any, table: str, columns: Sequence[str]) -> list[str]:
 
 def raw_name(connection: Any, table: str) -> str:
     """The name that a table has in `raw`, as the warehouse's own bookkeeping tells."""
-    return str(ask(connection, "SELECT raw_name FROM etl_transform_status WHERE table_name = %s", table)[0][0])
+    return str(
+        ask(connection, "SELECT raw_name FROM etl_transform_status WHERE table_name = %s", table)[
+            0
+        ][0]
+    )
 
 
 def raw_columns(places: Places, table: str) -> list[str]:
     """The names that a table's columns have in `raw`, as the warehouse's own bookkeeping tells."""
     ((recorded,),) = ask(
-        places.warehouse, "SELECT names_altered FROM etl_transform_status WHERE table_name = %s", table
+        places.warehouse,
+        "SELECT names_altered FROM etl_transform_status WHERE table_name = %s",
+        table,
     )
     renamed = json.loads(recorded).get("raw", {})
     return [renamed.get(name, name) for name, _ in mysql_columns(places.source, table)]
@@ -314,7 +349,8 @@ def digests(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
     floats = "".join(f", {my(name)} * 1e0" for name, kind in columns if kind in FLOATING)
     ask(connection, "SET time_zone = '+00:00'")
     rows = ask(
-        connection, f"SELECT SHA2(CONCAT_WS(':', '', {', '.join(values or ['0'])}), 256){floats} FROM {my(table)}"
+        connection,
+        f"SELECT SHA2(CONCAT_WS(':', '', {', '.join(values or ['0'])}), 256){floats} FROM {my(table)}",
     )
     return Counter(tuple(plain(value) for value in row) for row in rows)
 
@@ -331,7 +367,9 @@ def held_by(replica: Any, rows: Counter[tuple[Any, ...]]) -> Counter[tuple[Any, 
     """The source's rows as the replica's server can hold them: some know no −0."""
     if not any(MINUS_ZERO in row for row in rows) or keeps_minus_zero(replica):
         return rows
-    return Counter(tuple(0.0 if value == MINUS_ZERO else value for value in row) for row in rows.elements())
+    return Counter(
+        tuple(0.0 if value == MINUS_ZERO else value for value in row) for row in rows.elements()
+    )
 
 
 def keeps_minus_zero(connection: Any) -> bool:
@@ -386,13 +424,19 @@ def mysql_rows(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
     parsers = [PARSED.get(kind, plain) for _, kind in columns]
     ask(connection, "SET time_zone = '+00:00'")
     rows = ask(connection, f"SELECT {selected} FROM {my(table)}")
-    return Counter(tuple(parse(value) for parse, value in zip(parsers, row, strict=True)) for row in rows)
+    return Counter(
+        tuple(parse(value) for parse, value in zip(parsers, row, strict=True)) for row in rows
+    )
 
 
-def postgres_rows(connection: Any, schema: str, table: str, names: Sequence[str] = ()) -> Counter[tuple[Any, ...]]:
+def postgres_rows(
+    connection: Any, schema: str, table: str, names: Sequence[str] = ()
+) -> Counter[tuple[Any, ...]]:
     """A table's rows, the columns in the order of the names given: one that was added later stands last."""
     kinds = dict(postgres_columns(connection, schema, table))
-    selected = ", ".join(EXACTLY_IN_POSTGRES.get(kinds[name], "{c}").format(c=pg(name)) for name in names or kinds)
+    selected = ", ".join(
+        EXACTLY_IN_POSTGRES.get(kinds[name], "{c}").format(c=pg(name)) for name in names or kinds
+    )
     rows = ask(connection, f"SELECT {selected} FROM {pg(schema)}.{pg(table)}")
     return Counter(tuple(plain(value) for value in row) for row in rows)
 
@@ -416,7 +460,11 @@ def lost(places: Places, table: str) -> dict[str, dict[str, int]]:
     ask(places.source, "SET time_zone = '+00:00'")
     for row in ask(places.source, f"SELECT {selected} FROM {my(table)}"):
         for (name, kind), value in zip(columns, row, strict=True):
-            if kind in ("date", "datetime", "timestamp") and value is not None and moment(value) is None:
+            if (
+                kind in ("date", "datetime", "timestamp")
+                and value is not None
+                and moment(value) is None
+            ):
                 found.setdefault(name, Counter())["impossible_dates"] += 1
             if isinstance(value, str) and "\x00" in value:
                 found.setdefault(name, Counter())["nul_characters"] += 1
@@ -427,7 +475,9 @@ def lost(places: Places, table: str) -> dict[str, dict[str, int]]:
 
 def counted(connection: Any, table: str) -> dict[str, dict[str, int]]:
     """What the warehouse's own bookkeeping says was lost of a table."""
-    ((recorded,),) = ask(connection, "SELECT values_altered FROM etl_transform_status WHERE table_name = %s", table)
+    ((recorded,),) = ask(
+        connection, "SELECT values_altered FROM etl_transform_status WHERE table_name = %s", table
+    )
     return dict(json.loads(recorded))
 
 
@@ -463,11 +513,17 @@ def _wrong(places: Places, table: str) -> str:
         return "rows of the replica"
     rows = held_by(places.replica, mysql_rows(places.source, table))
     names = [name for name, _ in mysql_columns(places.source, table)]
-    for schema, wanted, columns in (("raw", rows, names), ("public", standard(rows), [snake(name) for name in names])):
+    for schema, wanted, columns in (
+        ("raw", rows, names),
+        ("public", standard(rows), [snake(name) for name in names]),
+    ):
         held = [name for name, _ in postgres_columns(places.warehouse, schema, table)]
         if len(held) != len(columns) or not all(_held(name, held) for name in columns):
             return f"columns of {schema}"
-        if postgres_rows(places.warehouse, schema, table, [_held(name, held) for name in columns]) != wanted:
+        if (
+            postgres_rows(places.warehouse, schema, table, [_held(name, held) for name in columns])
+            != wanted
+        ):
             return f"rows of {schema}"
     return ""
 

@@ -86,10 +86,14 @@ class Practice:
         return {plan.table: plan.reason for plan in look(self.settings, list(tables)).work}
 
 
-def opened(engine: str, size: str, places: Places, databases: Databases, patch: pytest.MonkeyPatch) -> Practice:
+def opened(
+    engine: str, size: str, places: Places, databases: Databases, patch: pytest.MonkeyPatch
+) -> Practice:
     """A practice with small pages, and with key ranges so short that a few rows fill several."""
     patch.setattr(buckets, "ROWS", BUCKET_ROWS)
-    return Practice(places, limited(settings_for(databases), page_rows=PAGE_ROWS, **SIZES[size]), engine)
+    return Practice(
+        places, limited(settings_for(databases), page_rows=PAGE_ROWS, **SIZES[size]), engine
+    )
 
 
 @contextmanager
@@ -114,6 +118,10 @@ def size(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def practice(
-    engine: str, size: str, places: Places, module_databases: Databases, monkeypatch: pytest.MonkeyPatch
+    engine: str,
+    size: str,
+    places: Places,
+    module_databases: Databases,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Practice:
     return opened(engine, size, places, module_databases, monkeypatch)

@@ -8,7 +8,12 @@ import pytest
 from flow_runs import Ended, copy_project, elt
 from prefect._internal.concurrency import threads
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_LOCAL_STORAGE_PATH,
+    temporary_settings,
+)
 from runs import HANGING_SECONDS
 
 from deployments import prefect_server
@@ -65,7 +70,9 @@ def _end_prefects_threads() -> None:
 
 
 @pytest.fixture
-def in_environment(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def in_environment(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> pytest.MonkeyPatch:
     """Lets the pipeline in this process find the test's databases, and nothing of a user's `.env`."""
     for name, value in databases.variables().items():
         monkeypatch.setenv(name, value)
@@ -87,7 +94,12 @@ def command(
         "ELT_RETRY_SECONDS": "0.2",
     }
 
-    def run(*arguments: str, home: Path = project, timeout: float = HANGING_SECONDS, **changed: str | None) -> Ended:
+    def run(
+        *arguments: str,
+        home: Path = project,
+        timeout: float = HANGING_SECONDS,
+        **changed: str | None,
+    ) -> Ended:
         return elt(home, variables | changed, *arguments, timeout=timeout)
 
     return run

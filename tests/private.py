@@ -36,13 +36,23 @@ def started(folder: Path, arguments: dict[str, Sequence[str]]) -> Iterator[Serve
     if not remembered.programs:
         pytest.skip("containers take no arguments")
     found = deployed._servers(folder, remembered)
-    changed = {server.name: _with(server, arguments[server.name]) for server in found.all() if server.name in arguments}
+    changed = {
+        server.name: _with(server, arguments[server.name])
+        for server in found.all()
+        if server.name in arguments
+    }
     servers = replace(found, **changed)
     try:
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda server: deployed._start(server, folder, remembered), changed.values()))
+            list(
+                pool.map(
+                    lambda server: deployed._start(server, folder, remembered), changed.values()
+                )
+            )
         for name, server in changed.items():
-            server.create_database(getattr(servers.databases, "warehouse" if name == "postgres" else name))
+            server.create_database(
+                getattr(servers.databases, "warehouse" if name == "postgres" else name)
+            )
         yield servers
     finally:
         with ThreadPoolExecutor() as pool:

@@ -27,12 +27,18 @@ def prepare(settings: Settings) -> None:
 
 
 def run(
-    settings: Settings, *tables: str, force_full: bool = False, verify: bool = False, accept_shrink: bool = False
+    settings: Settings,
+    *tables: str,
+    force_full: bool = False,
+    verify: bool = False,
+    accept_shrink: bool = False,
 ) -> dict[str, TableResult]:
     """One run over all tables with work, or those named; a table that had none is not in the answer."""
     prepare(settings)
     run_id = secrets.token_hex(8)
-    outlook = look(settings, tables or None, force_full=force_full, verify=verify, accept_shrink=accept_shrink)
+    outlook = look(
+        settings, tables or None, force_full=force_full, verify=verify, accept_shrink=accept_shrink
+    )
     note_presence(settings, run_id, outlook)
     with ThreadPoolExecutor(4) as pool:
         results = pool.map(lambda plan: sync(settings, plan, run_id), outlook.work)
@@ -82,16 +88,18 @@ def sync_while(servers: Servers, settings: Settings, table: str, statement: str)
     """Read the whole table anew; the statement runs at the source as soon as the first pages stand in the shadow."""
     planned = look(settings, [table], force_full=True).plans[0]
 
-    def meanwhile() -> None:
+    def in_background() -> None:
         with (
             closing(servers.replica.connect(settings.replica.db)) as replica,
             closing(servers.source.connect(settings.source.db)) as source,
         ):
-            seen = f"SELECT 1 FROM etl_extract_progress WHERE table_name = '{table}' AND rows_read > 0"
+            seen = (
+                f"SELECT 1 FROM etl_extract_progress WHERE table_name = '{table}' AND rows_read > 0"
+            )
             wait_for(lambda: ask(replica, seen))
             ask(source, statement)
 
-    writer = threading.Thread(target=meanwhile)
+    writer = threading.Thread(target=in_background)
     writer.start()
     try:
         return sync(limited(settings, page_rows=1), planned, "run")
@@ -106,6 +114,10 @@ def reading_processes(parent: int = 0) -> set[int]:
         with suppress(OSError):
             fields = status.read_text().rpartition(") ")[2].split()
             command = (status.parent / "cmdline").read_text()
-            if int(fields[1]) == (parent or os.getpid()) and fields[0] != "Z" and "reader.py" in command:
+            if (
+                int(fields[1]) == (parent or os.getpid())
+                and fields[0] != "Z"
+                and "reader.py" in command
+            ):
                 found.add(int(status.parent.name))
     return found

@@ -59,7 +59,9 @@ def made(*statements: str) -> Made:
 class Family:
     """All samples of a file at the source; each of the runs over them is made once, when a test first asks for it."""
 
-    def __init__(self, places: Places, settings: Settings, samples: Mapping[str, Sample | Made]) -> None:
+    def __init__(
+        self, places: Places, settings: Settings, samples: Mapping[str, Sample | Made]
+    ) -> None:
         self.places, self.settings, self.samples = places, settings, samples
         self.refused: dict[str, BaseException] = {}
         self.tables = [name for name in samples if self._made(name)]
@@ -70,7 +72,10 @@ class Family:
             take(self.places.source, "source", definition)
             for statement in rows:
                 ask(self.places.source, statement)
-        except (pymysql.Error, pytest.skip.Exception) as error:  # it is that table's test that fails or is skipped
+        except (
+            pymysql.Error,
+            pytest.skip.Exception,
+        ) as error:  # it is that table's test that fails or is skipped
             self.refused[name] = error
         return name not in self.refused
 
@@ -99,7 +104,9 @@ class Family:
         """One run over all tables; a table that fails does so in its own test."""
         prepare(self.settings)
         run_id = secrets.token_hex(8)
-        plans = look(self.settings, self.tables if by_name else None, force_full=force_full, verify=verify).work
+        plans = look(
+            self.settings, self.tables if by_name else None, force_full=force_full, verify=verify
+        ).work
 
         def synced(plan: TablePlan) -> TableResult | Exception:
             try:
@@ -112,7 +119,9 @@ class Family:
 
     def _change(self, name: str) -> None:
         columns = [column for column, _ in oracle.mysql_columns(self.places.source, name)][1:]
-        writable = ", ".join(my(column) for column in columns if column not in self._generated(name))
+        writable = ", ".join(
+            my(column) for column in columns if column not in self._generated(name)
+        )
         ask(self.places.source, f"UPDATE {my(name)} SET Id = -Id")
         ((last,),) = ask(self.places.source, f"SELECT -MIN(Id) FROM {my(name)}")
         ask(self.places.source, f"UPDATE {my(name)} SET Id = MOD(-Id, {last}) + 1")
@@ -154,11 +163,15 @@ class Family:
             assert oracle.mysql_columns(self.places.replica, table) == []
             assert oracle.postgres_columns(self.places.warehouse, "raw", table) == []
             pytest.skip(f"the replica's server does not know this, and the run says so: {error}")
-        source, replica = (oracle.described(place, table) for place in (self.places.source, self.places.replica))
+        source, replica = (
+            oracle.described(place, table) for place in (self.places.source, self.places.replica)
+        )
         computes_otherwise = self._computed_there(table)
         ask(self.places.replica, f"DROP TABLE {my(table)}")
         if replica != source:
-            pytest.skip(f"the replica's server makes another table of this, and the run says so: {error}")
+            pytest.skip(
+                f"the replica's server makes another table of this, and the run says so: {error}"
+            )
         if computes_otherwise and "Its generated columns" in str(error):
             pytest.skip(f"the replica's server computes other values, and the run says so: {error}")
 
@@ -167,12 +180,17 @@ class Family:
         made = self._generated(table)
         columns = [column for column, _ in oracle.mysql_columns(self.places.source, table)]
         given, computed = (
-            ", ".join(my(each) for each in columns if (each in made) == wanted) for wanted in (False, True)
+            ", ".join(my(each) for each in columns if (each in made) == wanted)
+            for wanted in (False, True)
         )
         if not computed:
             return False
         for row in ask(self.places.source, f"SELECT {given} FROM {my(table)}"):
-            ask(self.places.replica, f"INSERT INTO {my(table)} ({given}) VALUES ({', '.join(['%s'] * len(row))})", *row)
+            ask(
+                self.places.replica,
+                f"INSERT INTO {my(table)} ({given}) VALUES ({', '.join(['%s'] * len(row))})",
+                *row,
+            )
         ours, theirs = (
             sorted(map(repr, ask(place, f"SELECT {given}, {computed} FROM {my(table)}")))
             for place in (self.places.replica, self.places.source)
@@ -191,7 +209,9 @@ class Family:
         """Assert that a second look at the same values finds no difference."""
         result = self.result(self.again, table)
         changed = {hop.name: hop.changed for hop in result.hops}
-        assert changed == dict.fromkeys(("extract", "load", "standardize"), 0), f"{table}: {changed}"
+        assert changed == dict.fromkeys(("extract", "load", "standardize"), 0), (
+            f"{table}: {changed}"
+        )
         self.assert_exact(table)
 
     def follows(self, table: str) -> None:
@@ -231,6 +251,8 @@ def family(samples: Mapping[str, Sample | Made], *, page_rows: int = 2) -> Calla
     @pytest.fixture(scope="module")
     def brought(servers: Servers, module_databases: Databases) -> Iterator[Family]:
         with connected(servers, module_databases) as places:
-            yield Family(places, limited(settings_for(module_databases), page_rows=page_rows), samples)
+            yield Family(
+                places, limited(settings_for(module_databases), page_rows=page_rows), samples
+            )
 
     return brought

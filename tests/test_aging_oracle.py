@@ -48,7 +48,13 @@ class Ledger:
         its_day = self.tables["procedurelog"][of - 1]["proc_date"] if of else None
         where = {"adj_num": len(self.tables["adjustment"]) + 1, "prov_num": 1, "clinic_num": 0}
         return self._add(
-            "adjustment", pat_num=SOMEBODY, proc_num=of, adj_amt=amount, adj_date=ago(age), proc_date=its_day, **where
+            "adjustment",
+            pat_num=SOMEBODY,
+            proc_num=of,
+            adj_amt=amount,
+            adj_date=ago(age),
+            proc_date=its_day,
+            **where,
         )
 
     def plan(self, *, option: int = 0) -> int:
@@ -88,9 +94,13 @@ class Ledger:
             sec_date_t_entry=ago(age),
         )
 
-    def aged(self, *, lifo: bool = True, plans: int = 2, release: tuple[int, int] = NEW, age: int = 0) -> list[float]:
+    def aged(
+        self, *, lifo: bool = True, plans: int = 2, release: tuple[int, int] = NEW, age: int = 0
+    ) -> list[float]:
         """The buckets and what is due of plans, as of so many days ago."""
-        found = aging_oracle.families(self.tables, Rules(lifo, plans, release), ago(age), historic=age > 0)
+        found = aging_oracle.families(
+            self.tables, Rules(lifo, plans, release), ago(age), historic=age > 0
+        )
         amounts = found.get(SOMEBODY, {})
         return [float(amounts.get(name, 0)) for name in (*aging_oracle.BUCKETS, "payment_plan_due")]
 
@@ -99,7 +109,9 @@ def ago(days: int) -> date:
     return TODAY - timedelta(days=days)
 
 
-def ledger(*procedures: tuple[int, int], adjustments: tuple[tuple[int, float, int], ...] = ()) -> Ledger:
+def ledger(
+    *procedures: tuple[int, int], adjustments: tuple[tuple[int, float, int], ...] = ()
+) -> Ledger:
     """Procedures by age and fee; adjustments by age, amount and the place of their procedure, or 0."""
     made = Ledger()
     for age, fee in procedures:
@@ -110,17 +122,37 @@ def ledger(*procedures: tuple[int, int], adjustments: tuple[tuple[int, float, in
 
 
 ATTACHED = {
-    "case 1": (ledger((85, 100), adjustments=((55, 10, 1), (2, -8, 1))), [0, 10, 92, 0], [0, 10, 92, 0]),
-    "case 2": (ledger((85, 100), (55, 150), adjustments=((2, -100, 1),)), [0, 150, 0, 0], [0, 150, 0, 0]),
-    "case 3": (ledger((85, 100), (55, 150), adjustments=((2, -100, 0),)), [0, 150, 0, 0], [0, 150, 0, 0]),
-    "case 4": (ledger((85, 100), (55, 150), adjustments=((2, -100, 2),)), [0, 50, 100, 0], [0, 150, 0, 0]),
+    "case 1": (
+        ledger((85, 100), adjustments=((55, 10, 1), (2, -8, 1))),
+        [0, 10, 92, 0],
+        [0, 10, 92, 0],
+    ),
+    "case 2": (
+        ledger((85, 100), (55, 150), adjustments=((2, -100, 1),)),
+        [0, 150, 0, 0],
+        [0, 150, 0, 0],
+    ),
+    "case 3": (
+        ledger((85, 100), (55, 150), adjustments=((2, -100, 0),)),
+        [0, 150, 0, 0],
+        [0, 150, 0, 0],
+    ),
+    "case 4": (
+        ledger((85, 100), (55, 150), adjustments=((2, -100, 2),)),
+        [0, 50, 100, 0],
+        [0, 150, 0, 0],
+    ),
     "case 5": (
         ledger((95, 1000), (85, 100), adjustments=((40, 10, 2), (2, -800, 2))),
         [0, 10, 0, 300],
         [0, 10, 100, 200],
     ),
     "case 5B": (
-        ledger((95, 1000), (85, 100), adjustments=((40, 4, 2), (40, 6, 2), (2, -200, 2), (2, -250, 2), (2, -350, 2))),
+        ledger(
+            (95, 1000),
+            (85, 100),
+            adjustments=((40, 4, 2), (40, 6, 2), (2, -200, 2), (2, -250, 2), (2, -350, 2)),
+        ),
         [0, 10, 0, 300],
         [0, 10, 100, 200],
     ),
@@ -134,9 +166,21 @@ ATTACHED = {
         [0, 0, 80, 1000],
         [10, 0, 100, 970],
     ),
-    "custom aging": (ledger((70, 100), (100, 100), adjustments=((60, -50, 1),)), [0, 0, 50, 100], [0, 0, 100, 50]),
-    "an adjustment in ten days": (ledger((40, 100), adjustments=((-10, -30, 1),)), [0, 70, 0, 0], [0, 100, 0, 0]),
-    "a procedure after its adjustment": (ledger((2, 100), adjustments=((60, -10, 1),)), [90, 0, 0, 0], [90, 0, 0, 0]),
+    "custom aging": (
+        ledger((70, 100), (100, 100), adjustments=((60, -50, 1),)),
+        [0, 0, 50, 100],
+        [0, 0, 100, 50],
+    ),
+    "an adjustment in ten days": (
+        ledger((40, 100), adjustments=((-10, -30, 1),)),
+        [0, 70, 0, 0],
+        [0, 100, 0, 0],
+    ),
+    "a procedure after its adjustment": (
+        ledger((2, 100), adjustments=((60, -10, 1),)),
+        [90, 0, 0, 0],
+        [90, 0, 0, 0],
+    ),
 }
 
 
@@ -170,7 +214,9 @@ def test_dynamic_plans(release: tuple[int, int]):
     one.link(0, adjustment=1)
     one.charge(1, 40)
     assert one.aged(release=release) == one.aged(release=release, lifo=False) == [40, 0, 35, 0, 40]
-    many = ledger((61, 45), (32, 55), (15, 65), (91, 35), adjustments=((32, 10, 2), (15, 20, 3), (5, 30, 0)))
+    many = ledger(
+        (61, 45), (32, 55), (15, 65), (91, 35), adjustments=((32, 10, 2), (15, 20, 3), (5, 30, 0))
+    )
     many.plan()
     for procedure in (1, 2, 3):
         many.link(0, procedure=procedure)

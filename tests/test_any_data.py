@@ -24,7 +24,16 @@ ROWS = 100
 NUMBERS = (0, 0, *range(1, ROWS + 1), 999)
 CODES = (*range(10), 29, 77, 255)
 # None is OpenDental's 0001-01-01; the others are what somebody mistyped.
-ODD_DAYS = (None, None, None, None, date(216, 5, 4), date(1899, 12, 31), date(2206, 2, 3), date(9999, 12, 31))
+ODD_DAYS = (
+    None,
+    None,
+    None,
+    None,
+    date(216, 5, 4),
+    date(1899, 12, 31),
+    date(2206, 2, 3),
+    date(9999, 12, 31),
+)
 GOOD = ("success", "pass", "warn", "no-op", "NO-OP")
 AMOUNTS = (0.0, -1.0, 10.0, 33.33, 100.0, -70.07, 29.999999999999996, 1e9)
 WORDS = (
@@ -73,7 +82,9 @@ def dbt(
     target = tmp_path_factory.mktemp("dbt")
 
     def build() -> list[Any]:
-        done = base_tables.dbt(module_databases, target, "build", "--exclude-resource-type", "unit_test")
+        done = base_tables.dbt(
+            module_databases, target, "build", "--exclude-resource-type", "unit_test"
+        )
         results: Path = target / "run_results.json"
         assert results.exists(), done.stdout
         return list(json.loads(results.read_text())["results"])
@@ -103,7 +114,8 @@ def rows(random: Random, table: dict[str, Any]) -> list[dict[str, object]]:
     if table["name"] == "preference":
         chosen = [(name, random.choice(values)) for name, values in PREFERENCES.items()]
         return [
-            {"pref_num": place, "pref_name": name, "value_string": value} for place, (name, value) in enumerate(chosen)
+            {"pref_num": place, "pref_name": name, "value_string": value}
+            for place, (name, value) in enumerate(chosen)
         ]
     key, *others = table["columns"]
     return [
@@ -126,4 +138,6 @@ def value(random: Random, kind: str) -> object:
         return random.choice(CODES[:10] if random.random() < 0.9 else CODES)
     if kind in ("double precision", "real"):
         return random.choice(AMOUNTS)
-    return values.get(kind, day and datetime(day.year, day.month, day.day, random.randint(0, 23), 30, tzinfo=UTC))
+    return values.get(
+        kind, day and datetime(day.year, day.month, day.day, random.randint(0, 23), 30, tzinfo=UTC)
+    )

@@ -11,13 +11,25 @@ from tasks.report import catalogue
 from tasks.report.catalogue import CatalogueError, metrics, page
 from transfer.settings import ROOT
 
-WHOLE = {"name": "rate", "label": "Rate", "unit": "percent", "definition": "Of a\nand b.", "expression": "sum(a || b)"}
+WHOLE = {
+    "name": "rate",
+    "label": "Rate",
+    "unit": "percent",
+    "definition": "Of a\nand b.",
+    "expression": "sum(a || b)",
+}
 
 
 def described(folder: Path, *entries: dict[str, str]) -> Path:
     (folder / "subject").mkdir()
-    model = {"name": "mart", "description": "One row per day. More.", "config": {"meta": {"metrics": list(entries)}}}
-    (folder / "subject" / "_models.yml").write_text(yaml.safe_dump({"models": [model, {"name": "plain"}]}))
+    model = {
+        "name": "mart",
+        "description": "One row per day. More.",
+        "config": {"meta": {"metrics": list(entries)}},
+    }
+    (folder / "subject" / "_models.yml").write_text(
+        yaml.safe_dump({"models": [model, {"name": "plain"}]})
+    )
     return folder
 
 
@@ -27,13 +39,20 @@ def test_the_page_is_what_the_models_say():
 
 
 def test_every_subject_has_metrics():
-    assert {metric.subject for metric in metrics().values()} >= {"finance", "insurance", "patients", "scheduling"}
+    assert {metric.subject for metric in metrics().values()} >= {
+        "finance",
+        "insurance",
+        "patients",
+        "scheduling",
+    }
 
 
 def test_a_metric_is_a_line_of_its_marts_table(tmp_path: Path):
     text = page(
         described(
-            tmp_path, WHOLE | {"report": "OpenDental: Reports > One"}, WHOLE | {"name": "other", "report": "none"}
+            tmp_path,
+            WHOLE | {"report": "OpenDental: Reports > One"},
+            WHOLE | {"name": "other", "report": "none"},
         )
     )
     assert "## Subject\n\n### mart\n\nOne row per day.\n\n| metric |" in text
@@ -44,7 +63,10 @@ def test_a_metric_is_a_line_of_its_marts_table(tmp_path: Path):
 @pytest.mark.parametrize(
     ("entries", "why"),
     [
-        ([{key: value for key, value in WHOLE.items() if key != "unit"}], "a metric of mart has no unit"),
+        (
+            [{key: value for key, value in WHOLE.items() if key != "unit"}],
+            "a metric of mart has no unit",
+        ),
         ([WHOLE | {"unit": "euro"}], "mart.rate has the unit euro, not count"),
         ([WHOLE | {"formula": "1"}], "a metric of mart has formula, which is no field"),
         ([WHOLE, WHOLE], "defined twice: mart.rate"),

@@ -105,7 +105,9 @@ def test_a_change_at_the_source_arrives(change, table, places, settings):
 
 
 def _shadows(places: Places) -> list[tuple[str]]:
-    return ask(places.replica, "SHOW TABLES LIKE '%elt\\_new%'") + ask(places.replica, "SHOW TABLES LIKE '%elt\\_old%'")
+    return ask(places.replica, "SHOW TABLES LIKE '%elt\\_new%'") + ask(
+        places.replica, "SHOW TABLES LIKE '%elt\\_old%'"
+    )
 
 
 def test_a_structural_change_alone_reaches_the_replicas_definition(table, places, settings):
@@ -120,7 +122,11 @@ def test_the_verdict_counts_what_changed(table, places, settings):
     ask(places.source, f"INSERT INTO {table} VALUES (99, 'new', 1, 0)")
     result = run(settings, table)[table]
     counted = [(hop.name, hop.read, hop.inserted, hop.updated, hop.deleted) for hop in result.hops]
-    assert counted == [("extract", 18, 1, 2, 3), ("load", 18, 1, 2, 3), ("standardize", 18, 1, 2, 3)]
+    assert counted == [
+        ("extract", 18, 1, 2, 3),
+        ("load", 18, 1, 2, 3),
+        ("standardize", 18, 1, 2, 3),
+    ]
 
 
 LOSSES = {
@@ -137,7 +143,9 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_what_was_lost_on_the_way_is_made_good_though_the_source_is_unchanged(loss, quiet, places, settings):
+def test_what_was_lost_on_the_way_is_made_good_though_the_source_is_unchanged(
+    loss, quiet, places, settings
+):
     where, statements = LOSSES[loss]
     for statement in statements:
         ask(getattr(places, where), statement.format(t=quiet))
@@ -147,7 +155,9 @@ def test_what_was_lost_on_the_way_is_made_good_though_the_source_is_unchanged(lo
 
 
 @pytest.mark.parametrize("schema", ["raw", "public"])
-def test_a_table_that_somebody_else_has_put_in_the_way_is_not_touched(schema, quiet, places, settings):
+def test_a_table_that_somebody_else_has_put_in_the_way_is_not_touched(
+    schema, quiet, places, settings
+):
     ask(places.warehouse, f"DROP TABLE {schema}.{quiet}")
     ask(places.warehouse, f"CREATE TABLE {schema}.{quiet} AS SELECT 'mine' AS own")
     with pytest.raises(TableError, match=f"{quiet}.*not made by the pipeline"):
@@ -178,7 +188,9 @@ def test_a_replica_set_back_to_an_older_backup_is_compared(quiet, places, settin
     assert oracle.unequal(places, [quiet]) == {}
 
 
-def test_a_table_that_changes_its_columns_while_it_is_read_is_red_and_stays_as_it_was(table, places, settings, servers):
+def test_a_table_that_changes_its_columns_while_it_is_read_is_red_and_stays_as_it_was(
+    table, places, settings, servers
+):
     rows = oracle.mysql_rows(places.replica, table)
     change = f"ALTER TABLE {table} ADD COLUMN More int"
     with pytest.raises((TableError, DatabaseFault)):
@@ -188,8 +200,12 @@ def test_a_table_that_changes_its_columns_while_it_is_read_is_red_and_stays_as_i
     assert oracle.unequal(places, [table]) == {}
 
 
-def test_a_table_written_while_it_is_read_is_not_recorded_as_clean_and_read_again(quiet, places, settings, servers):
-    result = sync_while(servers, settings, quiet, f"UPDATE {quiet} SET Name = 'meanwhile' WHERE Id IN (1, 20)")
+def test_a_table_written_while_it_is_read_is_not_recorded_as_clean_and_read_again(
+    quiet, places, settings, servers
+):
+    result = sync_while(
+        servers, settings, quiet, f"UPDATE {quiet} SET Name = 'meanwhile' WHERE Id IN (1, 20)"
+    )
     assert not result.clean
     settle(places.source)
     assert plan(settings, quiet).reason == "written while it was last read"
@@ -242,7 +258,9 @@ def test_forcing_reads_everything_but_changes_nothing(quiet, places, settings):
     ]
 
 
-def test_a_view_that_needs_a_dropped_column_makes_the_table_red_and_keeps_public(table, places, settings):
+def test_a_view_that_needs_a_dropped_column_makes_the_table_red_and_keeps_public(
+    table, places, settings
+):
     ask(places.warehouse, f"CREATE VIEW public.{table}_fees AS SELECT id, fee FROM public.{table}")
     rows = oracle.postgres_rows(places.warehouse, "public", table)
     ask(places.source, f"ALTER TABLE {table} DROP COLUMN Fee")

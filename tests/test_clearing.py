@@ -37,7 +37,10 @@ def tables(places: Places, settings: Settings) -> list[str]:
     for name in names:
         key = "" if name == "keyless" else "PRIMARY KEY"
         ask(places.source, f"DROP TABLE IF EXISTS `{name}`")
-        ask(places.source, f"CREATE TABLE `{name}` (Id bigint {key}, Name varchar(40)) ENGINE=MyISAM")
+        ask(
+            places.source,
+            f"CREATE TABLE `{name}` (Id bigint {key}, Name varchar(40)) ENGINE=MyISAM",
+        )
         ask(places.source, f"INSERT INTO `{name}` SELECT seq, 'n' FROM {numbers(10)}")
     settle(places.source)
     run(settings)
@@ -82,7 +85,10 @@ def test_what_a_killed_full_run_left_beside_unchanged_tables_is_cleared(places, 
 def begun(settings: Settings, servers: Servers) -> Callable[[str], None]:
     def begin(table: str) -> None:
         """Do what a run does that is killed as soon as it has made a shadow."""
-        with suppress(KeyboardInterrupt), extracts.locked(settings.replica, settings.limits, table, 0) as lock:
+        with (
+            suppress(KeyboardInterrupt),
+            extracts.locked(settings.replica, settings.limits, table, 0) as lock,
+        ):
             with closing(servers.replica.connect(settings.replica.db)) as other:
                 ask(other, f"CREATE TABLE `{replica.beside(replica.NEW, table)}` (Id int)")
             with extracts.transaction(lock):

@@ -39,7 +39,9 @@ def _value(connection: Any, query: str) -> Any:
 
 def _checksums(connection: Any) -> dict[str, int]:
     names = ", ".join(f"`{table}`" for table in tables())
-    return {name.split(".")[-1]: total for name, total in _rows(connection, f"CHECKSUM TABLE {names}")}
+    return {
+        name.split(".")[-1]: total for name, total in _rows(connection, f"CHECKSUM TABLE {names}")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -77,16 +79,34 @@ def test_the_same_seed_makes_the_same_clinic_and_days_change_it(clinic: Any, emp
         "patient",
     ):
         assert after[table] != before[table]
-    for unstamped in ("definition", "preference", "procnote", "sheetfield", "scheduleop", "treatplanattach"):
+    for unstamped in (
+        "definition",
+        "preference",
+        "procnote",
+        "sheetfield",
+        "scheduleop",
+        "treatplanattach",
+    ):
         assert after[unstamped] != before[unstamped]
     assert after["zipcode"] == before["zipcode"]
     gone = "select count(*) from {0}.{1} old left join {1} new using ({2}) where new.{2} is null"
     other = _value(clinic, "select database()")
-    for table in ("appointment", "commlog", "securitylog", "securityloghash", "schedule", "sheetfield", "periomeasure"):
+    for table in (
+        "appointment",
+        "commlog",
+        "securitylog",
+        "securityloghash",
+        "schedule",
+        "sheetfield",
+        "periomeasure",
+    ):
         assert _value(empty, gone.format(f"`{other}`", table, tables()[table].primary_key)) > 0
 
     assert [play_day(empty).day.day for _ in range(3)] == [22, 23, 24]
-    merged = _value(empty, "select PatNumFrom from patientlink where LinkType = 1 order by PatientLinkNum desc limit 1")
+    merged = _value(
+        empty,
+        "select PatNumFrom from patientlink where LinkType = 1 order by PatientLinkNum desc limit 1",
+    )
     assert _value(empty, f"select count(*) from procnote where PatNum = {merged}") == 0
     for truth in MONEY_TRUTHS.values():
         assert _rows(empty, truth) == []
@@ -99,14 +119,18 @@ def test_the_same_seed_makes_the_same_clinic_and_days_change_it(clinic: Any, emp
 
 
 def test_all_tables_are_there_with_their_definitions(clinic: Any) -> None:
-    engines = "select table_name, engine from information_schema.tables where table_schema = database()"
+    engines = (
+        "select table_name, engine from information_schema.tables where table_schema = database()"
+    )
     assert dict(_rows(clinic, engines)) == dict.fromkeys(tables(), "MyISAM")
     assert len(tables()) == 408
     columns = (
         "select table_name, column_name, column_type, is_nullable from information_schema.columns "
         "where table_schema = database() order by table_name, ordinal_position"
     )
-    assert sorted((table, name, _plain(kind), null) for table, name, kind, null in _rows(clinic, columns)) == sorted(
+    assert sorted(
+        (table, name, _plain(kind), null) for table, name, kind, null in _rows(clinic, columns)
+    ) == sorted(
         (table.name, column.name, _plain(column.type), "YES" if column.nullable else "NO")
         for table in tables().values()
         for column in table.columns
@@ -120,7 +144,9 @@ def test_all_tables_are_there_with_their_definitions(clinic: Any) -> None:
         "select table_name, column_name from information_schema.statistics "
         "where table_schema = database() and index_name = 'PRIMARY'"
     )
-    assert dict(_rows(clinic, keys)) == {table.name: table.primary_key for table in tables().values()}
+    assert dict(_rows(clinic, keys)) == {
+        table.name: table.primary_key for table in tables().values()
+    }
 
 
 def _plain(kind: str) -> str:
@@ -245,7 +271,9 @@ MONEY_TRUTHS = {
 
 def test_the_dashboard_remembers_what_families_owed(clinic: Any) -> None:
     """The four buckets of a day add up to what the families with a debt then owed."""
-    remembered = _rows(clinic, "select DateCalc, BalTotal, InsEst from dashboardar order by DateCalc")
+    remembered = _rows(
+        clinic, "select DateCalc, BalTotal, InsEst from dashboardar order by DateCalc"
+    )
     assert len(remembered) == 24
     assert remembered[-1][0] == date(2026, 10, 31)
     for day, total, expected in remembered[::5]:
@@ -284,7 +312,9 @@ def test_every_key_leads_to_a_row(clinic: Any) -> None:
     assert orphans == []
 
 
-def test_the_accounts_read_from_the_database_age_as_those_that_were_made(clinic: Any, empty: Any) -> None:
+def test_the_accounts_read_from_the_database_age_as_those_that_were_made(
+    clinic: Any, empty: Any
+) -> None:
     create(empty, 40, seed=3, as_of=AS_OF)
     names = "select LName, FName from patient where PatNum between 20 and 40"
     assert _rows(empty, names) != _rows(clinic, names)
@@ -337,9 +367,18 @@ LIVES = {
         "select count(*) from paysplit join definition on DefNum = UnearnedType where Category = 29 and ItemValue <> ''"
     ),
     "a bad debt": "select count(*) from adjustment join definition on DefNum = AdjType where ItemName = 'Bad Debt'",
-    **{f"a claimproc of status {n}": f"select count(*) from claimproc where Status = {n}" for n in range(9)},
-    **{f"a claim of status {s}": f"select count(*) from claim where ClaimStatus = '{s}'" for s in "UWHSR"},
-    **{f"a claim of type {t}": f"select count(*) from claim where ClaimType = '{t}'" for t in ("S", "PreAuth", "Cap")},
+    **{
+        f"a claimproc of status {n}": f"select count(*) from claimproc where Status = {n}"
+        for n in range(9)
+    },
+    **{
+        f"a claim of status {s}": f"select count(*) from claim where ClaimStatus = '{s}'"
+        for s in "UWHSR"
+    },
+    **{
+        f"a claim of type {t}": f"select count(*) from claim where ClaimType = '{t}'"
+        for t in ("S", "PreAuth", "Cap")
+    },
     "a denied claim": (
         "select count(distinct ClaimNum) from claimtracking join claim using (ClaimNum) where TrackingErrorDefNum > 0 "
         "and ClaimStatus = 'R' and InsPayAmt = 0 and WriteOff = 0 and ClaimFee > 0"
@@ -397,7 +436,9 @@ LIVES = {
     "a presented procedure that is scheduled": (
         "select count(*) from proctp join procedurelog on ProcNum = ProcNumOrig where ProcStatus = 1 and AptNum > 0"
     ),
-    "a procedure that was presented twice": NOT_ONE.format("proctp group by ProcNumOrig", "count(*) > 1"),
+    "a procedure that was presented twice": NOT_ONE.format(
+        "proctp group by ProcNumOrig", "count(*) > 1"
+    ),
     "a saved plan with a presenter": "select count(*) from treatplan where TPStatus = 0 and UserNumPresenter > 0",
     "procedures of inactive plans": "select count(*) from treatplanattach join treatplan using (TreatPlanNum) where TPStatus = 2",
     "hours that overlap": (
@@ -521,7 +562,9 @@ def test_stamps_lie_before_the_day_of_creation(clinic: Any) -> None:
         assert latest.date() < AS_OF
 
 
-def test_without_local_infile_rows_are_inserted_the_same(servers: Servers, clinic: Any, empty: Any) -> None:
+def test_without_local_infile_rows_are_inserted_the_same(
+    servers: Servers, clinic: Any, empty: Any
+) -> None:
     practice = Practice(PATIENTS, 7, AS_OF)
     with (
         closing(servers.source.connect(_value(empty, "select database()"))) as plain,
@@ -551,7 +594,11 @@ def test_local_infile_is_left_as_it_was(clinic: Any) -> None:
 def test_a_foreign_database_is_left_alone(empty: Any) -> None:
     with empty.cursor() as cursor:
         cursor.execute("create table patient (PatNum bigint primary key)")
-    for attempt in (lambda: create(empty, 3, replace=True), lambda: play_day(empty), lambda: read_size(empty)):
+    for attempt in (
+        lambda: create(empty, 3, replace=True),
+        lambda: play_day(empty),
+        lambda: read_size(empty),
+    ):
         with pytest.raises(ClinicError, match=r"synthetic clinic"):
             attempt()
     assert _rows(empty, "show tables") == [("patient",)]
@@ -566,7 +613,8 @@ def test_an_unfinished_clinic_is_neither_played_nor_kept(empty: Any) -> None:
     with empty.cursor() as cursor:
         cursor.execute(create_statement(tables()["preference"], uca_known=False))
         cursor.execute(
-            "insert into preference (PrefName, ValueString, Comments) values (%s, %s, '')", (MARK, UNFINISHED)
+            "insert into preference (PrefName, ValueString, Comments) values (%s, %s, '')",
+            (MARK, UNFINISHED),
         )
     with pytest.raises(ClinicError, match="unfinished"):
         play_day(empty)

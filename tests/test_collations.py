@@ -15,7 +15,7 @@ from transfer.errors import PreflightError, SettingsError
 from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql.definition import as_replica
-from transfer.mysql.shown import shown
+from transfer.mysql.show_create import show_create
 from transfer.settings import Limits, Settings
 
 CLINIC = """<charset name="utf8mb4">
@@ -31,7 +31,9 @@ def clinic() -> Iterator[Server]:
     with private.home("collations") as folder, private.started(folder, {"source": []}) as plain:
         ours = folder / "charsets"
         command = plain.source.process.command  # type: ignore[union-attr]
-        theirs = next(word.partition("=")[2] for word in command if word.startswith("--character-sets-dir="))
+        theirs = next(
+            word.partition("=")[2] for word in command if word.startswith("--character-sets-dir=")
+        )
         shutil.copytree(theirs, ours)
         index = ours / "Index.xml"
         index.write_text(index.read_text().replace("</charsets>", CLINIC))
@@ -44,16 +46,28 @@ def clinic() -> Iterator[Server]:
                     "Id int PRIMARY KEY, Name varchar(20), UNIQUE KEY (Name)",
                     "utf8mb4 COLLATE utf8mb4_clinic_ci",
                 ),
-                ("recall", "Id int, Note varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_clinic_ci", "latin1"),
-                ("staff", "Id int, Note text, Code char(5) COLLATE utf8mb4_bin", "utf8mb4 COLLATE utf8mb4_office_ci"),
+                (
+                    "recall",
+                    "Id int, Note varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_clinic_ci",
+                    "latin1",
+                ),
+                (
+                    "staff",
+                    "Id int, Note text, Code char(5) COLLATE utf8mb4_bin",
+                    "utf8mb4 COLLATE utf8mb4_office_ci",
+                ),
                 ("plain", "Id int, Note text", "utf8mb4 COLLATE utf8mb4_general_ci"),
                 ("tempdash1", "Id int", "utf8mb4 COLLATE utf8mb4_office_ci"),
             ):
-                servers.source.execute(f"CREATE TABLE `{database}`.{name} ({columns}) DEFAULT CHARSET={options}")
+                servers.source.execute(
+                    f"CREATE TABLE `{database}`.{name} ({columns}) DEFAULT CHARSET={options}"
+                )
             servers.source.execute(
                 f"CREATE VIEW `{database}`.seen AS SELECT Note COLLATE utf8mb4_office_ci AS Note FROM `{database}`.staff"
             )
-            servers.source.execute(f"INSERT INTO `{database}`.patient VALUES (1, 'a'), (2, 'Æ'), (3, NULL)")
+            servers.source.execute(
+                f"INSERT INTO `{database}`.patient VALUES (1, 'a'), (2, 'Æ'), (3, NULL)"
+            )
             yield servers
 
 
@@ -93,7 +107,10 @@ def test_tables_that_are_left_out_do_not_count(settings):
             [("utf8mb4_clinic_ci", "utf8mb4_nosuch_ci")],
             "ELT_COLLATIONS: the replica's server does not know utf8mb4_nosuch_ci",
         ),
-        ([("utf8mb4_clinic_ci", "utf8mb4_bin")], "these collations of the source: utf8mb4_office_ci (1 table); take"),
+        (
+            [("utf8mb4_clinic_ci", "utf8mb4_bin")],
+            "these collations of the source: utf8mb4_office_ci (1 table); take",
+        ),
     ],
 )
 def test_a_mapping_that_does_not_help_is_refused_in_one_sentence(pairs, words, settings):
@@ -121,8 +138,14 @@ def test_an_unusable_mapping_is_named(value, words, monkeypatch):
 
 
 def test_a_mapping_is_read(monkeypatch):
-    monkeypatch.setenv("ELT_COLLATIONS", " utf8mb4_0900_ai_ci = utf8mb4_unicode_520_ci ,utf8_bin=utf8mb3_general_ci,")
-    expected = (("utf8mb4_0900_ai_ci", "utf8mb4_unicode_520_ci"), ("utf8_bin", "utf8mb3_general_ci"))
+    monkeypatch.setenv(
+        "ELT_COLLATIONS",
+        " utf8mb4_0900_ai_ci = utf8mb4_unicode_520_ci ,utf8_bin=utf8mb3_general_ci,",
+    )
+    expected = (
+        ("utf8mb4_0900_ai_ci", "utf8mb4_unicode_520_ci"),
+        ("utf8_bin", "utf8mb3_general_ci"),
+    )
     assert Limits.read().collations == expected
 
 
@@ -132,7 +155,7 @@ MAPPED = [("utf8mb4_clinic_ci", "utf8mb4_unicode_ci"), ("utf8mb4_office_ci", "ut
 @pytest.mark.parametrize("table", ["patient", "recall", "staff", "plain"])
 def test_the_mapping_stands_in_the_replicas_definition(table, settings, replica: Client):
     with mysql.connect(settings.source, settings.limits) as connection:
-        wanted = as_replica(shown(connection, "source", table), "t", collations=MAPPED)
+        wanted = as_replica(show_create(connection, "source", table), "t", collations=MAPPED)
     replica.run(wanted.create)
     described = {
         "patient": ("utf8mb4_unicode_ci", [None, "utf8mb4_unicode_ci"]),
@@ -140,7 +163,9 @@ def test_the_mapping_stands_in_the_replicas_definition(table, settings, replica:
         "staff": ("utf8mb4_bin", [None, "utf8mb4_bin", "utf8mb4_bin"]),
         "plain": ("utf8mb4_general_ci", [None, "utf8mb4_general_ci"]),
     }[table]
-    found = replica.run("SELECT TABLE_COLLATION FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
+    found = replica.run(
+        "SELECT TABLE_COLLATION FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+    )
     assert found == [(described[0],)]
     assert [row[2] for row in replica.run("SHOW FULL COLUMNS FROM t")] == described[1]
 
@@ -148,7 +173,11 @@ def test_the_mapping_stands_in_the_replicas_definition(table, settings, replica:
 def test_a_mapped_table_arrives_and_is_left_alone_by_the_next_run(settings, replica: Client):
     mapped = limited(settings, collations=tuple(MAPPED))
     run(mapped, "patient")
-    assert replica.run("SELECT Id, Name FROM patient ORDER BY Id") == [(1, "a"), (2, "Æ"), (3, None)]
+    assert replica.run("SELECT Id, Name FROM patient ORDER BY Id") == [
+        (1, "a"),
+        (2, "Æ"),
+        (3, None),
+    ]
     made = "SELECT TABLE_COLLATION, CREATE_TIME FROM information_schema.TABLES WHERE TABLE_NAME = 'patient' AND TABLE_SCHEMA = DATABASE()"
     ((collation, created),) = replica.run(made)
     assert collation == "utf8mb4_unicode_ci"
@@ -162,18 +191,23 @@ def test_a_replica_that_changes_the_case_of_names_is_refused(databases: Database
         private.home("case") as folder,
         private.started(folder, {"replica": ["--lower-case-table-names=1"]}) as servers,
     ):
-        mine = settings_for(databases).model_copy(update={"replica": settings_for(servers.databases).replica})
+        mine = settings_for(databases).model_copy(
+            update={"replica": settings_for(servers.databases).replica}
+        )
         source.run("CREATE TABLE lower (a int)")
         preflight.check(mine)
         source.run("CREATE TABLE Upper (a int)")
         with pytest.raises(
-            PreflightError, match=r"REPLICATION_MYSQL_HOST: .* change 1 of the source's, Upper the first"
+            PreflightError,
+            match=r"REPLICATION_MYSQL_HOST: .* change 1 of the source's, Upper the first",
         ):
             preflight.check(mine)
         preflight.check(limited(mine, exclude=("upper",)))
 
 
 def test_a_character_set_that_the_replica_lacks_can_be_mapped_to_nothing(settings):
-    sentence = preflight._collations(settings, {"gb18030_chinese_ci": 2}, frozenset({"utf8mb4_bin"}))
+    sentence = preflight._collations(
+        settings, {"gb18030_chinese_ci": 2}, frozenset({"utf8mb4_bin"})
+    )
     assert "gb18030_chinese_ci (2 tables); take a server" in sentence
     assert "ELT_COLLATIONS" not in sentence

@@ -29,7 +29,9 @@ Command = Callable[..., Ended]
 @pytest.fixture
 def practice(source: Client) -> Client:
     for name in ("patient", "patientnote", "recall"):
-        source.run(f"CREATE TABLE {name} (Id bigint PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM")
+        source.run(
+            f"CREATE TABLE {name} (Id bigint PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM"
+        )
         source.run(f"INSERT INTO {name} (Note) VALUES ('one'), ('two')")
     return source
 
@@ -63,7 +65,9 @@ def test_a_missing_variable(command: Command):
     assert_one_sentence(ended, "REPLICATION_MYSQL_PASSWORD is not set", ".env")
 
 
-@pytest.mark.parametrize(("name", "value"), [("SOURCE_MYSQL_PORT", "many"), ("ELT_TIME_ZONE", "Lunar/Tranquility")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("SOURCE_MYSQL_PORT", "many"), ("ELT_TIME_ZONE", "Lunar/Tranquility")]
+)
 def test_an_unusable_variable(name, value, command: Command):
     ended = command(**{name: value})
     assert_one_sentence(ended, f"{name} is unusable")
@@ -79,13 +83,17 @@ def test_hosts_that_do_not_answer(listening, command: Command):
         port = str(taken.getsockname()[1])
         ended = command(**{f"{prefix}_PORT": port for prefix in PREFIXES})
     sentences = ended.err.strip().splitlines()
-    assert [line.split(":")[0] for line in sentences] == [f"{each}_HOST or {each}_PORT" for each in PREFIXES]
+    assert [line.split(":")[0] for line in sentences] == [
+        f"{each}_HOST or {each}_PORT" for each in PREFIXES
+    ]
     for sentence in sentences:
         assert_one_sentence(replace(ended, err=sentence), "no database answers")
 
 
 @pytest.mark.parametrize("listening", [False, True], ids=["refusing", "silent"])
-def test_a_prefect_server_that_does_not_answer(listening, command: Command, practice, replica, warehouse):
+def test_a_prefect_server_that_does_not_answer(
+    listening, command: Command, practice, replica, warehouse
+):
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         if listening:
@@ -117,7 +125,8 @@ def account(servers: Servers, name: str, *grants: str) -> Iterator[str]:
     server = getattr(servers, name)
     user = f"{name[:3]}{id(grants) % 10**9}"
     server.execute(
-        f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw'", *(f"GRANT {each} TO '{user}'@'%'" for each in grants)
+        f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw'",
+        *(f"GRANT {each} TO '{user}'@'%'" for each in grants),
     )
     try:
         yield user
@@ -131,21 +140,29 @@ def role(servers: Servers, database: Database, password: str, rights: str) -> It
     user = f"role_{database.name}"
     literal = password.replace("'", "''")
     servers.postgres.execute(
-        f"CREATE ROLE {user} LOGIN PASSWORD '{literal}'", f'GRANT {rights} ON DATABASE "{database.name}" TO {user}'
+        f"CREATE ROLE {user} LOGIN PASSWORD '{literal}'",
+        f'GRANT {rights} ON DATABASE "{database.name}" TO {user}',
     )
     try:
         yield user
     finally:
-        with closing(servers.postgres.connect(database.name)) as connection, connection.cursor() as cursor:
+        with (
+            closing(servers.postgres.connect(database.name)) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(f"DROP OWNED BY {user} CASCADE")
         servers.postgres.execute(f"DROP ROLE {user}")
 
 
-def test_a_replica_user_without_insert(command: Command, servers, databases: Databases, practice, replica, warehouse):
+def test_a_replica_user_without_insert(
+    command: Command, servers, databases: Databases, practice, replica, warehouse
+):
     grant = f"SELECT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX ON `{databases.replica.name}`.*"
     with account(servers, "replica", grant) as user:
         ended = command(REPLICATION_MYSQL_USER=user, REPLICATION_MYSQL_PASSWORD="pw")
-    assert_one_sentence(ended, "REPLICATION_MYSQL_USER", "lacks INSERT", "deployments/grants/replica.sql")
+    assert_one_sentence(
+        ended, "REPLICATION_MYSQL_USER", "lacks INSERT", "deployments/grants/replica.sql"
+    )
     assert_untouched(replica, warehouse)
 
 
@@ -157,7 +174,9 @@ def test_a_replica_user_without_insert(command: Command, servers, databases: Dat
         ("SELECT (Note) ON `{}`.recall", "may not read all columns of recall"),
     ],
 )
-def test_a_source_user_that_may_not_read(right, words, command: Command, servers, databases: Databases, practice):
+def test_a_source_user_that_may_not_read(
+    right, words, command: Command, servers, databases: Databases, practice
+):
     if "not_there" in right:
         practice.run("CREATE TABLE not_there (Id int)")
     with account(servers, "source", right.format(databases.source.name)) as user:
@@ -167,10 +186,14 @@ def test_a_source_user_that_may_not_read(right, words, command: Command, servers
     assert_one_sentence(ended, "SOURCE_MYSQL_", words, "deployments/grants/source.sql")
 
 
-def test_a_warehouse_role_that_may_create_nothing(command: Command, servers, databases: Databases, practice, replica):
+def test_a_warehouse_role_that_may_create_nothing(
+    command: Command, servers, databases: Databases, practice, replica
+):
     with role(servers, databases.warehouse, "pw", "CONNECT") as user:
         ended = command(ANALYTICS_POSTGRES_USER=user, ANALYTICS_POSTGRES_PASSWORD="pw")
-    assert_one_sentence(ended, "ANALYTICS_POSTGRES_USER", "may not create", "deployments/grants/postgres.sql")
+    assert_one_sentence(
+        ended, "ANALYTICS_POSTGRES_USER", "may not create", "deployments/grants/postgres.sql"
+    )
     assert replica.run("SHOW TABLES") == []
 
 
@@ -184,7 +207,9 @@ def test_a_replica_without_local_infile(command: Command, servers, practice, rep
     assert_untouched(replica, warehouse)
 
 
-def test_the_plan_tells_method_and_reason_and_touches_nothing(command: Command, practice, replica, warehouse):
+def test_the_plan_tells_method_and_reason_and_touches_nothing(
+    command: Command, practice, replica, warehouse
+):
     practice.run("CREATE VIEW everybody AS SELECT * FROM patient")
     ended = command("--plan", PREFECT_API_URL="http://127.0.0.1:1/api")
     assert (ended.code, ended.err) == (0, "")
@@ -202,10 +227,14 @@ def test_the_plan_tells_method_and_reason_and_touches_nothing(command: Command, 
 def test_a_run_tells_what_it_did(command: Command, practice, warehouse):
     ended = command("--table", "pat*", "--no-dbt")
     assert (ended.code, ended.err) == (0, ""), ended
-    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* 2 of 2 tables have work", ended.out, re.MULTILINE)
+    assert re.search(
+        r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* 2 of 2 tables have work", ended.out, re.MULTILINE
+    )
     assert re.search(r"patient +synced +2 ", ended.out)
     assert "2 synced, 0 unchanged in " in ended.out.splitlines()[-1]
-    assert warehouse.run("SELECT to_regclass('patientnote') IS NOT NULL, to_regclass('recall')") == [(True, None)]
+    assert warehouse.run(
+        "SELECT to_regclass('patientnote') IS NOT NULL, to_regclass('recall')"
+    ) == [(True, None)]
     assert warehouse.run("SELECT to_regnamespace('public_staging')") == [(None,)]
 
 
@@ -226,7 +255,9 @@ def test_a_red_run_names_the_table_and_ends_with_1(command: Command, practice, t
     assert "Traceback" not in ended.out + ended.err
 
 
-def test_a_verification_that_found_and_repaired_something_ends_with_1(command: Command, practice, warehouse):
+def test_a_verification_that_found_and_repaired_something_ends_with_1(
+    command: Command, practice, warehouse
+):
     settle(practice)
     assert command("--no-dbt").code == 0
     warehouse.run('UPDATE raw.patient SET "Note" = \'somebody\' WHERE "Id" = 2')
@@ -245,24 +276,31 @@ def test_a_verification_that_found_and_repaired_something_ends_with_1(command: C
     assert "3 verified, 0 unchanged in " in again.out.splitlines()[-1]
 
 
-def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(command: Command, practice, warehouse):
+def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(
+    command: Command, practice, warehouse
+):
     settle(practice)
     assert command("--no-dbt").code == 0
     warehouse.run("UPDATE etl_transform_status SET verified_at = now() - interval '6.5 days'")
     warehouse.run('UPDATE raw.patient SET "Note" = \'somebody\' WHERE "Id" = 2')
-    assert "0 of 3 tables have work, about 0 rows to read; about 0.0 s" in command("--plan", ELT_VERIFY_DAYS="0").out
-    told = command("--plan").out
-    assert re.search(r"^patient +verify +– +2 +0\.0 +\d\.\d +not verified for 6 days *$", told, re.MULTILINE)
-    sentence = (
-        r"^3 of 3 tables have work, about 0 rows to read and 6 to compare in 3 tables; about \d\.\d s with 4 at once"
+    assert (
+        "0 of 3 tables have work, about 0 rows to read; about 0.0 s"
+        in command("--plan", ELT_VERIFY_DAYS="0").out
     )
+    told = command("--plan").out
+    assert re.search(
+        r"^patient +verify +– +2 +0\.0 +\d\.\d +not verified for 6 days *$", told, re.MULTILINE
+    )
+    sentence = r"^3 of 3 tables have work, about 0 rows to read and 6 to compare in 3 tables; about \d\.\d s with 4 at once"
     assert re.search(sentence, told, re.MULTILINE)
     ended = command("--no-dbt")
     assert ended.code == 1
     assert "1 repaired, 0 unchanged, 3 verified by rotation in " in ended.out.splitlines()[-1]
     drift = "SELECT table_name, found, found_by FROM etl_drift"
     assert warehouse.run(drift) == [("patient", "1 changed in raw, column Note", "rotation")]
-    warehouse.run("UPDATE etl_transform_status SET verified_at = now() - interval '7.5 days', verify_seconds = 100")
+    warehouse.run(
+        "UPDATE etl_transform_status SET verified_at = now() - interval '7.5 days', verify_seconds = 100"
+    )
     ended = command("--no-dbt")
     assert ended.code == 0
     assert "2 unchanged, 1 verified by rotation in " in ended.out.splitlines()[-1]
@@ -278,7 +316,8 @@ def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(command: C
     assert "not verified for over 7 days (ELT_VERIFY_DAYS): recall; run" in told.out
     assert "patientnote" not in told.out
     assert_one_sentence(
-        command("--status", "recal"), "--status recal: no run has met such a table; did you mean recall?"
+        command("--status", "recal"),
+        "--status recal: no run has met such a table; did you mean recall?",
     )
 
 
@@ -293,23 +332,36 @@ def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
     assert command("--no-dbt", ELT_STANDARDIZE_DIR=str(tmp_path)).code == 1
     told = command("--status", PREFECT_API_URL="http://127.0.0.1:1/api")
     assert told.code == 1
-    assert re.search(r"^patient +20\d\d-\d\d-\d\d \S+ +2 +synced +reload +\d+\.\d +1 +0", told.out, re.MULTILINE)
-    assert re.search(r"^recall +20\d\d-\S+ \S+ +2 +failed +resume +– +2 +1 ", told.out, re.MULTILINE)
+    assert re.search(
+        r"^patient +20\d\d-\d\d-\d\d \S+ +2 +synced +reload +\d+\.\d +1 +0", told.out, re.MULTILINE
+    )
+    assert re.search(
+        r"^recall +20\d\d-\S+ \S+ +2 +failed +resume +– +2 +1 ", told.out, re.MULTILINE
+    )
     assert "does not run: a column is missing" in re.sub(r"\s+", " ", told.out)
     assert re.search(r"^last run \S+: red, began 20", told.out.splitlines()[-1])
     assert in_time(told.seconds, 20)
     only = json.loads(command("--status", "--table", "pat*", "--json").out)
-    assert [(each["table"], each["failures"]) for each in only["tables"]] == [("patient", 0), ("patientnote", 0)]
-    assert warehouse.run("SELECT table_name, runs, failures, error_rate FROM etl_table_status ORDER BY 1") == [
+    assert [(each["table"], each["failures"]) for each in only["tables"]] == [
+        ("patient", 0),
+        ("patientnote", 0),
+    ]
+    assert warehouse.run(
+        "SELECT table_name, runs, failures, error_rate FROM etl_table_status ORDER BY 1"
+    ) == [
         ("patient", 1, 0, 0.0),
         ("patientnote", 1, 0, 0.0),
         ("recall", 2, 1, 0.5),
     ]
     assert warehouse.run("SELECT runs, red, unfinished FROM etl_daily_runs") == [(2, 1, 0)]
-    assert warehouse.run("SELECT error_class FROM etl_run_table WHERE state = 'failed'") == [("TableError",)]
+    assert warehouse.run("SELECT error_class FROM etl_run_table WHERE state = 'failed'") == [
+        ("TableError",)
+    ]
 
 
-def test_passwords_may_have_any_character(servers, databases: Databases, practice, prefect_api, tmp_path, warehouse):
+def test_passwords_may_have_any_character(
+    servers, databases: Databases, practice, prefect_api, tmp_path, warehouse
+):
     """From `.env`, through PyMySQL, ConnectorX, ADBC and dbt."""
     source, replica = databases.source.name, databases.replica.name
     reader, writer = f"s_{source[:14]}", f"r_{source[:14]}"  # MySQL 5.6 takes no longer names
@@ -343,7 +395,9 @@ def test_passwords_may_have_any_character(servers, databases: Databases, practic
 
 
 def test_a_terminal_without_unicode_is_told_in_escapes(command: Command, source: Client):
-    source.run("CREATE TABLE größe (Id bigint PRIMARY KEY) DEFAULT CHARSET=utf8mb4 COLLATE utf8mb4_general_ci")
+    source.run(
+        "CREATE TABLE größe (Id bigint PRIMARY KEY) DEFAULT CHARSET=utf8mb4 COLLATE utf8mb4_general_ci"
+    )
     source.run("INSERT INTO größe VALUES (1)")
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for arguments in (("--plan",), ("--no-dbt",)):
@@ -353,7 +407,9 @@ def test_a_terminal_without_unicode_is_told_in_escapes(command: Command, source:
 
 
 @pytest.mark.parametrize("where", [">&-", ">/dev/full", "| true"])
-def test_output_that_nobody_takes_is_no_traceback(where, databases: Databases, practice, project: Path, tmp_path: Path):
+def test_output_that_nobody_takes_is_no_traceback(
+    where, databases: Databases, practice, project: Path, tmp_path: Path
+):
     variables = databases.variables() | {
         "ELT_LOG_DIR": str(tmp_path),
         "PYTHONPATH": str(project),

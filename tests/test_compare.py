@@ -67,9 +67,15 @@ def test_only_rows_that_changed_are_moved(kind, engine, stamped, places, setting
     table = f"{kind}_{engine}_{stamped}".lower()
     columns, key = KEYS[kind]
     others = f", Name varchar(20), Number int{f', {STAMP}' if stamped else ''}, PRIMARY"
-    ask(places.source, f"CREATE TABLE {table} ({columns.replace(', PRIMARY', others)}) ENGINE={engine}")
+    ask(
+        places.source,
+        f"CREATE TABLE {table} ({columns.replace(', PRIMARY', others)}) ENGINE={engine}",
+    )
     old = ", '2001-01-01'" if stamped else ""
-    ask(places.source, f"INSERT INTO {table} SELECT {key}, CONCAT('n', seq), seq{old} FROM {numbers(ROWS)}")
+    ask(
+        places.source,
+        f"INSERT INTO {table} SELECT {key}, CONCAT('n', seq), seq{old} FROM {numbers(ROWS)}",
+    )
     assert run(settings, table)[table].hops[0].read == ROWS
     for change in CHANGES.values():
         ask(places.source, change.format(t=table, key=key, stamp=", NOW()" if stamped else ""))
@@ -88,15 +94,21 @@ def stamped(request, places, settings) -> str:
     """A table of 3,000 rows stamped in 2001 that was read just now."""
     table = f"s{secrets.token_hex(6)}"
     ask(
-        places.source, f"CREATE TABLE {table} (Id bigint PRIMARY KEY, Name varchar(20), {STAMP}) ENGINE={request.param}"
+        places.source,
+        f"CREATE TABLE {table} (Id bigint PRIMARY KEY, Name varchar(20), {STAMP}) ENGINE={request.param}",
     )
-    ask(places.source, f"INSERT INTO {table} SELECT seq, CONCAT('n', seq), '2001-01-01' FROM {numbers(3_000)}")
+    ask(
+        places.source,
+        f"INSERT INTO {table} SELECT seq, CONCAT('n', seq), '2001-01-01' FROM {numbers(3_000)}",
+    )
     run(settings, table)
     return table
 
 
 def _replace(places, table: str, key: int, stamp: str) -> None:
-    ask(places.source, f"REPLACE INTO {table} (Id, Name, Stamp) VALUES ({key}, 'replaced', {stamp})")
+    ask(
+        places.source, f"REPLACE INTO {table} (Id, Name, Stamp) VALUES ({key}, 'replaced', {stamp})"
+    )
 
 
 def test_a_row_that_keeps_its_recent_stamp_is_found_by_its_columns(stamped, places, settings):
@@ -116,7 +128,9 @@ def test_a_stamp_of_any_time_tells_of_a_change_and_stops_no_other(stamp, stamped
         assert oracle.unequal(places, [stamped]) == {}
 
 
-def test_a_change_that_keeps_an_old_stamp_is_found_by_the_next_verification(stamped, places, settings):
+def test_a_change_that_keeps_an_old_stamp_is_found_by_the_next_verification(
+    stamped, places, settings
+):
     ask(places.source, f"UPDATE {stamped} SET Name = 'silent', Stamp = Stamp WHERE Id = 7")
     run(settings, stamped)
     assert oracle.unequal(places, [stamped]) != {}
@@ -126,7 +140,10 @@ def test_a_change_that_keeps_an_old_stamp_is_found_by_the_next_verification(stam
 
 def test_stamps_are_not_relied_upon_after_the_sources_clock_was_set_back(stamped, places, settings):
     later = datetime.now() + timedelta(hours=1)  # noqa: DTZ005 - the server's own, an hour from now
-    ask(places.replica, f"UPDATE etl_extract_status SET read_from = '{later}' WHERE table_name = '{stamped}'")
+    ask(
+        places.replica,
+        f"UPDATE etl_extract_status SET read_from = '{later}' WHERE table_name = '{stamped}'",
+    )
     ask(places.source, f"UPDATE {stamped} SET Name = 'silent', Stamp = Stamp WHERE Id = 7")
     run(settings, stamped)
     assert oracle.unequal(places, [stamped]) == {}
@@ -143,7 +160,10 @@ def test_keys_that_change_into_ones_that_are_equal_to_the_server_are_read_once(p
     table = f"k{secrets.token_hex(6)}"
     text = "varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
     ask(places.source, f"CREATE TABLE {table} (Id {text} PRIMARY KEY, Number int) ENGINE=MyISAM")
-    ask(places.source, f"INSERT INTO {table} SELECT CONCAT('a', LPAD(seq, 6, '0')), seq FROM {numbers(2_000)}")
+    ask(
+        places.source,
+        f"INSERT INTO {table} SELECT CONCAT('a', LPAD(seq, 6, '0')), seq FROM {numbers(2_000)}",
+    )
     run(settings, table)
     ask(places.source, f"UPDATE {table} SET Id = UPPER(Id) WHERE Number % 8 = 0")
     (extract, *_) = run(settings, table)[table].hops
@@ -159,7 +179,9 @@ def test_keys_that_change_into_ones_that_are_equal_to_the_server_are_read_once(p
         "DELETE FROM {t} WHERE id = 8",
     ],
 )
-def test_rows_lost_in_the_warehouse_come_back_with_a_change_of_others(damage, stamped, places, settings):
+def test_rows_lost_in_the_warehouse_come_back_with_a_change_of_others(
+    damage, stamped, places, settings
+):
     ask(places.warehouse, damage.format(t=stamped))
     _replace(places, stamped, 9, "NOW()")
     run(settings, stamped)
@@ -167,7 +189,9 @@ def test_rows_lost_in_the_warehouse_come_back_with_a_change_of_others(damage, st
     assert oracle.unequal(places, [stamped]) == {}
 
 
-def test_a_row_that_is_gone_at_the_source_and_lost_in_the_replica_goes_everywhere(stamped, places, settings):
+def test_a_row_that_is_gone_at_the_source_and_lost_in_the_replica_goes_everywhere(
+    stamped, places, settings
+):
     for place in (places.source, places.replica):
         ask(place, f"DELETE FROM {stamped} WHERE Id = 9")
     run(settings, stamped)
@@ -177,7 +201,11 @@ def test_a_row_that_is_gone_at_the_source_and_lost_in_the_replica_goes_everywher
 def test_extracts_whose_numbers_come_again_are_loaded(stamped, places, settings):
     ask(places.replica, f"DELETE FROM etl_extract_status WHERE table_name = '{stamped}'")
     _replace(places, stamped, 9, "NOW()")
-    ((extract,),) = ask(places.warehouse, "SELECT extract_id FROM etl_transform_status WHERE table_name = %s", stamped)
+    ((extract,),) = ask(
+        places.warehouse,
+        "SELECT extract_id FROM etl_transform_status WHERE table_name = %s",
+        stamped,
+    )
     ask(places.replica, f"UPDATE etl_extract_status SET id = -id WHERE id >= {extract - 1}")
     ask(
         places.replica, f"ALTER TABLE etl_extract_status AUTO_INCREMENT = {extract - 1}"
@@ -216,8 +244,13 @@ def test_a_replica_that_was_set_back_is_loaded_as_a_whole(stamped, places, setti
     assert oracle.unequal(places, [stamped]) == {}
 
 
-def test_a_table_rebuilt_under_the_same_stamps_is_compared_by_all_columns(stamped, places, settings):
-    engine = ask(places.source, f"SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_NAME = '{stamped}'")[0][0]
+def test_a_table_rebuilt_under_the_same_stamps_is_compared_by_all_columns(
+    stamped, places, settings
+):
+    engine = ask(
+        places.source,
+        f"SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_NAME = '{stamped}'",
+    )[0][0]
     wait_for(
         lambda: ask(
             places.source,
@@ -236,7 +269,10 @@ def test_a_text_key_that_the_replica_sorts_otherwise_is_not_compared_by_ranges(p
     key = "varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
     ask(places.source, f"CREATE TABLE {table} (Id {key} PRIMARY KEY, Number int) ENGINE=MyISAM")
     letter = "CHAR(IF(seq % 2, 97, 65) + seq % 26)"
-    ask(places.source, f"INSERT INTO {table} SELECT CONCAT({letter}, LPAD(seq, 6, '0')), seq FROM {numbers(2_000)}")
+    ask(
+        places.source,
+        f"INSERT INTO {table} SELECT CONCAT({letter}, LPAD(seq, 6, '0')), seq FROM {numbers(2_000)}",
+    )
     run(mapped, table)
     ask(places.source, f"UPDATE {table} SET Number = 0 WHERE Number = 77")
     run(mapped, table)
@@ -267,7 +303,10 @@ def test_loads_that_were_missed_are_made_up_for(stamped, places, settings):
 def test_tables_are_merged_at_once_without_deadlocks(places, settings):
     tables = [f"d{secrets.token_hex(6)}" for _ in range(6)]
     for table in tables:
-        ask(places.source, f"CREATE TABLE {table} (Id bigint PRIMARY KEY, Name varchar(20)) ENGINE=MyISAM")
+        ask(
+            places.source,
+            f"CREATE TABLE {table} (Id bigint PRIMARY KEY, Name varchar(20)) ENGINE=MyISAM",
+        )
         ask(places.source, f"INSERT INTO {table} SELECT seq, 'n' FROM {numbers(1_200)}")
     run(settings, *tables)
     for number in range(3):
@@ -308,7 +347,10 @@ def test_an_altered_table_keeps_its_rows(alter, places, settings):
         places.source,
         f"CREATE TABLE {table} (Id bigint PRIMARY KEY, Name varchar(20), Other int, {STAMP}) ENGINE=MyISAM",
     )
-    ask(places.source, f"INSERT INTO {table} SELECT seq, 'n', seq, '2001-01-01' FROM {numbers(2_500)}")
+    ask(
+        places.source,
+        f"INSERT INTO {table} SELECT seq, 'n', seq, '2001-01-01' FROM {numbers(2_500)}",
+    )
     run(settings, table)
     ask(places.source, f"ALTER TABLE {table} {ALTERS[alter]}")
     ask(places.source, f"UPDATE {table} SET Stamp = NOW() WHERE Id = 1234")
@@ -318,11 +360,15 @@ def test_an_altered_table_keeps_its_rows(alter, places, settings):
 
 
 @pytest.mark.parametrize(
-    "alter", ["DROP PRIMARY KEY", "DROP PRIMARY KEY, ADD PRIMARY KEY (Other)", "MODIFY Id varchar(20)"]
+    "alter",
+    ["DROP PRIMARY KEY", "DROP PRIMARY KEY, ADD PRIMARY KEY (Other)", "MODIFY Id varchar(20)"],
 )
 def test_a_table_with_another_key_is_read_anew(alter, places, settings):
     table = f"a{secrets.token_hex(6)}"
-    ask(places.source, f"CREATE TABLE {table} (Id int PRIMARY KEY, Other int NOT NULL, {STAMP}) ENGINE=MyISAM")
+    ask(
+        places.source,
+        f"CREATE TABLE {table} (Id int PRIMARY KEY, Other int NOT NULL, {STAMP}) ENGINE=MyISAM",
+    )
     ask(places.source, f"INSERT INTO {table} SELECT seq, -seq, '2001-01-01' FROM {numbers(2_500)}")
     run(settings, table)
     ask(places.source, f"ALTER TABLE {table} {alter}")
@@ -351,10 +397,15 @@ def test_a_load_that_was_missed_for_long_takes_everything(stamped, places, setti
     assert oracle.unequal(places, [stamped]) == {}
 
 
-def test_no_statement_goes_over_many_rows_that_the_replica_lacks(stamped, places, settings, monkeypatch):
+def test_no_statement_goes_over_many_rows_that_the_replica_lacks(
+    stamped, places, settings, monkeypatch
+):
     monkeypatch.setattr(buckets, "ROWS", 10)
     ask(places.replica, f"DELETE FROM {stamped} WHERE Id BETWEEN 105 AND 2900")
-    ask(places.source, f"INSERT INTO {stamped} (Id, Name) SELECT 3000 + seq, 'new' FROM {numbers(1_000)}")
+    ask(
+        places.source,
+        f"INSERT INTO {stamped} (Id, Name) SELECT 3000 + seq, 'new' FROM {numbers(1_000)}",
+    )
     (extract, *_) = run(settings, stamped)[stamped].hops
     assert extract.inserted == 3_796
     assert oracle.unequal(places, [stamped]) == {}
@@ -384,7 +435,11 @@ RANGES = st.builds(Range, SIDES, SIDES).filter(
 @hypothesis(deadline=None, max_examples=300)
 @given(
     st.lists(
-        st.builds(Scope, st.lists(RANGES, max_size=4).map(tuple), st.lists(NUMBERS.map(lambda n: (str(n),))).map(tuple))
+        st.builds(
+            Scope,
+            st.lists(RANGES, max_size=4).map(tuple),
+            st.lists(NUMBERS.map(lambda n: (str(n),))).map(tuple),
+        )
     )
 )
 def test_scopes_are_united_and_no_row_comes_twice(several):
@@ -396,7 +451,8 @@ def test_scopes_are_united_and_no_row_comes_twice(several):
 
 def _times(scope: Scope, number: int) -> int:
     within = sum(
-        (each.after is None or int(each.after[0]) < number) and (each.until is None or number <= int(each.until[0]))
+        (each.after is None or int(each.after[0]) < number)
+        and (each.until is None or number <= int(each.until[0]))
         for each in scope.ranges
     )
     return within + scope.keys.count((str(number),))

@@ -39,7 +39,11 @@ HOSTILE = [
     "[::1]",
     "p=w;d&x=y",
 ]
-PLACES = {"source": "SOURCE_MYSQL_", "replica": "REPLICATION_MYSQL_", "warehouse": "ANALYTICS_POSTGRES_"}
+PLACES = {
+    "source": "SOURCE_MYSQL_",
+    "replica": "REPLICATION_MYSQL_",
+    "warehouse": "ANALYTICS_POSTGRES_",
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,9 @@ def accounts(servers: Servers, settings: Settings, password: str) -> Iterator[Se
         postgress.execute(f"CREATE ROLE {user} LOGIN PASSWORD %s", (password,))
         postgress.execute(f'GRANT CONNECT ON DATABASE "{database}" TO {user}')
         try:
-            yield with_login(settings, "source", "warehouse", user=user, password=SecretStr(password))
+            yield with_login(
+                settings, "source", "warehouse", user=user, password=SecretStr(password)
+            )
         finally:
             mysqls.execute(f"DROP USER '{user}'@'%'")
             postgress.execute(f'REVOKE ALL ON DATABASE "{database}" FROM {user}')
@@ -79,9 +85,9 @@ def assert_all_drivers_log_in(settings: Settings) -> None:
     who = "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AS who"
     with mysql.connect(settings.source, settings.limits) as connection:
         assert mysql.rows(connection, "source", "asking", who) == [(settings.source.user,)]
-    assert reading.read(settings.source, settings.limits, "asking", who).column("who").to_pylist() == [
-        settings.source.user
-    ]
+    assert reading.read(settings.source, settings.limits, "asking", who).column(
+        "who"
+    ).to_pylist() == [settings.source.user]
     with postgres.connect(settings.warehouse) as warehouse:
         assert warehouse.rows("asking", "SELECT current_user::text") == [(settings.warehouse.user,)]
 
@@ -95,7 +101,9 @@ def test_every_driver_logs_in_with_a_hostile_password(password, servers, setting
 @hypothesis(max_examples=20, deadline=None)
 @given(
     password=strategies.text(
-        strategies.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=80
+        strategies.characters(exclude_characters="\0", exclude_categories=["Cs"]),
+        min_size=1,
+        max_size=80,
     )
 )
 def test_every_driver_logs_in_with_any_password(password, servers, settings):

@@ -25,14 +25,24 @@ NAMES = {
 
 # OpenDental's codes, as the base tables hold them.
 PLANNED, COMPLETE, EXISTING_OTHER, DELETED = 1, 2, 4, 6
-NOT_RECEIVED, RECEIVED, BENEFIT_ADJUSTMENT, SUPPLEMENTAL, CAP_CLAIM, ESTIMATE, CAP_COMPLETE = 0, 1, 3, 4, 5, 6, 7
+NOT_RECEIVED, RECEIVED, BENEFIT_ADJUSTMENT, SUPPLEMENTAL, CAP_CLAIM, ESTIMATE, CAP_COMPLETE = (
+    0,
+    1,
+    3,
+    4,
+    5,
+    6,
+    7,
+)
 ADJUSTMENT_TYPES, PAYMENT_TYPES, UNEARNED_TYPES = 1, 10, 29
 
 Node = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def dbt(module_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def dbt(
+    module_databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
     """Runs dbt on the warehouse of this file and gives back its target folder."""
     target = tmp_path_factory.mktemp("dbt")
 
@@ -69,13 +79,19 @@ def practice(empty: Any, dbt: Callable[..., Path]) -> Any:
     """The models built on three days of a practice, small enough to add up by hand."""
     for table, rows in _practice().items():
         for row in rows:
-            ask(empty, f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})", *row.values())
+            ask(
+                empty,
+                f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})",
+                *row.values(),
+            )
     dbt("build", "--exclude-resource-type", "unit_test")  # which have passed already
     return empty
 
 
 def _cents(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return [tuple(f"{each:.2f}" if isinstance(each, Decimal) else each for each in row) for row in rows]
+    return [
+        tuple(f"{each:.2f}" if isinstance(each, Decimal) else each for each in row) for row in rows
+    ]
 
 
 def _practice() -> dict[str, list[dict[str, object]]]:
@@ -182,7 +198,9 @@ def _practice() -> dict[str, list[dict[str, object]]]:
         "procedurelog": {"proc_status": COMPLETE, "proc_date": mon},
         "claimproc": {"proc_date": mon},
     }
-    return {table: [done.get(table, {}) | row for row in of_table] for table, of_table in rows.items()}
+    return {
+        table: [done.get(table, {}) | row for row in of_table] for table, of_table in rows.items()
+    }
 
 
 def test_dbt_folder_is_no_package():
@@ -200,10 +218,13 @@ def test_every_model_has_a_tested_primary_key(nodes: list[Node], models: list[No
     tested = {
         node["attached_node"]
         for node in nodes
-        if node["resource_type"] == "test" and (node.get("test_metadata") or {}).get("name") == "primary_key"
+        if node["resource_type"] == "test"
+        and (node.get("test_metadata") or {}).get("name") == "primary_key"
     }
     for model in models:
-        constraints = [{each["type"] for each in column["constraints"]} for column in model["columns"].values()]
+        constraints = [
+            {each["type"] for each in column["constraints"]} for column in model["columns"].values()
+        ]
         if model["fqn"][1] == "marts":
             assert model["contract"]["enforced"], model["name"]
             assert constraints.count({"primary_key", "not_null"}) == 1, model["name"]
@@ -258,9 +279,9 @@ def test_models_end_with_their_final_expression_and_cut_no_history(models: list[
     for model in models:
         assert model["raw_code"].rstrip().endswith("\nselect * from final"), model["name"]
         if model["name"] != "int_as_of_date":
-            assert not re.search(r"\d{4}-\d{2}-\d{2}|current_(date|timestamp)|now\(\)", model["raw_code"]), model[
-                "name"
-            ]
+            assert not re.search(
+                r"\d{4}-\d{2}-\d{2}|current_(date|timestamp)|now\(\)", model["raw_code"]
+            ), model["name"]
 
 
 def test_models_on_empty_base_tables_are_empty(empty: Any):
@@ -304,7 +325,9 @@ def test_metrics_of_the_hand_made_practice(practice: Any):
     found = {}
     for name in values:
         metric = catalogue.metrics()[name]
-        ((found[name],),) = _cents(ask(practice, f"SELECT {metric.expression} FROM public_marts.{metric.mart}"))
+        ((found[name],),) = _cents(
+            ask(practice, f"SELECT {metric.expression} FROM public_marts.{metric.mart}")
+        )
     assert found == values
 
 
@@ -316,7 +339,9 @@ def test_every_metric_of_the_hand_made_practice_is_a_number_of_its_unit(practice
             assert value == int(value or 0), name
 
 
-def test_the_documentation_shows_the_models_and_no_row(practice: Any, module_databases: Databases, tmp_path: Path):
+def test_the_documentation_shows_the_models_and_no_row(
+    practice: Any, module_databases: Databases, tmp_path: Path
+):
     name = "Quillfeather"
     ask(practice, "UPDATE patient SET l_name = %s", name)
     ask(practice, "UPDATE public_marts.dim_patients SET last_name = %s", name)
@@ -418,14 +443,20 @@ def test_a_claim_with_a_supplemental_payment_is_one_row(practice: Any):
     ]
 
 
-def test_a_planted_error_shows_up_in_its_reconciliation_row(practice: Any, dbt: Callable[..., Path]):
+def test_a_planted_error_shows_up_in_its_reconciliation_row(
+    practice: Any, dbt: Callable[..., Path]
+):
     different = (
         "SELECT reconciliation_id, difference FROM public_marts.reconciliation_claims WHERE is_different"
         " UNION ALL SELECT reconciliation_id, difference FROM public_marts.reconciliation_payments WHERE is_different"
         " UNION ALL SELECT reconciliation_id, difference FROM public_marts.reconciliation_insurance_payments"
         " WHERE is_different ORDER BY 1"
     )
-    models = ["reconciliation_claims", "reconciliation_payments", "reconciliation_insurance_payments"]
+    models = [
+        "reconciliation_claims",
+        "reconciliation_payments",
+        "reconciliation_insurance_payments",
+    ]
     plants = (
         ("UPDATE claim SET claim_fee = claim_fee + %s WHERE claim_num = 1", 10),
         ("UPDATE payment SET pay_amt = pay_amt + %s WHERE pay_num = 4", 3),
@@ -459,7 +490,17 @@ def test_daily_collections_to_the_cent(practice: Any):
         # the old discount is a line, but no income
         ("2026-03-02|1|1", "80.00", "80.00", "0.00", "0.00", "0.00", "80.00", "0.00", 2),
         ("2026-03-02|2|1", "30.00", "30.00", "0.00", "0.00", "0.00", "30.00", "0.00", 1),
-        ("2026-03-02|no provider|1", "50.00", "0.00", "50.00", "0.00", "0.00", "50.00", "150.00", 2),
+        (
+            "2026-03-02|no provider|1",
+            "50.00",
+            "0.00",
+            "50.00",
+            "0.00",
+            "0.00",
+            "50.00",
+            "150.00",
+            2,
+        ),
         # refund −15.55, transfer −30.00, cheque 600.00
         ("2026-03-03|1|1", "-45.55", "-45.55", "0.00", "600.00", "600.00", "554.45", "0.00", 3),
         ("2026-03-03|2|1", "30.00", "30.00", "0.00", "0.00", "0.00", "30.00", "0.00", 1),
@@ -484,7 +525,8 @@ def test_an_appointment_with_many_procedures_is_one_row(practice: Any):
 
 def test_a_missed_appointment_is_not_the_first_visit(practice: Any):
     rows = ask(
-        practice, "SELECT patient_id, visit_days::int, gross_production FROM public_marts.dim_patients ORDER BY 1"
+        practice,
+        "SELECT patient_id, visit_days::int, gross_production FROM public_marts.dim_patients ORDER BY 1",
     )
     assert _cents(rows) == [(1, 1, "1191.00"), (2, 1, "204.74")]
 
@@ -495,6 +537,10 @@ def test_freshness_is_read_from_the_pipelines_own_status(practice: Any, dbt: Cal
         "CREATE TABLE etl_transform_status (table_name text PRIMARY KEY, loaded_at timestamptz, checked_at timestamptz)",
     )
     for table in SOURCE_TABLES:
-        ask(practice, "INSERT INTO etl_transform_status VALUES (%s, now() - interval '30 days', now())", table["name"])
+        ask(
+            practice,
+            "INSERT INTO etl_transform_status VALUES (%s, now() - interval '30 days', now())",
+            table["name"],
+        )
     results = json.loads((dbt("source", "freshness") / "sources.json").read_text())["results"]
     assert [each["status"] for each in results] == ["pass"] * len(SOURCE_TABLES)

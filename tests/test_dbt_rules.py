@@ -30,10 +30,24 @@ Node = dict[str, Any]
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What dbt makes of the project, for which it asks no database."""
     target = tmp_path_factory.mktemp("dbt")
-    nowhere = {f"ANALYTICS_POSTGRES_{name}": "nowhere" for name in ("HOST", "DB", "USER", "PASSWORD")}
-    folders = {"DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT), "DBT_TARGET_PATH": str(target)}
+    nowhere = {
+        f"ANALYTICS_POSTGRES_{name}": "nowhere" for name in ("HOST", "DB", "USER", "PASSWORD")
+    }
+    folders = {
+        "DBT_PROJECT_DIR": str(PROJECT),
+        "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_TARGET_PATH": str(target),
+    }
     done = subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--log-path", str(target), "parse"],
+        [
+            sys.executable,
+            "-m",
+            "dbt.cli.main",
+            "--no-use-colors",
+            "--log-path",
+            str(target),
+            "parse",
+        ],
         env=os.environ | nowhere | folders | {"DO_NOT_TRACK": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -46,7 +60,9 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def models(manifest: dict[str, Any]) -> dict[str, Node]:
-    return {name: node for name, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    return {
+        name: node for name, node in manifest["nodes"].items() if node["resource_type"] == "model"
+    }
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +107,11 @@ def test_sources_are_declared_once_described_fresh_and_read_by_one_model(
     manifest: dict[str, Any], readers: dict[str, set[str]]
 ):
     sources = manifest["sources"]
-    assert [name for name, count in Counter(each["identifier"] for each in sources.values()).items() if count > 1] == []
+    assert [
+        name
+        for name, count in Counter(each["identifier"] for each in sources.values()).items()
+        if count > 1
+    ] == []
     assert any(source["source_description"] for source in sources.values())
     for name, source in sources.items():
         assert source["description"], name
@@ -106,15 +126,25 @@ def test_no_model_comes_from_nowhere(models: dict[str, Node]):
 
 
 def test_no_model_is_left_unread_but_marts(models: dict[str, Node], readers: dict[str, set[str]]):
-    assert [model["name"] for name, model in models.items() if layer(model) < 2 and not readers[name]] == []
+    assert [
+        model["name"] for name, model in models.items() if layer(model) < 2 and not readers[name]
+    ] == []
 
 
 def test_models_name_relations_by_ref_and_source_only(models: dict[str, Node]):
     for model in models.values():
         code = re.sub(r"\{#.*?#\}|--[^\n]*", "", model["raw_code"], flags=re.DOTALL)
-        code = re.sub(r"extract\([^()]*\)|distinct from", "", re.sub(r"\{\{.*?\}\}", "{}", code, flags=re.DOTALL))
+        code = re.sub(
+            r"extract\([^()]*\)|distinct from",
+            "",
+            re.sub(r"\{\{.*?\}\}", "{}", code, flags=re.DOTALL),
+        )
         named = set(re.findall(r"\b(?:from|join)\s+(?!lateral\b)([a-z_][\w.]*)(?!\w*\()", code))
-        own = set(re.findall(r"^(\w+) as (?:not materialized |materialized )?\(", code, flags=re.MULTILINE))
+        own = set(
+            re.findall(
+                r"^(\w+) as (?:not materialized |materialized )?\(", code, flags=re.MULTILINE
+            )
+        )
         assert named - own == set(), model["name"]
 
 
@@ -122,13 +152,18 @@ def test_a_step_that_one_model_reads_has_a_reason(
     manifest: dict[str, Any], models: dict[str, Node], readers: dict[str, set[str]]
 ):
     """A model that rejoins what its parent was made from could hold the parent's SQL, were that not tested on its own."""
-    tested = {parent for test in manifest["unit_tests"].values() for parent in test["depends_on"]["nodes"]}
+    tested = {
+        parent for test in manifest["unit_tests"].values() for parent in test["depends_on"]["nodes"]
+    }
     rejoined = {
         (short(first), models[second]["name"], short(third))
         for first in list(readers)
         for second in readers[first]
         for third in readers[second]
-        if third in readers[first] and len(readers[second]) == 1 and layer(models[second]) < 2 and second not in tested
+        if third in readers[first]
+        and len(readers[second]) == 1
+        and layer(models[second]) < 2
+        and second not in tested
     }
     assert rejoined == set()
 
@@ -137,15 +172,28 @@ def test_files_are_in_the_folders_of_their_layer(models: dict[str, Node], manife
     for model in models.values():
         file = PurePosixPath(model["original_file_path"])
         below = file.parts[2:-1]
-        assert below[0] in SUBJECTS if layer(model) == 2 else below == (("opendental",) if layer(model) == 0 else ())
+        assert (
+            below[0] in SUBJECTS
+            if layer(model) == 2
+            else below == (("opendental",) if layer(model) == 0 else ())
+        )
         assert file.stem == model["name"]
-        assert PurePosixPath(model["patch_path"].partition("://")[2]).parent == file.parent, model["name"]
+        assert PurePosixPath(model["patch_path"].partition("://")[2]).parent == file.parent, model[
+            "name"
+        ]
     for source in manifest["sources"].values():
-        assert PurePosixPath(source["original_file_path"]).parent.parts == ("models", "staging", source["source_name"])
+        assert PurePosixPath(source["original_file_path"]).parent.parts == (
+            "models",
+            "staging",
+            source["source_name"],
+        )
     for test in (*manifest["unit_tests"].values(), *manifest["nodes"].values()):
         if test["resource_type"] == "unit_test":
             model = models[f"model.opendental.{test['model']}"]
-            assert PurePosixPath(test["original_file_path"]).parent == PurePosixPath(model["original_file_path"]).parent
+            assert (
+                PurePosixPath(test["original_file_path"]).parent
+                == PurePosixPath(model["original_file_path"]).parent
+            )
 
 
 def test_a_test_that_warns_keeps_the_keys_of_what_it_found(manifest: dict[str, Any]):
@@ -154,10 +202,14 @@ def test_a_test_that_warns_keeps_the_keys_of_what_it_found(manifest: dict[str, A
     for test in manifest["nodes"].values():
         if test["resource_type"] == "test" and test["config"]["severity"].lower() == "warn":
             kept = test["config"]["store_failures"] and test["schema"] == "public_findings"
-            assert kept or {short(name) for name in test["depends_on"]["nodes"]} <= marts_of_findings, test["name"]
+            assert (
+                kept or {short(name) for name in test["depends_on"]["nodes"]} <= marts_of_findings
+            ), test["name"]
 
 
-def test_exposures_read_marts_that_are_public_and_have_contracts(manifest: dict[str, Any], models: dict[str, Node]):
+def test_exposures_read_marts_that_are_public_and_have_contracts(
+    manifest: dict[str, Any], models: dict[str, Node]
+):
     exposures = manifest["exposures"].values()
     assert exposures
     for exposure in exposures:

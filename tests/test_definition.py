@@ -16,7 +16,7 @@ from deployments.databases import Databases
 from transfer.errors import DatabaseFault
 from transfer.mysql import connection as mysql
 from transfer.mysql.definition import ENGINES, REFUSED, as_replica, parse, structure
-from transfer.mysql.shown import _named, shown
+from transfer.mysql.show_create import _named, show_create
 from transfer.settings import Settings
 
 
@@ -58,9 +58,15 @@ def made(replica: mysql.Connection, definition: str, table: str) -> str:
 def described(connection: Any, table: str) -> tuple[Any, ...]:
     """What the server itself says of a table: its columns, keys, checks, collation, comment and counter."""
     columns = [row[:7] + row[8:] for row in ask(connection, f"SHOW FULL COLUMNS FROM {my(table)}")]
-    keys = [row[2:5] + row[7:10] + row[12:13] for row in ask(connection, f"SHOW INDEX FROM {my(table)}")]
+    keys = [
+        row[2:5] + row[7:10] + row[12:13] for row in ask(connection, f"SHOW INDEX FROM {my(table)}")
+    ]
     schema = "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s"
-    about = ask(connection, f"SELECT TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES {schema}", table)
+    about = ask(
+        connection,
+        f"SELECT TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES {schema}",
+        table,
+    )
     connection.use_unicode = False  # a binary default is no text
     text = ask(connection, f"SHOW CREATE TABLE {my(table)}")[0][1].decode(errors="replace")
     connection.use_unicode = True
@@ -118,7 +124,10 @@ ANYWHERE = {
         ),
         "InnoDB",
     ),
-    "default_collation": ("a varchar(9), b char(3) CHARACTER SET utf8mb4) DEFAULT CHARSET=latin1", "InnoDB"),
+    "default_collation": (
+        "a varchar(9), b char(3) CHARACTER SET utf8mb4) DEFAULT CHARSET=latin1",
+        "InnoDB",
+    ),
     "generated": (
         (
             "a int, b int GENERATED ALWAYS AS (a * 2) VIRTUAL, c varchar(30) CHARACTER SET utf8mb4 GENERATED ALWAYS AS"
@@ -126,7 +135,10 @@ ANYWHERE = {
         ),
         "InnoDB",
     ),
-    "checks": ("a int, b int CHECK (b <> 5), CONSTRAINT `n``a` CHECK (a > 3), CHECK (a < 9))", "InnoDB"),
+    "checks": (
+        "a int, b int CHECK (b <> 5), CONSTRAINT `n``a` CHECK (a > 3), CHECK (a < 9))",
+        "InnoDB",
+    ),
     "keys": (
         (
             "Id int PRIMARY KEY, A varchar(9), B text, C text, G point NOT NULL, UNIQUE KEY one (A, Id), KEY two (A(3)) COMMENT"
@@ -150,8 +162,14 @@ ANYWHERE = {
     "merge": ("a int NOT NULL, KEY (a)) ENGINE=MERGE UNION=() INSERT_METHOD=LAST", "InnoDB"),
     "csv": ("a int NOT NULL, b varchar(9) NOT NULL) ENGINE=CSV", "InnoDB"),
     "counter": ("a int AUTO_INCREMENT PRIMARY KEY) AUTO_INCREMENT=77", "InnoDB"),
-    "counter_in_other_key": ("a int PRIMARY KEY, b int NOT NULL AUTO_INCREMENT, UNIQUE KEY (b, a), KEY (a))", "InnoDB"),
-    "counter_not_first": ("a int NOT NULL, b int NOT NULL AUTO_INCREMENT, PRIMARY KEY (a, b), KEY (a))", "Aria"),
+    "counter_in_other_key": (
+        "a int PRIMARY KEY, b int NOT NULL AUTO_INCREMENT, UNIQUE KEY (b, a), KEY (a))",
+        "InnoDB",
+    ),
+    "counter_not_first": (
+        "a int NOT NULL, b int NOT NULL AUTO_INCREMENT, PRIMARY KEY (a, b), KEY (a))",
+        "Aria",
+    ),
     "columns_1017": (many(1017, "int"), "InnoDB"),
     "columns_1018": (many(1018, "int"), "Aria"),
     "columns_2000": (many(2000, "tinyint"), "Aria"),
@@ -163,7 +181,10 @@ ANYWHERE = {
 MARIADB = {
     "key_of_3072": ("a varchar(3072) CHARACTER SET latin1, KEY (a)) ENGINE=InnoDB", "InnoDB"),
     "unique_text": ("a text, UNIQUE KEY (a))", "InnoDB"),
-    "compressed": ("a varchar(9) COMPRESSED, b blob COMPRESSED DEFAULT 'x') ENGINE=InnoDB PAGE_COMPRESSED=1", "InnoDB"),
+    "compressed": (
+        "a varchar(9) COMPRESSED, b blob COMPRESSED DEFAULT 'x') ENGINE=InnoDB PAGE_COMPRESSED=1",
+        "InnoDB",
+    ),
     "expressions": (
         (
             "a varchar(9) DEFAULT concat('a', _latin1'b' COLLATE latin1_bin), b uuid DEFAULT uuid(), c json, d varchar(20) AS"
@@ -177,7 +198,10 @@ MARIADB = {
         "a int NOT NULL, b int NOT NULL AUTO_INCREMENT, c int AS (a + 1) VIRTUAL, PRIMARY KEY (a, b), KEY (c))",
         "MyISAM",
     ),
-    "application_period": ("a int, s date, e date, PERIOD FOR p (s, e), UNIQUE KEY (a, p WITHOUT OVERLAPS))", "InnoDB"),
+    "application_period": (
+        "a int, s date, e date, PERIOD FOR p (s, e), UNIQUE KEY (a, p WITHOUT OVERLAPS))",
+        "InnoDB",
+    ),
 }
 MYSQL = {
     "functional_keys": (
@@ -192,21 +216,27 @@ MYSQL = {
         "InnoDB",
     ),
 }
-OF_MYSQL = [pytest.param(case, marks=pytest.mark.needs("source", "functional keys")) for case in MYSQL]
+OF_MYSQL = [
+    pytest.param(case, marks=pytest.mark.needs("source", "functional keys")) for case in MYSQL
+]
 CASES = ANYWHERE | MARIADB | MYSQL
 
 
 @pytest.mark.parametrize("case", [*ANYWHERE, *MARIADB, *OF_MYSQL])
-def test_a_table_is_made_as_it_is_by_the_first_engine_that_takes_it(case, places, servers, source, replica):
+def test_a_table_is_made_as_it_is_by_the_first_engine_that_takes_it(
+    case, places, servers, source, replica
+):
     body, engine = CASES[case]
     table = f"shape_{case}"
     take(places.source, "source", f"CREATE TABLE {table} ({body}")
-    definition = shown(source, "source", table)
+    definition = show_create(source, "source", table)
     has_aria = not lack(servers, "replica", "Aria")
-    assert made(replica, definition, table) == (engine if has_aria else engine.replace("Aria", "MyISAM"))
+    assert made(replica, definition, table) == (
+        engine if has_aria else engine.replace("Aria", "MyISAM")
+    )
     assert_alike(places, table)
     if oracle.alike((places.source, places.replica)):
-        assert structure(shown(replica, "replica", table)) == structure(definition)
+        assert structure(show_create(replica, "replica", table)) == structure(definition)
 
 
 @pytest.mark.needs("source", "checks")
@@ -218,7 +248,7 @@ def test_what_only_the_source_needs_is_left_out(places, source, replica):
         "CREATE TABLE child (a int, `CHECK` int, CONSTRAINT `x CHECK (1)` FOREIGN KEY (a) REFERENCES parent (a) ON DELETE CASCADE,"
         " CONSTRAINT kept CHECK (a <> 7)) ENGINE=InnoDB",
     )
-    made(replica, shown(source, "source", "child"), "child")
+    made(replica, show_create(source, "source", "child"), "child")
     text = ask(places.replica, "SHOW CREATE TABLE child")[0][1]
     assert "FOREIGN" not in text
     assert "<> 7" in text
@@ -233,12 +263,18 @@ def test_columns_that_the_server_fills_are_plain_ones_in_the_replica(places, sou
         " ROW END INVISIBLE, b int WITHOUT SYSTEM VERSIONING, n int DEFAULT nextval(numbers), m int NOT NULL DEFAULT"
         " (nextval(numbers) + 1) COMMENT 'm', PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING",
     )
-    ask(places.source, "CREATE TABLE history (a int) WITH SYSTEM VERSIONING PARTITION BY SYSTEM_TIME")
+    ask(
+        places.source,
+        "CREATE TABLE history (a int) WITH SYSTEM VERSIONING PARTITION BY SYSTEM_TIME",
+    )
     for table in ("past", "history"):
-        definition = shown(source, "source", table)
+        definition = show_create(source, "source", table)
         assert made(replica, definition, table) == "InnoDB"
-        assert structure(shown(replica, "replica", table)) == structure(definition)
-    columns = [(row[0], row[1], row[3], row[6]) for row in ask(places.replica, "SHOW FULL COLUMNS FROM past")]
+        assert structure(show_create(replica, "replica", table)) == structure(definition)
+    columns = [
+        (row[0], row[1], row[3], row[6])
+        for row in ask(places.replica, "SHOW FULL COLUMNS FROM past")
+    ]
     assert columns == [
         ("a", "int(11)", "NO", ""),
         ("s", "timestamp(6)", "NO", ""),
@@ -261,7 +297,7 @@ def test_labels_and_defaults_that_no_server_shows_arrive(places, source, replica
         places.source,
         "INSERT INTO faces VALUES (1, 1, 9, ''), (2, 2, 4, ''), (3, 4, 2, ''), (4, 0, 0, ''), (5, NULL, NULL, '')",
     )
-    definition = shown(source, "source", "faces")
+    definition = show_create(source, "source", "faces")
     made(replica, definition, "faces")
     ask(places.replica, "SET sql_mode = ''")
     ask(
@@ -276,16 +312,14 @@ def test_labels_and_defaults_that_no_server_shows_arrive(places, source, replica
             ("", "", "😀", "😀'?\\"),
             (None, None, "😀", "😀'?\\"),
         ]
-    assert structure(shown(replica, "replica", "faces")) == structure(definition)
+    assert structure(show_create(replica, "replica", "faces")) == structure(definition)
 
 
 def test_a_label_that_only_the_default_uses_arrives(places, source, replica):
-    columns = (
-        "e enum('😀', 'b', '?') DEFAULT '😀', s set('x', '😀', '😁') DEFAULT 'x,😁', n enum('?', 'b') DEFAULT NULL"
-    )
+    columns = "e enum('😀', 'b', '?') DEFAULT '😀', s set('x', '😀', '😁') DEFAULT 'x,😁', n enum('?', 'b') DEFAULT NULL"
     ask(places.source, f"CREATE TABLE moods (Id int PRIMARY KEY, {columns}) CHARACTER SET utf8mb4")
     ask(places.source, "INSERT INTO moods VALUES (1, 'b', 'x', 'b')")
-    definition = shown(source, "source", "moods")
+    definition = show_create(source, "source", "moods")
     assert "enum('😀','b','?') DEFAULT '😀'" in definition
     made(replica, definition, "moods")
     assert_alike(places, "moods")
@@ -314,22 +348,26 @@ def test_a_default_with_a_question_mark_arrives(column, value, engine, places, s
         )
         if filled:
             ask(places.source, f"INSERT INTO {table} VALUES (1, {value})")
-        made(replica, shown(source, "source", table), table)
+        made(replica, show_create(source, "source", table), table)
         assert_alike(places, table)
 
 
-def test_a_default_that_no_server_shows_arrives_though_the_column_takes_no_null(places, source, replica):
+def test_a_default_that_no_server_shows_arrives_though_the_column_takes_no_null(
+    places, source, replica
+):
     ask(
         places.source,
         "CREATE TABLE mood (Id int PRIMARY KEY, e enum('😀', 'b') NOT NULL DEFAULT '😀') CHARACTER SET utf8mb4",
     )
     ask(places.source, "INSERT INTO mood VALUES (1, 'b')")
-    definition = shown(source, "source", "mood")
+    definition = show_create(source, "source", "mood")
     assert "enum('😀','b') NOT NULL DEFAULT '😀'" in definition
     made(replica, definition, "mood")
 
 
-WORDS = strategies.text(strategies.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=20)
+WORDS = strategies.text(
+    strategies.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=20
+)
 TEXTS = strategies.lists(
     strategies.sampled_from(["'", "''", "\\", "\\'", "`", ",", "(", ")", "/*", "*/", "--", "#", "\n", " COMMENT=", " COLLATE ", '"', "x", "é"]),
     max_size=8,
@@ -349,10 +387,10 @@ def test_any_texts_in_a_definition_arrive(name, comment, default, label, places,
         f" e enum('a', %s) CHARACTER SET utf8mb4, KEY k ({column}(9)) COMMENT %s) COMMENT = %s",
         *(default, comment, label + "l", comment, comment),
     )
-    definition = shown(source, "source", "texts")
+    definition = show_create(source, "source", "texts")
     made(replica, definition, "texts")
     assert_alike(places, "texts")
-    assert structure(shown(replica, "replica", "texts")) == structure(definition)
+    assert structure(show_create(replica, "replica", "texts")) == structure(definition)
 
 
 # As MySQL 9.7 and 5.7 write it.
@@ -408,7 +446,9 @@ def test_a_default_collation_is_named_only_where_none_is():
     before = "CREATE TABLE `t` (\n  `a` char(1) CHARACTER SET latin1 COLLATE latin1_bin,\n  `b` int\n) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
     assert explicit(before) == before
     assert (
-        explicit("CREATE TABLE `t` (\n  `a` char(1) CHARACTER SET strange\n) DEFAULT CHARSET=strange").count("COLLATE")
+        explicit(
+            "CREATE TABLE `t` (\n  `a` char(1) CHARACTER SET strange\n) DEFAULT CHARSET=strange"
+        ).count("COLLATE")
         == 0
     )
 

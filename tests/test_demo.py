@@ -45,7 +45,9 @@ def run_demo(databases: Databases) -> subprocess.CompletedProcess[str]:
     """As somebody runs it whose own addresses are in the environment or `.env`."""
     command = [sys.executable, "-m", "deployments.demo"]
     surroundings = {**os.environ, **databases.variables()}
-    return subprocess.run(command, cwd=PROJECT, env=surroundings, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=PROJECT, env=surroundings, capture_output=True, text=True, check=False
+    )
 
 
 def test_the_demo_refuses_a_users_own_database_in_one_sentence(source, replica, databases):
@@ -72,7 +74,9 @@ def test_a_wrong_password_of_a_users_server_is_no_traceback(databases):
 @pytest.fixture
 def users(servers, databases) -> Servers:
     """The test's databases as those of a user, who gave their addresses."""
-    return Servers(*(replace(server, process=None) for server in servers.all()), databases=databases)
+    return Servers(
+        *(replace(server, process=None) for server in servers.all()), databases=databases
+    )
 
 
 def test_an_empty_database_and_a_synthetic_clinic_are_the_demos(users, source):

@@ -48,7 +48,9 @@ def variables(
 def prefect_command(variables: dict[str, str]) -> Callable[..., str]:
     def run(*arguments: str) -> str:
         command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -73,17 +75,32 @@ def forget(prefect_api: str) -> None:
 
 @pytest.fixture(scope="module")
 def worker(
-    deployed: None, prefect_api: str, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    deployed: None,
+    prefect_api: str,
+    variables: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Path]:
     """A worker that runs three at a time, none of them by the clock; gives the file of what it says."""
     with temporary_settings({PREFECT_API_URL: prefect_api}), get_client(sync_client=True) as client:
         for deployment in client.read_deployments():
             client.pause_deployment(deployment.id)
     said = tmp_path_factory.mktemp("worker") / "said"
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "default", "--type", "process"]
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "worker",
+        "start",
+        "--pool",
+        "default",
+        "--type",
+        "process",
+    ]
     with (
         said.open("w") as log,
-        subprocess.Popen([*command, "--limit", "3"], cwd="/", env=variables, stdout=log, stderr=log) as process,
+        subprocess.Popen(
+            [*command, "--limit", "3"], cwd="/", env=variables, stdout=log, stderr=log
+        ) as process,
     ):
         try:
             yield said
@@ -116,16 +133,22 @@ def test_the_deployments_are_what_the_file_says(deployed, prefect: SyncPrefectCl
         assert found.work_pool_name == "default"
         assert found.global_concurrency_limit.limit == 1
         assert found.concurrency_options.collision_strategy.value == "CANCEL_NEW"
-        assert [(each.active, each.schedule.timezone) for each in found.schedules] == [(True, "America/New_York")]
+        assert [(each.active, each.schedule.timezone) for each in found.schedules] == [
+            (True, "America/New_York")
+        ]
 
 
-def test_a_worker_runs_the_deployment_of_a_table(worker, practice, servers, module_databases, prefect_command):
+def test_a_worker_runs_the_deployment_of_a_table(
+    worker, practice, servers, module_databases, prefect_command
+):
     said = prefect_command("deployment", "run", "elt/patient", "--watch")
     assert "Completed" in said, said + worker.read_text()
     with closing(servers.postgres.connect(module_databases.warehouse.name)) as connection:
         warehouse = Client("", connection)
         assert warehouse.run("SELECT count(*), min(l_name) FROM patient") == [(40, "patient 0")]
-        assert warehouse.run("SELECT count(*) FROM public_staging.stg_opendental__patients") == [(40,)]
+        assert warehouse.run("SELECT count(*) FROM public_staging.stg_opendental__patients") == [
+            (40,)
+        ]
         assert warehouse.run("SELECT to_regclass('appointment')") == [(None,)]
 
 
@@ -135,12 +158,16 @@ def test_two_deployments_at_once_end_right_and_a_second_run_of_one_is_cancelled(
     practice.run("UPDATE patient SET LName = 'Edited' WHERE PatNum > 10")
     practice.run("DELETE FROM patient WHERE PatNum > 30")
     chosen: dict[str, Any] = {"models": False}
-    runs = [run_deployment(f"elt/{name}", timeout=0, parameters=chosen) for name in ("all", "patient")]
+    runs = [
+        run_deployment(f"elt/{name}", timeout=0, parameters=chosen) for name in ("all", "patient")
+    ]
     with closing(servers.replica.connect(module_databases.replica.name)) as connection:
         replica = Client("", connection)
         # Both wait here until both are there.
         replica.run("LOCK TABLES patient WRITE, patient AS other WRITE")
-        wait_for(lambda: all(prefect.read_flow_run(run.id).state.is_running() for run in runs), worker)
+        wait_for(
+            lambda: all(prefect.read_flow_run(run.id).state.is_running() for run in runs), worker
+        )
         third = run_deployment("elt/patient", timeout=0, parameters=chosen)
         assert wait_for(lambda: finished(prefect, third), worker).state_name == "Cancelled"
         replica.run("UNLOCK TABLES")
@@ -151,7 +178,10 @@ def test_two_deployments_at_once_end_right_and_a_second_run_of_one_is_cancelled(
         assert second.start_time < first.end_time
         rows = "SELECT COUNT(*), SUM(LName = 'Edited') FROM patient"
         assert practice.run(rows) == replica.run(rows) == [(30, 20)]
-        names = [f"elt:{digest(module_databases.replica.name, name)}" for name in ("patient", "appointment", "recall")]
+        names = [
+            f"elt:{digest(module_databases.replica.name, name)}"
+            for name in ("patient", "appointment", "recall")
+        ]
         assert [replica.run("SELECT IS_USED_LOCK(%s)", name) for name in names] == [[(None,)]] * 3
     with closing(servers.postgres.connect(module_databases.warehouse.name)) as connection:
         warehouse = Client("", connection)
@@ -166,7 +196,9 @@ def finished(prefect: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
     return found if found.state.is_final() else None
 
 
-def wait_for(look: Callable[[], Any], worker: Path, within: timedelta = timedelta(seconds=90)) -> Any:
+def wait_for(
+    look: Callable[[], Any], worker: Path, within: timedelta = timedelta(seconds=90)
+) -> Any:
     began = time.monotonic()
     while not (found := look()):
         assert in_time(time.monotonic() - began, within.total_seconds()), worker.read_text()

@@ -14,7 +14,12 @@ from conftest import Client
 from flow_runs import settle, write_dbt
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterId,
+)
 from prefect.client.schemas.objects import TaskRun
 from prefect.flow_engine import run_flow
 from prefect.settings import get_current_settings
@@ -46,12 +51,16 @@ def small_dbt(tmp_path: Path, in_environment: pytest.MonkeyPatch) -> Path:
 
 
 def table(source: Client, name: str, rows: int = 3) -> None:
-    source.run(f"CREATE TABLE {name} (Id bigint PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM")
+    source.run(
+        f"CREATE TABLE {name} (Id bigint PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM"
+    )
     source.run(f"INSERT INTO {name} (Note) VALUES {', '.join([f'''('{name}')'''] * rows)}")
 
 
 def clinic(source: Client) -> None:
-    source.run("CREATE TABLE patient (PatNum bigint PRIMARY KEY AUTO_INCREMENT, LName varchar(99)) ENGINE=MyISAM")
+    source.run(
+        "CREATE TABLE patient (PatNum bigint PRIMARY KEY AUTO_INCREMENT, LName varchar(99)) ENGINE=MyISAM"
+    )
     source.run("CREATE TABLE appointment (AptNum bigint PRIMARY KEY AUTO_INCREMENT) ENGINE=MyISAM")
     source.run("INSERT INTO patient (LName) VALUES ('Ångström'), ('O''Neil')")
     source.run("INSERT INTO appointment VALUES (1), (2), (3)")
@@ -66,7 +75,11 @@ def task_runs(prefect: SyncPrefectClient, summary: Summary, expected: int) -> di
     this = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(summary.run_id)]))
     began = time.monotonic()
     while True:
-        found = [run for run in prefect.read_task_runs(flow_run_filter=this) if run.task_key.startswith("sync_table")]
+        found = [
+            run
+            for run in prefect.read_task_runs(flow_run_filter=this)
+            if run.task_key.startswith("sync_table")
+        ]
         done = [run for run in found if run.state and run.state.is_final()]
         if len(done) >= expected or not in_time(time.monotonic() - began, 30):
             return {run.name: run for run in done}
@@ -135,10 +148,18 @@ def test_a_retried_flow_run_redoes_only_what_is_not_there(
     replica.run("DROP TABLE lost_in_replica")
     second = retry(prefect, first)
     assert second.run_id == first.run_id
-    assert states(second) == {"lost_in_raw": "synced", "lost_in_replica": "synced", "broken": "synced"}
+    assert states(second) == {
+        "lost_in_raw": "synced",
+        "lost_in_replica": "synced",
+        "broken": "synced",
+    }
     assert replica.run("SELECT COUNT(*) FROM lost_in_replica") == [(3,)]
     assert warehouse.run("SELECT count(*) FROM raw.lost_in_raw") == [(3,)]
-    reads = dict(replica.run("SELECT table_name, COUNT(*) FROM etl_extract_status WHERE state = 'complete' GROUP BY 1"))
+    reads = dict(
+        replica.run(
+            "SELECT table_name, COUNT(*) FROM etl_extract_status WHERE state = 'complete' GROUP BY 1"
+        )
+    )
     assert reads == {"good": 1, "lost_in_raw": 1, "lost_in_replica": 2, "broken": 1}
     assert prefect.read_flow_run(UUID(first.run_id)).state.is_completed()
 
@@ -150,7 +171,10 @@ def test_only_a_proven_state_is_taken_from_the_cache(source, replica, warehouse)
 
     @flow
     def twice(plan: TablePlan) -> list[str]:
-        return [sync_table(plan, str(uuid4()) if new else run, return_state=True).name for new in (False, False, True)]
+        return [
+            sync_table(plan, str(uuid4()) if new else run, return_state=True).name
+            for new in (False, False, True)
+        ]
 
     def outcomes(*, force_full: bool = False) -> list[str]:
         return twice(look(settings(), ["t"], force_full=force_full).plans[0])
@@ -163,7 +187,11 @@ def test_only_a_proven_state_is_taken_from_the_cache(source, replica, warehouse)
     assert outcomes() == ["Completed"] * 3
     replica.run("DROP TABLE t")
     assert outcomes() == ["Completed"] * 3
-    assert replica.run("SELECT COUNT(*) FROM t") == [(3,)] == warehouse.run("SELECT count(*) FROM raw.t")
+    assert (
+        replica.run("SELECT COUNT(*) FROM t")
+        == [(3,)]
+        == warehouse.run("SELECT count(*) FROM raw.t")
+    )
 
 
 def test_a_forced_run_reads_everything_again(prefect, source):
@@ -216,7 +244,9 @@ def test_a_transient_failure_succeeds_on_the_second_attempt(
         thread.join()
     assert states(summary) == {"in_mysql": "synced", "in_postgres": "synced"}
     assert {run.run_count for run in task_runs(prefect, summary, 2).values()} == {2}
-    assert warehouse.run("SELECT DISTINCT note FROM in_mysql UNION SELECT note FROM in_postgres") == [("Zyxqua",)]
+    assert warehouse.run(
+        "SELECT DISTINCT note FROM in_mysql UNION SELECT note FROM in_postgres"
+    ) == [("Zyxqua",)]
     told = caplog.text + "".join(path.read_text() for path in (tmp_path / "logs").iterdir())
     assert "Zyxqua" not in told
 
@@ -246,7 +276,11 @@ def test_a_broken_table_stops_no_other_and_the_run_names_it(
     assert "red: broken" in state.message
     of_this = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(summary.run_id)]))
 
-    (verdict,) = [each for each in prefect.read_artifacts(artifact_filter=of_this) if each.key == "elt-verdict"]
+    (verdict,) = [
+        each
+        for each in prefect.read_artifacts(artifact_filter=of_this)
+        if each.key == "elt-verdict"
+    ]
     assert verdict.key == "elt-verdict"
     rows = {row["table"]: row["state"] for row in json.loads(verdict.data)}
     assert rows == {"patient": "synced", "appointment": "synced", "broken": "failed"}
@@ -255,7 +289,9 @@ def test_a_broken_table_stops_no_other_and_the_run_names_it(
 def test_dbt_builds_what_descends_from_what_changed(source, warehouse, small_dbt):
     def built() -> dict[str, int]:
         return dict(
-            warehouse.run("SELECT relname, oid::int FROM pg_class WHERE relname IN ('people', 'visits', 'both')")
+            warehouse.run(
+                "SELECT relname, oid::int FROM pg_class WHERE relname IN ('people', 'visits', 'both')"
+            )
         )
 
     clinic(source)
@@ -311,7 +347,9 @@ def test_a_failed_build_leaves_its_work_to_the_next_run(prefect, source, warehou
     assert not first.failed
     assert first.models.failed == ("test nobody_is_nobody: 1 row fails",)
     assert failed(elt).models.failed == ("test nobody_is_nobody: 1 row fails",)
-    assert failed(lambda: retry(prefect, first)).models.failed == ("test nobody_is_nobody: 1 row fails",)
+    assert failed(lambda: retry(prefect, first)).models.failed == (
+        "test nobody_is_nobody: 1 row fails",
+    )
     (small_dbt / "tests/nobody_is_nobody.sql").unlink()
     assert elt().models.reason == "the dbt project or its variables changed"
     assert warehouse.run("SELECT count(*) FROM people WHERE l_name = 'nobody'") == [(1,)]
@@ -341,9 +379,9 @@ def test_models_wait_for_base_tables_that_are_not_there_yet(source, warehouse, s
     models = elt(tables=["patient"]).models
     assert models.good
     assert models.waiting == "models wait for base tables that are not there: appointment"
-    assert warehouse.run("SELECT to_regclass('people') IS NOT NULL, to_regclass('visits'), to_regclass('both')") == [
-        (True, None, None)
-    ]
+    assert warehouse.run(
+        "SELECT to_regclass('people') IS NOT NULL, to_regclass('visits'), to_regclass('both')"
+    ) == [(True, None, None)]
     assert warehouse.run("SELECT count(*) FROM reminders") == [(0,)]
     assert elt().models.missing == ()
     assert warehouse.run("SELECT n FROM public.both") == [(5,)]

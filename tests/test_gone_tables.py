@@ -67,7 +67,11 @@ def traces(places: Places, table: str) -> list[int]:
 
 def marked(places: Places, table: str) -> bool:
     return bool(
-        ask(places.warehouse, "SELECT gone_at IS NOT NULL FROM etl_transform_status WHERE table_name = %s", table)[0][0]
+        ask(
+            places.warehouse,
+            "SELECT gone_at IS NOT NULL FROM etl_transform_status WHERE table_name = %s",
+            table,
+        )[0][0]
     )
 
 
@@ -80,7 +84,10 @@ def test_a_table_that_is_gone_is_kept_marked_and_told_once_until_it_returns(gone
     create(places, gone)
     ask(places.source, f"ALTER TABLE {gone} ADD COLUMN More int")
     run(settings)
-    assert (marked(places, gone), told(places, gone)) == (False, ["table gone", "table returned", "column added"])
+    assert (marked(places, gone), told(places, gone)) == (
+        False,
+        ["table gone", "table returned", "column added"],
+    )
     assert oracle.unequal(places, [gone]) == {}
 
 
@@ -92,7 +99,9 @@ def test_a_table_that_is_gone_from_the_replica_too_is_still_told(gone, places, s
     assert gone not in look(settings).gone
 
 
-def test_dropping_leaves_nothing_of_a_table_and_a_later_one_of_its_name_is_new(gone, places, settings):
+def test_dropping_leaves_nothing_of_a_table_and_a_later_one_of_its_name_is_new(
+    gone, places, settings
+):
     assert drop_gone.resolve(settings, [f"{gone[:9]}*"]) == (gone,)
     drop_gone.drop(settings, gone)
     assert traces(places, gone) == [0, 0, 0, 0]
@@ -103,7 +112,11 @@ def test_dropping_leaves_nothing_of_a_table_and_a_later_one_of_its_name_is_new(g
 
 
 DEPENDENTS = {
-    "view": ('CREATE VIEW public.mine AS SELECT "Name" FROM raw.{t}', "DROP VIEW public.mine", "public.mine"),
+    "view": (
+        'CREATE VIEW public.mine AS SELECT "Name" FROM raw.{t}',
+        "DROP VIEW public.mine",
+        "public.mine",
+    ),
     "foreign key": (
         "CREATE TABLE public.mine (id int CONSTRAINT mine_key REFERENCES public.{t})",
         "DROP TABLE public.mine",
@@ -113,7 +126,9 @@ DEPENDENTS = {
 
 
 @pytest.mark.parametrize("dependent", DEPENDENTS)
-def test_what_depends_on_a_table_is_named_and_nothing_of_the_table_is_dropped(dependent, gone, places, settings):
+def test_what_depends_on_a_table_is_named_and_nothing_of_the_table_is_dropped(
+    dependent, gone, places, settings
+):
     make, drop, words = DEPENDENTS[dependent]
     ask(places.warehouse, make.format(t=gone))
     before = traces(places, gone)
@@ -135,10 +150,15 @@ def test_a_table_that_the_source_has_is_not_dropped(gone, places, settings):
 
 
 def test_another_source_is_not_taken_for_one_whose_tables_are_gone(gone, places, settings):
-    ask(places.replica, "UPDATE etl_extract_status SET source_identity = CONCAT('else/', source_identity)")
+    ask(
+        places.replica,
+        "UPDATE etl_extract_status SET source_identity = CONCAT('else/', source_identity)",
+    )
     with pytest.raises(UnknownTable, match="nothing in the replica was read from this source"):
         drop_gone.resolve(settings, [gone])
-    ask(places.replica, "UPDATE etl_extract_status SET source_identity = SUBSTR(source_identity, 6)")
+    ask(
+        places.replica, "UPDATE etl_extract_status SET source_identity = SUBSTR(source_identity, 6)"
+    )
     assert drop_gone.resolve(settings, [gone]) == (gone,)
 
 
@@ -202,12 +222,26 @@ def test_the_command_line_tells_schema_changes_and_drops_what_is_gone(
     assert "no longer in the source, kept as they are: recall" in status
     assert len(re.findall(r"schema change: ", status)) == 1
     assert main(["--status"]) == 0
-    assert len(re.findall(r"^20\d\d-\d\d-\d\d \d\d:\d\d schema change: ", capsys.readouterr().out, re.MULTILINE)) == 4
+    assert (
+        len(
+            re.findall(
+                r"^20\d\d-\d\d-\d\d \d\d:\d\d schema change: ",
+                capsys.readouterr().out,
+                re.MULTILINE,
+            )
+        )
+        == 4
+    )
     assert main(["--drop-gone", "recall", "--drop-gone", "patient"]) == 2
-    assert capsys.readouterr() == ("", "--drop-gone patient: the source still has it; nothing was dropped.\n")
+    assert capsys.readouterr() == (
+        "",
+        "--drop-gone patient: the source still has it; nothing was dropped.\n",
+    )
     warehouse.run("CREATE VIEW public.mine AS SELECT name FROM public.recall")
     assert main(["--drop-gone", "*"]) == 1
     dropped = capsys.readouterr()
     assert dropped.out == "etlold: dropped from replica, raw and public\n"
     assert "public.mine depends on it" in dropped.err
-    assert warehouse.run("SELECT to_regclass('public.etlold'), to_regclass('raw.etlold')") == [(None, None)]
+    assert warehouse.run("SELECT to_regclass('public.etlold'), to_regclass('raw.etlold')") == [
+        (None, None)
+    ]

@@ -65,10 +65,14 @@ def test_a_source_account_that_may_write_is_named_unless_it_is_meant(
 ):
     source.run("CREATE TABLE t (Id bigint PRIMARY KEY) ENGINE=MyISAM")
     with account(servers, "source", rights.format(settings.source.db)) as user:
-        given = settings.source.model_copy(update={"user": user, "password": settings.source.password.__class__("pw")})
+        given = settings.source.model_copy(
+            update={"user": user, "password": settings.source.password.__class__("pw")}
+        )
         chosen = settings.model_copy(update={"source": given})
         told = "".join(preflight.check(chosen))
-        assert (f"may do more at the clinic's server than read ({RIGHTS[rights]}" in told) == bool(RIGHTS[rights])
+        assert (f"may do more at the clinic's server than read ({RIGHTS[rights]}" in told) == bool(
+            RIGHTS[rights]
+        )
         assert bool(told) == bool(RIGHTS[rights])
         assert preflight.check(limited(chosen, allow_writer=True)) == ()
 
@@ -83,5 +87,8 @@ def test_each_run_names_it(command, servers: Servers, settings: Settings, source
         for arguments in (["--no-dbt"], ["--plan", "--json"]):
             ended = command(*arguments, **login)
             assert ended.code == 0, ended
-            assert "may do more at the clinic's server than read (DROP); leave it SELECT alone" in ended.out
+            assert (
+                "may do more at the clinic's server than read (DROP); leave it SELECT alone"
+                in ended.out
+            )
         assert "may do more" not in command("--plan", ELT_ALLOW_WRITER="true", **login).out

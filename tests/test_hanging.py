@@ -50,7 +50,10 @@ def impatient(direct: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     def settings(place: str, to: Way, seconds: float = HANG_SECONDS) -> Settings:
         servers = {
             name: getattr(direct, name).model_copy(
-                update={"hang_seconds": seconds, "connect_seconds": 1 if name == "warehouse" else 0.5}
+                update={
+                    "hang_seconds": seconds,
+                    "connect_seconds": 1 if name == "warehouse" else 0.5,
+                }
             )
             for name in PLACES
         }
@@ -63,8 +66,14 @@ def impatient(direct: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 @pytest.fixture
 def table(places: Places) -> str:
     name = f"h{secrets.token_hex(5)}"
-    ask(places.source, f"CREATE TABLE {name} (Id bigint PRIMARY KEY, Note varchar(200) NOT NULL) ENGINE=MyISAM")
-    ask(places.source, f"INSERT INTO {name} SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM {numbers(2_000)}")
+    ask(
+        places.source,
+        f"CREATE TABLE {name} (Id bigint PRIMARY KEY, Note varchar(200) NOT NULL) ENGINE=MyISAM",
+    )
+    ask(
+        places.source,
+        f"INSERT INTO {name} SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM {numbers(2_000)}",
+    )
     return name
 
 
@@ -142,12 +151,17 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "TICK_SECONDS", 0.1)
     monkeypatch.setattr(watching, "BEAT_SECONDS", 0.5)
     monkeypatch.setattr(mysql, "IDLE_SECONDS", IDLE_SECONDS)
-    monkeypatch.setattr(postgres, "OWN", postgres.OWN | {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"})
+    monkeypatch.setattr(
+        postgres, "OWN", postgres.OWN | {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"}
+    )
 
 
 @contextmanager
 def in_replica(chosen: Settings, table: str) -> Iterator[Callable[[str], object]]:
-    with extracts.locked(chosen.replica, chosen.limits, table, 0) as lock, extracts.transaction(lock) as connection:
+    with (
+        extracts.locked(chosen.replica, chosen.limits, table, 0) as lock,
+        extracts.transaction(lock) as connection,
+    ):
         yield partial(mysql.run, connection, "replica", "working")
 
 
@@ -159,7 +173,10 @@ def in_warehouse(chosen: Settings, table: str) -> Iterator[Callable[[str], objec
         yield partial(connection.run, "working")
 
 
-HOLDING = {"replica": (in_replica, "SELECT SLEEP(60)"), "warehouse": (in_warehouse, "SELECT pg_sleep({})")}
+HOLDING = {
+    "replica": (in_replica, "SELECT SLEEP(60)"),
+    "warehouse": (in_warehouse, "SELECT pg_sleep({})"),
+}
 
 
 def test_what_somebody_holds_stays_his_while_he_gives_signs_of_life(direct, strict):
@@ -204,7 +221,9 @@ def test_what_is_held_by_a_connection_that_is_cut_is_free_soon(direct, impatient
 
 @pytest.mark.filterwarnings("default")  # dbt's own
 @pytest.mark.parametrize("fate", in_the_suite("hanging", of=["hanging", "trickling", "lost"]))
-def test_a_build_of_models_ends_when_its_server_hangs(fate, direct, places, impatient, in_environment, tmp_path):
+def test_a_build_of_models_ends_when_its_server_hangs(
+    fate, direct, places, impatient, in_environment, tmp_path
+):
     home = write_dbt(tmp_path / "small")
     (home / "models/people.sql").write_text(
         "select pat_num, l_name, pg_sleep(1)::text as slept from {{ source('opendental', 'patient') }}"
@@ -237,11 +256,17 @@ def test_a_build_of_models_ends_when_its_server_hangs(fate, direct, places, impa
     print(f"good {time.monotonic() - started:.1f} s later")
 
 
-PREFIXES = {"source": "SOURCE_MYSQL", "replica": "REPLICATION_MYSQL", "warehouse": "ANALYTICS_POSTGRES"}
+PREFIXES = {
+    "source": "SOURCE_MYSQL",
+    "replica": "REPLICATION_MYSQL",
+    "warehouse": "ANALYTICS_POSTGRES",
+}
 
 
 @pytest.mark.parametrize("place", in_the_suite("warehouse", of=PLACES))
-def test_a_run_ends_by_itself_when_a_server_hangs_and_the_next_one_is_good(place, command, servers, databases):
+def test_a_run_ends_by_itself_when_a_server_hangs_and_the_next_one_is_good(
+    place, command, servers, databases
+):
     """Of many tables the first wait for the bound, the others fail at once; nothing is tried again in vain."""
     tables = [f"t{number}" for number in range(12)]
     prefix = PREFIXES[place]
@@ -260,7 +285,9 @@ def test_a_run_ends_by_itself_when_a_server_hangs_and_the_next_one_is_good(place
         print(f"{place} {seconds:.1f} s, exit {ended.code}: {ended.out} {ended.err}")
         # Without its history, which the warehouse has, a run has no summary to show.
         assert ended.code == (2 if place == "warehouse" else 1)
-        assert f"the server at 127.0.0.1:{to.port} hangs" in (ended.err if place == "warehouse" else ended.out)
+        assert f"the server at 127.0.0.1:{to.port} hangs" in (
+            ended.err if place == "warehouse" else ended.out
+        )
         assert "Traceback" not in ended.err
         assert in_time(seconds, 20)
         started = time.monotonic()

@@ -31,7 +31,13 @@ from conftest import numbers, settings_for
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from killing import STATEMENTS, SWAP, Blow, run_and_be_struck
 from oracle import Places, ask
 from runs import limited, plan, prepare, run, settle, wait_for
@@ -185,8 +191,14 @@ class History(RuleBasedStateMachine):
         self._create(False, engine, stamped, key)
 
     def _create(self, second: bool, engine: str, stamped: bool, key: str) -> None:
-        made = self.tables[second] = Made(f"{self.name}{'b' if second else ''}", engine, stamped, key)
-        stamp = ", Stamp timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP" if stamped else ""
+        made = self.tables[second] = Made(
+            f"{self.name}{'b' if second else ''}", engine, stamped, key
+        )
+        stamp = (
+            ", Stamp timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
+            if stamped
+            else ""
+        )
         primary = f", PRIMARY KEY ({key})" if key else ""
         columns = f"Id bigint, Name varchar(40) NOT NULL, Flag tinyint NOT NULL DEFAULT 0, Fee double{stamp}{primary}"
         self._source(f"CREATE TABLE {made.name} ({columns}) ENGINE={engine}")
@@ -210,12 +222,19 @@ class History(RuleBasedStateMachine):
 
     def _table(self, second: bool) -> Made:
         """Return the second table if it is wanted and there, else the first."""
-        return next(each for each in (self.tables.get(second), self.tables[False]) if each and each.present)
+        return next(
+            each for each in (self.tables.get(second), self.tables[False]) if each and each.present
+        )
 
     def _step(self, name: str) -> None:
         self.steps[name] += 1
 
-    @rule(second=SECOND, edit=st.sampled_from(sorted(EDITS)), keys=RANGES, name=st.sampled_from(["", "x", "N1", "n1 "]))
+    @rule(
+        second=SECOND,
+        edit=st.sampled_from(sorted(EDITS)),
+        keys=RANGES,
+        name=st.sampled_from(["", "x", "N1", "n1 "]),
+    )
     def edit(self, second: bool, edit: str, keys: tuple[int, int], name: str) -> None:
         self._step("edit")
         self._do(self._table(second), EDITS[edit], keys, name)
@@ -239,7 +258,9 @@ class History(RuleBasedStateMachine):
         self._do(made, BEHIND_THE_STAMP[edit], keys)
         if made.stamped:
             made.unseen = True
-            if made.backup:  # a restored row has the stamp of the one in the copies, and other values
+            if (
+                made.backup
+            ):  # a restored row has the stamp of the one in the copies, and other values
                 made.backup.unseen = True
 
     @rule(
@@ -248,7 +269,9 @@ class History(RuleBasedStateMachine):
         keys=RANGES,
         year=st.sampled_from([1999, 2037]),
     )
-    def edit_by_another_clock(self, second: bool, edit: str, keys: tuple[int, int], year: int) -> None:
+    def edit_by_another_clock(
+        self, second: bool, edit: str, keys: tuple[int, int], year: int
+    ) -> None:
         """Write while the server's clock is wrong; no two moments are the same, as that would hide an edit."""
         self._step("edit by another clock")
         made, self.moment = self._table(second), self.moment + 1
@@ -258,7 +281,11 @@ class History(RuleBasedStateMachine):
         finally:
             self._source("SET timestamp = DEFAULT")
 
-    @rule(second=SECOND, number=st.integers(0, 3), what=st.sampled_from(["add", "drop", "rename", "Fee", "Name"]))
+    @rule(
+        second=SECOND,
+        number=st.integers(0, 3),
+        what=st.sampled_from(["add", "drop", "rename", "Fee", "Name"]),
+    )
     def alter(self, second: bool, number: int, what: str) -> None:
         self._step("alter")
         made = self._table(second)
@@ -275,7 +302,9 @@ class History(RuleBasedStateMachine):
             change = f"MODIFY Name {NAMES[number]} NOT NULL"
         else:
             made.extra += 1
-            change = f"ADD COLUMN Extra{made.extra} varchar(9) NOT NULL DEFAULT 'é'" + " FIRST" * (number == 0)
+            change = f"ADD COLUMN Extra{made.extra} varchar(9) NOT NULL DEFAULT 'é'" + " FIRST" * (
+                number == 0
+            )
         self._source(f"ALTER TABLE {made.name} {change}")
 
     @rule(second=SECOND, key=st.sampled_from(KEYED_BY))
@@ -285,11 +314,18 @@ class History(RuleBasedStateMachine):
         unique = f"SELECT COUNT(*) - COUNT(DISTINCT {key}) FROM {made.name}" if key else "SELECT 0"
         if key == made.key or ask(self.places.source, unique) != [(0,)]:
             return
-        changes = [*(["DROP PRIMARY KEY"] if made.key else []), *([f"ADD PRIMARY KEY ({key})"] if key else [])]
+        changes = [
+            *(["DROP PRIMARY KEY"] if made.key else []),
+            *([f"ADD PRIMARY KEY ({key})"] if key else []),
+        ]
         self._source(f"ALTER TABLE {made.name} {', '.join(changes)}")
         made.key = key
 
-    @rule(engine=st.sampled_from(["MyISAM", "InnoDB"]), stamped=st.booleans(), key=st.sampled_from(["Id", "Id", ""]))
+    @rule(
+        engine=st.sampled_from(["MyISAM", "InnoDB"]),
+        stamped=st.booleans(),
+        key=st.sampled_from(["Id", "Id", ""]),
+    )
     def create_or_drop_the_second_table(self, engine: str, stamped: bool, key: str) -> None:
         self._step("create or drop the second table")
         made = self.tables.get(True)
@@ -347,9 +383,13 @@ class History(RuleBasedStateMachine):
         else:
             self._source(f"CREATE TABLE {made.name}_restored LIKE {made.name}_backup")
             self._source(f"INSERT INTO {made.name}_restored SELECT * FROM {made.name}_backup")
-            self._source(f"RENAME TABLE {made.name} TO {made.name}_gone, {made.name}_restored TO {made.name}")
+            self._source(
+                f"RENAME TABLE {made.name} TO {made.name}_gone, {made.name}_restored TO {made.name}"
+            )
             self._source(f"DROP TABLE {made.name}_gone")
-        self.tables[made is self.tables.get(True)] = replace(old, backup=replace(old), unseen=made.unseen or old.unseen)
+        self.tables[made is self.tables.get(True)] = replace(
+            old, backup=replace(old), unseen=made.unseen or old.unseen
+        )
 
     def _restorable(self, second: bool) -> Made | None:
         """Return the second table if it is wanted and has a backup, else any that has."""
@@ -377,7 +417,10 @@ class History(RuleBasedStateMachine):
             key, name = ('"Id"', '"Name"') if place == "raw" else ("id", "name")
             there = ask(connection, "SELECT to_regclass(%s)", table) != [(None,)]
         if there:
-            ask(connection, f"UPDATE {table} SET {name} = 'z' WHERE {key} BETWEEN {first} AND {last}")
+            ask(
+                connection,
+                f"UPDATE {table} SET {name} = 'z' WHERE {key} BETWEEN {first} AND {last}",
+            )
             ask(connection, f"DELETE FROM {table} WHERE {key} = {first}")
             made.unseen = True
 
@@ -403,7 +446,9 @@ class History(RuleBasedStateMachine):
         self._do(self._table(second), EDITS[edit], keys, "run")
         self.run()
 
-    @rule(second=SECOND, edit=st.sampled_from(["", "restore", "raise", *sorted(EDITS)]), keys=RANGES)
+    @rule(
+        second=SECOND, edit=st.sampled_from(["", "restore", "raise", *sorted(EDITS)]), keys=RANGES
+    )
     def edit_a_table_that_is_known(self, second: bool, edit: str, keys: tuple[int, int]) -> None:
         """Run when nobody writes, so that what stands in a MyISAM table is known, and an edit's evidence alone tells of it."""
         settle(self.places.source)
@@ -506,7 +551,10 @@ class History(RuleBasedStateMachine):
 
     def _forget(self) -> None:
         """Drop the tables everywhere, as each run looks at all there are."""
-        for connection, status in ((self.places.source, ""), (self.places.replica, "etl_extract_status")):
+        for connection, status in (
+            (self.places.source, ""),
+            (self.places.replica, "etl_extract_status"),
+        ):
             for (name,) in ask(connection, f"SHOW TABLES LIKE '{self.name}%'"):
                 ask(connection, f"DROP TABLE {name}")
             if status:
@@ -514,7 +562,11 @@ class History(RuleBasedStateMachine):
         for made in self.tables.values():
             for schema in ("raw", "public"):
                 ask(self.places.warehouse, f'DROP TABLE IF EXISTS {schema}."{made.name}"')
-            ask(self.places.warehouse, "DELETE FROM etl_transform_status WHERE table_name = %s", made.name)
+            ask(
+                self.places.warehouse,
+                "DELETE FROM etl_transform_status WHERE table_name = %s",
+                made.name,
+            )
 
 
 @contextmanager
@@ -554,7 +606,9 @@ def test_any_history_ends_with_all_places_equal(
 ) -> None:
     played = Played()
     try:
-        with staged(servers, module_databases.source.name, places, settings, tmp_path, played) as stage:
+        with staged(
+            servers, module_databases.source.name, places, settings, tmp_path, played
+        ) as stage:
             play(stage, HISTORIES)
             while not FEW and played.histories < HISTORIES:  # some were shorter
                 play(stage, HISTORIES - played.histories)

@@ -38,7 +38,10 @@ def settings(databases: Databases) -> Settings:
 
 def create(places: Places, *tables: str) -> None:
     for table in tables:
-        ask(places.source, f"CREATE TABLE {table} (Id int PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM")
+        ask(
+            places.source,
+            f"CREATE TABLE {table} (Id int PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM",
+        )
         ask(places.source, f"INSERT INTO {table} (Note) VALUES ('one'), ('two'), ('three')")
 
 
@@ -58,14 +61,18 @@ def end(settings: Settings, run_id: str, *results: TableResult, seconds: float =
 
 
 def failed(table: str, error: str = "TableError") -> TableResult:
-    return TableResult(table, "reload", "never loaded", "failed", note=f"{table} is red", error=error)
+    return TableResult(
+        table, "reload", "never loaded", "failed", note=f"{table} is red", error=error
+    )
 
 
 def synced(table: str, seconds: float = 1.0, **more: Any) -> TableResult:
     return TableResult(table, "reload", "written since", "synced", seconds=seconds, **more)
 
 
-def ended(settings: Settings, *results: TableResult, tables: tuple[str, ...] = (), seconds: float = 1.0) -> str:
+def ended(
+    settings: Settings, *results: TableResult, tables: tuple[str, ...] = (), seconds: float = 1.0
+) -> str:
     run_id = secrets.token_hex(8)
     history.begin(settings.warehouse, run_id, tables=tables, forced=False, verified=False)
     end(settings, run_id, *results, seconds=seconds)
@@ -75,7 +82,11 @@ def ended(settings: Settings, *results: TableResult, tables: tuple[str, ...] = (
 def place(places: Places, *tables: str) -> None:
     """Give tables a position in the warehouse."""
     for table in tables:
-        ask(places.warehouse, "INSERT INTO etl_transform_status (table_name, fence) VALUES (%s, 1)", table)
+        ask(
+            places.warehouse,
+            "INSERT INTO etl_transform_status (table_name, fence) VALUES (%s, 1)",
+            table,
+        )
 
 
 def row(places: Places, run_id: str, table: str, *columns: str) -> tuple[Any, ...]:
@@ -119,7 +130,12 @@ def test_what_a_verification_reads_is_no_row_read(places, settings):
     settle(places.source)
     recorded(settings)
     run_id = recorded(settings, verify=True)
-    assert row(places, run_id, "patient", "state", "verified", "rows_read", "bytes_read") == ("verified", True, 0, 0)
+    assert row(places, run_id, "patient", "state", "verified", "rows_read", "bytes_read") == (
+        "verified",
+        True,
+        0,
+        0,
+    )
 
 
 def test_the_class_of_an_error_has_the_servers_own_number():
@@ -132,12 +148,22 @@ def test_views_count_runs_durations_and_errors(places, settings):
     place(places, "patient", "claim")
     good = synced("patient", 2.0, hops=(Hop("extract", 10, 1, 2, 3, bytes=100),))
     ended(settings, good, failed("claim"), seconds=10)
-    ended(settings, synced("patient", 4.0), failed("claim"), failed("recall", "DatabaseFault 1205"), seconds=30)
+    ended(
+        settings,
+        synced("patient", 4.0),
+        failed("claim"),
+        failed("recall", "DatabaseFault 1205"),
+        seconds=30,
+    )
     ended(settings, synced("claim"), seconds=20)
     history.begin(settings.warehouse, "killed", tables=None, forced=False, verified=False)
     daily = "runs, red, unfinished, mean_seconds, longest_seconds, error_rate, tables, failed, rows_read, bytes_read, rows_changed"
-    assert ask(places.warehouse, f"SELECT {daily} FROM etl_daily_runs") == [(4, 2, 1, 20, 30, 2 / 3, 6, 3, 10, 100, 6)]
-    errors = ask(places.warehouse, "SELECT error_class, times, tables, error_rate FROM etl_errors ORDER BY 1")
+    assert ask(places.warehouse, f"SELECT {daily} FROM etl_daily_runs") == [
+        (4, 2, 1, 20, 30, 2 / 3, 6, 3, 10, 100, 6)
+    ]
+    errors = ask(
+        places.warehouse, "SELECT error_class, times, tables, error_rate FROM etl_errors ORDER BY 1"
+    )
     assert errors == [("DatabaseFault 1205", 1, 1, 1 / 6), ("TableError", 2, 1, 2 / 6)]
     per_table = "table_name, state, runs, failures, error_rate, mean_seconds"
     assert ask(places.warehouse, f"SELECT {per_table} FROM etl_table_status ORDER BY 1") == [
@@ -150,10 +176,15 @@ def test_a_table_that_never_came_is_shown_as_long_as_it_is_red(places, settings)
     place(places, "patient")
     ended(settings, failed("claim"))
     shown = "SELECT table_name, state, note FROM etl_table_status"
-    assert sorted(ask(places.warehouse, shown)) == [("claim", "failed", "claim is red"), ("patient", "", "")]
+    assert sorted(ask(places.warehouse, shown)) == [
+        ("claim", "failed", "claim is red"),
+        ("patient", "", ""),
+    ]
     ended(settings, synced("patient"), tables=("patient",))
     assert ("claim", "failed", "claim is red") in ask(places.warehouse, shown)
-    ended(settings, synced("patient"))  # of all tables, and claim is not among them: it is excluded or gone
+    ended(
+        settings, synced("patient")
+    )  # of all tables, and claim is not among them: it is excluded or gone
     assert ask(places.warehouse, shown) == [("patient", "synced", "")]
     ask(places.warehouse, "DELETE FROM etl_transform_status")  # as when it is dropped on purpose
     assert ask(places.warehouse, shown) == []
@@ -174,7 +205,9 @@ def test_what_a_verification_found_has_a_name_in_the_history(places, settings):
         (by_rotation, "patient", "1 changed in replica", "rotation", True),
         (asked_for, "claim", "2 changed in raw, column Note", "--verify", True),
     ]
-    assert ask(places.warehouse, "SELECT sum(verified), sum(repaired) FROM etl_daily_runs") == [(4, 2)]
+    assert ask(places.warehouse, "SELECT sum(verified), sum(repaired) FROM etl_daily_runs") == [
+        (4, 2)
+    ]
 
 
 def test_what_was_found_is_in_the_history_though_the_run_never_ended(places, settings, tmp_path):
@@ -190,7 +223,9 @@ def test_what_was_found_is_in_the_history_though_the_run_never_ended(places, set
         sync(broken, planned, "killed")
     drift = "SELECT run_id, table_name, found FROM etl_drift"
     assert ask(places.warehouse, drift) == [("killed", "patient", "1 changed in replica")]
-    result = TableResult("patient", "verify", "asked for", "failed", found=found_in("killed", "patient"))
+    result = TableResult(
+        "patient", "verify", "asked for", "failed", found=found_in("killed", "patient")
+    )
     end(settings, "killed", result)
     assert ask(places.warehouse, drift) == [("killed", "patient", "1 changed in replica")]
 
@@ -198,12 +233,21 @@ def test_what_was_found_is_in_the_history_though_the_run_never_ended(places, set
 def test_a_retried_run_keeps_what_its_first_attempt_did_and_found(places, settings):
     first = TableResult("patient", "verify", "asked for", "repaired", found=(), verified=True)
     history.begin(settings.warehouse, "run", tables=None, forced=False, verified=True)
-    drift = history.Finding("raw", "changed", "Note", 2), history.Finding("public", "missing", "", 1)
-    failure = TableResult("claim", "verify", "asked for", "failed", found=drift[:1], error="DatabaseFault 2013")
+    drift = (
+        history.Finding("raw", "changed", "Note", 2),
+        history.Finding("public", "missing", "", 1),
+    )
+    failure = TableResult(
+        "claim", "verify", "asked for", "failed", found=drift[:1], error="DatabaseFault 2013"
+    )
     end(settings, "run", first, failure)
     history.begin(settings.warehouse, "run", tables=None, forced=False, verified=True)
     for _ in range(2):
-        end(settings, "run", TableResult("claim", "verify", "asked for", "repaired", found=drift[1:], verified=True))
+        end(
+            settings,
+            "run",
+            TableResult("claim", "verify", "asked for", "repaired", found=drift[1:], verified=True),
+        )
     assert row(places, "run", "patient", "state", "verified") == ("repaired", True)
     assert row(places, "run", "claim", "state", "error_class", "found") == (
         "repaired", "", "2 changed in raw, column Note, 1 missing in public",
@@ -216,14 +260,19 @@ def test_a_table_is_overdue_as_long_as_runs_meet_it(places, settings):
     recorded(settings)
 
     def overdue(days: int = 7) -> list[str]:
-        return [each.table for each in history.status(settings.warehouse).tables if each.overdue(days)]
+        return [
+            each.table for each in history.status(settings.warehouse).tables if each.overdue(days)
+        ]
 
     assert overdue() == []
     ask(places.warehouse, "UPDATE etl_transform_status SET verified_at = now() - interval '8 days'")
     assert overdue() == ["claim", "patient"]
     assert overdue(9) == []
     assert overdue(0) == []
-    ask(places.warehouse, "UPDATE etl_transform_status SET gone_at = now() WHERE table_name = 'claim'")
+    ask(
+        places.warehouse,
+        "UPDATE etl_transform_status SET gone_at = now() WHERE table_name = 'claim'",
+    )
     assert overdue() == ["patient"]
     ask(places.warehouse, "UPDATE etl_transform_status SET checked_at = now() - interval '8 days'")
     assert overdue() == []
@@ -237,7 +286,9 @@ def test_estimated_seconds_are_those_of_the_tables_past_work_by_the_same_method(
     ended(settings, synced("patient", 60.0), failed("claim"))
     ended(settings, synced("patient", 9000.0, verified=True))
     ask(places.source, "UPDATE patient SET Note = 'other' WHERE Id = 1")
-    ask(places.warehouse, "UPDATE etl_transform_status SET verify_seconds = 12, verified_at = now()")
+    ask(
+        places.warehouse, "UPDATE etl_transform_status SET verify_seconds = 12, verified_at = now()"
+    )
 
     def estimated(**how: bool) -> dict[str, float]:
         plans = with_seconds(settings, look(settings, **how)).plans
@@ -265,7 +316,12 @@ def test_a_history_of_an_earlier_release_gets_its_columns_and_keeps_its_rows(pla
     )
     ask(places.warehouse, f'ALTER VIEW etl_table_status OWNER TO "{settings.warehouse.user}"')
     (told,) = history.status(settings.warehouse).tables
-    assert (told.table, told.verified, told.unverified_days, told.watermark) == ("patient", None, None, "")
+    assert (told.table, told.verified, told.unverified_days, told.watermark) == (
+        "patient",
+        None,
+        None,
+        "",
+    )
     prepare(settings)
     assert row(places, run_id, "patient", "rows_total", "watermark_after") == (3, "")
     assert ask(places.warehouse, "SELECT runs FROM etl_daily_runs") == [(1,)]

@@ -8,7 +8,11 @@ import pytest
 
 from transfer.settings import ROOT, variables
 
-FLOORS = {"transfer": {"transfer"}, "tasks": {"transfer", "tasks"}, "flows": {"transfer", "tasks", "flows"}}
+FLOORS = {
+    "transfer": {"transfer"},
+    "tasks": {"transfer", "tasks"},
+    "flows": {"transfer", "tasks", "flows"},
+}
 OURS = {*FLOORS, "deployments", "tests"}
 # The rooms from the ground up, each with those that it may import; what stands beside the rooms of a floor is a room, too.
 ROOMS = {
@@ -95,7 +99,10 @@ def test_imports_have_no_circles():
 
 
 def test_every_room_says_what_it_is_for_and_who_may_import_it():
-    said = {room_of(module): ast.get_docstring(ast.parse(MODULES[room_of(module)].read_text())) for module in MODULES}
+    said = {
+        room_of(module): ast.get_docstring(ast.parse(MODULES[room_of(module)].read_text()))
+        for module in MODULES
+    }
     assert set(said) == set(ROOMS)
     assert [room for room, words in said.items() if not re.search("import", words or "")] == []
 
@@ -121,7 +128,12 @@ def test_places_do_not_know_each_other():
         others = tuple(f"transfer.{other}" for other in PLACES - {place})
         modules = {module for module in MODULES if f"{module}.".startswith(f"transfer.{place}.")}
         assert modules, place
-        assert not {(module, name) for module in modules for name in IMPORTS[module] if name.startswith(others)}
+        assert not {
+            (module, name)
+            for module in modules
+            for name in IMPORTS[module]
+            if name.startswith(others)
+        }
 
 
 def drawn_from_the_module(text: str) -> set[str]:
@@ -138,7 +150,9 @@ def drawn_from_the_module(text: str) -> set[str]:
     used = [
         node.attr
         for node in nodes
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in modules
     ]
     return {*taken, *used} - {"Random", "SystemRandom"}
 
@@ -163,14 +177,18 @@ def test_nothing_of_ours_draws_from_the_generator_that_the_whole_process_shares(
     """Hypothesis warns of whatever does so while it draws, in another thread too."""
     sources = [path for folder in OURS for path in (ROOT / folder).rglob("*.py")]
     assert len(sources) > 100
-    drawn = {str(path.relative_to(ROOT)): drawn_from_the_module(path.read_text()) for path in sources}
+    drawn = {
+        str(path.relative_to(ROOT)): drawn_from_the_module(path.read_text()) for path in sources
+    }
     assert {path: names for path, names in drawn.items() if names} == {}
 
 
 def test_every_variable_that_the_documents_name_is_a_setting():
     pages = [ROOT / ".env.template", ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     text = "".join(page.read_text(encoding="utf-8") for page in pages)
-    named = set(re.findall(r"\b(?:SOURCE_MYSQL|REPLICATION_MYSQL|ANALYTICS_POSTGRES|ELT)_[A-Z_]+\b", text))
+    named = set(
+        re.findall(r"\b(?:SOURCE_MYSQL|REPLICATION_MYSQL|ANALYTICS_POSTGRES|ELT)_[A-Z_]+\b", text)
+    )
     assert variables() - named == set()
     assert named - variables() == set()
 
@@ -180,5 +198,9 @@ def test_the_folder_dbt_does_not_hide_the_package_dbt():
 
 
 def test_the_pins_are_plain_versions_without_addresses():
-    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    lines = [
+        line
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)

@@ -52,7 +52,13 @@ class Impostor:
     def settings(self, tls: str | None = None) -> Source:
         port = self.listening.getsockname()[1]
         return Source(
-            _env_file=None, host="127.0.0.1", port=port, db="opendental", user="elt", password=SECRET, tls=tls
+            _env_file=None,
+            host="127.0.0.1",
+            port=port,
+            db="opendental",
+            user="elt",
+            password=SECRET,
+            tls=tls,
         )
 
 
@@ -103,6 +109,8 @@ def test_no_driver_logs_in_without_tls_where_it_is_wanted(impostor):
 
 
 def test_the_preflight_says_what_is_wrong_with_the_account(impostor):
-    sentence = preflight._reached(impostor.settings(), lambda: preflight._source(impostor.settings(), LIMITS)).sentence
+    sentence = preflight._reached(
+        impostor.settings(), lambda: preflight._source(impostor.settings(), LIMITS)
+    ).sentence
     assert sentence.startswith("SOURCE_MYSQL_USER: the server at 127.0.0.1:")
     assert "mysql_native_password" in sentence

@@ -36,7 +36,9 @@ KEYS = ", ".join(f"KEY k{position} (Note({position}), Id)" for position in range
 COLUMNS = f"Id bigint PRIMARY KEY, Note varchar(200) NOT NULL, {KEYS}"
 
 ON_MYSQL = "SELECT INFO FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND INFO"
-ON_POSTGRES = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND application_name = 'elt' AND query"
+ON_POSTGRES = (
+    "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND application_name = 'elt' AND query"
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,10 @@ def begin(
     """Begins `python flows/elt.py`, as a terminal does: in a group of its own, so that a signal can go to all of it."""
 
     def start(*arguments: str, home: Path = project, **changed: str) -> subprocess.Popen[str]:
-        variables = databases.variables() | {"PREFECT_API_URL": prefect_api, "PREFECT_HOME": str(tmp_path / "prefect")}
+        variables = databases.variables() | {
+            "PREFECT_API_URL": prefect_api,
+            "PREFECT_HOME": str(tmp_path / "prefect"),
+        }
         variables |= {
             "ELT_LOG_DIR": str(tmp_path / "logs"),
             "PATH": os.environ["PATH"],
@@ -80,7 +85,13 @@ def begin(
         } | changed
         command = [sys.executable, str(home / "flows/elt.py"), *arguments]
         return subprocess.Popen(
-            command, env=variables, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+            command,
+            env=variables,
+            cwd=home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
         )
 
     return start
@@ -109,10 +120,15 @@ def group_lives(group: int) -> bool:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_ctrl_c_stops_a_run_wherever_it_is_and_the_next_one_converges(moment, begin, places, servers, databases):
+def test_ctrl_c_stops_a_run_wherever_it_is_and_the_next_one_converges(
+    moment, begin, places, servers, databases
+):
     table, struck, settings = f"i{secrets.token_hex(5)}", MOMENTS[moment], settings_for(databases)
     ask(places.source, f"CREATE TABLE {table} ({COLUMNS}) ENGINE=MyISAM")
-    ask(places.source, f"INSERT INTO {table} SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM {numbers(ROWS)}")
+    ask(
+        places.source,
+        f"INSERT INTO {table} SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM {numbers(ROWS)}",
+    )
     prepare(settings)
     with connected(servers, databases) as others:
         for statement in struck.held_by:
@@ -133,7 +149,9 @@ def test_ctrl_c_stops_a_run_wherever_it_is_and_the_next_one_converges(moment, be
 def assert_whole(places: Places, table: str) -> None:
     """Each place has the table with all of its rows or not at all."""
     counts = [
-        ask(places.replica, f"SELECT COUNT(*) FROM {table}") if oracle.mysql_columns(places.replica, table) else [],
+        ask(places.replica, f"SELECT COUNT(*) FROM {table}")
+        if oracle.mysql_columns(places.replica, table)
+        else [],
         *(
             ask(places.warehouse, f"SELECT count(*) FROM {schema}.{table}")
             for schema in ("raw", "public")
@@ -162,7 +180,10 @@ def test_ctrl_c_stops_dbt(begin, places, tmp_path):
         "select pat_num, pg_sleep(60)::text as slept from {{ source('opendental', 'patient') }}"
     )
     for table in ("patient", "appointment", "recall"):
-        ask(places.source, f"CREATE TABLE {table} (PatNum bigint PRIMARY KEY, LName text, AptNum bigint) ENGINE=MyISAM")
+        ask(
+            places.source,
+            f"CREATE TABLE {table} (PatNum bigint PRIMARY KEY, LName text, AptNum bigint) ENGINE=MyISAM",
+        )
         ask(places.source, f"INSERT INTO {table} VALUES (1, 'one', 1)")
     running = begin(home=home)
     with watching(running):
@@ -185,8 +206,12 @@ def test_after_an_interrupt_the_same_process_may_run_again(places, databases):
     settings, started = settings_for(databases), time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         _be_interrupted(settings)
-    assert in_time(time.monotonic() - started, 10)  # and not the 60 s of the statement that was under way
-    with mysql.connect(settings.replica, settings.limits) as connection:  # what ended that one does not end this one
+    assert in_time(
+        time.monotonic() - started, 10
+    )  # and not the 60 s of the statement that was under way
+    with mysql.connect(
+        settings.replica, settings.limits
+    ) as connection:  # what ended that one does not end this one
         assert mysql.rows(connection, "replica", "waiting", "SELECT SLEEP(0.6)") == [(0,)]
     assert run(settings)["again"].state == "synced"
 
@@ -208,7 +233,10 @@ def _sleep(settings: Settings, begun: Event) -> None:
 # When each server hangs, and how to see it: in another thread, or in the main one, which the driver does not let be interrupted.
 HANGING = {
     "replica": ("REPLICATION_MYSQL_PORT", f"{ON_MYSQL} LIKE 'LOAD DATA%'"),
-    "warehouse": ("ANALYTICS_POSTGRES_PORT", "SELECT 1 FROM pg_stat_activity WHERE application_name = 'elt'"),
+    "warehouse": (
+        "ANALYTICS_POSTGRES_PORT",
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'elt'",
+    ),
 }
 
 
@@ -216,7 +244,10 @@ HANGING = {
 def test_ctrl_c_does_not_wait_for_a_server_that_hangs(server, begin, places, databases):
     port, seen = HANGING[server]
     ask(places.source, f"CREATE TABLE hanging ({COLUMNS}) ENGINE=MyISAM")
-    ask(places.source, f"INSERT INTO hanging SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM {numbers(ROWS)}")
+    ask(
+        places.source,
+        f"INSERT INTO hanging SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM {numbers(ROWS)}",
+    )
     with relay(int(databases.variables()[port])) as (relayed, hang):
         running = begin("--no-dbt", **{port: str(relayed)})
         with watching(running):

@@ -18,7 +18,17 @@ import pytest
 from conftest import TEST_SERVERS, numbers, settings_for
 from killing import read_for_long, run_and_die
 from oracle import Places, ask, connected
-from runs import HANGING_SECONDS, in_time, limited, plan, prepare, reading_processes, run, settle, wait_for
+from runs import (
+    HANGING_SECONDS,
+    in_time,
+    limited,
+    plan,
+    prepare,
+    reading_processes,
+    run,
+    settle,
+    wait_for,
+)
 
 from deployments.databases import Databases
 from deployments.servers import Servers, start, stop
@@ -47,7 +57,9 @@ def own_servers() -> Iterator[Servers]:
 @pytest.fixture(scope="module")
 def databases(own_servers: Servers) -> Iterator[Databases]:
     name = f"kill{secrets.token_hex(4)}"
-    made = own_servers.create_databases(source=f"{name}_source", replica=f"{name}_replica", warehouse=name)
+    made = own_servers.create_databases(
+        source=f"{name}_source", replica=f"{name}_replica", warehouse=name
+    )
     yield made
     own_servers.drop_databases(made)
 
@@ -75,7 +87,10 @@ def children() -> Any:
 
 def _fill(connection: Any, table: str, columns: str, rows: int = 10) -> None:
     ask(connection, f"CREATE TABLE {table} ({columns})")
-    ask(connection, f"INSERT INTO {table} (Id, Name, Seen) SELECT seq, '{PLANTED}', '0001-01-01' FROM {numbers(rows)}")
+    ask(
+        connection,
+        f"INSERT INTO {table} (Id, Name, Seen) SELECT seq, '{PLANTED}', '0001-01-01' FROM {numbers(rows)}",
+    )
 
 
 # What stands before the run that is killed, and what was done at the source since then.
@@ -130,7 +145,9 @@ def _run_in_child(children: Any, settings: Settings, table: str, commits: int) -
 def _assert_whole(places: Places, table: str, old: Counter[Any] | None, new: Counter[Any]) -> None:
     """Each place has the table as it was or as it is to be; None stands for no table."""
     held = {
-        "replica": oracle.mysql_rows(places.replica, table) if oracle.mysql_columns(places.replica, table) else None,
+        "replica": oracle.mysql_rows(places.replica, table)
+        if oracle.mysql_columns(places.replica, table)
+        else None,
         **{
             schema: oracle.postgres_rows(places.warehouse, schema, table)
             if oracle.postgres_columns(places.warehouse, schema, table)
@@ -139,7 +156,11 @@ def _assert_whole(places: Places, table: str, old: Counter[Any] | None, new: Cou
         },
     }
     for place, rows in held.items():
-        right = [old, new] if place != "public" else [old and oracle.standard(old), oracle.standard(new)]
+        right = (
+            [old, new]
+            if place != "public"
+            else [old and oracle.standard(old), oracle.standard(new)]
+        )
         assert rows in right, place
 
 
@@ -151,7 +172,9 @@ def test_a_first_load_killed_halfway_goes_on_where_it_stopped(places, settings, 
 
 
 @pytest.mark.needs("source", "count of the rows it sent")
-def test_a_first_load_killed_halfway_begins_anew_if_the_source_has_changed(places, settings, children):
+def test_a_first_load_killed_halfway_begins_anew_if_the_source_has_changed(
+    places, settings, children
+):
     table, read = _half_loaded(places, settings, children)
     ask(places.source, f"UPDATE {table} SET Name = 'changed' WHERE Id = 1")
     settle(places.source)
@@ -159,23 +182,27 @@ def test_a_first_load_killed_halfway_begins_anew_if_the_source_has_changed(place
     assert oracle.unequal(places, [table]) == {}
 
 
-MYSQLS_ROWS_SENT = (
-    "SELECT '', SUM(SUM_ROWS_SENT) FROM performance_schema.events_statements_summary_global_by_event_name"
-)
+MYSQLS_ROWS_SENT = "SELECT '', SUM(SUM_ROWS_SENT) FROM performance_schema.events_statements_summary_global_by_event_name"
 
 
-def _half_loaded(places: Places, settings: Settings, children: Any) -> tuple[str, Callable[[], int]]:
+def _half_loaded(
+    places: Places, settings: Settings, children: Any
+) -> tuple[str, Callable[[], int]]:
     """A table of 2,000 rows of which over 1,000 stand in the shadow, and a run that tells how many rows the source sent."""
     table = f"h{secrets.token_hex(6)}"
     _fill(places.source, table, COLUMNS, rows=2000)
     settle(places.source)
     paged = limited(settings, page_rows=100)
     assert _run_in_child(children, paged, table, 16) == -signal.SIGKILL
-    ((done,),) = ask(places.replica, "SELECT rows_read FROM etl_extract_progress WHERE table_name = %s", table)
+    ((done,),) = ask(
+        places.replica, "SELECT rows_read FROM etl_extract_progress WHERE table_name = %s", table
+    )
     assert 1000 < done < 2000
 
     def sent() -> int:
-        found = ask(places.source, "SHOW GLOBAL STATUS LIKE 'Rows_sent'") or ask(places.source, MYSQLS_ROWS_SENT)
+        found = ask(places.source, "SHOW GLOBAL STATUS LIKE 'Rows_sent'") or ask(
+            places.source, MYSQLS_ROWS_SENT
+        )
         return int(found[0][1])
 
     def read() -> int:
@@ -218,11 +245,20 @@ def test_a_server_killed_in_the_middle_leaves_the_old_version_and_the_next_run_c
     server, loaded, settings, own_servers, databases
 ):
     with connected(own_servers, databases) as places, ThreadPoolExecutor(1) as pool:
-        old, new = oracle.mysql_rows(places.replica, loaded), oracle.mysql_rows(places.source, loaded)
+        old, new = (
+            oracle.mysql_rows(places.replica, loaded),
+            oracle.mysql_rows(places.source, loaded),
+        )
         syncing = pool.submit(sync, settings, plan(settings, loaded), "run")
-        begun = f"SELECT 1 FROM etl_extract_progress WHERE table_name = '{loaded}' AND rows_read > 0"
+        begun = (
+            f"SELECT 1 FROM etl_extract_progress WHERE table_name = '{loaded}' AND rows_read > 0"
+        )
         wait_for(lambda: ask(places.replica, begun))
-        connection = {"source": places.source, "replica": places.replica, "postgres": places.warehouse}[server]
+        connection = {
+            "source": places.source,
+            "replica": places.replica,
+            "postgres": places.warehouse,
+        }[server]
         statements, waiting = HOLDS[server]
         for statement in statements:
             ask(connection, statement.format(t=loaded))
@@ -238,7 +274,9 @@ def test_a_server_killed_in_the_middle_leaves_the_old_version_and_the_next_run_c
         assert oracle.unequal(places, [loaded]) == {}
 
 
-def test_a_source_that_stops_answering_is_given_up_and_leaves_nothing_running(own_servers, places, settings):
+def test_a_source_that_stops_answering_is_given_up_and_leaves_nothing_running(
+    own_servers, places, settings
+):
     _fill(places.source, "silent", COLUMNS)
     impatient = limited(settings, statement_seconds=1)
     before = reading_processes()
@@ -247,7 +285,9 @@ def test_a_source_that_stops_answering_is_given_up_and_leaves_nothing_running(ow
     started = time.monotonic()
     try:
         with pytest.raises(DatabaseFault, match="did not answer in time"):
-            reading.read(settings.source, impatient.limits, "reading", "SELECT SLEEP(10), Id FROM silent")
+            reading.read(
+                settings.source, impatient.limits, "reading", "SELECT SLEEP(10), Id FROM silent"
+            )
         seconds = time.monotonic() - started
     finally:
         stopping.join()
@@ -295,9 +335,7 @@ def test_a_read_that_hangs_is_killed_at_a_source_that_lives(places, settings, mo
     monkeypatch.setattr(mysql, "ANSWER_SECONDS", -298)
     with pytest.raises(DatabaseFault, match="did not answer in time"):
         reading.read(settings.source, settings.limits, "reading", "SELECT SLEEP(60), Id FROM slow")
-    asking = (
-        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(60)%' AND ID <> CONNECTION_ID()"
-    )
+    asking = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(60)%' AND ID <> CONNECTION_ID()"
     wait_for(lambda: ask(places.source, asking) == [(0,)])
 
 
@@ -310,7 +348,9 @@ def test_a_reader_that_was_killed_is_replaced(places, settings):
     assert run(settings, "afterwards")["afterwards"].rows == 10
 
 
-def test_a_reading_process_ends_with_the_run_that_started_it(own_servers, places, settings, children):
+def test_a_reading_process_ends_with_the_run_that_started_it(
+    own_servers, places, settings, children
+):
     _fill(places.source, "orphaned", COLUMNS, rows=1)
     child = children.Process(target=read_for_long, args=(settings,))
     child.start()

@@ -9,7 +9,9 @@ from deployments.clinic import ledger
 
 TODAY = date(2026, 11, 20)
 MOTHER, CHILD, STRANGER = 1, 2, 3
-PEOPLE = pl.DataFrame({"PatNum": [MOTHER, CHILD, STRANGER], "Guarantor": [MOTHER, MOTHER, STRANGER]})
+PEOPLE = pl.DataFrame(
+    {"PatNum": [MOTHER, CHILD, STRANGER], "Guarantor": [MOTHER, MOTHER, STRANGER]}
+)
 NOWHERE = {"ProcNum": 0, "proc_day": None}
 
 
@@ -66,7 +68,12 @@ GOLDEN = {
         [30, 0, 90, 0],
     ),
     "a plan's credit of the younger procedure": (
-        [entry(95, 70), entry(40, 500), entry(40, -500, of=40, waits=True), entry(10, 50, waits=True)],
+        [
+            entry(95, 70),
+            entry(40, 500),
+            entry(40, -500, of=40, waits=True),
+            entry(10, 50, waits=True),
+        ],
         [50, 0, 0, 70],
         [50, 70, 0, 0],
     ),
@@ -81,7 +88,9 @@ def test_golden_cases_with_and_without_netting_by_procedure(case):
 
 
 def test_bounds_of_the_buckets():
-    entries = [entry(days, 2**place) for place, days in enumerate([0, 30, 31, 60, 61, 90, 91, 4000])]
+    entries = [
+        entry(days, 2**place) for place, days in enumerate([0, 30, 31, 60, 61, 90, 91, 4000])
+    ]
     assert aged(*entries) == [1 + 2, 4 + 8, 16 + 32, 64 + 128]
 
 
@@ -97,8 +106,12 @@ def test_a_family_is_aged_together_and_on_its_guarantors_row_only():
     assert aged(*entries) == [0, 0, 0, 70]
     assert aged(*entries, patient=CHILD) == [0, 0, 0, 0]
     assert aged(*entries, patient=STRANGER) == [40, 0, 0, 0]
-    assert [aged(*entries, patient=who, column="EstBalance") for who in (MOTHER, CHILD, STRANGER)] == [-30, 100, 40]
-    assert [aged(*entries, patient=who, column="BalTotal") for who in (MOTHER, CHILD, STRANGER)] == [70, 0, 40]
+    assert [
+        aged(*entries, patient=who, column="EstBalance") for who in (MOTHER, CHILD, STRANGER)
+    ] == [-30, 100, 40]
+    assert [
+        aged(*entries, patient=who, column="BalTotal") for who in (MOTHER, CHILD, STRANGER)
+    ] == [70, 0, 40]
 
 
 def test_what_is_dated_ahead_is_in_the_total_only():
@@ -115,13 +128,21 @@ def test_what_is_netted_with_a_procedure_counts_at_its_day_even_if_dated_ahead()
 
 
 def test_a_plans_charges_count_from_their_day_on():
-    entries = [entry(0, 20, waits=True), entry(-1, 20, waits=True), entry(-1, -500, of=10, waits=True)]
+    entries = [
+        entry(0, 20, waits=True),
+        entry(-1, 20, waits=True),
+        entry(-1, -500, of=10, waits=True),
+    ]
     assert aged(*entries) == [20, 0, 0, 0]
     assert aged(*entries, column="BalTotal") == 20
 
 
 def test_what_insurance_is_to_cover_counts_until_it_answers():
-    estimates = [(CHILD, ago(50), None, 8_000), (MOTHER, ago(50), ago(1), 500), (STRANGER, ago(2), None, 100)]
+    estimates = [
+        (CHILD, ago(50), None, 8_000),
+        (MOTHER, ago(50), ago(1), 500),
+        (STRANGER, ago(2), None, 100),
+    ]
     assert aged(estimates=estimates, column="InsEst") == 80
     assert aged(estimates=estimates, column="InsEst", patient=CHILD) == 0
     assert aged(estimates=estimates, column="InsEst", patient=STRANGER) == 1
@@ -139,7 +160,11 @@ def test_a_plans_debits_are_due_some_days_ahead_and_less_what_was_paid():
 
 
 def test_month_ends():
-    assert ledger.month_ends(date(2026, 3, 1), 3) == [date(2025, 12, 31), date(2026, 1, 31), date(2026, 2, 28)]
+    assert ledger.month_ends(date(2026, 3, 1), 3) == [
+        date(2025, 12, 31),
+        date(2026, 1, 31),
+        date(2026, 2, 28),
+    ]
     assert ledger.month_ends(date(2026, 3, 31), 1) == [date(2026, 2, 28)]
 
 
@@ -151,7 +176,11 @@ def test_receivables_of_a_past_day_know_of_later_entries_what_was_netted_with_a_
         entry(20, -100, STRANGER),
         entry(10, -70, of=95),
     ]
-    estimates = [(MOTHER, ago(50), ago(15), 700), (MOTHER, ago(50), None, 50), (MOTHER, ago(10), None, 9)]
+    estimates = [
+        (MOTHER, ago(50), ago(15), 700),
+        (MOTHER, ago(50), None, 50),
+        (MOTHER, ago(10), None, 9),
+    ]
     days = [ago(35), ago(16), TODAY]
     found = ledger.receivables(account(*entries, estimates=estimates), PEOPLE, days, lifo=True)
     assert found.rows() == [(days[0], 8_000, 750), (days[1], 0, 750), (days[2], 0, 59)]

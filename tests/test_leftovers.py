@@ -57,7 +57,11 @@ def test_a_variable_is_found_new_changed_or_gone(monkeypatch):
     monkeypatch.setenv("ELT_CHANGED", "otherwise")
     monkeypatch.setenv("ELT_NEW", "new")
     monkeypatch.delenv("ELT_GONE")
-    assert left(before, seconds=0) == ["variable ELT_CHANGED", "variable ELT_GONE", "variable ELT_NEW"]
+    assert left(before, seconds=0) == [
+        "variable ELT_CHANGED",
+        "variable ELT_GONE",
+        "variable ELT_NEW",
+    ]
 
 
 def test_a_connection_is_found(servers):

@@ -15,16 +15,16 @@ def practice(source: Client) -> Client:
     return source
 
 
-def test_a_full_disk_under_the_logs_is_told_once_and_the_run_goes_on(command, practice, tmp_path: Path, warehouse):
+def test_a_full_disk_under_the_logs_is_told_once_and_the_run_goes_on(
+    command, practice, tmp_path: Path, warehouse
+):
     folder = tmp_path / "full"
     folder.mkdir()
     for name in ("elt_pipeline.log", "connection.log"):
         (folder / name).symlink_to("/dev/full")
     ended = command("--no-dbt", ELT_LOG_DIR=str(folder))
     assert ended.code == 0, ended
-    told = (
-        f"ELT_LOG_DIR: {folder} cannot be written (No space left on device); the run goes on without its log files.\n"
-    )
+    told = f"ELT_LOG_DIR: {folder} cannot be written (No space left on device); the run goes on without its log files.\n"
     assert ended.err == told
     assert "2 synced" in ended.out
     assert warehouse.run("SELECT count(*) FROM raw.patient") == [(0,)]

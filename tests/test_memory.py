@@ -27,6 +27,10 @@ print(resident() - before)
 
 def test_pages_that_are_freed_are_given_back_to_the_system():
     done = subprocess.run(
-        [sys.executable, "-c", FILL_AND_FREE], capture_output=True, text=True, check=True, timeout=600
+        [sys.executable, "-c", FILL_AND_FREE],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600,
     )
     assert int(done.stdout) < 20_000_000

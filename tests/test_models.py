@@ -26,8 +26,14 @@ FAILURES = {
     "syntax": ("select from where", "its SQL has a syntax error"),
     "privilege": ("select * from public.locked", "the warehouse's user lacks a privilege"),
     "division": (f"select 1 / (pat_num - pat_num) as n {PATIENTS}", "it divides by zero"),
-    "number": (f"select l_name::int as n {PATIENTS}", "a value cannot be read as the type that it is cast to"),
-    "narrow": (f"select (pat_num + 99999)::smallint as n {PATIENTS}", "a value is out of its type's range"),
+    "number": (
+        f"select l_name::int as n {PATIENTS}",
+        "a value cannot be read as the type that it is cast to",
+    ),
+    "narrow": (
+        f"select (pat_num + 99999)::smallint as n {PATIENTS}",
+        "a value is out of its type's range",
+    ),
     "twice": (
         f"{{{{ config(indexes=[{{'columns': ['l_name'], 'unique': true}}]) }}}} select l_name {PATIENTS}",
         "a unique key would be doubled",
@@ -71,7 +77,9 @@ def small_dbt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def by_hand(home: Path, variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def by_hand(
+    home: Path, variables: dict[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.run(
         [sys.executable, "-m", "tasks.build_models", *arguments],
@@ -83,14 +91,18 @@ def by_hand(home: Path, variables: dict[str, str], *arguments: str) -> subproces
     )
 
 
-def test_a_failed_model_says_why_and_quotes_no_row(settings: Settings, base_table: None, small_dbt: Path):
+def test_a_failed_model_says_why_and_quotes_no_row(
+    settings: Settings, base_table: None, small_dbt: Path
+):
     for name, (text, _) in FAILURES.items():
         (small_dbt / f"models/{name}.sql").write_text(text)
     (small_dbt / "tests/two_rows.sql").write_text("select l_name from {{ ref('people') }}")
     with pytest.raises(BuildFailed) as caught:
         build(settings, "run")
     told = dict(text.split(": ", 1) for text in caught.value.result.failed)
-    assert told == {f"model {name}": words for name, (_, words) in FAILURES.items()} | {"test two_rows": "2 rows fail"}
+    assert told == {f"model {name}": words for name, (_, words) in FAILURES.items()} | {
+        "test two_rows": "2 rows fail"
+    }
     assert NAME not in str(caught.value)
 
 
@@ -100,8 +112,14 @@ def test_a_failed_model_says_why_and_quotes_no_row(settings: Settings, base_tabl
         ("Got 1 result, configured to fail if != 0", "1 row fails"),
         (f"Database Error in model m\n  odd: {NAME} division by zero", "refused by PostgreSQL"),
         ("Database Error in model m\n  deadlock detected", "a deadlock was resolved against it"),
-        ("Database Error\n  canceling statement due to lock timeout", "a lock was held too long by somebody else"),
-        ('Database Error\n  duplicate key value violates unique constraint "k"', "a unique key would be doubled"),
+        (
+            "Database Error\n  canceling statement due to lock timeout",
+            "a lock was held too long by somebody else",
+        ),
+        (
+            'Database Error\n  duplicate key value violates unique constraint "k"',
+            "a unique key would be doubled",
+        ),
         ("", "dbt gives up on it"),
     ],
 )
@@ -114,7 +132,8 @@ def test_a_project_that_does_not_compile_names_the_command_that_says_more(
 ):
     (small_dbt / "models/broken.sql").write_text("select {{ ref('nowhere') }}")
     with pytest.raises(
-        BuildFailed, match=r"the project itself: it does not compile \(`make dbt ARGS=build` says more\)"
+        BuildFailed,
+        match=r"the project itself: it does not compile \(`make dbt ARGS=build` says more\)",
     ):
         build(settings, "run")
 
@@ -130,7 +149,9 @@ def test_dbt_by_hand_says_all_on_the_terminal_and_leaves_nothing(
     assert ended.returncode == 1, ended
     assert f'invalid input syntax for type integer: "{NAME}"' in ended.stdout
     assert "PASS=2 WARN=0 ERROR=1" in ended.stdout
-    left = [path for path in home.rglob("*") if path.is_file() and NAME.encode() in path.read_bytes()]
+    left = [
+        path for path in home.rglob("*") if path.is_file() and NAME.encode() in path.read_bytes()
+    ]
     assert left == []
     assert not (home / "logs").exists()
     assert not (home / "dbt/target").exists()
@@ -143,7 +164,9 @@ def test_dbt_by_hand_without_settings_says_which_is_missing(tmp_path: Path):
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_results_that_no_retry_asks_for_any_more_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_results_that_no_retry_asks_for_any_more_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(caching, "RESULTS", tmp_path / "results")
     caching.forget_old_results()
     (tmp_path / "results/folder").mkdir(parents=True)
@@ -159,14 +182,27 @@ def test_results_that_no_retry_asks_for_any_more_are_removed(tmp_path: Path, mon
 def test_results_are_kept_in_the_project_unless_the_user_says_where():
     def printed(expression: str, **variables: str) -> str:
         code = f"import os, tasks; print({expression})"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
+        }
         done = subprocess.run(
-            [sys.executable, "-c", code], env=inherited | variables, capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            env=inherited | variables,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return done.stdout.strip()
 
-    prefects = "__import__('prefect.settings').settings.get_current_settings().results.local_storage_path"
+    prefects = (
+        "__import__('prefect.settings').settings.get_current_settings().results.local_storage_path"
+    )
     assert printed(prefects) == str(caching.RESULTS)
     ours = "os.environ['PREFECT_RESULTS_LOCAL_STORAGE_PATH']"
     assert printed(ours, PREFECT_LOCAL_STORAGE_PATH="/older") == "/older"
-    assert printed(ours, PREFECT_RESULTS_LOCAL_STORAGE_PATH="/new", PREFECT_LOCAL_STORAGE_PATH="/older") == "/new"
+    assert (
+        printed(
+            ours, PREFECT_RESULTS_LOCAL_STORAGE_PATH="/new", PREFECT_LOCAL_STORAGE_PATH="/older"
+        )
+        == "/new"
+    )

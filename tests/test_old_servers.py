@@ -40,9 +40,15 @@ def old(servers: Servers) -> Iterator[Old]:
     with private.home("old") as folder:
         files = _certificates(folder)
         arguments = _arguments(servers, files)
-        with private.started(folder, {"source": arguments, "replica": [], "postgres": []}) as started:
-            started.source.execute(f"CREATE TABLE `{started.databases.source.name}`.t (Id int PRIMARY KEY)")
-            yield Old(started, limited(settings_for(started.databases), statement_seconds=2), files[0])
+        with private.started(
+            folder, {"source": arguments, "replica": [], "postgres": []}
+        ) as started:
+            started.source.execute(
+                f"CREATE TABLE `{started.databases.source.name}`.t (Id int PRIMARY KEY)"
+            )
+            yield Old(
+                started, limited(settings_for(started.databases), statement_seconds=2), files[0]
+            )
 
 
 def _certificates(folder: Path) -> tuple[Path, Path, Path]:
@@ -52,12 +58,20 @@ def _certificates(folder: Path) -> tuple[Path, Path, Path]:
     named = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     authority = _signed("the clinic's", authoritys, "the clinic's", authoritys, itself)
     certificate = _signed("db.clinic.test", key, "the clinic's", authoritys, named)
-    form = serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    form = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
     paths = tuple(folder / name for name in ("ca.pem", "server.pem", "server.key"))
     paths[2].touch(mode=0o600)
     for path, content in zip(
         paths,
-        (authority.public_bytes(form[0]), certificate.public_bytes(form[0]), key.private_bytes(*form)),
+        (
+            authority.public_bytes(form[0]),
+            certificate.public_bytes(form[0]),
+            key.private_bytes(*form),
+        ),
         strict=True,
     ):
         path.write_bytes(content)

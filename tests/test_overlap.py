@@ -38,8 +38,14 @@ def settings(module_databases: Databases) -> Settings:
 def table(places: Places) -> str:
     """A table of some megabytes whose keys take a second to build."""
     name = f"o{secrets.token_hex(5)}"
-    ask(places.source, f"CREATE TABLE {name} (Id bigint PRIMARY KEY, Note varchar(200) NOT NULL, {KEYS}) ENGINE=MyISAM")
-    ask(places.source, f"INSERT INTO {name} SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM {numbers(ROWS)}")
+    ask(
+        places.source,
+        f"CREATE TABLE {name} (Id bigint PRIMARY KEY, Note varchar(200) NOT NULL, {KEYS}) ENGINE=MyISAM",
+    )
+    ask(
+        places.source,
+        f"INSERT INTO {name} SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM {numbers(ROWS)}",
+    )
     return name
 
 
@@ -83,7 +89,9 @@ def test_rows_come_into_raw_while_the_replica_builds_their_keys(places, settings
     assert not plan(settings, table).has_work
 
 
-def test_a_warehouse_connection_that_breaks_meanwhile_does_not_keep_the_replica_back(places, settings, table):
+def test_a_warehouse_connection_that_breaks_meanwhile_does_not_keep_the_replica_back(
+    places, settings, table
+):
     with syncing(settings, table) as result:
         wait_for(lambda: overlapping(places))
         for (pid,) in copying(places):
@@ -106,7 +114,9 @@ def test_keys_that_cannot_be_built_leave_nothing_in_raw(places, settings, table)
     assert_converged(places, table)
 
 
-def test_rows_that_changed_in_the_replica_meanwhile_are_found_although_its_keys_are_built(places, settings, table):
+def test_rows_that_changed_in_the_replica_meanwhile_are_found_although_its_keys_are_built(
+    places, settings, table
+):
     tampering = f"UPDATE `_elt_new_{table}` SET Note = 'other' WHERE Id = 1"
     with syncing(settings, table) as result:
         wait_for(lambda: statements(places.replica, f"LOAD DATA%_elt_new_{table}%"))
@@ -120,7 +130,9 @@ def test_rows_that_changed_in_the_replica_meanwhile_are_found_although_its_keys_
 
 
 def tampered(places: Places, table: str) -> bool:
-    return ask(places.replica, f"SELECT COUNT(*) FROM `_elt_new_{table}` WHERE Note = 'other'") == [(1,)]
+    return ask(places.replica, f"SELECT COUNT(*) FROM `_elt_new_{table}` WHERE Note = 'other'") == [
+        (1,)
+    ]
 
 
 def test_a_reader_that_dies_in_the_middle(places, settings, table, monkeypatch):

@@ -30,13 +30,18 @@ def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
     source = servers.source
     names = module_databases
     with (
-        closing(connect(source.host, source.port, source.user, source.password, names.source.name)) as clinic,
+        closing(
+            connect(source.host, source.port, source.user, source.password, names.source.name)
+        ) as clinic,
         closing(servers.replica.connect(names.replica.name)) as replica,
         closing(servers.postgres.connect(names.warehouse.name)) as warehouse,
     ):
         create(clinic, PATIENTS, seed=3, as_of=date(2026, 11, 20))
         ask(clinic, "CREATE TABLE tempimageconv2 (A int, B varchar(9))")
-        ask(clinic, "INSERT INTO tempimageconv2 VALUES (1, 'x'), (1, 'x'), (NULL, NULL), (NULL, NULL), (2, 'y')")
+        ask(
+            clinic,
+            "INSERT INTO tempimageconv2 VALUES (1, 'x'), (1, 'x'), (NULL, NULL), (NULL, NULL), (2, 'y')",
+        )
         ask(clinic, "CREATE TABLE tempdash77 (A int)")
         ask(clinic, "CREATE TABLE patient_bak_20260101 AS SELECT * FROM patient")
         ask(clinic, "CREATE VIEW everybody AS SELECT PatNum FROM patient")
@@ -61,9 +66,14 @@ def test_all_tables_arrive_in_replica_raw_and_public_with_equal_counts(places, f
     assert names | {"tempimageconv2"} == set(first)
     counts = {name: ask(places.source, f"SELECT COUNT(*) FROM `{name}`")[0][0] for name in names}
     assert {name: first[name].rows for name in names} == counts
-    for connection, schema in ((places.replica, ""), (places.warehouse, "raw."), (places.warehouse, "public.")):
+    for connection, schema in (
+        (places.replica, ""),
+        (places.warehouse, "raw."),
+        (places.warehouse, "public."),
+    ):
         assert {
-            name: ask(connection, f"SELECT COUNT(*) FROM {schema}{_quoted(schema, name)}")[0][0] for name in names
+            name: ask(connection, f"SELECT COUNT(*) FROM {schema}{_quoted(schema, name)}")[0][0]
+            for name in names
         } == counts
 
 
@@ -79,7 +89,8 @@ def test_the_replica_has_the_sources_structure(places, first):
     definitions = {name: oracle.structures(places, name) for name in first}
     assert [name for name, (source, replica) in definitions.items() if source != replica] == []
     engines = ask(
-        places.replica, "SELECT DISTINCT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+        places.replica,
+        "SELECT DISTINCT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()",
     )
     assert engines == [("InnoDB",)]
 
@@ -97,9 +108,13 @@ def test_what_is_left_out_is_listed_with_its_reason(places, first, settings):
     assert "*_bak_*" in reasons["patient_bak_20260101"]
 
 
-@pytest.mark.parametrize("table", ["patient", "appointment", "procedurelog", "patientnote", "preference"])
+@pytest.mark.parametrize(
+    "table", ["patient", "appointment", "procedurelog", "patientnote", "preference"]
+)
 def test_public_tables_have_the_sources_primary_key(places, first, table):
-    (name,) = [row[4] for row in ask(places.source, f"SHOW KEYS FROM {table} WHERE Key_name = 'PRIMARY'")]
+    (name,) = [
+        row[4] for row in ask(places.source, f"SHOW KEYS FROM {table} WHERE Key_name = 'PRIMARY'")
+    ]
     assert oracle.key(places.warehouse, "raw", table) == [name]
     assert oracle.key(places.warehouse, "public", table) == [oracle.snake(name)]
 
@@ -108,7 +123,8 @@ def test_dates_that_postgresql_cannot_hold_are_null_and_counted(places, first):
     told = {
         table: {column: kinds["impossible_dates"] for column, kinds in json.loads(altered).items()}
         for table, altered in ask(
-            places.warehouse, "SELECT table_name, values_altered FROM etl_transform_status WHERE values_altered <> '{}'"
+            places.warehouse,
+            "SELECT table_name, values_altered FROM etl_transform_status WHERE values_altered <> '{}'",
         )
     }
     assert told
@@ -117,7 +133,11 @@ def test_dates_that_postgresql_cannot_hold_are_null_and_counted(places, first):
 
 
 def _zero_dates(connection: Any, table: str) -> dict[str, int]:
-    dates = [name for name, kind in oracle.mysql_columns(connection, table) if kind in ("date", "datetime")]
+    dates = [
+        name
+        for name, kind in oracle.mysql_columns(connection, table)
+        if kind in ("date", "datetime")
+    ]
     if not dates:
         return {}
     sums = ", ".join(f"COALESCE(SUM(`{name}` = 0), 0)" for name in dates)
@@ -133,8 +153,13 @@ def test_a_table_without_a_key_keeps_its_doubled_rows(places, first):
 
 
 def test_public_has_trimmed_texts_and_no_empty_dates(places, first, settings):
-    ask(places.source, "UPDATE patient SET LName = ' \t Nuñez v\n  ', FName = '  ' WHERE PatNum = 1")
-    ask(places.source, "UPDATE patient SET Birthdate = '1900-01-01', DateFirstVisit = '0001-01-01' WHERE PatNum = 1")
+    ask(
+        places.source, "UPDATE patient SET LName = ' \t Nuñez v\n  ', FName = '  ' WHERE PatNum = 1"
+    )
+    ask(
+        places.source,
+        "UPDATE patient SET Birthdate = '1900-01-01', DateFirstVisit = '0001-01-01' WHERE PatNum = 1",
+    )
     run(settings, "patient")
     told = ask(
         places.warehouse,
@@ -154,10 +179,15 @@ def test_a_new_table_arrives_without_configuration(places, first, settings):
 def test_a_users_own_sql_makes_public_anew_without_reading_mysql(places, first, settings, tmp_path):
     own = limited(settings, standardize_dir=tmp_path)
     entries = ask(places.replica, "SELECT COUNT(*) FROM etl_extract_status")
-    (tmp_path / "provider.sql").write_text('SELECT "ProvNum" AS prov_num, upper("Abbr") AS abbr FROM raw.provider;\n')
+    (tmp_path / "provider.sql").write_text(
+        'SELECT "ProvNum" AS prov_num, upper("Abbr") AS abbr FROM raw.provider;\n'
+    )
     assert plan(own, "provider").hops == ("standardize",)
     run(own, "provider")
-    assert oracle.postgres_columns(places.warehouse, "public", "provider") == [("prov_num", "bigint"), ("abbr", "text")]
+    assert oracle.postgres_columns(places.warehouse, "public", "provider") == [
+        ("prov_num", "bigint"),
+        ("abbr", "text"),
+    ]
     wanted = ask(places.source, "SELECT ProvNum, UPPER(Abbr) FROM provider ORDER BY 1")
     assert ask(places.warehouse, "SELECT * FROM provider ORDER BY 1") == wanted
     run(settings, "provider")
@@ -174,7 +204,10 @@ def test_a_users_broken_sql_is_named_and_public_stays_as_it_was(places, first, s
 
 def test_a_view_on_public_survives_a_reload_and_a_new_column(places, first, settings):
     ask(places.warehouse, "CREATE VIEW public.stg_fees AS SELECT fee_num, amount FROM public.fee")
-    ask(places.source, "ALTER TABLE fee ADD COLUMN Remark varchar(20) NOT NULL DEFAULT ' new' AFTER FeeNum")
+    ask(
+        places.source,
+        "ALTER TABLE fee ADD COLUMN Remark varchar(20) NOT NULL DEFAULT ' new' AFTER FeeNum",
+    )
     ask(places.source, "UPDATE fee SET Amount = Amount + 1 WHERE FeeNum < 50")
     run(settings, "fee")
     run(settings, "fee", force_full=True)

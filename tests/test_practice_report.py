@@ -81,7 +81,11 @@ def warehouse(module_databases: Databases) -> Warehouse:
 def connected(databases: Databases) -> Any:
     database = databases.warehouse
     return psycopg2.connect(
-        host=database.host, port=database.port, dbname=database.name, user=database.user, password=database.password
+        host=database.host,
+        port=database.port,
+        dbname=database.name,
+        user=database.user,
+        password=database.password,
     )
 
 
@@ -96,9 +100,12 @@ def marts(module_databases: Databases) -> Iterator[Any]:
             [AS_OF],
         )
         cursor.execute(
-            "CREATE TABLE public_intermediate.int_preferences_pivoted AS SELECT %s AS practice_title", [TITLE]
+            "CREATE TABLE public_intermediate.int_preferences_pivoted AS SELECT %s AS practice_title",
+            [TITLE],
         )
-        needed = {name.partition(".")[0] for each in everything() for name in each.metrics} | {"reconciliation_summary"}
+        needed = {name.partition(".")[0] for each in everything() for name in each.metrics} | {
+            "reconciliation_summary"
+        }
         described = {
             model["name"]: model["columns"]
             for file in catalogue.MARTS.rglob("*.yml")
@@ -108,16 +115,28 @@ def marts(module_databases: Databases) -> Iterator[Any]:
             columns = ", ".join(f"{each['name']} {each['data_type']}" for each in described[mart])
             cursor.execute(f"CREATE TABLE public_marts.{mart} ({columns})")
             if mart != "reconciliation_summary":
-                values = ", ".join(f"({value_of(each)})::{each['data_type']}" for each in described[mart])
+                values = ", ".join(
+                    f"({value_of(each)})::{each['data_type']}" for each in described[mart]
+                )
                 cursor.execute(
                     f"INSERT INTO public_marts.{mart} SELECT {values} FROM generate_series(0, {ROWS - 1}) AS n"
                 )
         for check in CHECKS:
-            cursor.execute(f"INSERT INTO public_marts.reconciliation_summary ({', '.join(SUMMARY)}) VALUES %s", [check])
+            cursor.execute(
+                f"INSERT INTO public_marts.reconciliation_summary ({', '.join(SUMMARY)}) VALUES %s",
+                [check],
+            )
         yield cursor
 
 
-SUMMARY = ("check_group", "check_name", "records", "differing", "sum_of_differences", "sum_of_absolute_differences")
+SUMMARY = (
+    "check_group",
+    "check_name",
+    "records",
+    "differing",
+    "sum_of_differences",
+    "sum_of_absolute_differences",
+)
 
 
 def value_of(column: dict[str, Any]) -> str:
@@ -130,7 +149,9 @@ def value_of(column: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def file(marts: Any, warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return practice_report.report(warehouse, tmp_path_factory.mktemp("report") / "deep" / "practice.html")
+    return practice_report.report(
+        warehouse, tmp_path_factory.mktemp("report") / "deep" / "practice.html"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +161,9 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         pytest.skip(
             "no headless Chromium is here or among this machine's packages: apt install chromium-headless-shell"
         )
-    with browsing(program, {**os.environ, **browser.variables()}, tmp_path_factory.mktemp("browser")) as opened:
+    with browsing(
+        program, {**os.environ, **browser.variables()}, tmp_path_factory.mktemp("browser")
+    ) as opened:
         yield opened
 
 
@@ -170,7 +193,9 @@ TOO_WIDE = (
 
 def everything_is_drawn_within(page: Page, width: int) -> bool:
     marks = dict(page.run(MARKS))
-    assert list(marks) == [f"{each.key}-{n}" for each in SUBJECTS for n in range(1, len(each.figures) + 1)]
+    assert list(marks) == [
+        f"{each.key}-{n}" for each in SUBJECTS for n in range(1, len(each.figures) + 1)
+    ]
     assert [figure for figure, number in marks.items() if not number] == []
     assert page.run("document.documentElement.scrollWidth") <= width
     assert page.run(TOO_WIDE) == []
@@ -194,22 +219,39 @@ def test_a_hostile_name_is_text_and_nothing_else(desktop: Page, text: str):
 
 
 def test_the_page_may_not_fetch_anything(desktop: Page, file: Path):
-    assert desktop.run("fetch('http://127.0.0.1:9/').then(() => 'fetched', () => 'refused')") == "refused"
+    assert (
+        desktop.run("fetch('http://127.0.0.1:9/').then(() => 'fetched', () => 'refused')")
+        == "refused"
+    )
     assert desktop.requests == [file.as_uri()]
     assert "Content Security Policy" in str(desktop.errors)
 
 
 def test_the_headline_is_the_warehouses(desktop: Page, marts: Any):
     month = "BETWEEN '2026-02-01' AND '2026-02-28'"
-    net = ask(marts, f"SELECT sum(net_production) FROM public_marts.daily_production WHERE production_date {month}")
-    income = ask(marts, f"SELECT sum(total_income) FROM public_marts.daily_collections WHERE collection_date {month}")
+    net = ask(
+        marts,
+        f"SELECT sum(net_production) FROM public_marts.daily_production WHERE production_date {month}",
+    )
+    income = ask(
+        marts,
+        f"SELECT sum(total_income) FROM public_marts.daily_collections WHERE collection_date {month}",
+    )
     missed, come = "sum(missed)", "sum(kept + missed + cancelled)"
-    no_shows = ask(marts, f"SELECT {missed} / {come} FROM public_marts.appointment_outcomes WHERE outcome_date {month}")
+    no_shows = ask(
+        marts,
+        f"SELECT {missed} / {come} FROM public_marts.appointment_outcomes WHERE outcome_date {month}",
+    )
     owed = ask(marts, "SELECT sum(ar_total) FROM public_marts.ar_aging")
-    active = ask(marts, "SELECT sum(active_patients) FROM public_marts.active_patients_monthly WHERE is_current_month")
+    active = ask(
+        marts,
+        "SELECT sum(active_patients) FROM public_marts.active_patients_monthly WHERE is_current_month",
+    )
     items = "[...document.querySelectorAll('.headline li')]"
     assert dict(
-        desktop.run(f"{items}.map(e => [e.children[0].textContent, e.querySelector('.value').textContent])")
+        desktop.run(
+            f"{items}.map(e => [e.children[0].textContent, e.querySelector('.value').textContent])"
+        )
     ) == {
         "Net production": f"${net:,.0f}",
         "Collections": f"${income:,.0f}",
@@ -221,9 +263,16 @@ def test_the_headline_is_the_warehouses(desktop: Page, marts: Any):
 
 
 def test_the_tables_have_the_drawn_numbers(desktop: Page):
-    drawn = desktop.run("document.getElementById('production-1').data[0].y.map(n => Math.round(n * 100))")
-    cells = "[...document.querySelectorAll('#production tbody tr')].map(r => r.cells[1].textContent)"
-    assert [round(Decimal(re.sub(r"[$,]", "", cell).replace("−", "-")) * 100) for cell in desktop.run(cells)] == drawn
+    drawn = desktop.run(
+        "document.getElementById('production-1').data[0].y.map(n => Math.round(n * 100))"
+    )
+    cells = (
+        "[...document.querySelectorAll('#production tbody tr')].map(r => r.cells[1].textContent)"
+    )
+    assert [
+        round(Decimal(re.sub(r"[$,]", "", cell).replace("−", "-")) * 100)
+        for cell in desktop.run(cells)
+    ] == drawn
     assert len(drawn) == 14
 
 
@@ -242,13 +291,20 @@ def test_every_figure_is_drawn_on_a_phone_and_a_planted_difference_is_red(
     assert (chromium.errors, chromium.requests) == ([], [red.as_uri()])
     assert everything_is_drawn_within(chromium, 390)
     after = dict(chromium.run(state))
-    assert {place for place in after if after[place] != before[place]} == {"claims", "reconciliation", None}
-    assert (before["claims"], after["claims"], after["receivables"], after["new"]) == ("good", "bad", "good", "none")
+    assert {place for place in after if after[place] != before[place]} == {
+        "claims",
+        "reconciliation",
+        None,
+    }
+    assert (before["claims"], after["claims"], after["receivables"], after["new"]) == (
+        "good",
+        "bad",
+        "good",
+        "none",
+    )
     words = "2 of 109 amounts differ from OpenDental's (claims), by $30.50 summed over all checks."
     assert words in chromium.run("document.querySelector('#status').textContent")
-    backgrounds = (
-        "[...document.querySelectorAll('#status, #receivables .status')].map(e => getComputedStyle(e).backgroundColor)"
-    )
+    backgrounds = "[...document.querySelectorAll('#status, #receivables .status')].map(e => getComputedStyle(e).backgroundColor)"
     assert len(set(chromium.run(backgrounds))) == 2
 
 
@@ -257,27 +313,40 @@ def test_each_figure_says_what_its_numbers_mean_and_whether_they_are_reconciled(
     said = html.unescape(text)
     for subject in SUBJECTS:
         section = said.split(f'<section id="{subject.key}"')[1].split("</section>")[0]
-        assert all(each["definition"] in section for each in page.explanations(subject, defined)), subject.key
+        assert all(each["definition"] in section for each in page.explanations(subject, defined)), (
+            subject.key
+        )
         assert (NO_COUNTERPART in section) == (not subject.checks)
 
 
 def test_each_figure_can_be_heard_and_reached_by_keyboard(desktop: Page):
-    said = desktop.run("[...document.querySelectorAll('.plot[role=img]')].map(e => e.getAttribute('aria-label'))")
+    said = desktop.run(
+        "[...document.querySelectorAll('.plot[role=img]')].map(e => e.getAttribute('aria-label'))"
+    )
     assert len(set(said)) == sum(len(subject.figures) for subject in SUBJECTS)
     assert all(text.endswith("The numbers follow as a table.") for text in said)
-    levels = desktop.run("[...document.querySelectorAll('h1, main h2, main h3')].map(e => Number(e.tagName[1]))")
+    levels = desktop.run(
+        "[...document.querySelectorAll('h1, main h2, main h3')].map(e => Number(e.tagName[1]))"
+    )
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
     assert (
-        desktop.run("document.querySelectorAll('.scroll:not([tabindex]), img:not([alt]), a:not([href])').length") == 0
+        desktop.run(
+            "document.querySelectorAll('.scroll:not([tabindex]), img:not([alt]), a:not([href])').length"
+        )
+        == 0
     )
     assert desktop.run("document.documentElement.lang") == "en"
 
 
-def test_a_mart_that_is_missing_is_named_in_its_place(marts: Any, warehouse: Warehouse, tmp_path: Path):
+def test_a_mart_that_is_missing_is_named_in_its_place(
+    marts: Any, warehouse: Warehouse, tmp_path: Path
+):
     marts.execute("ALTER TABLE public_marts.recalls RENAME TO elsewhere")
     try:
-        text = html.unescape(practice_report.report(warehouse, tmp_path / "practice.html").read_text())
+        text = html.unescape(
+            practice_report.report(warehouse, tmp_path / "practice.html").read_text()
+        )
     finally:
         marts.execute("ALTER TABLE public_marts.elsewhere RENAME TO recalls")
     assert (
@@ -294,7 +363,11 @@ def test_a_mart_that_a_build_replaces_is_read_before_or_after(
         "SET lock_timeout = '100ms'; ALTER TABLE public_marts.recalls RENAME TO old;"
         "CREATE TABLE public_marts.recalls AS SELECT * FROM public_marts.old; DROP TABLE public_marts.old"
     )
-    with closing(connected(module_databases)) as builder, builder.cursor() as cursor, ThreadPoolExecutor() as pool:
+    with (
+        closing(connected(module_databases)) as builder,
+        builder.cursor() as cursor,
+        ThreadPoolExecutor() as pool,
+    ):
         cursor.execute(replaced)
         page = pool.submit(practice_report.report, warehouse, tmp_path / "practice.html")
         with pytest.raises(FutureTimeout):
@@ -309,14 +382,20 @@ def test_a_mart_that_a_build_replaces_is_read_before_or_after(
 
 def test_marts_of_another_day_are_named(marts: Any, warehouse: Warehouse, tmp_path: Path):
     def drawn() -> str:
-        return html.unescape(practice_report.report(warehouse, tmp_path / "practice.html").read_text())
+        return html.unescape(
+            practice_report.report(warehouse, tmp_path / "practice.html").read_text()
+        )
 
     assert "Not of that day" not in drawn()
-    marts.execute("UPDATE public_intermediate.int_as_of_date SET as_of_date = as_of_date + 1, is_historic = true")
+    marts.execute(
+        "UPDATE public_intermediate.int_as_of_date SET as_of_date = as_of_date + 1, is_historic = true"
+    )
     try:
         page = drawn()
     finally:
-        marts.execute("UPDATE public_intermediate.int_as_of_date SET as_of_date = as_of_date - 1, is_historic = false")
+        marts.execute(
+            "UPDATE public_intermediate.int_as_of_date SET as_of_date = as_of_date - 1, is_historic = false"
+        )
     for mart in ("ar_aging", "claims", "recalls", "active_patients_monthly"):
         assert f"{mart} (March 17, 2026)" in page
     assert "As of a past day" in page
@@ -346,7 +425,9 @@ def test_a_practice_without_records_has_a_page(marts: Any, warehouse: Warehouse,
     for table in tables.split(", "):
         marts.execute(f"CREATE TABLE empty_marts.{table.partition('.')[2]} (LIKE {table})")
     for name in ("int_as_of_date", "int_preferences_pivoted"):
-        marts.execute(f"CREATE VIEW empty_intermediate.{name} AS SELECT * FROM public_intermediate.{name}")
+        marts.execute(
+            f"CREATE VIEW empty_intermediate.{name} AS SELECT * FROM public_intermediate.{name}"
+        )
     other = warehouse.model_copy(update={"base_schema": "empty"})
     text = practice_report.report(other, tmp_path / "practice.html").read_text()
     assert text.count("There is nothing of this in the practice") > 10
@@ -378,13 +459,20 @@ def test_numbers_are_written_as_people_read_them(value: Any, unit: str, text: st
             1,
             ("−25.0% vs Feb 2025", "worse"),
         ),
-        ([(date(2026, 1, 1), "0.2"), (date(2026, 2, 1), "0.15")], "percent", -1, ("−5.0 pts vs Jan 2026", "better")),
+        (
+            [(date(2026, 1, 1), "0.2"), (date(2026, 2, 1), "0.15")],
+            "percent",
+            -1,
+            ("−5.0 pts vs Jan 2026", "better"),
+        ),
         ([(date(2026, 1, 31), 200), (date(2026, 2, 17), 200)], "count", 1, ("as in Jan 2026", "")),
         ([(date(2026, 1, 1), 0), (date(2026, 2, 1), 5)], "count", 1, ("", "")),
         ([(date(2026, 2, 1), 5)], "count", 1, ("", "")),
     ],
 )
-def test_the_headline_is_compared_with_a_year_ago(rows: Any, unit: str, rising: int, words: tuple[str, str]):
+def test_the_headline_is_compared_with_a_year_ago(
+    rows: Any, unit: str, rising: int, words: tuple[str, str]
+):
     assert page._change(rows, unit, rising) == words
 
 
@@ -397,7 +485,9 @@ def test_each_colour_stands_out_from_its_ground(ground: str):
 def contrast(one: str, other: str) -> float:
     def light(colour: str) -> float:
         parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        linear = [
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        ]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     dark, bright = sorted((light(one), light(other)))
@@ -405,7 +495,9 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.fixture
-def surroundings(module_databases: Databases, marts: Any, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def surroundings(
+    module_databases: Databases, marts: Any, monkeypatch: pytest.MonkeyPatch
+) -> pytest.MonkeyPatch:
     """The warehouse's address in the environment."""
     for name, value in module_databases.variables().items():
         monkeypatch.setenv(name, value)

@@ -32,7 +32,9 @@ TABLES = (
 
 
 @pytest.mark.parametrize("fate", in_the_suite(hang, of=[hang, die]), ids=lambda fate: fate.__name__)
-def test_a_run_finishes_though_prefect_is_gone(fate, command, prefect_api, servers, databases, project, tmp_path):
+def test_a_run_finishes_though_prefect_is_gone(
+    fate, command, prefect_api, servers, databases, project, tmp_path
+):
     home = copy_project(tmp_path / "home")
     shutil.rmtree(home / "dbt")
     write_dbt(home / "dbt")

@@ -40,7 +40,9 @@ HOSTILE = {
 
 def bad(text: str) -> set[str]:
     """The characters of a text that no output has, ends of lines apart."""
-    return {each for each in text if unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp")} - {"\n"}
+    return {
+        each for each in text if unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    } - {"\n"}
 
 
 def test_every_character_that_is_not_to_look_at_is_written():
@@ -53,7 +55,11 @@ def test_every_character_that_is_not_to_look_at_is_written():
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 def test_errors_say_each_sentence_in_one_line(name):
-    for error in (EltError(name), TableError(f"{name} is red."), DatabaseFault("source", f"reading {name}", "1146")):
+    for error in (
+        EltError(name),
+        TableError(f"{name} is red."),
+        DatabaseFault("source", f"reading {name}", "1146"),
+    ):
         assert not bad(str(error)) | set("\n") & set(str(error))
     assert str(PreflightError(f"one of {name}", f"two of {name}")).count("\n") == 1
 
@@ -61,7 +67,9 @@ def test_errors_say_each_sentence_in_one_line(name):
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 def test_a_terminal_shows_names_as_text(name):
     shown = io.StringIO()
-    console = Terminal(file=shown, width=200, markup=False, emoji=False, force_terminal=True, no_color=True)
+    console = Terminal(
+        file=shown, width=200, markup=False, emoji=False, force_terminal=True, no_color=True
+    )
     grid = Grid(box=None)
     grid.add_column("table")
     grid.add_row(name)
@@ -75,7 +83,11 @@ def test_a_terminal_shows_names_as_text(name):
 def test_nothing_is_printed_past_the_one_place():
     own = "".join(path.read_text() for path in (ROOT / "flows/terminal").glob("*.py"))
     assert re.findall(r"[^_\w.]Text\(.*", own) == [" Text(printable(text), style=style)"]
-    assert not [path for path in (ROOT / "flows").rglob("*.py") if re.search(r"[^:.] Console\(", path.read_text())]
+    assert not [
+        path
+        for path in (ROOT / "flows").rglob("*.py")
+        if re.search(r"[^:.] Console\(", path.read_text())
+    ]
 
 
 def test_markdown_shows_a_name_as_it_is():
@@ -90,7 +102,9 @@ def test_the_page_of_the_practice_shows_names_as_text():
 @pytest.fixture
 def hostile(source: Client) -> Client:
     for name in HOSTILE.values():
-        source.run(f"CREATE TABLE {quote(name)} ({quote(name + ' id')} bigint PRIMARY KEY) ENGINE=MyISAM")
+        source.run(
+            f"CREATE TABLE {quote(name)} ({quote(name + ' id')} bigint PRIMARY KEY) ENGINE=MyISAM"
+        )
     source.run("CREATE TABLE renamed (Id bigint PRIMARY KEY) ENGINE=MyISAM COMMENT 'x\x1b[2Jy'")
     return source
 
@@ -114,23 +128,45 @@ def test_planted_names_reach_no_output_raw(
     logs = {path.name: path.read_text() for path in (tmp_path / "logs").iterdir()}
     assert set(logs) == {"elt_pipeline.log", "connection.log"}
     lines = [line for text in logs.values() for line in text.splitlines()]
-    assert [line for line in lines if not re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+Z [A-Z]+ ", line)] == []
+    assert [
+        line for line in lines if not re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+Z [A-Z]+ ", line)
+    ] == []
     its_own = {"any_": [json.loads(told.out)["run_id"]]}  # the server is other tests', too
-    newest = prefect.request("POST", "/artifacts/filter", json={"limit": 200, "sort": "CREATED_DESC"}).json()
-    artifacts = [each for each in newest if each["flow_run_id"] in its_own["any_"] and each["key"] == "elt-verdict"]
-    cells = [str(cell) for each in artifacts for row in json.loads(each["data"]) for cell in row.values()]
+    newest = prefect.request(
+        "POST", "/artifacts/filter", json={"limit": 200, "sort": "CREATED_DESC"}
+    ).json()
+    artifacts = [
+        each
+        for each in newest
+        if each["flow_run_id"] in its_own["any_"] and each["key"] == "elt-verdict"
+    ]
+    cells = [
+        str(cell) for each in artifacts for row in json.loads(each["data"]) for cell in row.values()
+    ]
     places = {
         "terminal": [each.out + each.err for each in ended],
         "logs": list(logs.values()),
-        "Prefect's logs": [record.message for record in prefect.read_logs(LogFilter(flow_run_id=its_own), limit=200)],
+        "Prefect's logs": [
+            record.message
+            for record in prefect.read_logs(LogFilter(flow_run_id=its_own), limit=200)
+        ],
         "Prefect's names": [
             run.name
-            for run in prefect.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(**its_own)), limit=200)
+            for run in prefect.read_task_runs(
+                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(**its_own)), limit=200
+            )
         ],
         "artifacts": [*(each["description"] for each in artifacts), *cells],
     }
     meant = printable(HOSTILE["title"])
-    assert [place for place, texts in places.items() if not any(meant in text for text in texts)] == []
+    assert [
+        place for place, texts in places.items() if not any(meant in text for text in texts)
+    ] == []
     shown = [text for texts in places.values() for text in texts]
     assert [text for text in shown if bad(text)] == []
-    assert [line for text in shown for line in text.splitlines() if re.match(r"(\S+Z )?run 1: 999", line)] == []
+    assert [
+        line
+        for text in shown
+        for line in text.splitlines()
+        if re.match(r"(\S+Z )?run 1: 999", line)
+    ] == []

@@ -43,7 +43,12 @@ def forms(value: str) -> Iterable[bytes]:
 
 
 def files(*folders: Path) -> list[Path]:
-    return [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return [
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    ]
 
 
 def test_hidden_values_would_be_found():
@@ -64,11 +69,17 @@ def plant(source: Client) -> None:
     source.run(
         "CREATE TABLE patient (PatNum bigint PRIMARY KEY AUTO_INCREMENT, LName varchar(99), SSN text) ENGINE=MyISAM"
     )
-    source.run("CREATE TABLE appointment (AptNum bigint PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM")
+    source.run(
+        "CREATE TABLE appointment (AptNum bigint PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM"
+    )
     source.run("CREATE TABLE twice (Id bigint PRIMARY KEY) ENGINE=MyISAM")
-    source.run("CREATE TABLE required (Id bigint PRIMARY KEY AUTO_INCREMENT, Name text, Note text) ENGINE=MyISAM")
+    source.run(
+        "CREATE TABLE required (Id bigint PRIMARY KEY AUTO_INCREMENT, Name text, Note text) ENGINE=MyISAM"
+    )
     source.run("CREATE TABLE cast (Id bigint PRIMARY KEY AUTO_INCREMENT, Note text) ENGINE=MyISAM")
-    source.run("INSERT INTO patient (LName, SSN) VALUES (%s, %s), ('nobody', %s)", NAME, NUMBER, NUMBER)
+    source.run(
+        "INSERT INTO patient (LName, SSN) VALUES (%s, %s), ('nobody', %s)", NAME, NUMBER, NUMBER
+    )
     source.run("INSERT INTO appointment (Note) VALUES (%s), (CONCAT(%s, CHAR(0)))", NOTE, NAME)
     source.run("INSERT INTO twice VALUES (%s), (1)", NUMBER)
     source.run("INSERT INTO required (Name, Note) VALUES (%s, %s)", NAME, NOTE)
@@ -94,7 +105,9 @@ def test_no_value_and_no_password_is_left_behind(
         made.backup(copy)
     quiet = {**databases.variables(), "PREFECT_HOME": str(prefect_home), "ELT_RETRY_SECONDS": "0.1"}
     # As on every company's machine; what is on this one goes past them.
-    quiet |= dict.fromkeys(("HTTP_PROXY", "https_proxy"), "http://127.0.0.1:9") | {"ALL_PROXY": "socks5://127.0.0.1:9"}
+    quiet |= dict.fromkeys(("HTTP_PROXY", "https_proxy"), "http://127.0.0.1:9") | {
+        "ALL_PROXY": "socks5://127.0.0.1:9"
+    }
     on_server = quiet | {"PREFECT_API_URL": prefect_api}
     ended = [elt(home, quiet, "--json"), elt(home, on_server, "--plan")]
     assert [(each.code, each.err) for each in ended] == [(0, "")] * 2, ended
@@ -105,30 +118,50 @@ def test_no_value_and_no_password_is_left_behind(
     for name, text in STANDARDIZE.items():
         (home / f"transfer/standardize/{name}.sql").write_text(text)
     (small / "tests/nobody_has_this_name.sql").write_text("select l_name from {{ ref('people') }}")
-    (small / "models/number.sql").write_text("select l_name::int as n from {{ source('opendental', 'patient') }}")
+    (small / "models/number.sql").write_text(
+        "select l_name::int as n from {{ source('opendental', 'patient') }}"
+    )
     ended.append(elt(home, on_server))
     assert ended[-1].code == 1, ended[-1]
     for red in ("cast", "twice", "required", "model number", "test nobody_has_this_name"):
         assert red in ended[-1].out.splitlines()[-1]
 
-    ended.append(elt(home, on_server | {f"{prefix}_PASSWORD": NAME for prefix in PREFIXES.values()}))
+    ended.append(
+        elt(home, on_server | {f"{prefix}_PASSWORD": NAME for prefix in PREFIXES.values()})
+    )
     assert ended[-1].code == 2
 
     written = files(home / "logs", home / ".local", prefect_home, PREFECT / "prefect")
     names = {path.name for path in written}
     assert {"elt_pipeline.log", "connection.log", "prefect.db", "partial_parse.msgpack"} <= names
-    passwords = {value for name, value in databases.variables().items() if name.endswith("_PASSWORD")}
+    passwords = {
+        value for name, value in databases.variables().items() if name.endswith("_PASSWORD")
+    }
     planted = [NAME, NAME.split(maxsplit=1)[0], NUMBER, NOTE, *passwords]
-    told = {f"{position}. command": f"{each.out}{each.err}".encode() for position, each in enumerate(ended)}
+    told = {
+        f"{position}. command": f"{each.out}{each.err}".encode()
+        for position, each in enumerate(ended)
+    }
     contents = told | {str(path): path.read_bytes() for path in written}
-    assert {where: traces(planted, content) for where, content in contents.items() if traces(planted, content)} == {}
+    assert {
+        where: traces(planted, content)
+        for where, content in contents.items()
+        if traces(planted, content)
+    } == {}
 
 
-def test_a_drivers_error_keeps_the_value_to_itself(settings: Settings, source: Client, replica: Client):
+def test_a_drivers_error_keeps_the_value_to_itself(
+    settings: Settings, source: Client, replica: Client
+):
     replica.run("CREATE TABLE t (Name varchar(99) PRIMARY KEY, Short varchar(3)) ENGINE=InnoDB")
     replica.run("INSERT INTO t (Name) VALUES (%s)", NAME)
     columns = (Column("Name", "varchar(99)", "varchar"), Column("Short", "varchar(3)", "varchar"))
-    page = pa.table({"Name": pa.array([b"other"], pa.large_binary()), "Short": pa.array([NAME], pa.large_binary())})
+    page = pa.table(
+        {
+            "Name": pa.array([b"other"], pa.large_binary()),
+            "Short": pa.array([NAME], pa.large_binary()),
+        }
+    )
     twice = f"CREATE TEMPORARY TABLE t (a text UNIQUE); INSERT INTO t VALUES ('{NAME}'), ('{NAME}')"
 
     def in_replica(deed: Callable[[mysql.Connection], object]) -> None:
@@ -142,10 +175,16 @@ def test_a_drivers_error_keeps_the_value_to_itself(settings: Settings, source: C
 
     deeds: dict[str, Callable[[], object]] = {
         "1062": lambda: in_replica(
-            lambda connection: mysql.run(connection, "replica", "writing", f"INSERT INTO t (Name) VALUES ('{NAME}')")
+            lambda connection: mysql.run(
+                connection, "replica", "writing", f"INSERT INTO t (Name) VALUES ('{NAME}')"
+            )
         ),
-        "1146": lambda: reading.read(settings.replica, settings.limits, "reading", f"SELECT '{NAME}' FROM nowhere"),
-        "1265": lambda: in_replica(lambda connection: load_data.load(connection, "replica", "t", columns, page)),
+        "1146": lambda: reading.read(
+            settings.replica, settings.limits, "reading", f"SELECT '{NAME}' FROM nowhere"
+        ),
+        "1265": lambda: in_replica(
+            lambda connection: load_data.load(connection, "replica", "t", columns, page)
+        ),
         "22P02": lambda: in_warehouse(f"SELECT '{NAME}'::int"),
         "23505": lambda: in_warehouse(*twice.split("; ")),
     }
@@ -166,8 +205,16 @@ def test_a_panic_of_the_driver_is_an_error_that_can_be_tried_again_and_shows_no_
     source.run("CREATE TABLE spans (Id int PRIMARY KEY, Span time, Name varchar(99))")
     source.run("INSERT INTO spans VALUES (1, %s, %s)", span, NAME)
     with pytest.raises(DatabaseFault) as raised:
-        reading.read(settings.source, settings.limits, "reading spans", "SELECT Id, Span, Name FROM spans")
-    assert str(raised.value) == "source: reading spans failed: the driver could not read a value (error PANIC)."
+        reading.read(
+            settings.source, settings.limits, "reading spans", "SELECT Id, Span, Name FROM spans"
+        )
+    assert (
+        str(raised.value)
+        == "source: reading spans failed: the driver could not read a value (error PANIC)."
+    )
     shown = "".join([*capfd.readouterr(), repr(raised.getrepr(style="long", chain=True))])
     assert traces([NAME, span, span[1:]], shown.encode()) == []
-    assert reading.read(settings.source, settings.limits, "reading", "SELECT Id FROM spans").num_rows == 1
+    assert (
+        reading.read(settings.source, settings.limits, "reading", "SELECT Id FROM spans").num_rows
+        == 1
+    )

@@ -108,7 +108,9 @@ def _one_of(*values: object) -> st.SearchStrategy[str]:
 @st.composite
 def integers(draw: st.DrawFn) -> Kind:
     name, bits = draw(
-        st.sampled_from([("tinyint", 8), ("smallint", 16), ("mediumint", 24), ("int", 32), ("bigint", 64)])
+        st.sampled_from(
+            [("tinyint", 8), ("smallint", 16), ("mediumint", 24), ("int", 32), ("bigint", 64)]
+        )
     )
     unsigned = draw(st.sampled_from(["", " unsigned", " unsigned zerofill"]))
     low, high = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
@@ -121,7 +123,11 @@ def integers(draw: st.DrawFn) -> Kind:
 @st.composite
 def bits(draw: st.DrawFn) -> Kind:
     width = draw(st.sampled_from([1, 7, 8, 9, 33, 64]))
-    return Kind(f"bit({width})", _one_of(0, 1, 92, 10, 9, 2**width - 1) | st.integers(0, 2**width - 1).map(str), "{c}")
+    return Kind(
+        f"bit({width})",
+        _one_of(0, 1, 92, 10, 9, 2**width - 1) | st.integers(0, 2**width - 1).map(str),
+        "{c}",
+    )
 
 
 @st.composite
@@ -131,7 +137,11 @@ def decimals(draw: st.DrawFn) -> Kind:
 
     def written(number: int) -> str:
         digits = str(abs(number)).rjust(scale + 1, "0")
-        return ("-" if number < 0 else "") + digits[: len(digits) - scale] + ("." + digits[-scale:] if scale else "")
+        return (
+            ("-" if number < 0 else "")
+            + digits[: len(digits) - scale]
+            + ("." + digits[-scale:] if scale else "")
+        )
 
     most = 10**precision - 1
     numbers = st.sampled_from([0, 1, -1, most, -most]) | st.integers(-most, most)
@@ -144,7 +154,9 @@ def _of_bits(form: str, code: str, number: int) -> float:
 
 @st.composite
 def floats(draw: st.DrawFn) -> Kind:
-    name, form, code, width = draw(st.sampled_from([("float", "f", "I", 32), ("double", "d", "Q", 64)]))
+    name, form, code, width = draw(
+        st.sampled_from([("float", "f", "I", 32), ("double", "d", "Q", 64)])
+    )
     scaled = draw(st.sampled_from(["", "", "", "(7,2)", "(20,10)"]))
     random = (
         st.integers(0, 2**width - 1)
@@ -188,7 +200,9 @@ CLOCKS = _one_of("00:00:00", "23:59:59.999999", "12:00:00.5") | st.builds(
     st.integers(0, 59),
     st.integers(0, 999_999),
 )
-STAMPS = st.integers(1, 2**31 - 1).map(lambda seconds: f"'{datetime(1970, 1, 1) + timedelta(seconds=seconds)}'")  # noqa: DTZ001 - in UTC
+STAMPS = st.integers(1, 2**31 - 1).map(
+    lambda seconds: f"'{datetime(1970, 1, 1) + timedelta(seconds=seconds)}'"  # noqa: DTZ001 - in UTC
+)
 SPANS = _one_of("-838:59:59", "838:59:59", "-00:00:00.000001", "24:00:00", "00:00:00") | st.builds(
     "{}{:02}:{:02}:{:02}.{:06}".format,
     st.sampled_from(["", "-"]),
@@ -201,7 +215,10 @@ SPANS = _one_of("-838:59:59", "838:59:59", "-00:00:00.000001", "24:00:00", "00:0
 
 @st.composite
 def moments(draw: st.DrawFn) -> Kind:
-    kind, fraction = draw(st.sampled_from(["date", "datetime", "timestamp", "time", "year"])), draw(st.integers(0, 6))
+    kind, fraction = (
+        draw(st.sampled_from(["date", "datetime", "timestamp", "time", "year"])),
+        draw(st.integers(0, 6)),
+    )
     digits = f"({fraction})" if fraction else ""
     if kind == "date":
         return Kind("date", DAYS.map("'{}'".format), "{c}")
@@ -209,14 +226,20 @@ def moments(draw: st.DrawFn) -> Kind:
         return Kind(f"datetime{digits}", st.builds("'{} {}'".format, DAYS, CLOCKS), "{c}")
     if kind == "timestamp":
         return Kind(
-            f"timestamp{digits}", STAMPS | _one_of(0, "'1970-01-01 00:00:01'", "'2038-01-19 03:14:07.999999'"), "{c}"
+            f"timestamp{digits}",
+            STAMPS | _one_of(0, "'1970-01-01 00:00:01'", "'2038-01-19 03:14:07.999999'"),
+            "{c}",
         )
     if kind == "time":
         return Kind(f"time{digits}", SPANS.map("'{}'".format), "{c}")
-    return Kind("year", _one_of("'0000'", 1901, 2155, 2000, 1970) | st.integers(1901, 2155).map(str), "{c}")
+    return Kind(
+        "year", _one_of("'0000'", 1901, 2155, 2000, 1970) | st.integers(1901, 2155).map(str), "{c}"
+    )
 
 
-TEXTS = st.sampled_from(HOSTILE_TEXTS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+TEXTS = st.sampled_from(HOSTILE_TEXTS) | st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=12
+)
 
 
 def _as_text(value: str) -> str:
@@ -226,12 +249,20 @@ def _as_text(value: str) -> str:
 @st.composite
 def texts(draw: st.DrawFn) -> Kind:
     name = draw(
-        st.sampled_from(["char(9)", "varchar(20)", "varchar(200)", "tinytext", "text", "mediumtext", "longtext"])
+        st.sampled_from(
+            ["char(9)", "varchar(20)", "varchar(200)", "tinytext", "text", "mediumtext", "longtext"]
+        )
     )
     charset = draw(st.sampled_from(sorted(CHARSETS)))
     collation = draw(st.sampled_from(CHARSETS[charset]))
-    long = st.builds("REPEAT({}, {})".format, TEXTS.map(_as_text), st.sampled_from([15, 300, 20_000]))
-    values = TEXTS.map(_as_text) | TEXTS.map(_as_text) | (long if name.endswith("text") else TEXTS.map(_as_text))
+    long = st.builds(
+        "REPEAT({}, {})".format, TEXTS.map(_as_text), st.sampled_from([15, 300, 20_000])
+    )
+    values = (
+        TEXTS.map(_as_text)
+        | TEXTS.map(_as_text)
+        | (long if name.endswith("text") else TEXTS.map(_as_text))
+    )
     key = "{c}" if name in ("char(9)", "varchar(20)") else "{c}(5)" if name.endswith("text") else ""
     return Kind(f"{name} CHARACTER SET {charset} COLLATE {collation}", values, key)
 
@@ -241,10 +272,18 @@ BYTES = st.binary(max_size=12) | st.text("\\\t\n\0Nr'\"", max_size=9).map(str.en
 
 @st.composite
 def binaries(draw: st.DrawFn) -> Kind:
-    name = draw(st.sampled_from(["binary(4)", "varbinary(20)", "tinyblob", "blob", "mediumblob", "longblob"]))
+    name = draw(
+        st.sampled_from(
+            ["binary(4)", "varbinary(20)", "tinyblob", "blob", "mediumblob", "longblob"]
+        )
+    )
     values = BYTES.map(lambda value: f"x'{value.hex()}'")
     long = st.builds("REPEAT({}, {})".format, values, st.sampled_from([15, 20_000]))
-    return Kind(name, values | (long if name.endswith("blob") else values), "{c}" if name.endswith(")") else "{c}(3)")
+    return Kind(
+        name,
+        values | (long if name.endswith("blob") else values),
+        "{c}" if name.endswith(")") else "{c}(3)",
+    )
 
 
 LABELS = st.lists(
@@ -260,7 +299,11 @@ def labels(draw: st.DrawFn) -> Kind:
     name, known = draw(st.sampled_from(["enum", "set"])), draw(LABELS)
     said = ", ".join("'" + label.replace("\\", "\\\\").replace("'", "''") + "'" for label in known)
     most = len(known) if name == "enum" else 2 ** len(known) - 1
-    return Kind(f"{name}({said}) CHARACTER SET utf8mb4", st.integers(0, most).map(str), "{c}" if name == "enum" else "")
+    return Kind(
+        f"{name}({said}) CHARACTER SET utf8mb4",
+        st.integers(0, most).map(str),
+        "{c}" if name == "enum" else "",
+    )
 
 
 DOCUMENTS = st.recursive(
@@ -292,7 +335,9 @@ KINDS = (
     | st.just(Kind("geometry", SHAPES))
 )
 NAMES = st.sampled_from(HOSTILE_NAMES) | st.text(
-    st.characters(min_codepoint=32, max_codepoint=0xD7FF, exclude_characters="/\\."), min_size=1, max_size=8
+    st.characters(min_codepoint=32, max_codepoint=0xD7FF, exclude_characters="/\\."),
+    min_size=1,
+    max_size=8,
 )
 
 
@@ -304,7 +349,11 @@ def tables(draw: st.DrawFn, number: int) -> Example:
     columns = [my(f"{draw(NAMES)}_{position}") for position in range(len(kinds))]
     able = [position for position, kind in enumerate(kinds) if kind.key]
     form = draw(st.sampled_from(["counted", "counted", "none", *(["own", "own"] if able else [])]))
-    key = draw(st.lists(st.sampled_from(able), min_size=1, max_size=2, unique=True)) if form == "own" else []
+    key = (
+        draw(st.lists(st.sampled_from(able), min_size=1, max_size=2, unique=True))
+        if form == "own"
+        else []
+    )
     nullable = [position not in key and draw(st.booleans()) for position in range(len(kinds))]
     definition = [
         f"{column} {kind.sql} {_null(kind, nulls)}"
@@ -316,9 +365,13 @@ def tables(draw: st.DrawFn, number: int) -> Example:
         # What is stored must not depend on the session, as a CHAR's blanks do.
         forms = ["VIRTUAL"] if kinds[0].sql.startswith("char") else ["VIRTUAL", "STORED"]
         computed = f", computed int AS ({columns[0]} IS NULL) {draw(st.sampled_from(forms))}"
-        definition[-1] += f" /*M! {computed} */ /*!50708 {computed} */"  # MySQL 5.6 has no such columns
+        definition[-1] += (
+            f" /*M! {computed} */ /*!50708 {computed} */"  # MySQL 5.6 has no such columns
+        )
     if key:
-        definition.append(f"PRIMARY KEY ({', '.join(kinds[each].key.format(c=columns[each]) for each in key)})")
+        definition.append(
+            f"PRIMARY KEY ({', '.join(kinds[each].key.format(c=columns[each]) for each in key)})"
+        )
     engine = draw(st.sampled_from(["MyISAM", "MyISAM", "InnoDB"]))
 
     def row() -> str:
@@ -336,9 +389,15 @@ def tables(draw: st.DrawFn, number: int) -> Example:
                     row(),
                     f"DELETE FROM {name} LIMIT 1",
                     f"UPDATE IGNORE {name} SET {columns[position]} = {draw(kinds[position].values)} LIMIT {draw(st.integers(1, 3))}",
-                    *([f"UPDATE {name} SET {columns[position]} = NULL LIMIT 1"] if nullable[position] else []),
                     *(
-                        [f"INSERT INTO {name} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {name} LIMIT 2"]
+                        [f"UPDATE {name} SET {columns[position]} = NULL LIMIT 1"]
+                        if nullable[position]
+                        else []
+                    ),
+                    *(
+                        [
+                            f"INSERT INTO {name} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {name} LIMIT 2"
+                        ]
                         if not key
                         else []
                     ),
@@ -425,19 +484,26 @@ def _make(places: Places, each: Example) -> str:
 
 
 def _tables(places: Places) -> list[tuple[str]]:
-    return ask(places.source, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
+    return ask(
+        places.source,
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()",
+    )
 
 
 def _clear(places: Places) -> None:
     """Drop what the example before has made, so that the runs stay short."""
     for place in (places.source, places.replica):
-        for (table,) in ask(place, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"):
+        for (table,) in ask(
+            place,
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()",
+        ):
             if not table.startswith("etl_"):
                 ask(place, f"DROP TABLE {my(table)}")
             elif table.startswith("etl_extract"):
                 ask(place, f"DELETE FROM {table}")
     for schema, table in ask(
-        places.warehouse, "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('raw', 'public')"
+        places.warehouse,
+        "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('raw', 'public')",
     ):
         if not table.startswith("etl_"):
             ask(places.warehouse, f"DROP TABLE {pg(schema)}.{pg(table)}")
@@ -445,13 +511,18 @@ def _clear(places: Places) -> None:
             ask(places.warehouse, "DELETE FROM etl_transform_status")
 
 
-def _run_and_compare(places: Places, settings: Settings, names: list[str], examples: tuple[Example, ...]) -> None:
+def _run_and_compare(
+    places: Places, settings: Settings, names: list[str], examples: tuple[Example, ...]
+) -> None:
     run(settings)
     for table, each in zip(names, examples, strict=True):
         source, replica = oracle.structures(places, table)
         assert (replica, each) == (source, each)
         assert (oracle.inexact(places, table), each) == ("", each)
-        assert (oracle.counted(places.warehouse, table), each) == (_lost_in_raw(places, table), each)
+        assert (oracle.counted(places.warehouse, table), each) == (
+            _lost_in_raw(places, table),
+            each,
+        )
 
 
 def _lost_in_raw(places: Places, table: str) -> dict[str, dict[str, int]]:
@@ -477,7 +548,9 @@ def blobs(places: Places, settings: Settings) -> Iterator[Any]:
 @hypothesis(max_examples=60, deadline=None)
 @given(values=st.lists(st.none() | st.binary(max_size=300) | BYTES, min_size=1, max_size=20))
 def test_any_bytes_come_back_from_load_data(values, blobs, places):
-    page = pa.table({"Id": pa.array(range(len(values)), pa.int64()), "B": pa.array(values, pa.large_binary())})
+    page = pa.table(
+        {"Id": pa.array(range(len(values)), pa.int64()), "B": pa.array(values, pa.large_binary())}
+    )
     ask(places.replica, "DELETE FROM blobs")
     load_data.load(blobs, "replica", "blobs", COLUMNS, page)
     assert [row[0] for row in ask(places.replica, "SELECT B FROM blobs ORDER BY Id")] == values
@@ -485,20 +558,33 @@ def test_any_bytes_come_back_from_load_data(values, blobs, places):
 
 @hypothesis(deadline=None)
 @given(
-    values=st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=9), min_size=1, max_size=9)
+    values=st.lists(
+        st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
+        min_size=1,
+        max_size=9,
+    )
 )
 def test_lines_of_load_data_can_be_taken_apart_again(values):
-    page = pa.table({"A": pa.array(values, pa.large_string()), "B": pa.array(range(len(values)), pa.int64())})
+    page = pa.table(
+        {"A": pa.array(values, pa.large_string()), "B": pa.array(range(len(values)), pa.int64())}
+    )
     lines = bytes(load_data.encode(page)).split(b"\n")
     assert lines.pop() == b""
     fields = [line.split(b"\t") for line in lines]
     unescaped = {b"\\\\": b"\\", b"\\t": b"\t", b"\\n": b"\n"}
-    read = [None if a == rb"\N" else re.sub(rb"\\.", lambda found: unescaped[found[0]], a).decode() for a, _ in fields]
+    read = [
+        None if a == rb"\N" else re.sub(rb"\\.", lambda found: unescaped[found[0]], a).decode()
+        for a, _ in fields
+    ]
     assert read == values
     assert [int(b) for _, b in fields] == list(range(len(values)))
 
 
-@given(names=st.lists(st.text(min_size=1, max_size=64) | st.sampled_from(HOSTILE_NAMES), max_size=8, unique=True))
+@given(
+    names=st.lists(
+        st.text(min_size=1, max_size=64) | st.sampled_from(HOSTILE_NAMES), max_size=8, unique=True
+    )
+)
 def test_names_of_columns_fit_and_stay_apart(names):
     given_names = layout.unique(names)
     assert len(set(given_names)) == len(names)
@@ -512,10 +598,16 @@ def test_names_are_turned_into_snake_case_as_the_oracle_does(name):
     assert layout.snake_case(name) == oracle.snake(name)
 
 
-@given(user=st.text(min_size=1, max_size=16), password=st.text(max_size=32), name=st.text(min_size=1, max_size=16))
+@given(
+    user=st.text(min_size=1, max_size=16),
+    password=st.text(max_size=32),
+    name=st.text(min_size=1, max_size=16),
+)
 @example(user="a b", password="@:/?#[]%&=+ ä\\'\"", name="x/y")
 def test_any_login_can_be_read_from_the_drivers_address(user, password, name):
-    server = Source(_env_file=None, host="127.0.0.1", port=3306, user=user, password=password, db=name)
+    server = Source(
+        _env_file=None, host="127.0.0.1", port=3306, user=user, password=password, db=name
+    )
     address = urlsplit(mysql.address(server))
     assert (unquote(address.username or ""), unquote(address.password or "")) == (user, password)
     assert (address.hostname, address.port, unquote(address.path[1:])) == ("127.0.0.1", 3306, name)

@@ -28,7 +28,13 @@ NUMBER = int(os.environ.get("ELT_TEST_LEDGERS", "0"))
 FEW = 40
 RELEASES = ((24, 3), (24, 1), (23, 1))
 COMBINATIONS = list(product((1, 2, 3, 4), (True, False), RELEASES))
-AMOUNTS = (*aging_oracle.BUCKETS, "credit_balance", "balance_total", "insurance_estimate", "payment_plan_due")
+AMOUNTS = (
+    *aging_oracle.BUCKETS,
+    "credit_balance",
+    "balance_total",
+    "insurance_estimate",
+    "payment_plan_due",
+)
 STORED = {
     "bal_0_30": "balance_0_to_30",
     "bal_31_60": "balance_31_to_60",
@@ -77,10 +83,16 @@ def warehouse(module_databases: Databases) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def dbt(warehouse: Any, module_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+def dbt(
+    warehouse: Any, module_databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], str]:
     """Builds the accounts and tests them; what they read, views and the day, the first time only."""
     target = tmp_path_factory.mktemp("dbt")
-    options = ("--exclude-resource-type=unit_test", "--exclude=test_name:primary_key", "--indirect-selection=cautious")
+    options = (
+        "--exclude-resource-type=unit_test",
+        "--exclude=test_name:primary_key",
+        "--indirect-selection=cautious",
+    )
 
     def build() -> str:
         read = "" if (target / "manifest.json").exists() else "+"
@@ -100,13 +112,17 @@ def test_balances_of_random_families_equal_the_oracles(
     random = Random(seed)  # noqa: S311 - to be drawn again
     rules = Rules(lifo, plans, release, days_ahead=random.choice((0, 10)))
     today = _today(warehouse)
-    last_aging, *snapshots = (today - timedelta(days=days) for days in random.sample(range(1, 200), 5))
+    last_aging, *snapshots = (
+        today - timedelta(days=days) for days in random.sample(range(1, 200), 5)
+    )
     families = Families(seed, [today, last_aging, *snapshots])
     tables = families.write(-(-NUMBER // len(COMBINATIONS)) or FEW)
     _write(warehouse, tables, rules, last_aging, snapshots)
     told = dbt()
 
-    days = ask(warehouse, "SELECT as_of_date, is_historic FROM public_intermediate.int_aging_dates_listed")
+    days = ask(
+        warehouse, "SELECT as_of_date, is_historic FROM public_intermediate.int_aging_dates_listed"
+    )
     assert {(today, False), (last_aging, False), *((day, True) for day in snapshots)} <= set(days)
     compared, different = 0, {}
     for as_of, historic in days:
@@ -132,7 +148,9 @@ def _today(warehouse: Any) -> date:
     return today
 
 
-def _write(warehouse: Any, tables: Tables, rules: Rules, last_aging: date, snapshots: list[date]) -> None:
+def _write(
+    warehouse: Any, tables: Tables, rules: Rules, last_aging: date, snapshots: list[date]
+) -> None:
     """Write the families, and what OpenDental would have stored of them."""
     stored = aging_oracle.families(tables, rules, last_aging, historic=False)
     own = aging_oracle.patients(tables, rules, last_aging)
@@ -143,7 +161,12 @@ def _write(warehouse: Any, tables: Tables, rules: Rules, last_aging: date, snaps
         amounts = {name: of_family[ours] for name, ours in STORED.items()}
         amounts["est_balance"] = own.get(row["pat_num"], 0)
         changes = ", ".join(f"{name} = %s" for name in amounts)
-        ask(warehouse, f"UPDATE patient SET {changes} WHERE pat_num = %s", *amounts.values(), row["pat_num"])
+        ask(
+            warehouse,
+            f"UPDATE patient SET {changes} WHERE pat_num = %s",
+            *amounts.values(),
+            row["pat_num"],
+        )
     preferences = {
         "AgingProcLifo": "1" if rules.lifo else "2",
         "PayPlansVersion": str(rules.plans),
@@ -164,26 +187,47 @@ def _write(warehouse: Any, tables: Tables, rules: Rules, last_aging: date, snaps
         amounts_of_day = aging_oracle.families(tables, rules, day, historic=True).values()
         receivables = sum((_owed(each) for each in amounts_of_day), Decimal(0))
         estimate = sum((each["insurance_estimate"] for each in amounts_of_day), Decimal(0))
-        months.append({"dashboard_ar_num": place, "date_calc": day, "bal_total": receivables, "ins_est": estimate})
+        months.append(
+            {
+                "dashboard_ar_num": place,
+                "date_calc": day,
+                "bal_total": receivables,
+                "ins_est": estimate,
+            }
+        )
     fill(warehouse, "dashboardar", months)
 
 
 def _assert_marts_agree(warehouse: Any, tables: Tables, today: date) -> None:
     """What is reported is what was aged, of families with a guarantor, and differs from nothing that was stored."""
     for name in ("balances", "receivables"):
-        assert ask(warehouse, f"SELECT * FROM public_marts.reconciliation_{name} WHERE is_different") == []
+        assert (
+            ask(warehouse, f"SELECT * FROM public_marts.reconciliation_{name} WHERE is_different")
+            == []
+        )
     people = {row["pat_num"] for row in tables["patient"]}
     aged = _balances(warehouse, today, historic=False)
     columns = f"guarantor_id, {', '.join(AMOUNTS)}"
     reported = _by_guarantor(ask(warehouse, f"SELECT {columns} FROM public_marts.ar_aging"))
-    assert reported == {guarantor: amounts for guarantor, amounts in aged.items() if guarantor in people}
+    assert reported == {
+        guarantor: amounts for guarantor, amounts in aged.items() if guarantor in people
+    }
     unplaced = "SELECT record_id, amount FROM public_marts.ledger_findings WHERE finding = 'Family without a guarantor'"
-    left_out = {guarantor: amounts["balance_total"] for guarantor, amounts in aged.items() if guarantor not in people}
+    left_out = {
+        guarantor: amounts["balance_total"]
+        for guarantor, amounts in aged.items()
+        if guarantor not in people
+    }
     assert dict(ask(warehouse, unplaced)) == left_out
-    months = ask(warehouse, "SELECT month_end_date, sum(ar_total) FROM public_marts.ar_aging_monthly GROUP BY 1")
+    months = ask(
+        warehouse,
+        "SELECT month_end_date, sum(ar_total) FROM public_marts.ar_aging_monthly GROUP BY 1",
+    )
     for day, receivables in months:
         of_day = _balances(warehouse, day, historic=True)
-        assert receivables == sum(_owed(amounts) for guarantor, amounts in of_day.items() if guarantor in people), day
+        assert receivables == sum(
+            _owed(amounts) for guarantor, amounts in of_day.items() if guarantor in people
+        ), day
 
 
 def _owed(amounts: Amounts) -> Decimal:

@@ -64,7 +64,9 @@ def _seen(reader: Places, place: str, table: str) -> tuple[int, int, int]:
     if place == "replica":
         return ask(reader.replica, f"SELECT COUNT(*), MIN(Version), MAX(Version) FROM {table}")[0]
     name = '"Version"' if place == "raw" else "version"
-    return ask(reader.warehouse, f"SELECT count(*), min({name}), max({name}) FROM {place}.{table}")[0]
+    return ask(reader.warehouse, f"SELECT count(*), min({name}), max({name}) FROM {place}.{table}")[
+        0
+    ]
 
 
 def _version(number: int) -> tuple[int, int, int]:
@@ -81,7 +83,9 @@ class Polled:
 
 
 @pytest.fixture
-def polling(servers: Servers, module_databases: Databases) -> Callable[[str], AbstractContextManager[Polled]]:
+def polling(
+    servers: Servers, module_databases: Databases
+) -> Callable[[str], AbstractContextManager[Polled]]:
     """Reads a table in all three places, again and again, for as long as the block lasts."""
 
     @contextmanager
@@ -128,7 +132,9 @@ def test_an_old_snapshot_sees_the_old_version_after_a_merge(places, reader, sett
 
 
 @pytest.mark.parametrize("columns", [KEYED, KEYLESS])
-def test_an_old_snapshot_sees_the_old_version_or_is_told_to_begin_anew_after_a_swap(columns, places, reader, settings):
+def test_an_old_snapshot_sees_the_old_version_or_is_told_to_begin_anew_after_a_swap(
+    columns, places, reader, settings
+):
     table = _create(places, settings, columns)
     _open_snapshots(reader)
     _advance(places, table, 1, columns=columns == KEYED)
@@ -161,8 +167,12 @@ def test_a_reader_who_holds_the_table_sees_his_version_and_others_wait_little(
     assert oracle.unequal(places, [table]) == {}
 
 
-@pytest.mark.parametrize(("columns", "structure"), [(KEYED, False), (KEYED, True), (KEYLESS, False)])
-def test_readers_who_come_all_the_time_see_complete_versions_only(columns, structure, places, settings, polling):
+@pytest.mark.parametrize(
+    ("columns", "structure"), [(KEYED, False), (KEYED, True), (KEYLESS, False)]
+)
+def test_readers_who_come_all_the_time_see_complete_versions_only(
+    columns, structure, places, settings, polling
+):
     table = _create(places, settings, columns)
     with polling(table) as polled:
         for version in range(1, 6):

@@ -77,7 +77,9 @@ def anchors(text: str) -> set[str]:
 
 
 def test_the_table_of_types_is_that_of_the_rules():
-    assert types.table() == TYPES, "the table of types in docs/promises.md is stale: run `make types`"
+    assert types.table() == TYPES, (
+        "the table of types in docs/promises.md is stale: run `make types`"
+    )
     assert types.renewed(PROMISES) == PROMISES
 
 
@@ -89,28 +91,42 @@ def test_every_rule_has_its_line():
 @pytest.mark.parametrize(("rule", "name"), SHOWN, ids=[name for _, name in SHOWN])
 def test_a_type_has_the_rule_in_whose_line_it_stands(rule, name):
     word, *rest = name.split()
-    written = {"enum": "enum('a')", "set": "set('a')", "decimal": "decimal(5,2)", "varchar": "varchar(5)"}.get(
-        word, word
-    )
+    written = {
+        "enum": "enum('a')",
+        "set": "set('a')",
+        "decimal": "decimal(5,2)",
+        "varchar": "varchar(5)",
+    }.get(word, word)
     assert cast_of(Column("c", " ".join((written, *rest)), word)) is rule
 
 
 def test_the_types_are_printed_on_request():
     printed = subprocess.run(
-        [sys.executable, "-m", "transfer.rules.types"], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, "-m", "transfer.rules.types"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert printed.stdout.strip() == types.table()
 
 
 def test_every_setting_is_in_the_configuration_with_its_default():
     tables = [text.split("\n\n")[0] for text in CONFIGURATION.split("| variable |")[1:]]
-    said = {name.strip("`"): default.strip("`") for table in tables for name, default, _ in cells(f"|\n{table}")}
+    said = {
+        name.strip("`"): default.strip("`")
+        for table in tables
+        for name, default, _ in cells(f"|\n{table}")
+    }
     fields = [
         (field.validation_alias or f"{group.model_config['env_prefix']}{name}".upper(), field)
         for group in GROUPS.values()
         for name, field in group.model_fields.items()
     ]
-    assert said == {name: "required" if field.is_required() else written(field.default) for name, field in fields}
+    assert said == {
+        name: "required" if field.is_required() else written(field.default)
+        for name, field in fields
+    }
 
 
 def written(value: object) -> str:
@@ -130,7 +146,9 @@ def test_every_module_is_in_the_picture_of_folders():
             folder = f"{floor}/{found[2]}" if found[1] else floor
         drawn += [f"{folder}/{name}" for name in re.findall(r"\w+\.py\b", line)]
     folders = ("transfer", "tasks", "flows")
-    modules = [path.relative_to(ROOT) for folder in folders for path in (ROOT / folder).rglob("[a-z]*.py")]
+    modules = [
+        path.relative_to(ROOT) for folder in folders for path in (ROOT / folder).rglob("[a-z]*.py")
+    ]
     assert sorted(drawn) == sorted(map(str, modules))
 
 
@@ -140,7 +158,9 @@ def test_links_lead_somewhere(page):
     for link in re.findall(r"\]\(([^)]+)\)", TEXTS[page]):
         name, _, anchor = link.partition("#")
         target = ((ROOT / page).parent / name).resolve() if name else ROOT / page
-        if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+        if not target.exists() or (
+            anchor and anchor not in anchors(target.read_text(encoding="utf-8"))
+        ):
             astray.append(link)
     assert astray == []
 
@@ -152,11 +172,15 @@ def test_the_readme_links_every_page_of_the_docs():
 
 def test_files_that_are_named_exist():
     """A file in code is named from the project's root; what a run or a user makes need not be there."""
-    folders = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and re.match(r"[a-z]", path.name))
+    folders = "|".join(
+        path.name for path in ROOT.iterdir() if path.is_dir() and re.match(r"[a-z]", path.name)
+    )
     named = set(re.findall(rf"`((?:{folders})/[\w./-]+\.\w+)`", ALL))
     assert "transfer/settings.py" in named
     made = ("reports/", "logs/")
-    assert {name for name in named if not name.startswith(made) and not (ROOT / name).exists()} == set()
+    assert {
+        name for name in named if not name.startswith(made) and not (ROOT / name).exists()
+    } == set()
 
 
 def test_targets_of_make_exist_and_are_explained():
@@ -190,7 +214,9 @@ def test_the_readme_is_short():
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_no_sentence_is_too_long(page):
-    assert [sentence for sentence in sentences(TEXTS[page]) if words(sentence) > LONGEST_SENTENCE] == []
+    assert [
+        sentence for sentence in sentences(TEXTS[page]) if words(sentence) > LONGEST_SENTENCE
+    ] == []
 
 
 @pytest.mark.parametrize("page", TEXTS)
@@ -213,4 +239,8 @@ def test_sentences_end_where_they_end():
 
 
 def test_every_page_says_whom_it_is_for():
-    assert [page for page in TEXTS if page.startswith("docs/") and not re.match(r"# .+\n\nFor ", TEXTS[page])] == []
+    assert [
+        page
+        for page in TEXTS
+        if page.startswith("docs/") and not re.match(r"# .+\n\nFor ", TEXTS[page])
+    ] == []

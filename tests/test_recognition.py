@@ -25,7 +25,9 @@ PATIENTS = (
     "PatNum bigint PRIMARY KEY AUTO_INCREMENT, LName varchar(100) NOT NULL, FName varchar(100) NOT NULL,"
     " Birthdate date NOT NULL DEFAULT '0001-01-01'"
 )
-PREFERENCES = "PrefNum bigint PRIMARY KEY AUTO_INCREMENT, PrefName varchar(255) NOT NULL, ValueString text"
+PREFERENCES = (
+    "PrefNum bigint PRIMARY KEY AUTO_INCREMENT, PrefName varchar(255) NOT NULL, ValueString text"
+)
 
 
 @pytest.fixture
@@ -122,7 +124,9 @@ def test_a_handful_of_tables_may_go_at_once(gone, own, settings):
     ask(own.source, f"DROP TABLE {', '.join(tables()[:gone])}")
     if gone > settings.limits.gone_tables:
         refused(
-            settings, own, "lacks 6 tables that it showed before, more0 the first, and ELT_GONE_TABLES allows 5 to go"
+            settings,
+            own,
+            "lacks 6 tables that it showed before, more0 the first, and ELT_GONE_TABLES allows 5 to go",
         )
         run(limited(settings, gone_tables=6))
     run(settings)
@@ -152,7 +156,12 @@ def test_neither_is_one_that_has_all_the_rest_of_opendentals(own, settings):
 @pytest.mark.parametrize("named", [(), ("more1",)], ids=["all tables", "one table"])
 def test_another_practices_database_is_refused(named, own, other, settings):
     run(settings)
-    refused(reading(settings, other), own, "SOURCE_MYSQL_HOST or SOURCE_MYSQL_DB: .* is another practice's", *named)
+    refused(
+        reading(settings, other),
+        own,
+        "SOURCE_MYSQL_HOST or SOURCE_MYSQL_DB: .* is another practice's",
+        *named,
+    )
     accepted(reading(settings, other))
 
 
@@ -165,7 +174,10 @@ def test_another_practice_in_the_same_database_is_refused(own, settings):
 def test_the_same_practice_elsewhere_is_compared(own, other, settings):
     """As after a restore on another machine, when some have married and one was deleted."""
     run(settings)
-    ask(other.source, "UPDATE patient SET LName = REPLACE(LName, 'Bohr', 'Ångström') WHERE PatNum > 4")
+    ask(
+        other.source,
+        "UPDATE patient SET LName = REPLACE(LName, 'Bohr', 'Ångström') WHERE PatNum > 4",
+    )
     ask(other.source, "DELETE FROM patient WHERE PatNum = 20")
     elsewhere = reading(settings, other)
     run(elsewhere)
@@ -188,7 +200,9 @@ def test_a_patients_table_that_somebody_holds_holds_no_run(own, settings, server
         ask(holding, "UNLOCK TABLES")
 
 
-def test_a_new_replica_beside_the_warehouse_of_another_practice_is_refused(own, other, settings, servers):
+def test_a_new_replica_beside_the_warehouse_of_another_practice_is_refused(
+    own, other, settings, servers
+):
     """As when somebody takes another clinic's settings and keeps the lines of the warehouse."""
     run(settings)
     with _fresh(servers) as databases:
@@ -203,7 +217,11 @@ def test_a_new_replica_beside_the_warehouse_of_another_practice_is_refused(own, 
 
 @pytest.mark.parametrize(
     ("hiding", "exclude"),
-    [("SELECT 1", ("patient",)), ("RENAME TABLE patient TO Patient", ()), ("DROP TABLE patient", ())],
+    [
+        ("SELECT 1", ("patient",)),
+        ("RENAME TABLE patient TO Patient", ()),
+        ("DROP TABLE patient", ()),
+    ],
     ids=["left out", "of another name", "gone"],
 )
 def test_another_practice_is_known_by_its_preferences_where_its_patients_are_not_seen(
@@ -211,14 +229,24 @@ def test_another_practice_is_known_by_its_preferences_where_its_patients_are_not
 ):
     run(settings)
     for places, number in ((own, "555-0100"), (other, "555-0199")):
-        ask(places.source, "INSERT INTO preference (PrefName, ValueString) VALUES ('PracticePhone', %s)", number)
-        ask(places.source, "INSERT INTO preference (PrefName, ValueString) VALUES ('RegistrationKey', '')")
+        ask(
+            places.source,
+            "INSERT INTO preference (PrefName, ValueString) VALUES ('PracticePhone', %s)",
+            number,
+        )
+        ask(
+            places.source,
+            "INSERT INTO preference (PrefName, ValueString) VALUES ('RegistrationKey', '')",
+        )
     run(settings)
     ask(other.source, hiding)
     elsewhere = limited(reading(settings, other), exclude=exclude)
     refused(elsewhere, own, "is another practice's")
     refused(elsewhere, own, "is another practice's", "more1")
-    ask(other.source, "UPDATE preference SET ValueString = '555-0100' WHERE PrefName = 'PracticePhone'")
+    ask(
+        other.source,
+        "UPDATE preference SET ValueString = '555-0100' WHERE PrefName = 'PracticePhone'",
+    )
     look(elsewhere)  # one of them is ours
 
 
@@ -271,6 +299,8 @@ def test_single_databases_may_be_taken_out_of_a_global_grant():
     assert privileges(grants, "other") == {"SELECT", "INSERT"}
 
 
-@pytest.mark.parametrize(("error", "again"), [(SourceRefused("no"), False), (PreflightError("not now"), True)])
+@pytest.mark.parametrize(
+    ("error", "again"), [(SourceRefused("no"), False), (PreflightError("not now"), True)]
+)
 def test_nobody_tries_again_what_only_a_person_can_decide(error, again):
     assert may_help(None, None, Failed(data=error)) is again

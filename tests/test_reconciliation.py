@@ -41,7 +41,9 @@ def settings(module_databases: Databases) -> Settings:
 def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
     names, source = module_databases, servers.source
     with (
-        closing(connect(source.host, source.port, source.user, source.password, names.source.name)) as clinic,
+        closing(
+            connect(source.host, source.port, source.user, source.password, names.source.name)
+        ) as clinic,
         closing(servers.replica.connect(names.replica.name)) as replica,
         closing(servers.postgres.connect(names.warehouse.name)) as warehouse,
     ):
@@ -76,10 +78,15 @@ def test_a_generated_clinic_reconciles_to_the_cent(places: Places, reconciled: M
     assert min(records for records, _ in found.values()) > 0
 
 
-def test_a_planted_error_shows_up_where_it_belongs(places: Places, settings: Settings, reconciled: ModelsResult):
+def test_a_planted_error_shows_up_where_it_belongs(
+    places: Places, settings: Settings, reconciled: ModelsResult
+):
     changed: list[tuple[Any, ...]] = []
     for group, table, key, column, condition in PLANTED:
-        ((number,),) = ask(places.source, f"SELECT {key} FROM {table} WHERE {condition} ORDER BY {key} DESC LIMIT 1")
+        ((number,),) = ask(
+            places.source,
+            f"SELECT {key} FROM {table} WHERE {condition} ORDER BY {key} DESC LIMIT 1",
+        )
         ask(places.source, f"UPDATE {table} SET {column} = {column} + 0.25 WHERE {key} = {number}")
         changed.append((group, table, key, column, number))
     result = bring(places, settings)
@@ -101,7 +108,9 @@ def test_a_planted_error_shows_up_where_it_belongs(places: Places, settings: Set
         ask(places.source, f"UPDATE {table} SET {column} = {column} - 0.25 WHERE {key} = {number}")
 
 
-def test_it_still_does_after_days_of_practice(places: Places, settings: Settings, reconciled: ModelsResult):
+def test_it_still_does_after_days_of_practice(
+    places: Places, settings: Settings, reconciled: ModelsResult
+):
     for _ in range(12):
         play_day(places.source)
     assert bring(places, settings).failed == ()

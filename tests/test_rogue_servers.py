@@ -125,22 +125,34 @@ def number_of(number: int) -> Callable[[bytes], bool]:
     return lambda _: next(left, None) == number
 
 
-def test_a_server_gets_no_file_at_whatever_statement_it_asks(settings: Settings, replica: Client, secret: Path):
+def test_a_server_gets_no_file_at_whatever_statement_it_asks(
+    settings: Settings, replica: Client, secret: Path
+):
     replica.run("CREATE TABLE t (Id bigint PRIMARY KEY) ENGINE=InnoDB")
     everything = Rogue(b"", lambda _: False)
     with before(settings.replica, everything) as server:
         statements_of_all_kinds(settings, server)
     # The answer to the driver's own first statement it does not look at.
-    queries = [position for position, said in enumerate(everything.statements, 1) if said[:1] == b"\x03"][1:]
+    queries = [
+        position for position, said in enumerate(everything.statements, 1) if said[:1] == b"\x03"
+    ][1:]
     assert len(queries) > 12
     for number in queries:
-        for asked in {str(secret).encode(), NAME.encode() if b"LOAD" not in everything.statements[number - 1] else b""}:
+        for asked in {
+            str(secret).encode(),
+            NAME.encode() if b"LOAD" not in everything.statements[number - 1] else b"",
+        }:
             replica.run("DELETE FROM t")
             rogue = Rogue(asked, number_of(number))
             with before(settings.replica, rogue) as server, pytest.raises(DatabaseFault) as raised:
                 statements_of_all_kinds(settings, server)
-            assert raised.value.code in ("FILE", "2014")  # of BEGIN and the like the driver takes no such answer at all
-            assert (rogue.got.removesuffix(GOODBYE), rogue.ended) == (b"", True), everything.statements[number - 1]
+            assert raised.value.code in (
+                "FILE",
+                "2014",
+            )  # of BEGIN and the like the driver takes no such answer at all
+            assert (rogue.got.removesuffix(GOODBYE), rogue.ended) == (b"", True), (
+                everything.statements[number - 1]
+            )
 
 
 SPELLINGS = ["{secret}", "./page", "page\0", "PAGE", " page", "../{folder}/page", "/proc/self/fd/{open}", "/proc/{pid}/fd/{open}", "/dev/fd/{open}", "file://{secret}", "", "/dev/stdin"]  # fmt: skip
@@ -152,9 +164,14 @@ def test_a_load_gives_only_what_it_offered_however_another_file_is_spelt(
 ):
     replica.run("CREATE TABLE t (Id bigint PRIMARY KEY) ENGINE=InnoDB")
     with secret.open() as held:
-        asked = spelling.format(secret=secret, folder=secret.parent.name, open=held.fileno(), pid=os.getpid())
+        asked = spelling.format(
+            secret=secret, folder=secret.parent.name, open=held.fileno(), pid=os.getpid()
+        )
         rogue = Rogue(asked.encode(), lambda said: b"LOAD DATA" in said)
-        with before(settings.replica, rogue) as server, pytest.raises(DatabaseFault, match="it was sent nothing"):
+        with (
+            before(settings.replica, rogue) as server,
+            pytest.raises(DatabaseFault, match="it was sent nothing"),
+        ):
             statements_of_all_kinds(settings, server)
     assert (rogue.got, rogue.ended) == (b"", True)
     assert replica.run("SELECT COUNT(*) FROM t") == [(0,)]
@@ -162,7 +179,10 @@ def test_a_load_gives_only_what_it_offered_however_another_file_is_spelt(
 
 def test_what_is_offered_is_given_once(settings: Settings, replica: Client, secret: Path):
     rogue = Rogue(NAME.encode(), lambda said: b"LOAD DATA" in said)
-    with before(settings.replica, rogue) as server, mysql.connect(server, settings.limits, writes=True) as connection:
+    with (
+        before(settings.replica, rogue) as server,
+        mysql.connect(server, settings.limits, writes=True) as connection,
+    ):
         connection._read_timeout = 0.5  # the rogue answers no more
         with pytest.raises(EltError):
             load_data.load(connection, "replica", "t", COLUMNS, PAGE)
@@ -171,19 +191,27 @@ def test_what_is_offered_is_given_once(settings: Settings, replica: Client, secr
 
 
 @pytest.mark.parametrize("place", ["source", "replica"])
-def test_the_preflight_says_in_one_sentence_that_a_server_asked_for_a_file(place, settings: Settings, source, secret):
+def test_the_preflight_says_in_one_sentence_that_a_server_asked_for_a_file(
+    place, settings: Settings, source, secret
+):
     source.run("CREATE TABLE t (Id bigint PRIMARY KEY)")
     rogue = Rogue(str(secret).encode(), lambda said: b"SHOW GRANTS" in said)
     with before(getattr(settings, place), rogue) as server, pytest.raises(PreflightError) as raised:
         preflight.check(settings.model_copy(update={place: server}))
-    assert str(raised.value).startswith(f"{server.prefix}HOST: the server at 127.0.0.1:{server.port} asked for a file")
+    assert str(raised.value).startswith(
+        f"{server.prefix}HOST: the server at 127.0.0.1:{server.port} asked for a file"
+    )
     assert len(str(raised.value).splitlines()) == 1
     assert rogue.got == b""
 
 
-def test_the_reading_driver_gives_no_file_either(settings: Settings, secret: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_reading_driver_gives_no_file_either(
+    settings: Settings, secret: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(mysql, "ANSWER_SECONDS", 0)
     rogue = Rogue(str(secret).encode(), lambda said: b"elt" in said)
     with before(settings.source, rogue) as server, pytest.raises(DatabaseFault):
-        reading.read(server, limited(settings, statement_seconds=1).limits, "asking", "SELECT 1 AS one")
+        reading.read(
+            server, limited(settings, statement_seconds=1).limits, "asking", "SELECT 1 AS one"
+        )
     assert SECRET not in rogue.got

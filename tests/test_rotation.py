@@ -23,8 +23,28 @@ def settings(module_databases: Databases) -> Settings:
 
 
 TABLES = [
-    *("once", "soon", "working", "red", "astray_in_replica", "astray_in_raw", "astray_in_public", "new", "unproven"),
-    *("first", "second", "third", "fourth", "late", "later", "busy_in_raw", "busy_in_public", "ruled"),
+    *(
+        "once",
+        "soon",
+        "working",
+        "red",
+        "astray_in_replica",
+        "astray_in_raw",
+        "astray_in_public",
+        "new",
+        "unproven",
+    ),
+    *(
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "late",
+        "later",
+        "busy_in_raw",
+        "busy_in_public",
+        "ruled",
+    ),
 ]
 
 
@@ -32,7 +52,10 @@ TABLES = [
 def _loaded(places: Places, settings: Settings) -> None:
     """Tables that are everywhere and clean, all just verified."""
     for table in TABLES:
-        ask(places.source, f"CREATE TABLE {table} (Id int PRIMARY KEY, Note varchar(20)) ENGINE=MyISAM")
+        ask(
+            places.source,
+            f"CREATE TABLE {table} (Id int PRIMARY KEY, Note varchar(20)) ENGINE=MyISAM",
+        )
         ask(places.source, f"INSERT INTO {table} VALUES (1, 'one'), (2, 'two'), (3, 'three')")
     settle(places.source)
     run(settings)
@@ -43,7 +66,9 @@ def _nothing_is_due(places: Places, _loaded: None) -> None:
     ask(places.warehouse, "UPDATE etl_transform_status SET verified_at = now(), verify_seconds = 1")
 
 
-def verified_days_ago(places: Places, table: str, days: float | None, seconds: float | None = None) -> None:
+def verified_days_ago(
+    places: Places, table: str, days: float | None, seconds: float | None = None
+) -> None:
     statement = (
         "UPDATE etl_transform_status SET verified_at = now() - %s * interval '1 day', verify_seconds = %s"
         " WHERE table_name = %s"
@@ -68,7 +93,9 @@ def test_a_table_is_verified_when_it_is_due_and_not_before(places, settings):
     assert since_verified(places, "once") < 60
     assert since_verified(places, "soon") > 5 * 86_400
     ((seconds,),) = ask(
-        places.warehouse, "SELECT verify_seconds FROM etl_transform_status WHERE table_name = %s", "once"
+        places.warehouse,
+        "SELECT verify_seconds FROM etl_transform_status WHERE table_name = %s",
+        "once",
     )
     assert 0 < seconds <= results["once"].seconds
     assert run(settings) == {}
@@ -87,7 +114,9 @@ def test_what_a_normal_run_would_miss_is_found_repaired_and_red(place, places, s
     verified_days_ago(places, table, 6.5)
     result = run(settings)[table]
     assert (result.state, result.good) == ("repaired", False)
-    assert {(finding.place, finding.kind, finding.count) for finding in result.found} == {(place, "changed", 1)}
+    assert {(finding.place, finding.kind, finding.count) for finding in result.found} == {
+        (place, "changed", 1)
+    }
     assert oracle.unequal(places, [table]) == {}
     assert since_verified(places, table) < 60
     assert run(settings) == {}
@@ -97,7 +126,11 @@ def test_a_table_with_work_is_verified_too_when_it_is_due(places, settings):
     ask(places.source, "UPDATE working SET Note = 'other' WHERE Id = 1")
     verified_days_ago(places, "working", 8)
     planned = plan(settings, "working")
-    assert (planned.method, planned.verify, planned.proof) == ("reload", "not verified for 8 days", None)
+    assert (planned.method, planned.verify, planned.proof) == (
+        "reload",
+        "not verified for 8 days",
+        None,
+    )
     result = run(settings)["working"]
     assert (result.state, result.verified) == ("synced", True)
     assert since_verified(places, "working") < 60
@@ -113,7 +146,9 @@ def test_what_is_astray_beside_the_rows_that_changed_is_found_too(place, places,
     ask(places.warehouse, f"UPDATE {place}.{table} SET {column} = 'forged' WHERE {key} = 2")
     ask(places.source, f"UPDATE {table} SET Note = 'other' WHERE Id = 3")
     assert run(compared, table)[table].state == "synced"
-    assert ask(places.warehouse, f"SELECT count(*) FROM {place}.{table} WHERE {column} = 'forged'") == [(1,)]
+    assert ask(
+        places.warehouse, f"SELECT count(*) FROM {place}.{table} WHERE {column} = 'forged'"
+    ) == [(1,)]
     ask(places.source, f"UPDATE {table} SET Note = 'another' WHERE Id = 1")
     verified_days_ago(places, table, 6.5)
     result = run(compared, table)[table]
@@ -128,7 +163,11 @@ def test_other_rules_hold_for_all_rows_though_few_changed(places, settings, tmp_
     own = limited(settings, standardize_dir=tmp_path, reload_rows=0)
     (tmp_path / "ruled.sql").write_text('SELECT "Id" AS id, upper("Note") AS note FROM raw.ruled')
     run(own, "ruled")
-    assert ask(places.warehouse, "SELECT note FROM public.ruled ORDER BY id") == [("ONE",), ("TWO",), ("THREE",)]
+    assert ask(places.warehouse, "SELECT note FROM public.ruled ORDER BY id") == [
+        ("ONE",),
+        ("TWO",),
+        ("THREE",),
+    ]
     (tmp_path / "ruled.sql").unlink()
     ask(places.source, "UPDATE ruled SET Note = 'other' WHERE Id = 3")
     run(own, "ruled")
@@ -178,7 +217,9 @@ def test_a_run_verifies_the_longest_overdue_first_as_far_as_its_budget_goes(plac
     verified_days_ago(places, "third", 6.7, 20)
     verified_days_ago(places, "fourth", 6.6, 1)
     assert set(run(small)) == {"first", "third"}
-    verified_days_ago(places, "fourth", 6.9, 500)  # more than any run may take, so it has one of its own
+    verified_days_ago(
+        places, "fourth", 6.9, 500
+    )  # more than any run may take, so it has one of its own
     assert set(run(small)) == {"fourth"}
     assert set(run(small)) == {"second"}
     assert run(small) == {}
@@ -219,7 +260,9 @@ def test_a_verification_that_was_asked_for_starts_the_days_anew(places, settings
     assert run(settings) == {}
 
 
-def test_a_warehouse_of_an_earlier_release_is_planned_as_it_is_and_gets_its_columns(places, settings):
+def test_a_warehouse_of_an_earlier_release_is_planned_as_it_is_and_gets_its_columns(
+    places, settings
+):
     for column in ("verified_at", "verify_seconds", "first_loaded_at"):
         ask(places.warehouse, f"ALTER TABLE etl_transform_status DROP COLUMN {column} CASCADE")
     assert look(settings).work == ()

@@ -33,7 +33,10 @@ def table(places: Places, settings: Settings) -> str:
     """A table that has come everywhere, to be changed by the test."""
     name = f"t{secrets.token_hex(6)}"
     ask(places.source, f"CREATE TABLE {name} ({COLUMNS}) ENGINE=MyISAM")
-    ask(places.source, f"INSERT INTO {name} SELECT seq, seq, CONCAT(seq), seq / 4 FROM {numbers(20)}")
+    ask(
+        places.source,
+        f"INSERT INTO {name} SELECT seq, seq, CONCAT(seq), seq / 4 FROM {numbers(20)}",
+    )
     run(settings, name)
     return name
 
@@ -117,16 +120,24 @@ def test_views_outlive_columns_that_are_retyped(table, reader, places, settings)
         f"ALTER VIEW {three} OWNER TO {reader}",
     )
     before = described(warehouse, one, two, three)
-    rows = ask(warehouse, f"SELECT number::text, title FROM {one} ORDER BY number"), ask(warehouse, f"TABLE {three}")
+    rows = (
+        ask(warehouse, f"SELECT number::text, title FROM {one} ORDER BY number"),
+        ask(warehouse, f"TABLE {three}"),
+    )
     for retyping in RETYPINGS:
         change(places, settings, table, retyping)
         assert oracle.unequal(places, [table]) == {}
         assert described(warehouse, one, two, three) == before
-        assert ask(warehouse, f"SELECT number::text, title::text FROM {one} ORDER BY number") == rows[0]
+        assert (
+            ask(warehouse, f"SELECT number::text, title::text FROM {one} ORDER BY number")
+            == rows[0]
+        )
         assert ask(warehouse, f"TABLE {three}") == rows[1]
 
 
-def test_indexes_constraints_and_rights_on_a_table_outlive_its_columns_new_types(table, reader, places, settings):
+def test_indexes_constraints_and_rights_on_a_table_outlive_its_columns_new_types(
+    table, reader, places, settings
+):
     warehouse, base, mine = places.warehouse, f"public.{table}", f"public.mine{table}"
     make(
         places,
@@ -143,7 +154,12 @@ def test_indexes_constraints_and_rights_on_a_table_outlive_its_columns_new_types
     )
     before = standing(warehouse, table)
     assert len(before) == 12
-    change(places, settings, table, "MODIFY Id bigint NOT NULL, MODIFY Code bigint, MODIFY Fee decimal(10,3)")
+    change(
+        places,
+        settings,
+        table,
+        "MODIFY Id bigint NOT NULL, MODIFY Code bigint, MODIFY Fee decimal(10,3)",
+    )
     assert oracle.unequal(places, [table]) == {}
     assert standing(warehouse, table) == before
     assert ask(warehouse, f"SELECT id, code FROM {mine} ORDER BY id") == [(3, 4), (5, None)]
@@ -209,24 +225,35 @@ HINDRANCES = {
 
 
 @pytest.mark.parametrize("hindrance", HINDRANCES)
-def test_what_cannot_outlive_a_change_makes_the_table_red_and_stays(hindrance, table, places, settings):
+def test_what_cannot_outlive_a_change_makes_the_table_red_and_stays(
+    hindrance, table, places, settings
+):
     mine, action, words = HINDRANCES[hindrance]
     make(places, settings, mine.format(t=table))
     rows = oracle.postgres_rows(places.warehouse, "public", table)
     with pytest.raises(TableError, match=words.format(t=table)):
         change(places, settings, table, action)
     assert oracle.postgres_rows(places.warehouse, "public", table) == rows
-    assert ask(places.warehouse, "SELECT to_regclass(%s) IS NOT NULL", f"public.v{table}") == [(True,)]
+    assert ask(places.warehouse, "SELECT to_regclass(%s) IS NOT NULL", f"public.v{table}") == [
+        (True,)
+    ]
     ask(places.warehouse, f"DROP FUNCTION IF EXISTS public.f{table}")
     ask(
         places.warehouse,
-        re.sub(r"CREATE ((MATERIALIZED )?VIEW|TABLE) (\S+) .*", r"DROP \1 \3", mine.format(t=table), flags=re.DOTALL),
+        re.sub(
+            r"CREATE ((MATERIALIZED )?VIEW|TABLE) (\S+) .*",
+            r"DROP \1 \3",
+            mine.format(t=table),
+            flags=re.DOTALL,
+        ),
     )
     run(settings, table)
     assert oracle.unequal(places, [table]) == {}
 
 
-def test_a_snapshot_from_before_a_new_type_still_sees_the_rows(table, places, settings, servers, module_databases):
+def test_a_snapshot_from_before_a_new_type_still_sees_the_rows(
+    table, places, settings, servers, module_databases
+):
     change(places, settings, table, "MODIFY Name varchar(30)")
     with closing(servers.postgres.connect(module_databases.warehouse.name)) as reader:
         ask(reader, "BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -242,7 +269,10 @@ def test_a_view_that_is_made_anew_while_the_change_waits_for_readers_is_put_back
 ):
     make(places, settings, f"CREATE VIEW public.v{table} AS SELECT code FROM public.{table}")
     ask(places.source, f"ALTER TABLE {table} MODIFY Code bigint")
-    with closing(servers.postgres.connect(module_databases.warehouse.name)) as reader, ThreadPoolExecutor(1) as pool:
+    with (
+        closing(servers.postgres.connect(module_databases.warehouse.name)) as reader,
+        ThreadPoolExecutor(1) as pool,
+    ):
         ask(reader, "BEGIN")
         ask(reader, f"SELECT count(*) FROM public.{table}")
         running = pool.submit(run, limited(settings, lock_seconds=20), table)
@@ -253,7 +283,9 @@ def test_a_view_that_is_made_anew_while_the_change_waits_for_readers_is_put_back
         assert ask(reader, f"SELECT count(*) FROM public.v{table}") == [(20,)]
         ask(reader, "COMMIT")
         running.result(timeout=HANGING_SECONDS)
-    assert ask(places.warehouse, f"SELECT max(code), max(fee) FROM public.v{table}") == [(20, Decimal(5))]
+    assert ask(places.warehouse, f"SELECT max(code), max(fee) FROM public.v{table}") == [
+        (20, Decimal(5))
+    ]
     assert oracle.unequal(places, [table]) == {}
 
 
@@ -266,7 +298,9 @@ def told(places: Places, table: str) -> list[tuple[Any, ...]]:
 
 
 ALTERATIONS = {
-    "ADD COLUMN IsMirrored tinyint NOT NULL": [("column added", "IsMirrored", None, "tinyint NOT NULL")],
+    "ADD COLUMN IsMirrored tinyint NOT NULL": [
+        ("column added", "IsMirrored", None, "tinyint NOT NULL")
+    ],
     "DROP COLUMN Fee": [("column dropped", "Fee", "decimal(8,2)", None)],
     "CHANGE Fee Price decimal(8,2)": [("column renamed", "Fee", "Fee", "Price")],
     "CHANGE Fee Price decimal(9,2)": [
@@ -282,9 +316,16 @@ ALTERATIONS = {
         ("column changed", "Fee", "decimal(8,2)", "bigint"),
     ],
     "MODIFY Name varchar(20) CHARACTER SET ascii": [
-        ("column changed", "Name", "varchar(20) CHARACTER SET latin1", "varchar(20) CHARACTER SET ascii")
+        (
+            "column changed",
+            "Name",
+            "varchar(20) CHARACTER SET latin1",
+            "varchar(20) CHARACTER SET ascii",
+        )
     ],
-    "MODIFY Fee decimal(8,2) AFTER Id": [("columns reordered", None, "Id, Code, Name, Fee", "Id, Fee, Code, Name")],
+    "MODIFY Fee decimal(8,2) AFTER Id": [
+        ("columns reordered", None, "Id, Code, Name, Fee", "Id, Fee, Code, Name")
+    ],
     "DROP PRIMARY KEY, ADD PRIMARY KEY (Code, Id)": [
         ("column changed", "Code", "int", "int NOT NULL"),
         ("key changed", None, "Id", "Code, Id"),
@@ -316,8 +357,13 @@ def test_each_change_of_a_structure_is_told_once(places, settings):
     assert told(places, once) == []
 
 
-def test_a_warehouse_of_an_older_release_keeps_the_structure_and_tells_nothing(table, places, settings):
-    ask(places.warehouse, "ALTER TABLE etl_transform_status DROP COLUMN structure, DROP COLUMN gone_at CASCADE")
+def test_a_warehouse_of_an_older_release_keeps_the_structure_and_tells_nothing(
+    table, places, settings
+):
+    ask(
+        places.warehouse,
+        "ALTER TABLE etl_transform_status DROP COLUMN structure, DROP COLUMN gone_at CASCADE",
+    )
     ask(places.warehouse, "DROP TABLE etl_schema_change")
     change(places, settings, table, "ADD COLUMN More int")
     assert told(places, table) == []
@@ -357,7 +403,9 @@ def alteration(random: Random, columns: list[str], number: int) -> str:
 
 
 @pytest.mark.parametrize(("seed", "engine"), [(0, "MyISAM"), (1, "InnoDB")])
-def test_random_alterations_arrive_and_the_history_leads_from_one_structure_to_the_next(seed, engine, places, settings):
+def test_random_alterations_arrive_and_the_history_leads_from_one_structure_to_the_next(
+    seed, engine, places, settings
+):
     """Cases S1, S2 and S5; a view stands by (S3)."""
     random, table = Random(seed), f"r{secrets.token_hex(6)}"  # noqa: S311 - to be drawn again
     ask(places.source, "SET sql_mode = ''")
@@ -365,7 +413,10 @@ def test_random_alterations_arrive_and_the_history_leads_from_one_structure_to_t
         places.source,
         f"CREATE TABLE {table} (Id int PRIMARY KEY, a int, b varchar(9), c decimal(6,1), d double) ENGINE={engine}",
     )
-    ask(places.source, f"INSERT INTO {table} SELECT seq, seq, seq % 7, seq / 2, seq / 3 FROM {numbers(30)}")
+    ask(
+        places.source,
+        f"INSERT INTO {table} SELECT seq, seq, seq % 7, seq / 2, seq / 3 FROM {numbers(30)}",
+    )
     run(settings, table)
     make(places, settings, f"CREATE VIEW public.v{table} AS SELECT id FROM public.{table}")
     for number in range(5):
@@ -381,7 +432,11 @@ def test_random_alterations_arrive_and_the_history_leads_from_one_structure_to_t
         assert oracle.unequal(places, [table]) == {}
         columns, key = structure(places.source, table)
         held, told_key, order = replayed(*before, told(places, table))
-        assert (held, told_key, order) == (columns, key, [name for name in columns if name in order])
+        assert (held, told_key, order) == (
+            columns,
+            key,
+            [name for name in columns if name in order],
+        )
         assert ask(places.warehouse, f"SELECT count(*) FROM public.v{table}") == [(30,)]
 
 

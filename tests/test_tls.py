@@ -35,7 +35,11 @@ from transfer.settings import ROOT, Limits, Settings, Warehouse
 
 pytestmark = [pytest.mark.needs(place, "TLS of today") for place in ("source", "replica")]
 
-PREFIXES = {"source": "SOURCE_MYSQL_", "replica": "REPLICATION_MYSQL_", "warehouse": "ANALYTICS_POSTGRES_"}
+PREFIXES = {
+    "source": "SOURCE_MYSQL_",
+    "replica": "REPLICATION_MYSQL_",
+    "warehouse": "ANALYTICS_POSTGRES_",
+}
 CIPHER = "SHOW SESSION STATUS LIKE 'Ssl_cipher'"
 ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
@@ -73,7 +77,9 @@ def _signed(
         .not_valid_after(now + timedelta(days=1))
     )
     for extension in extensions:
-        builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        builder = builder.add_extension(
+            extension, critical=isinstance(extension, x509.BasicConstraints)
+        )
     return builder.sign(issuers_key, hashes.SHA256())
 
 
@@ -85,10 +91,14 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def certificates(folder: Path) -> Certificates:
-    found = Certificates(*(folder / name for name in ("ca.pem", "stranger.pem", "server.pem", "server.key")))
+    found = Certificates(
+        *(folder / name for name in ("ca.pem", "stranger.pem", "server.pem", "server.key"))
+    )
     authoritys_key, authority = _authority("the clinic's")
     key = ec.generate_private_key(ec.SECP256R1())
-    named = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("db.clinic.test")])
+    named = x509.SubjectAlternativeName(
+        [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("db.clinic.test")]
+    )
     signed = _signed("db.clinic.test", key, "the clinic's", authoritys_key, named)
     for path, certificate in (
         (found.authority, authority),
@@ -98,7 +108,11 @@ def certificates(folder: Path) -> Certificates:
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     found.key.touch(mode=0o600)
     found.key.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
     )
     if os.geteuid() == 0:  # whose PostgreSQL runs as nobody
         os.chown(found.key, pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
@@ -109,10 +123,20 @@ def certificates(folder: Path) -> Certificates:
 def secure(folder: Path, certificates: Certificates) -> Iterator[Settings]:
     """The settings for servers that offer TLS, verified by the right authority."""
     mysqls = [f"--ssl-cert={certificates.certificate}", f"--ssl-key={certificates.key}"]
-    warehouse = ["ssl=on", f"ssl_cert_file={certificates.certificate}", f"ssl_key_file={certificates.key}"]
-    arguments = {"source": mysqls, "replica": mysqls, "postgres": [word for each in warehouse for word in ("-c", each)]}
+    warehouse = [
+        "ssl=on",
+        f"ssl_cert_file={certificates.certificate}",
+        f"ssl_key_file={certificates.key}",
+    ]
+    arguments = {
+        "source": mysqls,
+        "replica": mysqls,
+        "postgres": [word for each in warehouse for word in ("-c", each)],
+    }
     with private.started(folder, arguments) as servers:
-        servers.source.execute(f"CREATE TABLE `{servers.databases.source.name}`.t (Id int PRIMARY KEY)")
+        servers.source.execute(
+            f"CREATE TABLE `{servers.databases.source.name}`.t (Id int PRIMARY KEY)"
+        )
         settings = limited(settings_for(servers.databases), statement_seconds=2)
         yield with_tls(settings, *PREFIXES, tls="verify", tls_ca=str(certificates.authority))
 
@@ -125,7 +149,9 @@ def with_tls(settings: Settings, *places: str, **changes: Any) -> Settings:
 
 def rendered(warehouse: Warehouse) -> dict[str, Any]:
     """What dbt makes of its profile in the pipeline's environment, as arguments of its driver."""
-    profile = yaml.safe_load((ROOT / "dbt" / "profiles.yml").read_text())["opendental"]["outputs"]["warehouse"]
+    profile = yaml.safe_load((ROOT / "dbt" / "profiles.yml").read_text())["opendental"]["outputs"][
+        "warehouse"
+    ]
     with environment(warehouse, Limits()):
         set_invocation_context(os.environ)
         found = ProfileRenderer().render_data(profile)
@@ -147,9 +173,14 @@ def test_with_the_right_authority_every_session_is_encrypted(secure):
 
 
 @pytest.fixture(params=["another authority", "another name"])
-def refusing(request: pytest.FixtureRequest, secure: Settings, certificates: Certificates) -> Settings:
+def refusing(
+    request: pytest.FixtureRequest, secure: Settings, certificates: Certificates
+) -> Settings:
     """Settings by which no server is whom the client takes it for."""
-    changes = {"another authority": {"tls_ca": str(certificates.stranger)}, "another name": {"host": "localhost"}}
+    changes = {
+        "another authority": {"tls_ca": str(certificates.stranger)},
+        "another name": {"host": "localhost"},
+    }
     return with_tls(secure, *PREFIXES, **changes[request.param])
 
 

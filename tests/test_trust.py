@@ -71,7 +71,10 @@ def test_the_current_rows_of_a_system_versioned_table_arrive(places, settings):
 def test_texts_that_grow_make_no_page_long(engine, places, settings):
     """Old rows are often empty where new ones have text, and the number of a page's rows follows from the page before."""
     name, few = f"t{secrets.token_hex(6)}", limited(settings, page_bytes=2**18)
-    ask(places.source, f"CREATE TABLE {name} (Id int PRIMARY KEY, A text, B text) ENGINE={engine} CHARSET utf8mb4")
+    ask(
+        places.source,
+        f"CREATE TABLE {name} (Id int PRIMARY KEY, A text, B text) ENGINE={engine} CHARSET utf8mb4",
+    )
     ask(places.source, f"INSERT INTO {name} SELECT seq, NULL, '' FROM {numbers(3_000)}")
     long = "REPEAT('x', 20000), REPEAT('é', 10000)"
     ask(places.source, f"INSERT INTO {name} SELECT 3000 + seq, {long} FROM {numbers(100)}")
@@ -95,7 +98,9 @@ def test_bytes_make_a_page_short():
 def test_another_configuration_does_not_take_over_raw(places, settings):
     name = filled(places)
     run(settings, name)
-    other = settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update={"base_schema": "clinic2"})})
+    other = settings.model_copy(
+        update={"warehouse": settings.warehouse.model_copy(update={"base_schema": "clinic2"})}
+    )
     with pytest.raises(TableError, match="ANALYTICS_POSTGRES_BASE_SCHEMA=clinic2"):
         run(other, name)
     assert oracle.unequal(places, [name]) == {}
@@ -121,14 +126,19 @@ def test_schemas_that_belong_to_others_are_refused(name, schema):
     ],
 )
 def test_one_schema_for_landing_and_base_tables_is_refused_with_the_mend(schemas):
-    with pytest.raises(ValueError, match="say ANALYTICS_POSTGRES_SCHEMA=raw, or give the base tables another schema"):
+    with pytest.raises(
+        ValueError,
+        match="say ANALYTICS_POSTGRES_SCHEMA=raw, or give the base tables another schema",
+    ):
         warehouse_of(**schemas)
 
 
 def test_landing_and_base_tables_stand_where_the_settings_say(places, databases, servers):
     schemas = {"raw_schema": 'Landing, "1"', "base_schema": "clinic"}
     settings = settings_for(databases)
-    settings = settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update=schemas)})
+    settings = settings.model_copy(
+        update={"warehouse": settings.warehouse.model_copy(update=schemas)}
+    )
     with oracle.connected(servers, databases) as own:
         name = filled(own)
         for _ in range(2):
@@ -138,15 +148,18 @@ def test_landing_and_base_tables_stand_where_the_settings_say(places, databases,
         for schema in ('"Landing, ""1"""', "clinic"):
             ((left,),) = ask(own.source, f"SELECT count(*) FROM {name}")
             assert ask(own.warehouse, f"SELECT count(*) FROM {schema}.{name}") == [(left + 1,)]
-        assert ask(own.warehouse, "SELECT to_regnamespace('raw'), to_regclass('public.etl_transform_status')") == [
-            (None, None)
-        ]
+        assert ask(
+            own.warehouse,
+            "SELECT to_regnamespace('raw'), to_regclass('public.etl_transform_status')",
+        ) == [(None, None)]
 
 
 def test_base_tables_follow_whichever_landing_schema_a_run_has(places, databases, servers):
     """And an edit by hand in one that the source makes too, later."""
     settings = settings_for(databases)
-    other = settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update={"raw_schema": "landing"})})
+    other = settings.model_copy(
+        update={"warehouse": settings.warehouse.model_copy(update={"raw_schema": "landing"})}
+    )
     with oracle.connected(servers, databases) as own:
         name = filled(own)
         for text, chosen in (("v0", settings), ("v1", other), ("v0", settings)):
@@ -168,21 +181,29 @@ def test_a_remark_of_the_users_on_a_table_stays_and_hinders_nothing(places, sett
     run(settings, name)
     assert oracle.unequal(places, [name]) == {}
     remarks = ask(
-        places.warehouse, f"SELECT obj_description('raw.{name}'::regclass), obj_description('public.{name}'::regclass)"
+        places.warehouse,
+        f"SELECT obj_description('raw.{name}'::regclass), obj_description('public.{name}'::regclass)",
     )
     assert remarks == [("our notes", "our notes")]
 
 
-def test_an_installation_whose_base_tables_stand_in_the_landing_schema_is_told_what_to_say(places, settings):
+def test_an_installation_whose_base_tables_stand_in_the_landing_schema_is_told_what_to_say(
+    places, settings
+):
     run(settings, filled(places))
     other = {"raw_schema": "public", "base_schema": "clinic"}
     with pytest.raises(
-        PreflightError, match="say ANALYTICS_POSTGRES_SCHEMA=raw and ANALYTICS_POSTGRES_BASE_SCHEMA=public"
+        PreflightError,
+        match="say ANALYTICS_POSTGRES_SCHEMA=raw and ANALYTICS_POSTGRES_BASE_SCHEMA=public",
     ):
-        preflight.check(settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update=other)}))
+        preflight.check(
+            settings.model_copy(update={"warehouse": settings.warehouse.model_copy(update=other)})
+        )
 
 
-def test_a_table_that_somebody_holds_does_not_hold_the_others(places, settings, servers, module_databases):
+def test_a_table_that_somebody_holds_does_not_hold_the_others(
+    places, settings, servers, module_databases
+):
     held, free = filled(places), filled(places)
     settle(places.source)
     run(settings, held, free)
@@ -242,7 +263,10 @@ def test_a_new_column_waits_for_readers_in_turns(places, settings, servers, modu
 def test_rows_are_updated_in_place_so_that_what_refers_to_them_stays(places, settings):
     name = filled(places)
     run(settings, name)
-    ask(places.warehouse, f"CREATE TABLE public.mine{name} (id int REFERENCES public.{name} ON DELETE CASCADE)")
+    ask(
+        places.warehouse,
+        f"CREATE TABLE public.mine{name} (id int REFERENCES public.{name} ON DELETE CASCADE)",
+    )
     ask(places.warehouse, f"INSERT INTO public.mine{name} VALUES (3)")
     ask(places.source, f"UPDATE {name} SET Name = 'edited' WHERE Id = 3")
     result = run(settings, name)[name]
@@ -253,12 +277,17 @@ def test_rows_are_updated_in_place_so_that_what_refers_to_them_stays(places, set
 OWN_SQL = {
     "writes": ("WITH gone AS (DELETE FROM raw.{t} RETURNING *) SELECT * FROM gone", "does not run"),
     "is not UTF-8": ("SELECT 'caf\xe9' AS name FROM raw.{t}", "cannot be read as UTF-8"),
-    "doubles the key": ('SELECT "Id" AS id FROM raw.{t} UNION ALL SELECT "Id" FROM raw.{t}', "several rows"),
+    "doubles the key": (
+        'SELECT "Id" AS id FROM raw.{t} UNION ALL SELECT "Id" FROM raw.{t}',
+        "several rows",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", OWN_SQL)
-def test_own_sql_that_cannot_be_used_makes_its_table_red_and_no_other(case, places, settings, tmp_path):
+def test_own_sql_that_cannot_be_used_makes_its_table_red_and_no_other(
+    case, places, settings, tmp_path
+):
     name, other = filled(places), filled(places)
     run(settings, name)
     sql, words = OWN_SQL[case]
@@ -273,7 +302,9 @@ def test_own_sql_that_cannot_be_used_makes_its_table_red_and_no_other(case, plac
 def test_a_file_of_own_sql_that_fits_no_table_is_named(places, settings, tmp_path):
     (tmp_path / "nosuch.sql").write_text("SELECT 1 AS one")
     found = look(limited(settings, standardize_dir=tmp_path)).excluded
-    assert [each.reason for each in found if each.table.endswith("nosuch.sql")] == ["it fits no table"]
+    assert [each.reason for each in found if each.table.endswith("nosuch.sql")] == [
+        "it fits no table"
+    ]
 
 
 def test_an_excluded_table_that_was_copied_before_is_not_called_gone(places, settings):
@@ -287,7 +318,11 @@ def test_an_excluded_table_that_was_copied_before_is_not_called_gone(places, set
 @pytest.mark.parametrize("ca", [None, "/nowhere/ca.pem"])
 @pytest.mark.parametrize(
     ("server", "prefix"),
-    [("source", "SOURCE_MYSQL"), ("replica", "REPLICATION_MYSQL"), ("warehouse", "ANALYTICS_POSTGRES")],
+    [
+        ("source", "SOURCE_MYSQL"),
+        ("replica", "REPLICATION_MYSQL"),
+        ("warehouse", "ANALYTICS_POSTGRES"),
+    ],
 )
 def test_a_server_that_cannot_be_verified_is_refused_by_the_setting_that_asks_for_it(
     server, prefix, ca, places, settings

@@ -20,7 +20,11 @@ from transfer.journey.sync import sync
 from transfer.settings import Settings
 from transfer.source import opendental as source
 
-PRACTICE = {"DataBaseVersion": "24.3.10.0", "UpdateInProgressOnComputerName": "", "CorruptedDatabase": "0"}
+PRACTICE = {
+    "DataBaseVersion": "24.3.10.0",
+    "UpdateInProgressOnComputerName": "",
+    "CorruptedDatabase": "0",
+}
 
 
 @pytest.fixture
@@ -37,7 +41,10 @@ def settings(databases: Databases) -> Settings:
 @pytest.fixture
 def practice(places: Places, settings: Settings) -> Any:
     """A practice whose tables have come everywhere."""
-    ask(places.source, "CREATE TABLE preference (PrefName varchar(255), ValueString text, Comments text)")
+    ask(
+        places.source,
+        "CREATE TABLE preference (PrefName varchar(255), ValueString text, Comments text)",
+    )
     for name, value in PRACTICE.items():
         ask(places.source, "INSERT INTO preference VALUES (%s, %s, '')", name, value)
     ask(places.source, "CREATE TABLE patient (PatNum int PRIMARY KEY, LName varchar(99))")
@@ -57,7 +64,9 @@ def _set(connection: Any, name: str, value: str) -> None:
         ("CorruptedDatabase", "1", "failed halfway"),
     ],
 )
-def test_a_run_during_an_upgrade_is_refused_in_one_sentence(name, value, said, practice, places, settings):
+def test_a_run_during_an_upgrade_is_refused_in_one_sentence(
+    name, value, said, practice, places, settings
+):
     _set(practice, name, value)
     ask(practice, "RENAME TABLE patient TO patient_old")
     ask(practice, "CREATE TABLE patient LIKE patient_old")

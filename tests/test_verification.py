@@ -55,10 +55,19 @@ def changed(column: str, replica: str, raw: str, where: int = 12) -> Corruption:
 
 
 def both(
-    *statements: str, columns: Sequence[str] = (), kinds: Sequence[str] = ("changed",), key: bool = True
+    *statements: str,
+    columns: Sequence[str] = (),
+    kinds: Sequence[str] = ("changed",),
+    key: bool = True,
 ) -> Corruption:
     """Statements that are the same for both but for their quotes."""
-    return Corruption(tuple(statement.replace('"', "`") for statement in statements), statements, columns, kinds, key)
+    return Corruption(
+        tuple(statement.replace('"', "`") for statement in statements),
+        statements,
+        columns,
+        kinds,
+        key,
+    )
 
 
 CORRUPTIONS = {
@@ -187,7 +196,11 @@ def verified(places: Places, settings: Settings) -> Verified:
     """Everything is planted at once, as a table's verification looks at no other."""
     tables = [*(_name(place, kind) for place, kind in PLANTED), SOUND]
     for place, kind in [*PLANTED, ("", SOUND)]:
-        _make(places, _name(place, kind) if place else SOUND, key=kind not in CORRUPTIONS or CORRUPTIONS[kind].key)
+        _make(
+            places,
+            _name(place, kind) if place else SOUND,
+            key=kind not in CORRUPTIONS or CORRUPTIONS[kind].key,
+        )
     for kind, (column_type, value, _) in UNSEEN_IN_RAW.items():
         ask(places.source, f"CREATE TABLE `{kind}` (Id int PRIMARY KEY, V {column_type})")
         ask(places.source, f"INSERT INTO `{kind}` VALUES (1, {value}), (2, {value})")
@@ -202,12 +215,19 @@ def verified(places: Places, settings: Settings) -> Verified:
     every = [*tables, *UNSEEN_IN_RAW]
     first = run(settings, verify=True)
     inexact = {table: oracle.inexact(places, table) for table in every}
-    inexact |= {table: wrong for table, wrong in oracle.unequal(places, tables).items() if not inexact[table]}
+    inexact |= {
+        table: wrong
+        for table, wrong in oracle.unequal(places, tables).items()
+        if not inexact[table]
+    }
     return Verified(first, inexact, run(settings, verify=True))
 
 
 def _make(places: Places, table: str, *, key: bool) -> None:
-    ask(places.source, f"CREATE TABLE `{table}` (Id bigint NOT NULL, {COLUMNS}{', PRIMARY KEY (Id)' if key else ''})")
+    ask(
+        places.source,
+        f"CREATE TABLE `{table}` (Id bigint NOT NULL, {COLUMNS}{', PRIMARY KEY (Id)' if key else ''})",
+    )
     rows = ", ".join(f"({number}, {ROW.format(n=number)})" for number in range(1, ROWS + 1))
     ask(places.source, f"INSERT INTO `{table}` VALUES {rows}")
 
@@ -229,7 +249,13 @@ def _plant(places: Places, place: str, kind: str) -> None:
 
 
 def _public(places: Places, table: str) -> str:
-    return str(ask(places.warehouse, "SELECT public_name FROM etl_transform_status WHERE table_name = %s", table)[0][0])
+    return str(
+        ask(
+            places.warehouse,
+            "SELECT public_name FROM etl_transform_status WHERE table_name = %s",
+            table,
+        )[0][0]
+    )
 
 
 @pytest.mark.parametrize(("place", "kind"), PLANTED, ids=lambda each: each)
@@ -237,7 +263,9 @@ def test_what_was_planted_is_found_and_mended(place, kind, verified):
     table, corruption = _name(place, kind), CORRUPTIONS[kind]
     result = verified.first[table]
     assert verified.inexact.get(table, "") == ""
-    if result.state != "repaired":  # another number of rows is seen by any run, which loads the table anew
+    if (
+        result.state != "repaired"
+    ):  # another number of rows is seen by any run, which loads the table anew
         assert (result.state, "changed" in corruption.kinds) == ("synced", False)
         assert result.reason == LACKING[place]
         return
@@ -248,7 +276,9 @@ def test_what_was_planted_is_found_and_mended(place, kind, verified):
     if place == "raw" and corruption.key:
         assert columns == set(corruption.columns)
     elif corruption.key:  # elsewhere rows are compared as a whole
-        assert columns <= {snake(column) if place == "public" else column for column in corruption.columns}
+        assert columns <= {
+            snake(column) if place == "public" else column for column in corruption.columns
+        }
 
 
 @pytest.mark.parametrize("kind", UNSEEN_IN_RAW)
@@ -291,11 +321,17 @@ def test_raw_of_another_structure_is_found_and_mended(damage, places, settings):
     table = f"raw{zlib.crc32(damage.encode())}"
     _make(places, table, key=True)
     run(settings, table)
-    key = ask(places.warehouse, "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass", f"raw.{pg(table)}")
+    key = ask(
+        places.warehouse,
+        "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass",
+        f"raw.{pg(table)}",
+    )
     ask(places.warehouse, damage.replace("{t}", f"raw.{pg(table)}").replace("{k}", pg(key[0][0])))
     result = run(settings, table, verify=True)[table]
     assert result.state == "repaired"
-    assert {(finding.place, finding.kind) for finding in result.found} == {("raw", "other structure")}
+    assert {(finding.place, finding.kind) for finding in result.found} == {
+        ("raw", "other structure")
+    }
     assert oracle.unequal(places, [table]) == {}
     assert run(settings, table, verify=True)[table].found == ()
 
@@ -321,7 +357,9 @@ def test_what_the_clinic_wrote_meanwhile_is_no_damage(places, settings):
         ask(places.source, f"UPDATE `{table}` SET I = -1 WHERE Id < 4")
     found = {
         table: [(finding.kind, finding.count) for finding in result.found]
-        for table, result in run(settings, "written", "written_and_indexed", "indexed", "cut", verify=True).items()
+        for table, result in run(
+            settings, "written", "written_and_indexed", "indexed", "cut", verify=True
+        ).items()
     }
     assert found == {
         "written": [],
@@ -333,8 +371,14 @@ def test_what_the_clinic_wrote_meanwhile_is_no_damage(places, settings):
 
 
 def test_a_key_of_beginnings_is_no_finding(places, settings):
-    ask(places.source, "CREATE TABLE beginnings (V varbinary(50), A int, PRIMARY KEY (V(10), A)) ENGINE=MyISAM")
-    ask(places.source, "INSERT INTO beginnings VALUES ('aaaaaaaaaaZ', 1), ('aaaaaaaaaaB', 2), ('b', 0)")
+    ask(
+        places.source,
+        "CREATE TABLE beginnings (V varbinary(50), A int, PRIMARY KEY (V(10), A)) ENGINE=MyISAM",
+    )
+    ask(
+        places.source,
+        "INSERT INTO beginnings VALUES ('aaaaaaaaaaZ', 1), ('aaaaaaaaaaB', 2), ('b', 0)",
+    )
     run(settings, "beginnings")
     assert run(settings, "beginnings", verify=True)["beginnings"].found == ()
 
@@ -379,17 +423,25 @@ def test_sql_of_the_users_own_that_depends_on_the_clock_is_no_finding(places, se
     assert run(own, "aged", verify=True)["aged"].state == "synced"
 
 
-@pytest.mark.parametrize("damage", ['ADD COLUMN "more" int', "DROP CONSTRAINT {k}", 'DROP COLUMN "d"'])
+@pytest.mark.parametrize(
+    "damage", ['ADD COLUMN "more" int', "DROP CONSTRAINT {k}", 'DROP COLUMN "d"']
+)
 def test_public_of_another_structure_is_found_and_mended(damage, places, settings):
     table = f"public{zlib.crc32(damage.encode())}"
     _make(places, table, key=True)
     settle(places.source)
     run(settings, table)
-    key = ask(places.warehouse, "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass", f"public.{table}")
+    key = ask(
+        places.warehouse,
+        "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass",
+        f"public.{table}",
+    )
     ask(places.warehouse, f"ALTER TABLE public.{table} {damage.replace('{k}', pg(key[0][0]))}")
     result = run(settings, table, verify=True)[table]
     assert result.state == "repaired"
-    assert [(finding.place, finding.kind) for finding in result.found] == [("public", "other structure")]
+    assert [(finding.place, finding.kind) for finding in result.found] == [
+        ("public", "other structure")
+    ]
     assert oracle.unequal(places, [table]) == {}
     assert run(settings, table, verify=True)[table].state == "verified"
 
@@ -402,6 +454,10 @@ def test_a_forced_run_that_verifies_tells_what_it_repaired(places, settings):
     ask(places.replica, "UPDATE forced_replica SET I = 7 WHERE Id = 3")
     ask(places.warehouse, 'UPDATE raw.forced_raw SET "I" = 8 WHERE "Id" = 4')
     ask(places.warehouse, 'DELETE FROM public.forced_public WHERE "id" = 4')
-    for table, place in (("forced_replica", "replica"), ("forced_raw", "raw"), ("forced_public", "public")):
+    for table, place in (
+        ("forced_replica", "replica"),
+        ("forced_raw", "raw"),
+        ("forced_public", "public"),
+    ):
         result = run(settings, table, force_full=True, verify=True)[table]
         assert [finding.place for finding in result.found] == [place]

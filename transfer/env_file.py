@@ -30,10 +30,14 @@ def names(file: Path) -> list[str]:
     except UnicodeDecodeError:
         raise SettingsError(f"{file} is no UTF-8 text: save it as UTF-8.") from None
     except OSError as error:
-        raise SettingsError(f"{file} cannot be read ({error.strerror}): give it to the user who runs this.") from None
+        raise SettingsError(
+            f"{file} cannot be read ({error.strerror}): give it to the user who runs this."
+        ) from None
     wrong = [binding.original.line for binding in bindings if binding.error]
     if wrong:
-        raise SettingsError(f"{file}: line {wrong[0]} is no NAME=value; a value with a # or quotes goes into quotes.")
+        raise SettingsError(
+            f"{file}: line {wrong[0]} is no NAME=value; a value with a # or quotes goes into quotes."
+        )
     return [str(binding.key) for binding in bindings if binding.key]
 
 
@@ -51,6 +55,8 @@ def check_names(given: Iterable[str], known: Iterable[str]) -> None:
         near = get_close_matches(name.upper(), ours, 1, NEAR)
         prefix = next((each for each in SERVERS if name.upper().startswith(each)), None)
         if prefix and not near:
-            near = get_close_matches(name.upper(), [each for each in ours if each.startswith(prefix)], 1, 0)
+            near = get_close_matches(
+                name.upper(), [each for each in ours if each.startswith(prefix)], 1, 0
+            )
         if near:
             raise SettingsError(f"{name} is no setting: did you mean {near[0]}?")

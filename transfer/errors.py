@@ -96,11 +96,16 @@ class DatabaseFault(EltError):
 class ChannelFault(DatabaseFault):
     """A session does not carry values as they are, or is not set as it must be; `differs` says in what."""
 
-    def __init__(self, place: str, where: str, differs: str, mend: str = "", setting: str = "HOST") -> None:
+    def __init__(
+        self, place: str, where: str, differs: str, mend: str = "", setting: str = "HOST"
+    ) -> None:
         """Name the server, what differs, how to mend it, and the setting that names what is to be mended."""
         super().__init__(place, f"opening a session at {where}", "CHANNEL")
         self.args = (place, where, differs, mend, setting)
-        self.differs, self.setting = f"nothing goes through the server at {where}, as {differs}", setting
+        self.differs, self.setting = (
+            f"nothing goes through the server at {where}, as {differs}",
+            setting,
+        )
         self.mend = mend or "look at its settings, and at those of whatever stands before it"
 
     def __str__(self) -> str:
@@ -225,7 +230,21 @@ MISSING_COLUMN = frozenset({"1054"})
 FORBIDDEN = frozenset({"1142", "1143"})
 # The server itself is out of reach, so asking it about the next table helps nobody.
 GONE = frozenset(
-    {"", "FILE", "HUNG", "HANGS", "2003", "2006", "2013", "1053", "1927", "08001", "08006", "57P01", "57P03"}
+    {
+        "",
+        "FILE",
+        "HUNG",
+        "HANGS",
+        "2003",
+        "2006",
+        "2013",
+        "1053",
+        "1927",
+        "08001",
+        "08006",
+        "57P01",
+        "57P03",
+    }
 )
 TOO_LARGE = frozenset({"54000", "54011"})
 LOCKED_OUT = frozenset({"1205", "55P03", "40P01", "1213"})
@@ -237,7 +256,9 @@ def _is_ours(file: str) -> bool:
 
 def class_of(error: object) -> str:
     """Return the kind of an error for the history, with the server's code if it is a server's."""
-    return f"{type(error).__name__} {error.code if isinstance(error, DatabaseFault) else ''}".rstrip()
+    return (
+        f"{type(error).__name__} {error.code if isinstance(error, DatabaseFault) else ''}".rstrip()
+    )
 
 
 def place_of(error: BaseException) -> str:

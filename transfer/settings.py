@@ -12,7 +12,15 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -44,7 +52,9 @@ class _File(DotEnvSettingsSource):
 
     def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
         values = dotenv_values(file_path, encoding=self.env_file_encoding, interpolate=False)
-        return parse_env_vars(values, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str)
+        return parse_env_vars(
+            values, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str
+        )
 
 
 class _Group(BaseSettings):
@@ -68,7 +78,9 @@ class _Group(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the file as it stands."""
         given = cast(DotEnvSettingsSource, dotenv_settings)
-        file = _File(settings_cls, env_file=given.env_file, env_file_encoding=given.env_file_encoding)
+        file = _File(
+            settings_cls, env_file=given.env_file, env_file_encoding=given.env_file_encoding
+        )
         return init_settings, env_settings, file, file_secret_settings
 
     @field_validator("*", mode="before")
@@ -95,7 +107,9 @@ def _sentence(prefix: str, error: ValidationError) -> str:
     names = [name if name.isupper() else prefix + name.upper() for name in given]
     if all(each["type"] == "missing" for each in found):
         verb = "is not set" if len(names) == 1 else "are not set"
-        return f"{', '.join(names)} {verb}: put it into .env (see .env.template) or the environment."
+        return (
+            f"{', '.join(names)} {verb}: put it into .env (see .env.template) or the environment."
+        )
     return f"{names[0]} is unusable: {found[0]['msg'].removeprefix('Value error, ')}."
 
 
@@ -115,7 +129,9 @@ class Server(_Group):
     @classmethod
     def _is_one_host(cls, value: str) -> str:
         if re.search(r"[\s,@]|//", value):
-            raise ValueError("it is the name or address of one server, without user, port and database")
+            raise ValueError(
+                "it is the name or address of one server, without user, port and database"
+            )
         try:
             value.encode("idna")
         except UnicodeError:
@@ -257,7 +273,9 @@ class Limits(_Group):
     @field_validator("methods", mode="before")
     @classmethod
     def _pair_methods(cls, value: object) -> object:
-        return _pairs(value, "it is a list of tables and their methods, as in fee=reload,securitylog=compare")
+        return _pairs(
+            value, "it is a list of tables and their methods, as in fee=reload,securitylog=compare"
+        )
 
     @field_validator("time_zone")
     @classmethod
@@ -265,7 +283,9 @@ class Limits(_Group):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("it is the name of the practice's time zone, as in America/Chicago") from None
+            raise ValueError(
+                "it is the name of the practice's time zone, as in America/Chicago"
+            ) from None
         return name
 
     @field_validator("standardize_dir")
@@ -280,19 +300,25 @@ class Limits(_Group):
     def _are_methods(cls, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         for table, method in pairs:
             if method not in METHODS:
-                raise ValueError(f"{method} is no method for {table}; there are {', '.join(METHODS)}")
+                raise ValueError(
+                    f"{method} is no method for {table}; there are {', '.join(METHODS)}"
+                )
         return pairs
 
     def method(self, table: str) -> str:
         """Return the method that the user wants for a table, empty without one."""
-        return next((method for pattern, method in self.methods if fnmatchcase(table.lower(), pattern)), "")
+        return next(
+            (method for pattern, method in self.methods if fnmatchcase(table.lower(), pattern)), ""
+        )
 
     @field_validator("collations")
     @classmethod
     def _keeps_characters(cls, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         for name, other in pairs:
             if charset_of(name) != charset_of(other):
-                raise ValueError(f"{other} is not of the character set of {name}, whose bytes are copied as they are")
+                raise ValueError(
+                    f"{other} is not of the character set of {name}, whose bytes are copied as they are"
+                )
         if len(dict(pairs)) < len(pairs):
             raise ValueError("a collation stands in it twice")
         return pairs
@@ -330,7 +356,12 @@ class Settings(BaseModel):
     limits: Limits
 
 
-GROUPS: dict[str, type[_Group]] = {"source": Source, "replica": Replica, "warehouse": Warehouse, "limits": Limits}
+GROUPS: dict[str, type[_Group]] = {
+    "source": Source,
+    "replica": Replica,
+    "warehouse": Warehouse,
+    "limits": Limits,
+}
 
 
 def variables() -> frozenset[str]:
@@ -343,7 +374,9 @@ def variables() -> frozenset[str]:
 
 
 # The last are for dbt alone, which is given them while it runs.
-KNOWN = variables() | {f"ANALYTICS_POSTGRES_{name}" for name in ("SSLMODE", "SSLROOTCERT", "THREADS")}
+KNOWN = variables() | {
+    f"ANALYTICS_POSTGRES_{name}" for name in ("SSLMODE", "SSLROOTCERT", "THREADS")
+}
 
 
 def settings() -> Settings:

@@ -36,18 +36,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deployments.clinic", description=__doc__)
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("--host", help=f"a server of your own (password from {_VARIABLE}); else the demo's source")
+    where.add_argument(
+        "--host", help=f"a server of your own (password from {_VARIABLE}); else the demo's source"
+    )
     where.add_argument("--port", type=int, default=3306)
     where.add_argument("--user", default="root")
     where.add_argument("--db", help="the database (default: the source's)")
     commands = parser.add_subparsers(dest="command", required=True)
-    making = commands.add_parser("create", parents=[where], help="make a clinic in an empty database")
+    making = commands.add_parser(
+        "create", parents=[where], help="make a clinic in an empty database"
+    )
     size = making.add_mutually_exclusive_group()
-    size.add_argument("--patients", type=_positive, default=300, help="%(default)s; a full clinic has 35,135")
+    size.add_argument(
+        "--patients", type=_positive, default=300, help="%(default)s; a full clinic has 35,135"
+    )
     size.add_argument("--size", choices=["full"], help="full: about 20 million rows")
-    making.add_argument("--seed", type=int, default=1, help="the same seed gives the same clinic (%(default)s)")
+    making.add_argument(
+        "--seed", type=int, default=1, help="the same seed gives the same clinic (%(default)s)"
+    )
     making.add_argument("--as-of", type=date.fromisoformat, help="the day of creation (today)")
-    making.add_argument("--replace", action="store_true", help="drop the synthetic clinic that is there")
+    making.add_argument(
+        "--replace", action="store_true", help="drop the synthetic clinic that is there"
+    )
     days = commands.add_parser("day", parents=[where], help="play days of practice")
     days.add_argument("--days", type=_positive, default=1)
     commands.add_parser("size", parents=[where], help="rows of each table")
@@ -64,19 +74,31 @@ def _positive(text: str) -> int:
 def _connection(options: argparse.Namespace) -> Connection[Any]:
     if options.host:
         password = os.environ.get(_VARIABLE, "")
-        return connect(options.host, options.port, options.user, password, options.db or "opendental")
+        return connect(
+            options.host, options.port, options.user, password, options.db or "opendental"
+        )
     from deployments import servers
 
     found = servers.find()
     if not found.on_this_machine:
-        raise ClinicError("The source in your settings is on another machine: name it with --host if you mean it.")
+        raise ClinicError(
+            "The source in your settings is on another machine: name it with --host if you mean it."
+        )
     source = found.source
-    return connect(source.host, source.port, source.user, source.password, options.db or found.databases.source.name)
+    return connect(
+        source.host,
+        source.port,
+        source.user,
+        source.password,
+        options.db or found.databases.source.name,
+    )
 
 
 def _create(connection: Connection[Any], options: argparse.Namespace) -> None:
     patients = FULL_PATIENTS if options.size else options.patients
-    made = create(connection, patients, options.seed, options.as_of, replace=options.replace, say=_say)
+    made = create(
+        connection, patients, options.seed, options.as_of, replace=options.replace, say=_say
+    )
     filled = sum(1 for count in made.counts.values() if count)
     _say(
         f"{made.patients:,} patients, {made.rows:,} rows in {filled} of {len(made.counts)} tables, "
@@ -87,7 +109,9 @@ def _create(connection: Connection[Any], options: argparse.Namespace) -> None:
 def _day(connection: Connection[Any], options: argparse.Namespace) -> None:
     for _ in range(options.days):
         played = play_day(connection)
-        _say(f"{played.day}: {played.inserted:,} rows inserted, {played.updated:,} updated, {played.deleted:,} deleted")
+        _say(
+            f"{played.day}: {played.inserted:,} rows inserted, {played.updated:,} updated, {played.deleted:,} deleted"
+        )
 
 
 def _size(connection: Connection[Any], _options: argparse.Namespace) -> None:

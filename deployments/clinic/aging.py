@@ -32,7 +32,9 @@ class Accounts:
     due_ahead: int
 
     def balances(self) -> pl.DataFrame:
-        return ledger.balances(self.account, self.people, self.day, lifo=self.lifo, due_ahead=self.due_ahead)
+        return ledger.balances(
+            self.account, self.people, self.day, lifo=self.lifo, due_ahead=self.due_ahead
+        )
 
     def last_month(self) -> pl.DataFrame:
         ends = ledger.month_ends(self.day, 1)
@@ -48,7 +50,9 @@ def read_accounts(connection: Connection[Any], day: date) -> Accounts:
         with connection.cursor() as cursor:
             cursor.execute(statements("aging")[name], {"day": day, "old": old})
             return pl.DataFrame(
-                list(cursor.fetchall()), schema={column: kinds[column] for column in columns}, orient="row"
+                list(cursor.fetchall()),
+                schema={column: kinds[column] for column in columns},
+                orient="row",
             )
 
     with connection.cursor() as cursor:
@@ -95,4 +99,8 @@ def own_changes(connection: Connection[Any], balances: pl.DataFrame) -> list[dic
         cursor.execute(statements("aging")["own balances"])
         stored = dict(cursor.fetchall())
     found = balances.select("PatNum", "EstBalance").iter_rows()
-    return [{"patient": patient, "balance": cents / 100} for patient, cents in found if stored.get(patient) != cents]
+    return [
+        {"patient": patient, "balance": cents / 100}
+        for patient, cents in found
+        if stored.get(patient) != cents
+    ]

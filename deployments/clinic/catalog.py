@@ -124,7 +124,13 @@ class Code:
 
 
 _EXAM, _CLEAN, _FILL, _ENDO, _PERIO = "Exams & X-rays", "Cleanings", "Fillings", "Endo", "Perio"
-_DENTURE, _SURGERY, _CROWN, _MISC, _ORTHO = "Dentures", "Oral Surgery", "Crown & Bridge", "Misc", "Ortho"
+_DENTURE, _SURGERY, _CROWN, _MISC, _ORTHO = (
+    "Dentures",
+    "Oral Surgery",
+    "Crown & Bridge",
+    "Misc",
+    "Ortho",
+)
 MAIN_CODES: tuple[Code, ...] = (
     Code("D0120", "recall exam", _EXAM, 5600), Code("D0140", "exam, one problem", _EXAM, 8200),
     Code("D0150", "exam, new patient", _EXAM, 9800), Code("D0210", "x-rays, full mouth", _EXAM, 15400),
@@ -167,7 +173,13 @@ def codes(count: int) -> tuple[Code, ...]:
         if code not in known:
             known.add(code)
             others.append(
-                Code(code, f"{category.lower()} no. {number}", category, 2000 + number * 37 % 90000, step % 7 + 1)
+                Code(
+                    code,
+                    f"{category.lower()} no. {number}",
+                    category,
+                    2000 + number * 37 % 90000,
+                    step % 7 + 1,
+                )
             )
         step += 1
     return MAIN_CODES + tuple(others)
@@ -231,7 +243,9 @@ def _write_preferences(loader: Loader, practice: Practice) -> None:
     }
     others = max(0, practice.rows("preference") - len(own))
     rows = own | {f"Synthetic{words.number_word(n)}{n}": str(n % 3) for n in range(others)}
-    loader.append("preference", pl.DataFrame({"PrefName": list(rows), "ValueString": list(rows.values())}))
+    loader.append(
+        "preference", pl.DataFrame({"PrefName": list(rows), "ValueString": list(rows.values())})
+    )
 
 
 def _write_places(loader: Loader, practice: Practice) -> None:
@@ -285,7 +299,10 @@ def _write_staff(loader: Loader, practice: Practice) -> None:
                 "FName": [words.FIRST_NAMES[n * 31 % len(words.FIRST_NAMES)] for n in numbers],
                 "Suffix": ["RDH" if is_hygienist(n) else "DMD" for n in numbers],
                 "FeeSched": [1] * len(numbers),
-                "Specialty": [def_number(SPECIALTY, "Hygienist" if is_hygienist(n) else "General") for n in numbers],
+                "Specialty": [
+                    def_number(SPECIALTY, "Hygienist" if is_hygienist(n) else "General")
+                    for n in numbers
+                ],
                 "IsSecondary": [int(is_hygienist(n)) for n in numbers],
                 "IsHidden": [int(n % 19 == 0) for n in numbers],
                 "IsHiddenReport": [int(n % 23 == 5) for n in numbers],
@@ -311,13 +328,18 @@ def _write_staff(loader: Loader, practice: Practice) -> None:
     )
     users = range(1, practice.users + 1)
     loader.append(
-        "usergroup", pl.DataFrame({"Description": [f"Group {n}" for n in range(1, practice.rows("usergroup") + 1)]})
+        "usergroup",
+        pl.DataFrame(
+            {"Description": [f"Group {n}" for n in range(1, practice.rows("usergroup") + 1)]}
+        ),
     )
     loader.append(
         "userod",
         pl.DataFrame(
             {
-                "UserName": ["Admin" if n == 1 else f"{words.number_word(n + 90)}{n}" for n in users],
+                "UserName": [
+                    "Admin" if n == 1 else f"{words.number_word(n + 90)}{n}" for n in users
+                ],
                 "Password": ["" for _ in users],
                 "UserGroupNum": [0 for _ in users],
                 "EmployeeNum": [n % practice.employees + 1 if n % 2 else 0 for n in users],
@@ -354,7 +376,9 @@ def _write_codes(loader: Loader, practice: Practice) -> None:
                 "NoBillIns": [int(c.code.startswith("D998")) for c in known],
                 "IsProsth": [int(c.category in (_DENTURE, _CROWN)) for c in known],
                 "IsRadiology": [int("x-ray" in c.words or "bitewing" in c.words) for c in known],
-                "DefaultNote": [words.CLINICAL[n % 10] if n % 3 == 0 else "" for n in range(len(known))],
+                "DefaultNote": [
+                    words.CLINICAL[n % 10] if n % 3 == 0 else "" for n in range(len(known))
+                ],
             }
         ),
     )
@@ -392,7 +416,8 @@ def _write_carriers(loader: Loader, practice: Practice) -> None:
         pl.DataFrame(
             {
                 "CarrierName": [
-                    f"{words.number_word(i + 300)} {('Dental', 'Mutual', 'Assur. & Co', 'Benefits')[i % 4]}" for i in n
+                    f"{words.number_word(i + 300)} {('Dental', 'Mutual', 'Assur. & Co', 'Benefits')[i % 4]}"
+                    for i in n
                 ],
                 "Address": [f"PO Box {i * 37 % 9999}" for i in n],
                 "City": [words.CITIES[i % 8] for i in n],

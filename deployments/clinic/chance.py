@@ -25,7 +25,9 @@ class Chance:
 
     def bits(self, name: str, number: pl.Expr) -> pl.Expr:
         """Sixty-four well mixed bits for each row number (splitmix64, wrapping arithmetic)."""
-        start = int.from_bytes(blake2b(f"{self.seed}:{name}".encode(), digest_size=8).digest(), "big")
+        start = int.from_bytes(
+            blake2b(f"{self.seed}:{name}".encode(), digest_size=8).digest(), "big"
+        )
         mixed = number.cast(pl.UInt64) * _u64(_STEP) + _u64(start)
         mixed = (mixed ^ (mixed // _u64(1 << 30))) * _u64(_MIX)
         return (mixed ^ (mixed // _u64(1 << 27))) // _u64(8)
@@ -48,7 +50,9 @@ class Chance:
 
     def weighted(self, name: str, weights: Mapping[Any, int], number: pl.Expr) -> pl.Expr:
         """One of the keys, each as often as its whole-number weight says."""
-        return self.pick(name, [value for value, weight in weights.items() for _ in range(weight)], number)
+        return self.pick(
+            name, [value for value, weight in weights.items() for _ in range(weight)], number
+        )
 
 
 def look_up(values: Sequence[Any], index: pl.Expr) -> pl.Expr:

@@ -14,7 +14,16 @@ from deployments.clinic.people import insured, note
 from deployments.clinic.practice import Practice
 from deployments.clinic.treatment import DONE, TP, break_codes
 
-RECEIVED, PREAUTH, ADJUSTMENT, SUPPLEMENTAL, CAP_CLAIM, ESTIMATE, CAP_COMPLETE, CAP_ESTIMATE = 1, 2, 3, 4, 5, 6, 7, 8
+RECEIVED, PREAUTH, ADJUSTMENT, SUPPLEMENTAL, CAP_CLAIM, ESTIMATE, CAP_COMPLETE, CAP_ESTIMATE = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+)
 _BENEFITS = 18
 _CLAIMS_DAYS = 1_460
 _UNSENT = ["U", "H", "W"]
@@ -40,7 +49,9 @@ def plan_rows(practice: Practice) -> pl.DataFrame:
 
 
 def _plan_type(practice: Practice) -> pl.Expr:
-    return practice.chance.weighted("plantype", {"": 30, "p": 62, "c": 6, "f": 2}, pl.col("PlanNum"))
+    return practice.chance.weighted(
+        "plantype", {"": 30, "p": 62, "c": 6, "f": 2}, pl.col("PlanNum")
+    )
 
 
 def _carrier(practice: Practice) -> pl.Expr:
@@ -59,7 +70,11 @@ def benefits(practice: Practice) -> pl.DataFrame:
             CovCatNum=pl.when(cover <= 15).then(cover).otherwise(0),
             BenefitType=pl.when(cover <= 15).then(1).when(cover == 16).then(5).otherwise(2),
             Percent=pl.when(cover <= 15).then(look_up([100, 80, 50], cover % 3)).otherwise(-1),
-            MonetaryAmt=pl.when(cover == 16).then(1500.0).when(cover == 17).then(50.0).otherwise(-1.0),
+            MonetaryAmt=pl.when(cover == 16)
+            .then(1500.0)
+            .when(cover == 17)
+            .then(50.0)
+            .otherwise(-1.0),
             TimePeriod=pl.lit(2),
             SecDateTEntry=pl.lit(practice.opened).cast(pl.Datetime("us")),
         )
@@ -73,7 +88,9 @@ def subscribers(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
     ordinal = pl.col("Ordinal")
     key = number * 4 + ordinal
     return (
-        people.filter((number == pl.col("Guarantor")) & chance.chosen("insured", 560, pl.col("Guarantor")))
+        people.filter(
+            (number == pl.col("Guarantor")) & chance.chosen("insured", 560, pl.col("Guarantor"))
+        )
         .join(ordinals, how="cross")
         .sort("PatNum", "Ordinal")
         .filter(
@@ -81,7 +98,12 @@ def subscribers(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
             | ((ordinal == 2) & chance.chosen("secondary", 150, number))
             | ((ordinal == 0) & chance.chosen("ended", 500, number))
         )
-        .select("start", "Ordinal", Subscriber=number, PlanNum=chance.below("plan", practice.plans, key) + 1)
+        .select(
+            "start",
+            "Ordinal",
+            Subscriber=number,
+            PlanNum=chance.below("plan", practice.plans, key) + 1,
+        )
     )
 
 
@@ -106,7 +128,11 @@ def coverage(practice: Practice, people: pl.DataFrame, subs: pl.DataFrame) -> pl
     """Who is covered by which subscription, first and second (`patplan`)."""
     return (
         people.filter(insured(practice))
-        .join(subs.filter(pl.col("Ordinal") > 0).drop("start"), left_on="Guarantor", right_on="Subscriber")
+        .join(
+            subs.filter(pl.col("Ordinal") > 0).drop("start"),
+            left_on="Guarantor",
+            right_on="Subscriber",
+        )
         .sort("PatNum", "Ordinal")
         .select(
             "PatNum",
@@ -131,19 +157,27 @@ class Claims:
     procs: pl.DataFrame
 
 
-def claims(practice: Practice, procs: pl.DataFrame, cover: pl.DataFrame, first_claim: int) -> Claims:
+def claims(
+    practice: Practice, procs: pl.DataFrame, cover: pl.DataFrame, first_claim: int
+) -> Claims:
     """Claims for some covered visits, to a second carrier too where there is one; estimates for the rest."""
     billed = _priced(practice, _billable(procs).join(_cover(cover, 1), on="PatNum"))
     billed = billed.with_columns(on_claim=_claimed(practice) & (pl.col("amount") > 0))
     heads = _heads(practice, billed.filter("on_claim"))
     lines = _lines(practice, billed, heads)
     second_heads, second_lines = _second_claims(practice, heads, lines, _cover(cover, 2))
-    heads = pl.concat([heads, second_heads], how="diagonal_relaxed").sort("service", "visit_key", "kind")
-    heads = heads.with_columns(ClaimNum=pl.int_range(first_claim, first_claim + pl.len(), dtype=pl.Int64))
+    heads = pl.concat([heads, second_heads], how="diagonal_relaxed").sort(
+        "service", "visit_key", "kind"
+    )
+    heads = heads.with_columns(
+        ClaimNum=pl.int_range(first_claim, first_claim + pl.len(), dtype=pl.Int64)
+    )
     lines = pl.concat([lines, second_lines, _supplements(practice, lines)], how="diagonal_relaxed")
     on_claim = pl.col("ClaimStatus").is_not_null() & (pl.col("Status") != ADJUSTMENT)
     lines = (
-        lines.join(heads.select("visit_key", "kind", "ClaimNum"), on=["visit_key", "kind"], how="left")
+        lines.join(
+            heads.select("visit_key", "kind", "ClaimNum"), on=["visit_key", "kind"], how="left"
+        )
         .with_columns(ClaimNum=pl.when(on_claim).then("ClaimNum").otherwise(0).fill_null(0))
         .sort("day", "key", "kind", "Status")
     )
@@ -151,11 +185,15 @@ def claims(practice: Practice, procs: pl.DataFrame, cover: pl.DataFrame, first_c
 
 
 def _billable(procs: pl.DataFrame) -> pl.DataFrame:
-    return procs.filter(pl.col("ProcStatus").is_in([TP, DONE]) & ~pl.col("CodeNum").is_in(break_codes()))
+    return procs.filter(
+        pl.col("ProcStatus").is_in([TP, DONE]) & ~pl.col("CodeNum").is_in(break_codes())
+    )
 
 
 def _cover(cover: pl.DataFrame, ordinal: int) -> pl.DataFrame:
-    return cover.filter(pl.col("Ordinal") == ordinal).select("PatNum", "InsSubNum", "PlanNum", "PlanType", "CarrierNum")
+    return cover.filter(pl.col("Ordinal") == ordinal).select(
+        "PatNum", "InsSubNum", "PlanNum", "PlanType", "CarrierNum"
+    )
 
 
 def _claimed(practice: Practice) -> pl.Expr:
@@ -164,7 +202,11 @@ def _claimed(practice: Practice) -> pl.Expr:
     recent = day >= practice.as_of - timedelta(days=_CLAIMS_DAYS)
     share = pl.when(recent).then(560).otherwise(20)
     done = (pl.col("ProcStatus") == DONE) & (chance.below("claimed", 1000, visit) < share)
-    asked = (pl.col("ProcStatus") == TP) & (pl.col("PlanType") != "c") & chance.chosen("preauth", 350, visit)
+    asked = (
+        (pl.col("ProcStatus") == TP)
+        & (pl.col("PlanType") != "c")
+        & chance.chosen("preauth", 350, visit)
+    )
     return (visit > 0) & (done | asked)
 
 
@@ -173,7 +215,9 @@ def _priced(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
     chance, key, fee = practice.chance, pl.col("key"), pl.col("amount")
     percent = chance.pick("percent", [100, 80, 80, 50], key)
     allowed = (
-        pl.when(pl.col("PlanType") == "p").then(fee * chance.between("allowed", 62, 95, key) // 100).otherwise(fee)
+        pl.when(pl.col("PlanType") == "p")
+        .then(fee * chance.between("allowed", 62, 95, key) // 100)
+        .otherwise(fee)
     )
     return procs.with_columns(percent=percent, allowed=allowed).with_columns(
         estimate=pl.col("allowed") * pl.col("percent") // 100,
@@ -190,18 +234,33 @@ def _heads(practice: Practice, billed: pl.DataFrame) -> pl.DataFrame:
     heads = (
         billed.group_by("visit_key")
         .agg(
-            pl.col("PatNum", "ClinicNum", "InsSubNum", "PlanNum", "PlanType", "CarrierNum", "ProvNum", "day").first(),
+            pl.col(
+                "PatNum",
+                "ClinicNum",
+                "InsSubNum",
+                "PlanNum",
+                "PlanType",
+                "CarrierNum",
+                "ProvNum",
+                "day",
+            ).first(),
             preauth=(pl.col("ProcStatus") == TP).all(),
             denied=pl.col("denied").first(),
         )
         .sort("day", "visit_key")
     )
-    asked = pl.lit(practice.as_of) - pl.duration(days=chance.between("preauth.asked", 4, 90, number))
+    asked = pl.lit(practice.as_of) - pl.duration(
+        days=chance.between("preauth.asked", 4, 90, number)
+    )
     service = pl.when("preauth").then(asked.cast(pl.Date)).otherwise("day")
-    heads = heads.with_columns(service=pl.min_horizontal(service, pl.lit(practice.as_of - timedelta(days=1))))
+    heads = heads.with_columns(
+        service=pl.min_horizontal(service, pl.lit(practice.as_of - timedelta(days=1)))
+    )
     sent = pl.col("service") + pl.duration(days=chance.below("sent", 4, number))
     heads = heads.with_columns(
-        sent=sent, received=sent + pl.duration(days=chance.between("turnaround", 7, 55, number)), kind=pl.lit("P")
+        sent=sent,
+        received=sent + pl.duration(days=chance.between("turnaround", 7, 55, number)),
+        kind=pl.lit("P"),
     )
     return heads.with_columns(
         ClaimStatus=_claim_status(practice),
@@ -216,7 +275,9 @@ def _heads(practice: Practice, billed: pl.DataFrame) -> pl.DataFrame:
 def _claim_status(practice: Practice) -> pl.Expr:
     """Received, or in turn one of the states of waiting; some are slow for months, and the cohort's last ones wait."""
     today, number = pl.lit(practice.as_of), pl.col("visit_key")
-    slow = (pl.col("service") > today - timedelta(days=150)) & practice.chance.chosen("slow", 110, number)
+    slow = (pl.col("service") > today - timedelta(days=150)) & practice.chance.chosen(
+        "slow", 110, number
+    )
     from_last = pl.len() - 1 - pl.int_range(pl.len(), dtype=pl.Int64)
     late = (pl.col("received") >= today) | (from_last < len(_WAITING) // 2)
     return (
@@ -242,7 +303,9 @@ def _lines(practice: Practice, billed: pl.DataFrame, heads: pl.DataFrame) -> pl.
         .when(got)
         .then(RECEIVED)
         .otherwise(0),
-        paid=pl.when(got & ~nothing).then(pl.max_horizontal(pl.col("estimate") - pl.col("ded"), 0)).otherwise(0),
+        paid=pl.when(got & ~nothing)
+        .then(pl.max_horizontal(pl.col("estimate") - pl.col("ded"), 0))
+        .otherwise(0),
         written_off=pl.when(nothing).then(0).otherwise("off"),
     )
     rest = (
@@ -268,10 +331,14 @@ def _second_claims(
     chance, number = practice.chance, pl.col("visit_key")
     own = ["InsSubNum", "PlanNum", "PlanType", "CarrierNum"]
     first = (
-        heads.filter(pl.col("ClaimType") == "P").drop(own).join(cover.filter(pl.col("PlanType") != "c"), on="PatNum")
+        heads.filter(pl.col("ClaimType") == "P")
+        .drop(own)
+        .join(cover.filter(pl.col("PlanType") != "c"), on="PatNum")
     )
     answered = pl.col("ClaimStatus") == "R"
-    received = pl.col("received") + pl.duration(days=chance.between("turnaround.second", 8, 30, number))
+    received = pl.col("received") + pl.duration(
+        days=chance.between("turnaround.second", 8, 30, number)
+    )
     second = first.with_columns(
         kind=pl.lit("S"),
         ClaimType=pl.lit("S"),
@@ -285,9 +352,12 @@ def _second_claims(
     status = pl.col("Status")
     covered = pl.when(status == RECEIVED).then("paid").otherwise("estimate") + pl.col("written_off")
     rest = (pl.col("amount") - covered).clip(0, None) // 2
-    again = lines.filter(pl.col("ClaimStatus").is_not_null() & status.is_in([0, RECEIVED])).with_columns(estimate=rest)
+    again = lines.filter(
+        pl.col("ClaimStatus").is_not_null() & status.is_in([0, RECEIVED])
+    ).with_columns(estimate=rest)
     again = again.drop([*own, "ClaimStatus", "received", "denied", "kind"]).join(
-        second.select("visit_key", *own, "ClaimStatus", "received", "denied", "kind"), on="visit_key"
+        second.select("visit_key", *own, "ClaimStatus", "received", "denied", "kind"),
+        on="visit_key",
     )
     got = pl.col("ClaimStatus") == "R"
     again = again.filter(pl.col("estimate") > 0).with_columns(
@@ -309,7 +379,9 @@ def _supplements(practice: Practice, lines: pl.DataFrame) -> pl.DataFrame:
     appealed = denied & chance.chosen("appealed", 250, pl.col("visit_key"))
     lag = chance.between("supplement.lag", 15, 60, pl.col("visit_key"))
     more = (
-        received.filter(appealed | (~denied & (pl.col("paid") > 0) & chance.chosen("supplement", 40, key)))
+        received.filter(
+            appealed | (~denied & (pl.col("paid") > 0) & chance.chosen("supplement", 40, key))
+        )
         .with_columns(
             Status=pl.lit(SUPPLEMENTAL),
             paid=pl.when(denied).then("estimate").otherwise(1234),
@@ -319,13 +391,21 @@ def _supplements(practice: Practice, lines: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("received") < practice.as_of)
         .with_columns(estimate=pl.lit(0))
     )
-    used = lines.filter((pl.col("Status") == ESTIMATE) & chance.chosen("benefit", 6, key)).with_columns(
-        Status=pl.lit(ADJUSTMENT), paid=pl.lit(20000), ProcNum=pl.lit(0, dtype=pl.Int64), estimate=pl.lit(0), **zero
+    used = lines.filter(
+        (pl.col("Status") == ESTIMATE) & chance.chosen("benefit", 6, key)
+    ).with_columns(
+        Status=pl.lit(ADJUSTMENT),
+        paid=pl.lit(20000),
+        ProcNum=pl.lit(0, dtype=pl.Int64),
+        estimate=pl.lit(0),
+        **zero,
     )
     return pl.concat([more, used], how="diagonal_relaxed")
 
 
-def checks(practice: Practice, lines: pl.DataFrame, first: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def checks(
+    practice: Practice, lines: pl.DataFrame, first: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Carriers' payments, and the lines with the payment they belong to."""
     paid = pl.col("Status").is_in([RECEIVED, SUPPLEMENTAL])
     settled = paid & (pl.col("received") < practice.as_of - timedelta(days=3))
@@ -335,10 +415,14 @@ def checks(practice: Practice, lines: pl.DataFrame, first: int) -> tuple[pl.Data
         .agg(cents=pl.col("paid").sum(), ClinicNum=pl.col("ClinicNum").first())
         .sort("received", "CarrierNum")
     )
-    grouped = grouped.with_columns(ClaimPaymentNum=pl.int_range(first, first + pl.len(), dtype=pl.Int64))
+    grouped = grouped.with_columns(
+        ClaimPaymentNum=pl.int_range(first, first + pl.len(), dtype=pl.Int64)
+    )
     numbers = grouped.select("CarrierNum", "received", "ClaimPaymentNum")
     lines = lines.join(numbers, on=["CarrierNum", "received"], how="left", maintain_order="left")
-    lines = lines.with_columns(ClaimPaymentNum=pl.when(settled).then("ClaimPaymentNum").otherwise(0).fill_null(0))
+    lines = lines.with_columns(
+        ClaimPaymentNum=pl.when(settled).then("ClaimPaymentNum").otherwise(0).fill_null(0)
+    )
     return grouped, lines
 
 
@@ -361,7 +445,9 @@ def check_rows(practice: Practice, grouped: pl.DataFrame) -> pl.DataFrame:
 
 def entry_day() -> pl.Expr:
     """The day of a claim procedure in the account (DateCP)."""
-    return pl.when(pl.col("Status").is_in([RECEIVED, SUPPLEMENTAL])).then("received").otherwise("day")
+    return (
+        pl.when(pl.col("Status").is_in([RECEIVED, SUPPLEMENTAL])).then("received").otherwise("day")
+    )
 
 
 def line_rows(practice: Practice, lines: pl.DataFrame) -> pl.DataFrame:
@@ -371,10 +457,16 @@ def line_rows(practice: Practice, lines: pl.DataFrame) -> pl.DataFrame:
     estimated = ~status.is_in([SUPPLEMENTAL, ADJUSTMENT])
     money = {
         name: pl.col(column) / 100
-        for name, column in (("InsPayAmt", "paid"), ("WriteOff", "written_off"), ("DedApplied", "ded_applied"))
+        for name, column in (
+            ("InsPayAmt", "paid"),
+            ("WriteOff", "written_off"),
+            ("DedApplied", "ded_applied"),
+        )
     }
     lines = lines.with_columns(ded_applied=pl.when(status == RECEIVED).then("ded").otherwise(0))
-    tracking = practice.chance.pick("tracking", catalog.def_numbers(catalog.PAYMENT_TRACKING), pl.col("ClaimProcNum"))
+    tracking = practice.chance.pick(
+        "tracking", catalog.def_numbers(catalog.PAYMENT_TRACKING), pl.col("ClaimProcNum")
+    )
     return lines.select(
         "ClaimProcNum",
         "ProcNum",
@@ -392,10 +484,14 @@ def line_rows(practice: Practice, lines: pl.DataFrame) -> pl.DataFrame:
         InsPayEst=pl.when(pl.col("ClaimNum") > 0).then("estimate").otherwise(0) / 100,
         BaseEst=pl.when(estimated).then("estimate").otherwise(0) / 100,
         InsEstTotal=pl.when(estimated).then("estimate").otherwise(0) / 100,
-        WriteOffEst=pl.when(estimated & (pl.col("off") > 0)).then(pl.col("off") / 100).otherwise(-1.0),
+        WriteOffEst=pl.when(estimated & (pl.col("off") > 0))
+        .then(pl.col("off") / 100)
+        .otherwise(-1.0),
         Percentage=pl.when(estimated).then("percent").otherwise(-1),
         PercentOverride=pl.lit(-1),
-        AllowedOverride=pl.when(received & practice.chance.chosen("allowedover", 300, pl.col("ClaimProcNum")))
+        AllowedOverride=pl.when(
+            received & practice.chance.chosen("allowedover", 300, pl.col("ClaimProcNum"))
+        )
         .then(pl.col("allowed") / 100)
         .otherwise(-1.0),
         **{
@@ -415,8 +511,12 @@ def line_rows(practice: Practice, lines: pl.DataFrame) -> pl.DataFrame:
         ProcDate="day",
         DateEntry="day",
         SecDateEntry="day",
-        DateSuppReceived=pl.when(status == SUPPLEMENTAL).then("received").otherwise(pl.lit(BLANK_DATE)),
-        DateInsFinalized=pl.when(pl.col("ClaimPaymentNum") > 0).then("received").otherwise(pl.lit(BLANK_DATE)),
+        DateSuppReceived=pl.when(status == SUPPLEMENTAL)
+        .then("received")
+        .otherwise(pl.lit(BLANK_DATE)),
+        DateInsFinalized=pl.when(pl.col("ClaimPaymentNum") > 0)
+        .then("received")
+        .otherwise(pl.lit(BLANK_DATE)),
         CodeSent=pl.lit(""),
         Remarks=note(practice, "remarks", 40, "ClaimProcNum"),
         EstimateNote=pl.lit(""),
@@ -441,7 +541,9 @@ def claim_rows(practice: Practice, found: Claims) -> pl.DataFrame:
     unsent = status.is_in(_UNSENT)
     blank = pl.lit(BLANK_DATE)
     again = pl.col("sent") + pl.duration(days=20)
-    resent = chance.chosen("resent", 80, number) & (again < pl.min_horizontal("received", pl.lit(practice.as_of)))
+    resent = chance.chosen("resent", 80, number) & (
+        again < pl.min_horizontal("received", pl.lit(practice.as_of))
+    )
     return found.claims.join(totals, on="ClaimNum", how="left", maintain_order="left").select(
         "ClaimNum",
         "PatNum",
@@ -453,7 +555,9 @@ def claim_rows(practice: Practice, found: Claims) -> pl.DataFrame:
         ProvTreat="ProvNum",
         ProvBill=pl.lit(1),
         SecDateEntry="service",
-        DateService=pl.when(pl.col("preauth") | chance.chosen("noservice", 4, number)).then(blank).otherwise("service"),
+        DateService=pl.when(pl.col("preauth") | chance.chosen("noservice", 4, number))
+        .then(blank)
+        .otherwise("service"),
         DateSent=pl.when(unsent).then(blank).when(resent).then(again).otherwise("sent"),
         DateSentOrig=pl.when(unsent).then(blank).otherwise("sent"),
         DateReceived=pl.when(status == "R").then("received").otherwise(blank),
@@ -481,14 +585,18 @@ def claim_rows(practice: Practice, found: Claims) -> pl.DataFrame:
 def tracking_rows(practice: Practice, found: Claims) -> pl.DataFrame:
     """What was noted of claims under way, and why some were denied."""
     chance, number = practice.chance, pl.col("ClaimNum")
-    known = found.claims.filter(pl.col("ClaimStatus") != "U").select("ClaimNum", "ClaimStatus", "denied")
+    known = found.claims.filter(pl.col("ClaimStatus") != "U").select(
+        "ClaimNum", "ClaimStatus", "denied"
+    )
     refused = known.filter((pl.col("ClaimStatus") == "R") & pl.col("denied")).with_columns(
         kind=pl.lit("ClaimProcReceived")
     )
     followed = known.with_columns(kind=pl.lit("StatusHistory"))
     error = catalog.def_numbers(catalog.CLAIM_ERROR)
     is_refusal = pl.col("kind") == "ClaimProcReceived"
-    asked = known.filter(chance.chosen("asked.again", 170, number)).with_columns(kind=pl.lit("ClaimUser"))
+    asked = known.filter(chance.chosen("asked.again", 170, number)).with_columns(
+        kind=pl.lit("ClaimUser")
+    )
     return (
         pl.concat([followed, asked, refused])
         .sort("ClaimNum", "kind")
@@ -499,8 +607,12 @@ def tracking_rows(practice: Practice, found: Claims) -> pl.DataFrame:
             Note=note(practice, "track.note", 400, "ClaimNum").fill_null(""),
             TrackingDefNum=pl.when(is_refusal)
             .then(0)
-            .otherwise(chance.pick("track.def", catalog.def_numbers(catalog.CLAIM_TRACKING), number)),
-            TrackingErrorDefNum=pl.when(is_refusal).then(chance.pick("track.error", error, number)).otherwise(0),
+            .otherwise(
+                chance.pick("track.def", catalog.def_numbers(catalog.CLAIM_TRACKING), number)
+            ),
+            TrackingErrorDefNum=pl.when(is_refusal)
+            .then(chance.pick("track.error", error, number))
+            .otherwise(0),
         )
     )
 

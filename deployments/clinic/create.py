@@ -12,7 +12,19 @@ import polars as pl
 from pymysql.connections import Connection
 from pymysql.err import ProgrammingError
 
-from deployments.clinic import catalog, claims, filler, hours, ledger, money, people, plans, rooms, treatment, visits
+from deployments.clinic import (
+    catalog,
+    claims,
+    filler,
+    hours,
+    ledger,
+    money,
+    people,
+    plans,
+    rooms,
+    treatment,
+    visits,
+)
 from deployments.clinic.load import (
     MARK,
     UNFINISHED,
@@ -79,8 +91,12 @@ def _make_room(connection: Connection[Any], replace: bool) -> None:
         cursor.execute("SELECT DATABASE()")
         (name,) = cursor.fetchone() or (None,)
         if not name:
-            raise ClinicError("The connection has no current database: name the database the clinic is to live in.")
-        cursor.execute("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
+            raise ClinicError(
+                "The connection has no current database: name the database the clinic is to live in."
+            )
+        cursor.execute(
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+        )
         present = {row[0] for row in cursor.fetchall()}
         if not present:
             return
@@ -91,7 +107,9 @@ def _make_room(connection: Connection[Any], replace: bool) -> None:
                 "choose an empty database."
             )
         if not replace and mark != UNFINISHED:
-            raise ClinicError(f"Database {name} already holds a synthetic clinic; add --replace to make it anew.")
+            raise ClinicError(
+                f"Database {name} already holds a synthetic clinic; add --replace to make it anew."
+            )
         for table in [*sorted(present - {"preference"}), "preference"]:
             cursor.execute(f"DROP TABLE `{table}`")
 
@@ -137,8 +155,12 @@ def _mark(loader: Loader, practice: Practice) -> None:
 
 def _write_zero_dates(loader: Loader) -> None:
     """Dates that only a blank sql_mode lets in, as old versions left them."""
-    loader.execute("UPDATE patient SET AdmitDate = '0000-00-00', DateTStamp = DateTStamp WHERE PatNum % 97 = 5")
-    loader.execute("UPDATE sheet SET DateTimeSheet = '0000-00-00 00:00:00' WHERE SheetNum % 211 = 3")
+    loader.execute(
+        "UPDATE patient SET AdmitDate = '0000-00-00', DateTStamp = DateTStamp WHERE PatNum % 97 = 5"
+    )
+    loader.execute(
+        "UPDATE sheet SET DateTimeSheet = '0000-00-00 00:00:00' WHERE SheetNum % 211 = 3"
+    )
 
 
 def _fill(loader: Loader, practice: Practice) -> None:
@@ -152,7 +174,9 @@ def _fill(loader: Loader, practice: Practice) -> None:
     for first in range(1, practice.patients + 1, people.COHORT):
         last = min(first + people.COHORT - 1, practice.patients)
         parts.append(_write_chunk(loader, practice, book, first, last))
-        loader.say(f"patients {first}–{last} of {practice.patients}, {sum(loader.counts.values()):,} rows")
+        loader.say(
+            f"patients {first}–{last} of {practice.patients}, {sum(loader.counts.values()):,} rows"
+        )
     _write_schedules(loader, practice, pl.concat([part.busy for part in parts]).unique())
     loader.append("dashboardar", _receivables([part.receivable for part in parts]))
     _write_deleted_appointments(loader, practice, pl.concat([part.deleted for part in parts]))
@@ -160,7 +184,12 @@ def _fill(loader: Loader, practice: Practice) -> None:
 
 
 def _receivables(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    sums = pl.concat(parts).group_by("DateCalc").agg(pl.col("BalTotal", "InsEst").sum()).sort("DateCalc")
+    sums = (
+        pl.concat(parts)
+        .group_by("DateCalc")
+        .agg(pl.col("BalTotal", "InsEst").sum())
+        .sort("DateCalc")
+    )
     return ledger.dashboard_rows(sums)
 
 
@@ -188,28 +217,45 @@ def _write_deleted_appointments(loader: Loader, practice: Practice, gone: pl.Dat
     loader.execute(f"ALTER TABLE appointment AUTO_INCREMENT = {first + gone.height}")
 
 
-def _write_chunk(loader: Loader, practice: Practice, book: rooms.Book, first: int, last: int) -> Left:
+def _write_chunk(
+    loader: Loader, practice: Practice, book: rooms.Book, first: int, last: int
+) -> Left:
     """One cohort of patients, from their first visit to their balance."""
     everybody = people.patients(practice, first, last)
     folk = everybody.filter(~pl.col("merged"))
     subs = loader.numbered("inssub", claims.subscribers(practice, folk))
     cover = claims.coverage(practice, folk, subs)
-    seen = visits.with_rooms(practice, book, _with_appointments(loader, visits.visits(practice, folk)))
+    seen = visits.with_rooms(
+        practice, book, _with_appointments(loader, visits.visits(practice, folk))
+    )
     procs = loader.numbered("procedurelog", treatment.procedures(practice, folk, seen))
     found = claims.claims(practice, procs, cover, loader.count("claim") + 1)
-    checks, lines = claims.checks(practice, loader.numbered("claimproc", found.procs), loader.count("claimpayment") + 1)
+    checks, lines = claims.checks(
+        practice, loader.numbered("claimproc", found.procs), loader.count("claimpayment") + 1
+    )
     changes = money.adjustments(practice, procs)
     owed = money.owed(practice, procs, lines, changes)
     planned = plans.plans(loader, practice, folk, owed, lines)
     lines = plans.attach(lines, planned)
     found = claims.Claims(found.claims, lines)
-    owed = owed.join(planned.plans.filter(~pl.col("insurance")), on="visit_key", how="anti", maintain_order="left")
-    adjusted = loader.numbered("adjustment", money.all_adjustments(changes, money.bad_debts(practice, owed)))
+    owed = owed.join(
+        planned.plans.filter(~pl.col("insurance")),
+        on="visit_key",
+        how="anti",
+        maintain_order="left",
+    )
+    adjusted = loader.numbered(
+        "adjustment", money.all_adjustments(changes, money.bad_debts(practice, owed))
+    )
     paid = money.in_order(money.splits(practice, folk, owed), plans.payments(practice, planned))
     account = ledger.Account(
-        _entries(procs, lines, adjusted, paid, planned), _estimates(lines), plans.dues(planned, paid)
+        _entries(procs, lines, adjusted, paid, planned),
+        _estimates(lines),
+        plans.dues(planned, paid),
     )
-    balances = ledger.balances(account, everybody, practice.as_of, lifo=True, due_ahead=catalog.DUE_AHEAD)
+    balances = ledger.balances(
+        account, everybody, practice.as_of, lifo=True, due_ahead=catalog.DUE_AHEAD
+    )
 
     loader.append("patient", people.patient_rows(practice, everybody, balances))
     loader.append("patientnote", people.patient_notes(practice, everybody))
@@ -224,31 +270,46 @@ def _write_chunk(loader: Loader, practice: Practice, book: rooms.Book, first: in
     _write_plans(loader, practice, planned)
     ends = ledger.month_ends(practice.as_of, practice.month_ends)
     owing = ledger.receivables(account, everybody, ends, lifo=True)
-    return Left(owing, seen.filter(pl.col("status") == visits.GONE), seen.select("day", "ProvNum").unique())
+    return Left(
+        owing, seen.filter(pl.col("status") == visits.GONE), seen.select("day", "ProvNum").unique()
+    )
 
 
 def _with_appointments(loader: Loader, seen: pl.DataFrame) -> pl.DataFrame:
     """Appointment numbers in order of time; who walked in has none, and deleted ones are numbered last of all."""
     booked = pl.col("on_paper")
     return seen.with_columns(
-        AptNum=pl.when(booked).then(booked.cum_sum() + loader.count("appointment")).otherwise(0).cast(pl.Int64)
+        AptNum=pl.when(booked)
+        .then(booked.cum_sum() + loader.count("appointment"))
+        .otherwise(0)
+        .cast(pl.Int64)
     )
 
 
 def _entries(
-    procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame, paid: pl.DataFrame, planned: plans.Plans
+    procs: pl.DataFrame,
+    lines: pl.DataFrame,
+    adjusted: pl.DataFrame,
+    paid: pl.DataFrame,
+    planned: plans.Plans,
 ) -> pl.DataFrame:
     """The entries of all accounts."""
     shown = ~pl.col("UnearnedType").is_in(money.hidden_unearned())
     attached = pl.col("ProcNum") > 0
     parts = [
-        procs.filter(pl.col("ProcStatus") == treatment.DONE).select("PatNum", "day", cents="amount"),
+        procs.filter(pl.col("ProcStatus") == treatment.DONE).select(
+            "PatNum", "day", cents="amount"
+        ),
         lines.filter(pl.col("Status").is_in([1, 4, 5, 7])).select(
             "PatNum",
             day=claims.entry_day(),
-            cents=-(pl.when(pl.col("PayPlanNum") > 0).then(0).otherwise("paid") + pl.col("written_off")),
+            cents=-(
+                pl.when(pl.col("PayPlanNum") > 0).then(0).otherwise("paid") + pl.col("written_off")
+            ),
         ),
-        adjusted.select("PatNum", "day", "cents", "ProcNum", proc_day=pl.when(attached).then("ProcDate")),
+        adjusted.select(
+            "PatNum", "day", "cents", "ProcNum", proc_day=pl.when(attached).then("ProcDate")
+        ),
         paid.filter(shown).select("PatNum", "day", cents=-pl.col("cents")),
     ]
     return pl.concat([*map(ledger.entries, parts), plans.entries(planned)])
@@ -265,7 +326,9 @@ def _estimates(lines: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _write_visits(loader: Loader, practice: Practice, folk: pl.DataFrame, seen: pl.DataFrame) -> None:
+def _write_visits(
+    loader: Loader, practice: Practice, folk: pl.DataFrame, seen: pl.DataFrame
+) -> None:
     booked = visits.appointments(practice, seen)
     loader.append("appointment", booked)
     loader.append("histappointment", visits.appointment_history(practice, seen, booked))
@@ -283,7 +346,9 @@ def _write_treatment(loader: Loader, practice: Practice, procs: pl.DataFrame) ->
     loader.append("proctp", treatment.presented_procedures(practice, saved, procs, presented))
 
 
-def _write_claims(loader: Loader, practice: Practice, found: claims.Claims, checks: pl.DataFrame) -> None:
+def _write_claims(
+    loader: Loader, practice: Practice, found: claims.Claims, checks: pl.DataFrame
+) -> None:
     loader.append("claim", claims.claim_rows(practice, found))
     loader.append("claimproc", claims.line_rows(practice, found.procs))
     loader.append("claimpayment", claims.check_rows(practice, checks))
@@ -292,7 +357,9 @@ def _write_claims(loader: Loader, practice: Practice, found: claims.Claims, chec
     loader.append("insbluebook", claims.blue_book(found.procs))
 
 
-def _write_money(loader: Loader, practice: Practice, adjusted: pl.DataFrame, paid: pl.DataFrame) -> None:
+def _write_money(
+    loader: Loader, practice: Practice, adjusted: pl.DataFrame, paid: pl.DataFrame
+) -> None:
     loader.append("adjustment", money.adjustment_rows(practice, adjusted))
     heads = money.payments(paid, loader.count("payment") + 1)
     loader.append("payment", money.payment_rows(practice, heads))

@@ -104,7 +104,9 @@ def play_day(connection: Connection[Any]) -> DaySummary:
             name=MARK,
         )
         connection.commit()
-    return DaySummary(day, played.counts["insert"], played.counts["update"], played.counts["delete"])
+    return DaySummary(
+        day, played.counts["insert"], played.counts["update"], played.counts["delete"]
+    )
 
 
 def _last_keys(loader: Loader) -> Mapping[str, int]:
@@ -163,7 +165,9 @@ def _receive_patients(day: Day) -> None:
 def _book(day: Day) -> None:
     """New appointments with their planned procedures, for patients of every age of the practice."""
     count = max(5, day.practice.patients // 250)
-    folk = _patients(day, f"WHERE PatStatus = 0 ORDER BY CRC32(CONCAT(%(salt)s, PatNum)), PatNum LIMIT {count}")
+    folk = _patients(
+        day, f"WHERE PatStatus = 0 ORDER BY CRC32(CONCAT(%(salt)s, PatNum)), PatNum LIMIT {count}"
+    )
     chance, number = day.practice.chance, pl.col("PatNum")
     key = number * visits.VISITS_PER_PATIENT + 100 + day.number % 800
     ahead = chance.between("book.ahead", 1, 120, key)
@@ -180,17 +184,22 @@ def _book(day: Day) -> None:
         broken_on=pl.lit(None, dtype=pl.Date),
         charted_on=pl.lit(None, dtype=pl.Date),
         missed=pl.lit(value=False),
-    ).with_columns(ProvNum=pl.when("hygiene").then("hygienist").otherwise("PriProv"), on_paper=pl.lit(value=True))
-    seen = hours.on_working_days(day.practice, seen).with_columns(at=pl.col("day").cast(pl.Datetime("us")))
+    ).with_columns(
+        ProvNum=pl.when("hygiene").then("hygienist").otherwise("PriProv"),
+        on_paper=pl.lit(value=True),
+    )
+    seen = hours.on_working_days(day.practice, seen).with_columns(
+        at=pl.col("day").cast(pl.Datetime("us"))
+    )
     book = rooms.Book.of(day.practice, 0, _BOOKED_DAYS)
     book.take(_rooms_taken(day))
     seen = visits.with_rooms(day.practice, book, seen)
     booked = visits.appointments(day.practice, seen)
     day.append("appointment", booked)
     day.append("histappointment", visits.appointment_history(day.practice, seen, booked))
-    procs = day.loader.numbered("procedurelog", treatment.visit_procedures(day.practice, seen)).with_columns(
-        presented_on=pl.lit(None, dtype=pl.Date)
-    )
+    procs = day.loader.numbered(
+        "procedurelog", treatment.visit_procedures(day.practice, seen)
+    ).with_columns(presented_on=pl.lit(None, dtype=pl.Date))
     day.append("procedurelog", treatment.procedure_rows(day.practice, procs))
     day.run("estimate insurance")
 
@@ -211,7 +220,13 @@ def _patients(day: Day, condition: str) -> pl.DataFrame:
     with day.loader.connection.cursor() as cursor:
         cursor.execute(query, day.values)
         rows = list(cursor.fetchall())
-    schema = {"PatNum": pl.Int64, "Guarantor": pl.Int64, "ClinicNum": pl.Int64, "PriProv": pl.Int64, "start": pl.Date}
+    schema = {
+        "PatNum": pl.Int64,
+        "Guarantor": pl.Int64,
+        "ClinicNum": pl.Int64,
+        "PriProv": pl.Int64,
+        "start": pl.Date,
+    }
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     hygienist = people.hygienist(day.practice, pl.col("PriProv"), pl.col("Guarantor"))
     return frame.with_columns(hygienist=hygienist)
@@ -251,7 +266,12 @@ def _seat(day: Day) -> None:
         rows = list(cursor.fetchall())
     today = pl.DataFrame(
         rows,
-        schema={"AptNum": pl.Int64, "ProvNum": pl.Int64, "minutes": pl.Int64, "at": pl.Datetime("us")},
+        schema={
+            "AptNum": pl.Int64,
+            "ProvNum": pl.Int64,
+            "minutes": pl.Int64,
+            "at": pl.Datetime("us"),
+        },
         orient="row",
     ).with_columns(day=pl.lit(day.day))
     seated = rooms.Book.of(day.practice, 0, 0).place(today, pl.col("minutes"), pl.lit(value=True))
@@ -296,7 +316,14 @@ def _settle_claims(day: Day) -> None:
         "SELECT ClaimNum FROM claim WHERE ClaimStatus IN ('S', 'W') AND ClaimType <> 'PreAuth' "
         "AND ClaimNum <= %(last_claim)s ORDER BY CRC32(CONCAT(%(salt)s, ClaimNum)) LIMIT %(answers)s"
     )
-    day.run("receive checks", "receive claim procedures", "close claims", "total claims", "track claims", "send claims")
+    day.run(
+        "receive checks",
+        "receive claim procedures",
+        "close claims",
+        "total claims",
+        "track claims",
+        "send claims",
+    )
 
 
 def _edit(day: Day) -> None:
@@ -345,7 +372,9 @@ def _delete(day: Day) -> None:
 
 def _reinsert(day: Day) -> None:
     """A saved sheet and an edited day of the schedule come back with new keys."""
-    for sheet in day.numbers("SELECT SheetNum FROM sheet ORDER BY CRC32(CONCAT(%(salt)s, SheetNum)) LIMIT 1"):
+    for sheet in day.numbers(
+        "SELECT SheetNum FROM sheet ORDER BY CRC32(CONCAT(%(salt)s, SheetNum)) LIMIT 1"
+    ):
         _copy_and_delete(day, "sheetfield", f"SheetNum = {sheet}")
     last = day.loader.count("schedule")
     old = day.numbers(
@@ -364,17 +393,22 @@ def _reinsert(day: Day) -> None:
     rows = [(last + 1 + old.index(number), room) for number, room in placed]
     day.append(
         "scheduleop",
-        pl.DataFrame(rows, schema={"ScheduleNum": pl.Int64, "OperatoryNum": pl.Int64}, orient="row"),
+        pl.DataFrame(
+            rows, schema={"ScheduleNum": pl.Int64, "OperatoryNum": pl.Int64}, orient="row"
+        ),
     )
 
 
 def _copy_and_delete(day: Day, table: str, condition: str) -> None:
     definition = tables()[table]
     key = definition.primary_key
-    names = ", ".join(column.name for column in definition.columns if column.name != key and not column.is_stamp)
+    names = ", ".join(
+        column.name for column in definition.columns if column.name != key and not column.is_stamp
+    )
     old = day.numbers(f"SELECT {key} FROM {table} WHERE {condition}")
     day.execute(
-        f"INSERT INTO {table} ({names}) SELECT {names} FROM {table} WHERE {key} IN %(old)s ORDER BY {key}", old=old
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM {table} WHERE {key} IN %(old)s ORDER BY {key}",
+        old=old,
     )
     day.execute(f"DELETE FROM {table} WHERE {key} IN %(old)s", old=old)
 

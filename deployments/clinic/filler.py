@@ -19,7 +19,9 @@ _TOLD_ROWS = 100_000
 _BEYOND_DOUBLES = 9_007_199_254_740_993
 _AMOUNTS = (0.0, 0.0, 0.0, 1.5, 25.0, 99.99, -1.0, 0.1, 1234.56, 252252.0, 0.1 + 0.2, 1e-7)
 # Keys that are never left 0 where the other table has rows.
-_ALWAYS_LINKED = frozenset(["PatNum", "SheetNum", "ClaimNum", "PerioExamNum", "StatementNum", "ScheduleNum"])
+_ALWAYS_LINKED = frozenset(
+    ["PatNum", "SheetNum", "ClaimNum", "PerioExamNum", "StatementNum", "ScheduleNum"]
+)
 _EMPTIED = frozenset(["famaging"])
 # Lists that no foreign key leads to, but rules look at.
 _FIRST = ("codegroup", "covcat", "deposit", "labturnaround", "program", "rxdef")
@@ -72,13 +74,19 @@ def fill(loader: Loader, practice: Practice, table: str, rows: int) -> None:
     """Appends that many rows, in chunks."""
     definition, row = tables()[table], pl.col("row")
     filling = Filling(practice, loader, row)
-    wanted = [column for column in definition.columns if not column.is_stamp and column.name != definition.primary_key]
+    wanted = [
+        column
+        for column in definition.columns
+        if not column.is_stamp and column.name != definition.primary_key
+    ]
     for done in range(0, rows, _CHUNK):
         first = loader.count(table) + 1
         frame = pl.select(row=pl.int_range(first, first + min(_CHUNK, rows - done), dtype=pl.Int64))
         known = RULES[table](filling) if table in RULES else {}
         columns = {
-            column.name: known[column.name] if column.name in known else plausible(filling, definition, column)
+            column.name: known[column.name]
+            if column.name in known
+            else plausible(filling, definition, column)
             for column in wanted
         }
         loader.append(table, frame.select(row.alias(definition.primary_key), **columns))
@@ -96,7 +104,11 @@ def plausible(filling: Filling, table: Table, column: Column) -> pl.Expr:
     usual = _MAKERS[column.base_type](filling, table, column, stream)
     if not column.nullable:
         return usual
-    return pl.when(filling.chance.chosen(f"{stream}.null", 60, filling.row)).then(None).otherwise(usual)
+    return (
+        pl.when(filling.chance.chosen(f"{stream}.null", 60, filling.row))
+        .then(None)
+        .otherwise(usual)
+    )
 
 
 def _reference(filling: Filling, column: Column, stream: str) -> pl.Expr:
@@ -147,25 +159,37 @@ def _amount(filling: Filling, _table: Table, _column: Column, stream: str) -> pl
 def _date(filling: Filling, _table: Table, _column: Column, stream: str) -> pl.Expr:
     days = filling.chance.below(stream, HISTORY_DAYS, filling.row) + 1
     day = (pl.lit(filling.practice.as_of) - pl.duration(days=days)).cast(pl.Date)
-    return pl.when(filling.chance.chosen(f"{stream}.blank", 250, filling.row)).then(BLANK_DATE).otherwise(day)
+    return (
+        pl.when(filling.chance.chosen(f"{stream}.blank", 250, filling.row))
+        .then(BLANK_DATE)
+        .otherwise(day)
+    )
 
 
 def _datetime(filling: Filling, _table: Table, _column: Column, stream: str) -> pl.Expr:
     seconds = filling.chance.below(stream, HISTORY_DAYS * 86_400, filling.row) + 3_600
     past = (pl.lit(filling.practice.now) - pl.duration(seconds=seconds)).cast(pl.Datetime("us"))
     blank = pl.lit(BLANK_TIME).cast(pl.Datetime("us"))
-    return pl.when(filling.chance.chosen(f"{stream}.blank", 200, filling.row)).then(blank).otherwise(past)
+    return (
+        pl.when(filling.chance.chosen(f"{stream}.blank", 200, filling.row))
+        .then(blank)
+        .otherwise(past)
+    )
 
 
 def _time(filling: Filling, _table: Table, _column: Column, stream: str) -> pl.Expr:
-    return filling.chance.pick(stream, ["00:00:00", "08:00:00", "-01:30:00", "26:15:00", "17:00:30"], filling.row)
+    return filling.chance.pick(
+        stream, ["00:00:00", "08:00:00", "-01:30:00", "26:15:00", "17:00:30"], filling.row
+    )
 
 
 def _short_text(filling: Filling, _table: Table, column: Column, stream: str) -> pl.Expr:
     chance, row = filling.chance, filling.row
     if column.length <= 2:
         return chance.pick(stream, ["", "Y", "N", "0"], row)
-    word = (chance.pick(stream, words.LAST_NAMES, row) + " " + row.cast(pl.String)).str.slice(0, column.length)
+    word = (chance.pick(stream, words.LAST_NAMES, row) + " " + row.cast(pl.String)).str.slice(
+        0, column.length
+    )
     ugly = [text for text in words.UGLY if len(text) <= column.length]
     return (
         pl.when(chance.chosen(f"{stream}.ugly", 20, row))
@@ -181,7 +205,9 @@ def _long_text(filling: Filling, table: Table, _column: Column, stream: str) -> 
     chance, row = filling.chance, filling.row
     size = int(table.megabytes * 1_000_000 / table.rows) if table.rows else 0
     if size > _WIDE_ROW_BYTES:
-        block = "".join(chr(65 + n * 7 % 26) + chr(97 + n * 11 % 26) + str(n % 10) for n in range(1_000))
+        block = "".join(
+            chr(65 + n * 7 % 26) + chr(97 + n * 11 % 26) + str(n % 10) for n in range(1_000)
+        )
         times = chance.below(stream, size * 2 // len(block), row) + 1
         return pl.lit(block).repeat_by(times.cast(pl.UInt32)).list.join("")
     sentences = text(filling.practice, stream, words.SENTENCES, "row")

@@ -44,13 +44,19 @@ def on_working_days(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
     away = _is_holiday(day) | _is_closed(practice, day) | _is_off(practice, day, provider)
     frame = frame.with_columns(day=(day + pl.duration(days=wait)).cast(pl.Date))
     for _ in range(_TRIES):
-        frame = frame.with_columns(day=(day + pl.duration(days=pl.when(away).then(7).otherwise(0))).cast(pl.Date))
+        frame = frame.with_columns(
+            day=(day + pl.duration(days=pl.when(away).then(7).otherwise(0))).cast(pl.Date)
+        )
     return frame
 
 
 def _is_holiday(day: pl.Expr) -> pl.Expr:
     month, number = day.dt.month(), day.dt.day()
-    fixed = ((month == 1) & (number == 1)) | ((month == 7) & (number == 4)) | ((month == 12) & (number == 25))
+    fixed = (
+        ((month == 1) & (number == 1))
+        | ((month == 7) & (number == 4))
+        | ((month == 12) & (number == 25))
+    )
     thanksgiving = (month == 11) & (day.dt.weekday() == 4) & number.is_between(22, 28)
     return fixed | thanksgiving
 
@@ -68,7 +74,11 @@ def _is_off(practice: Practice, day: pl.Expr, provider: pl.Expr) -> pl.Expr:
 
 
 def _days(practice: Practice, past: int, ahead: int) -> pl.DataFrame:
-    days = pl.select(day=pl.date_range(practice.as_of - timedelta(days=past), practice.as_of + timedelta(days=ahead)))
+    days = pl.select(
+        day=pl.date_range(
+            practice.as_of - timedelta(days=past), practice.as_of + timedelta(days=ahead)
+        )
+    )
     return days.filter(pl.col("day").dt.weekday() < 7)
 
 
@@ -76,7 +86,11 @@ def working_hours(practice: Practice, past: int, ahead: int) -> pl.DataFrame:
     """When each provider works (`ProvNum`, `day`, and the minutes `opens` and `shuts`)."""
     day = pl.col("day")
     days = _days(practice, past, ahead).filter(~(_is_holiday(day) | _is_closed(practice, day)))
-    return _of_providers(practice, days, None).filter(pl.col("Status") == OPEN).sort("day", "ProvNum", "opens")
+    return (
+        _of_providers(practice, days, None)
+        .filter(pl.col("Status") == OPEN)
+        .sort("day", "ProvNum", "opens")
+    )
 
 
 def schedules(practice: Practice, busy: pl.DataFrame) -> pl.DataFrame:
@@ -93,10 +107,12 @@ def schedules(practice: Practice, busy: pl.DataFrame) -> pl.DataFrame:
     )
     days = days.join(shut.select("day"), on="day", how="anti", maintain_order="left")
     known = pl.concat(
-        [shut, _hours_of_providers(practice, days, busy), _lunches(practice, days)], how="diagonal_relaxed"
+        [shut, _hours_of_providers(practice, days, busy), _lunches(practice, days)],
+        how="diagonal_relaxed",
     )
     known = pl.concat(
-        [known, _of_staff(practice, days, practice.rows("schedule") - known.height)], how="diagonal_relaxed"
+        [known, _of_staff(practice, days, practice.rows("schedule") - known.height)],
+        how="diagonal_relaxed",
     )
     known = known.sort("day", "SchedType", "ProvNum", "EmployeeNum", "StartTime", nulls_last=True)
     notes = ["", "", "", "", "half day", 'Ferié – "closed"', words.UGLY[0]]
@@ -114,7 +130,9 @@ def schedules(practice: Practice, busy: pl.DataFrame) -> pl.DataFrame:
 
 def _hours_of_providers(practice: Practice, days: pl.DataFrame, busy: pl.DataFrame) -> pl.DataFrame:
     frame = _of_providers(practice, days, busy)
-    return frame.with_columns(StartTime=_clock("opens"), StopTime=_clock("shuts")).drop("opens", "shuts")
+    return frame.with_columns(StartTime=_clock("opens"), StopTime=_clock("shuts")).drop(
+        "opens", "shuts"
+    )
 
 
 def _clock(minute: str) -> pl.Expr:
@@ -129,10 +147,14 @@ def minutes_a_day(practice: Practice) -> int:
     return max(_SHORTEST, min(_LONGEST, wanted))
 
 
-def _of_providers(practice: Practice, days: pl.DataFrame, busy: pl.DataFrame | None) -> pl.DataFrame:
+def _of_providers(
+    practice: Practice, days: pl.DataFrame, busy: pl.DataFrame | None
+) -> pl.DataFrame:
     """One range a day, or two around lunch, or two that overlap; a day off is a closed one, as are most without visits."""
     numbers = list(range(1, practice.providers + 1))
-    rows = [(number, weekday) for number in numbers for weekday in sorted(weekdays(practice, number))]
+    rows = [
+        (number, weekday) for number in numbers for weekday in sorted(weekdays(practice, number))
+    ]
     rota = pl.DataFrame(rows, schema={"ProvNum": pl.Int64, "weekday": pl.Int8}, orient="row")
     provider, day = pl.col("ProvNum"), pl.col("day")
     key = _ordinal(day) * 1_000 + provider
@@ -143,7 +165,9 @@ def _of_providers(practice: Practice, days: pl.DataFrame, busy: pl.DataFrame | N
         frame = frame.join(busy.with_columns(seen=True), on=["day", "ProvNum"], how="left")
         empty = pl.col("seen").is_null() & (day < practice.as_of)
         off = off | (empty & practice.chance.chosen("unfilled", 900, key))
-    shape = pl.when(off).then(0).otherwise(practice.chance.weighted("hours", {0: 75, 1: 17, 2: 8}, key))
+    shape = (
+        pl.when(off).then(0).otherwise(practice.chance.weighted("hours", {0: 75, 1: 17, 2: 8}, key))
+    )
     frame = frame.with_columns(
         shape=shape,
         SchedType=pl.lit(PROVIDER),
@@ -178,7 +202,8 @@ def _of_staff(practice: Practice, days: pl.DataFrame, rows: int) -> pl.DataFrame
     """As many as the real clinic has; at least now and then somebody."""
     each = max(0, rows) // max(1, days.height)
     numbers = pl.DataFrame(
-        {"EmployeeNum": range(1, min(each, practice.employees) + 1)}, schema={"EmployeeNum": pl.Int64}
+        {"EmployeeNum": range(1, min(each, practice.employees) + 1)},
+        schema={"EmployeeNum": pl.Int64},
     )
     day = pl.col("day")
     if not each:

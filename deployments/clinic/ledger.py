@@ -8,7 +8,16 @@ from datetime import date, timedelta
 
 import polars as pl
 
-BALANCES = ("EstBalance", "Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90", "InsEst", "BalTotal", "PayPlanDue")
+BALANCES = (
+    "EstBalance",
+    "Bal_0_30",
+    "Bal_31_60",
+    "Bal_61_90",
+    "BalOver90",
+    "InsEst",
+    "BalTotal",
+    "PayPlanDue",
+)
 _BUCKETS = ("Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90")
 _BUCKET_DAYS = ((0, 30), (31, 60), (61, 90), (91, None))
 # A day before any other, for what counts whenever one looks.
@@ -45,10 +54,14 @@ def entries(frame: pl.DataFrame, *, waits: bool = False) -> pl.DataFrame:
     """A part of `Account.entries`; a frame without `proc_day` has none that belong to a procedure."""
     if "proc_day" not in frame.columns:
         frame = frame.with_columns(ProcNum=pl.lit(0), proc_day=pl.lit(None, dtype=pl.Date))
-    return frame.with_columns(waits=pl.lit(waits)).select(pl.col(name).cast(kind) for name, kind in ENTRY.items())
+    return frame.with_columns(waits=pl.lit(waits)).select(
+        pl.col(name).cast(kind) for name, kind in ENTRY.items()
+    )
 
 
-def balances(account: Account, people: pl.DataFrame, as_of: date, *, lifo: bool, due_ahead: int) -> pl.DataFrame:
+def balances(
+    account: Account, people: pl.DataFrame, as_of: date, *, lifo: bool, due_ahead: int
+) -> pl.DataFrame:
     """The columns of `patient` that aging writes, in cents; those of a family stand on the guarantor's row.
 
     `due_ahead`: how many days before its date a pay plan's debit is due (PayPlansBillInAdvanceDays).
@@ -57,23 +70,34 @@ def balances(account: Account, people: pl.DataFrame, as_of: date, *, lifo: bool,
     own = begun.group_by("PatNum").agg(EstBalance=pl.col("cents").sum())
     family = _aged(_dated(begun, lifo).join(_families(people), on="PatNum"), as_of)
     family = family.join(
-        begun.join(_families(people), on="PatNum").group_by("Guarantor").agg(BalTotal=pl.col("cents").sum()),
+        begun.join(_families(people), on="PatNum")
+        .group_by("Guarantor")
+        .agg(BalTotal=pl.col("cents").sum()),
         on="Guarantor",
     )
-    expected = _of_families(account.estimates.filter(pl.col("answered").is_null()), people, "InsEst")
+    expected = _of_families(
+        account.estimates.filter(pl.col("answered").is_null()), people, "InsEst"
+    )
     due = account.dues.filter(pl.col("day") <= as_of + timedelta(days=due_ahead))
     return (
         people.select("PatNum")
         .join(own, on="PatNum", how="left", maintain_order="left")
         .join(family, left_on="PatNum", right_on="Guarantor", how="left", maintain_order="left")
         .join(expected, left_on="PatNum", right_on="Guarantor", how="left", maintain_order="left")
-        .join(_of_families(due, people, "PayPlanDue"), left_on="PatNum", right_on="Guarantor", how="left")
+        .join(
+            _of_families(due, people, "PayPlanDue"),
+            left_on="PatNum",
+            right_on="Guarantor",
+            how="left",
+        )
         .sort("PatNum")
         .select("PatNum", *(pl.col(name).fill_null(0) for name in BALANCES))
     )
 
 
-def receivables(account: Account, people: pl.DataFrame, days: Sequence[date], *, lifo: bool) -> pl.DataFrame:
+def receivables(
+    account: Account, people: pl.DataFrame, days: Sequence[date], *, lifo: bool
+) -> pl.DataFrame:
     """What `dashboardar` keeps of each of these days, in cents, as if nothing had been entered for later days.
 
     Claims answered after the day count as still estimated. A family is who belongs to it now. What is netted with a procedure
@@ -113,7 +137,11 @@ def _families(people: pl.DataFrame) -> pl.DataFrame:
 
 def _of_families(frame: pl.DataFrame, people: pl.DataFrame, name: str) -> pl.DataFrame:
     """Sums of cents by guarantor under this name."""
-    return frame.join(_families(people), on="PatNum").group_by("Guarantor").agg(pl.col("cents").sum().alias(name))
+    return (
+        frame.join(_families(people), on="PatNum")
+        .group_by("Guarantor")
+        .agg(pl.col("cents").sum().alias(name))
+    )
 
 
 def _dated(found: pl.DataFrame, lifo: bool) -> pl.DataFrame:
@@ -153,7 +181,9 @@ def _aged(dated: pl.DataFrame, as_of: date) -> pl.DataFrame:
         )
     )
     overdrawn = pl.sum_horizontal(pl.col(bucket).clip(upper_bound=0) for bucket in _BUCKETS)
-    sums = sums.with_columns(pl.col("pool") - overdrawn, *(pl.col(bucket).clip(lower_bound=0) for bucket in _BUCKETS))
+    sums = sums.with_columns(
+        pl.col("pool") - overdrawn, *(pl.col(bucket).clip(lower_bound=0) for bucket in _BUCKETS)
+    )
     for bucket in reversed(_BUCKETS):
         used = pl.min_horizontal("pool", bucket).clip(lower_bound=0)
         sums = sums.with_columns((pl.col(bucket) - used).alias(bucket), pool=pl.col("pool") - used)

@@ -103,7 +103,10 @@ class Loader:
     def _stamped(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
         if self.now is None or table.stamp is None or table.stamp in frame.columns:
             return frame
-        seconds = self.chance.below(f"{table.name}.stamp", 300 * 86_400, pl.col(table.primary_key)) + _YOUNGEST_STAMP
+        seconds = (
+            self.chance.below(f"{table.name}.stamp", 300 * 86_400, pl.col(table.primary_key))
+            + _YOUNGEST_STAMP
+        )
         stamp = pl.lit(self.now) - pl.duration(seconds=seconds)
         return frame.with_columns(stamp.cast(pl.Datetime("us")).alias(table.stamp))
 
@@ -139,7 +142,9 @@ class Loader:
         with self.connection.cursor() as cursor:
             for slice_ in frame.iter_slices(_INSERT_ROWS):
                 # The pattern of pymysql's executemany makes one statement of the slice.
-                cursor.executemany(f"INSERT INTO `{table}` ({names}) VALUES ({marks})", slice_.rows())
+                cursor.executemany(
+                    f"INSERT INTO `{table}` ({names}) VALUES ({marks})", slice_.rows()
+                )
 
 
 def _lacks_date(column: Any) -> bool:
@@ -147,9 +152,14 @@ def _lacks_date(column: Any) -> bool:
 
 
 def _without_zero_dates(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    missing = [column for column in table.columns if _lacks_date(column) and column.name not in frame.columns]
+    missing = [
+        column
+        for column in table.columns
+        if _lacks_date(column) and column.name not in frame.columns
+    ]
     return frame.with_columns(
-        pl.lit(BLANK_DATE if column.base_type == "date" else BLANK_TIME).alias(column.name) for column in missing
+        pl.lit(BLANK_DATE if column.base_type == "date" else BLANK_TIME).alias(column.name)
+        for column in missing
     )
 
 
@@ -169,7 +179,9 @@ def opendental_session(connection: Connection[Any]) -> Iterator[None]:
 @contextmanager
 def bulk_loading(connection: Connection[Any]) -> Iterator[bool]:
     """Allows LOAD DATA LOCAL for a while if the server lets us; tells whether it is allowed."""
-    if not (connection.client_flag & CLIENT.LOCAL_FILES and getattr(connection, "_local_infile", False)):
+    if not (
+        connection.client_flag & CLIENT.LOCAL_FILES and getattr(connection, "_local_infile", False)
+    ):
         yield False
         return
     with connection.cursor() as cursor:
@@ -202,7 +214,9 @@ def keys_disabled(loader: Loader, names: list[str]) -> Iterator[None]:
 
 def create_tables(loader: Loader) -> None:
     """The preferences come first: they tell whose tables these are."""
-    known = bool(loader.rows("SHOW COLLATION WHERE Collation IN ('utf8mb3_uca1400_ai_ci', 'uca1400_ai_ci')"))
+    known = bool(
+        loader.rows("SHOW COLLATION WHERE Collation IN ('utf8mb3_uca1400_ai_ci', 'uca1400_ai_ci')")
+    )
     loader.execute(create_statement(tables()["preference"], known))
     loader.append("preference", pl.DataFrame({"PrefName": [MARK], "ValueString": [UNFINISHED]}))
     for table in tables().values():

@@ -49,7 +49,9 @@ def adjustments(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
         .then(chance.pick("chargetype", charges, key))
         .otherwise(chance.pick("disctype", discounts, key)),
     ).filter(pl.col("cents") != 0)
-    return pl.concat([usual, _broken_charges(practice, done.filter(is_break))], how="vertical_relaxed")
+    return pl.concat(
+        [usual, _broken_charges(practice, done.filter(is_break))], how="vertical_relaxed"
+    )
 
 
 def _broken_charges(practice: Practice, breaks: pl.DataFrame) -> pl.DataFrame:
@@ -90,7 +92,9 @@ def adjustment_rows(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def owed(practice: Practice, procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame) -> pl.DataFrame:
+def owed(
+    practice: Practice, procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame
+) -> pl.DataFrame:
     """Completed procedures with what is left for the patient after insurance and adjustments, and in how many parts it comes."""
     insurance = (
         lines.filter((pl.col("ProcNum") > 0) & pl.col("Status").is_in([0, 1, 4, 5, 7]))
@@ -103,7 +107,9 @@ def owed(practice: Practice, procs: pl.DataFrame, lines: pl.DataFrame, adjusted:
         )
     )
     attached = pl.col("cents").filter(pl.col("ProcNum") > 0).sum()
-    changed = adjusted.group_by(pl.col("of").alias("ProcNum")).agg(changed=pl.col("cents").sum(), attached=attached)
+    changed = adjusted.group_by(pl.col("of").alias("ProcNum")).agg(
+        changed=pl.col("cents").sum(), attached=attached
+    )
     done = procs.filter((pl.col("ProcStatus") == DONE) & (pl.col("visit_key") > 0))
     left = pl.col("amount") - pl.col("covered").fill_null(0) + pl.col("changed").fill_null(0)
     return (
@@ -119,7 +125,9 @@ def owed(practice: Practice, procs: pl.DataFrame, lines: pl.DataFrame, adjusted:
     )
 
 
-_OWED = tuple("PatNum ClinicNum ProvNum ProcNum visit_key key day due Guarantor amount attached parts".split())
+_OWED = tuple(
+    "PatNum ClinicNum ProvNum ProcNum visit_key key day due Guarantor amount attached parts".split()
+)
 
 
 def bad_debts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
@@ -129,7 +137,9 @@ def bad_debts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
     given_up = ~late | chance.chosen("baddebt.ever", 600, visit)
     lost = due.filter((pl.col("parts") == 0) & ~_comes_late(practice) & given_up).with_columns(
         written=pl.col("day")
-        + pl.duration(days=chance.between("baddebt", 140, 200, visit) + pl.when(late).then(760).otherwise(0))
+        + pl.duration(
+            days=chance.between("baddebt", 140, 200, visit) + pl.when(late).then(760).otherwise(0)
+        )
     )
     return lost.filter(pl.col("written") < practice.as_of).select(
         "PatNum",
@@ -169,7 +179,9 @@ def splits(practice: Practice, people: pl.DataFrame, due: pl.DataFrame) -> pl.Da
     elsewhere = practice.chance.chosen("payer.elsewhere", 12, visit) & (pl.col("kind") == 0)
     known = _made(practice, pl.concat(parts, how="diagonal_relaxed").filter(pl.col("cents") != 0))
     return known.with_columns(
-        payer=pl.when(elsewhere).then(other_family(practice, "payer", people, visit)).otherwise("Guarantor"),
+        payer=pl.when(elsewhere)
+        .then(other_family(practice, "payer", people, visit))
+        .otherwise("Guarantor"),
         PayPlanNum=pl.lit(0, dtype=pl.Int64),
         PayPlanChargeNum=pl.lit(0, dtype=pl.Int64),
     )
@@ -178,9 +190,13 @@ def splits(practice: Practice, people: pl.DataFrame, due: pl.DataFrame) -> pl.Da
 def _made(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
     """What was paid before the day of creation, and the next payments as cheques dated ahead."""
     coming = found.filter(
-        (pl.col("day") > practice.as_of + timedelta(days=3)) & (pl.col("kind") == 0) & (pl.col("ProcNum") > 0)
+        (pl.col("day") > practice.as_of + timedelta(days=3))
+        & (pl.col("kind") == 0)
+        & (pl.col("ProcNum") > 0)
     )
-    ahead = coming.sort("day", "pay_key")["pay_key"].unique(maintain_order=True).head(_CHEQUES_AHEAD)
+    ahead = (
+        coming.sort("day", "pay_key")["pay_key"].unique(maintain_order=True).head(_CHEQUES_AHEAD)
+    )
     return found.filter((pl.col("day") < practice.as_of) | pl.col("pay_key").is_in(ahead.implode()))
 
 
@@ -189,7 +205,11 @@ def _parts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
     chance, visit, part = practice.chance, pl.col("visit_key"), pl.col("part")
     frame = due.with_columns(late=(pl.col("parts") == 0) & _comes_late(practice))
     frame = frame.with_columns(parts=pl.when("late").then(1).otherwise("parts"))
-    frame = frame.with_columns(part=pl.int_ranges(0, pl.col("parts"))).explode("part").drop_nulls("part")
+    frame = (
+        frame.with_columns(part=pl.int_ranges(0, pl.col("parts")))
+        .explode("part")
+        .drop_nulls("part")
+    )
     each = pl.col("due") // pl.col("parts")
     last = part == pl.col("parts") - 1
     lag = part * 30 + chance.below("paylag", 25, visit) + pl.when("late").then(90).otherwise(0)
@@ -207,8 +227,12 @@ def _parts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
 def _through_unearned(practice: Practice, paid: pl.DataFrame) -> pl.DataFrame:
     """Money that was first unearned leaves two more splits per procedure, which add up to nothing."""
     prepayment = catalog.def_number(catalog.UNEARNED, "Prepayment")
-    first = paid.filter(practice.chance.chosen("first.unearned", 450, pl.col("pay_key"))).with_columns(
-        ProcNum=pl.lit(0, dtype=pl.Int64), UnearnedType=pl.lit(prepayment), proc_day=pl.lit(None, dtype=pl.Date)
+    first = paid.filter(
+        practice.chance.chosen("first.unearned", 450, pl.col("pay_key"))
+    ).with_columns(
+        ProcNum=pl.lit(0, dtype=pl.Int64),
+        UnearnedType=pl.lit(prepayment),
+        proc_day=pl.lit(None, dtype=pl.Date),
     )
     return pl.concat([first, first.with_columns(cents=-pl.col("cents"))])
 
@@ -259,7 +283,9 @@ def _refunds(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
 def _prepayments(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
     """Half of a bill taken in advance, some of it as a hidden type that reports leave out."""
     chance, visit = practice.chance, pl.col("visit_key")
-    ahead = due.filter(chance.chosen("prepay", 25, visit)).unique("visit_key", keep="first", maintain_order=True)
+    ahead = due.filter(chance.chosen("prepay", 25, visit)).unique(
+        "visit_key", keep="first", maintain_order=True
+    )
     return ahead.with_columns(
         cents=pl.col("due") // 2,
         proc_day=pl.col("day"),
@@ -278,7 +304,9 @@ def _in_advance(ahead: pl.DataFrame) -> pl.DataFrame:
         **nowhere,
     )
     moved = ahead.with_columns(
-        day=pl.col("day") + pl.duration(days=2), pay_key=visit * _PARTS_PER_VISIT + _EARNED, kind=pl.lit(1)
+        day=pl.col("day") + pl.duration(days=2),
+        pay_key=visit * _PARTS_PER_VISIT + _EARNED,
+        kind=pl.lit(1),
     )
     from_unearned = moved.with_columns(cents=-pl.col("cents"), UnearnedType=unearned, **nowhere)
     to_procedure = moved.with_columns(UnearnedType=pl.lit(0))
@@ -311,7 +339,11 @@ def payments(found: pl.DataFrame, first: int) -> pl.DataFrame:
 
 def payment_rows(practice: Practice, paid: pl.DataFrame) -> pl.DataFrame:
     chance, number, kind = practice.chance, pl.col("PayNum"), pl.col("kind")
-    usual = [d.number for d in catalog.definitions() if d.category == catalog.PAYMENT_TYPE and "Refund" not in d.name]
+    usual = [
+        d.number
+        for d in catalog.definitions()
+        if d.category == catalog.PAYMENT_TYPE and "Refund" not in d.name
+    ]
     refund = catalog.def_number(catalog.PAYMENT_TYPE, "Patient Refund")
     return paid.select(
         "PayNum",

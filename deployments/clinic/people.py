@@ -36,10 +36,16 @@ def patients(practice: Practice, first: int, last: int) -> pl.DataFrame:
         .then(chance.between("age.adult", 20, 84, number))
         .otherwise(chance.between("age", 1, 75, number))
     )
-    came = HISTORY_DAYS - guarantor * HISTORY_DAYS // practice.patients + chance.between("came", -20, 20, guarantor)
+    came = (
+        HISTORY_DAYS
+        - guarantor * HISTORY_DAYS // practice.patients
+        + chance.between("came", -20, 20, guarantor)
+    )
     frame = frame.with_columns(
         # OpenDental archives who was merged into another patient.
-        PatStatus=pl.when("merged").then(_ARCHIVED).otherwise(chance.weighted("status", _STATUS, number)),
+        PatStatus=pl.when("merged")
+        .then(_ARCHIVED)
+        .otherwise(chance.weighted("status", _STATUS, number)),
         start=days_before(practice.as_of, came.clip(5, HISTORY_DAYS)).cast(pl.Date),
         Birthdate=_birthdate(practice, age),
         PriProv=chance.pick("dentist", catalog.dentists(practice), guarantor),
@@ -56,8 +62,14 @@ def hygienist(practice: Practice, dentist: pl.Expr, guarantor: pl.Expr) -> pl.Ex
     place = catalog.clinic_of(practice, dentist)
     found = pl.lit(catalog.hygienists(practice)[0])
     for clinic in range(1, practice.clinics + 1):
-        here = [n for n in catalog.hygienists(practice) if (n - 1) // 2 % practice.clinics + 1 == clinic]
-        found = pl.when(place == clinic).then(practice.chance.pick("hygienist", here, guarantor)).otherwise(found)
+        here = [
+            n for n in catalog.hygienists(practice) if (n - 1) // 2 % practice.clinics + 1 == clinic
+        ]
+        found = (
+            pl.when(place == clinic)
+            .then(practice.chance.pick("hygienist", here, guarantor))
+            .otherwise(found)
+        )
     return found
 
 
@@ -65,7 +77,9 @@ def merges(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
     """Duplicates that became the head of their family, and some patients who were cloned (`patientlink`)."""
     chance, number = practice.chance, pl.col("PatNum")
     since = (pl.lit(practice.as_of) - pl.col("start")).dt.total_days().clip(1, None)
-    cloned = ~pl.col("merged") & (number != pl.col("Guarantor")) & chance.chosen("cloned", 5, number)
+    cloned = (
+        ~pl.col("merged") & (number != pl.col("Guarantor")) & chance.chosen("cloned", 5, number)
+    )
     day = pl.col("start") + pl.duration(days=chance.below("merged.on", since, number))
     return people.filter(pl.col("merged") | cloned).select(
         PatNumFrom="PatNum",
@@ -99,23 +113,32 @@ def patient_rows(practice: Practice, people: pl.DataFrame, balances: pl.DataFram
         "Birthdate",
         "ClinicNum",
         "PriProv",
-        SecProv=pl.when(chance.chosen("secprov", 400, number)).then(pl.col("hygienist")).otherwise(0),
+        SecProv=pl.when(chance.chosen("secprov", 400, number))
+        .then(pl.col("hygienist"))
+        .otherwise(0),
         LName=name(practice, "last", words.LAST_NAMES, words.ODD_LAST_NAMES, guarantor),
         FName=name(practice, "first", words.FIRST_NAMES, words.ODD_FIRST_NAMES, number),
         MiddleI=chance.pick("middle", ["", "", "A", "J.", "Q", "é"], number),
-        Preferred=chance.pick("preferred", ["", "", "", "", "Bo", '"Sky"', "J.J.", "Ti-Té"], number),
+        Preferred=chance.pick(
+            "preferred", ["", "", "", "", "Bo", '"Sky"', "J.J.", "Ti-Té"], number
+        ),
         Gender=chance.weighted("gender", {0: 48, 1: 49, 2: 2, 3: 1}, number),
         Position=chance.weighted("position", {0: 40, 1: 40, 2: 15, 3: 3, 4: 2}, number),
         SSN=pl.lit(""),
         Address=(chance.below("house", 9_900, guarantor) + 1).cast(pl.String)
         + " "
         + chance.pick("street", words.STREETS, guarantor),
-        Address2=chance.pick("address2", ["", "", "", "Apt 4", "Unit #B", " ", "c/o O'Tarrin"], guarantor),
+        Address2=chance.pick(
+            "address2", ["", "", "", "Apt 4", "Unit #B", " ", "c/o O'Tarrin"], guarantor
+        ),
         City=chance.pick("city", words.CITIES, guarantor),
         State=chance.pick("state", words.STATES, guarantor),
         Zip=chance.below("zip", 100_000, guarantor).cast(pl.String).str.zfill(5),
-        HmPhone=pl.when(chance.chosen("landline", 300, guarantor)).then("(555)555-" + digits).otherwise(pl.lit("")),
-        WirelessPhone=pl.lit("555555") + chance.below("cell", 10_000, number).cast(pl.String).str.zfill(4),
+        HmPhone=pl.when(chance.chosen("landline", 300, guarantor))
+        .then("(555)555-" + digits)
+        .otherwise(pl.lit("")),
+        WirelessPhone=pl.lit("555555")
+        + chance.below("cell", 10_000, number).cast(pl.String).str.zfill(4),
         Email=pl.when(chance.chosen("email", 600, number))
         .then("p" + number.cast(pl.String) + "@example.invalid")
         .otherwise(pl.lit("")),
@@ -150,7 +173,9 @@ def patient_rows(practice: Practice, people: pl.DataFrame, balances: pl.DataFram
 
 def other_family(practice: Practice, stream: str, people: pl.DataFrame, number: pl.Expr) -> pl.Expr:
     """The head of some family of the cohort, seldom one's own."""
-    heads = people.filter((pl.col("PatNum") == pl.col("Guarantor")) & (pl.col("PatStatus") == 0))["PatNum"]
+    heads = people.filter((pl.col("PatNum") == pl.col("Guarantor")) & (pl.col("PatStatus") == 0))[
+        "PatNum"
+    ]
     heads = heads if len(heads) else people["Guarantor"]
     return pl.lit(heads).gather(practice.chance.below(stream, len(heads), number))
 
@@ -158,10 +183,14 @@ def other_family(practice: Practice, stream: str, people: pl.DataFrame, number: 
 def insured(practice: Practice) -> pl.Expr:
     """Whether a patient has a plan: families decide together, members sometimes lack it."""
     chance = practice.chance
-    return chance.chosen("insured", 560, pl.col("Guarantor")) & chance.chosen("covered", 900, pl.col("PatNum"))
+    return chance.chosen("insured", 560, pl.col("Guarantor")) & chance.chosen(
+        "covered", 900, pl.col("PatNum")
+    )
 
 
-def name(practice: Practice, stream: str, usual: tuple[str, ...], odd: tuple[str, ...], number: pl.Expr) -> pl.Expr:
+def name(
+    practice: Practice, stream: str, usual: tuple[str, ...], odd: tuple[str, ...], number: pl.Expr
+) -> pl.Expr:
     """An invented name; the odd ones come first, so that the smallest clinic has them."""
     chance = practice.chance
     usually = chance.pick(f"{stream}.usual", usual, number)
@@ -226,15 +255,21 @@ def referrals(practice: Practice, people: pl.DataFrame, count: int) -> pl.DataFr
     """Who sent a patient (type 1), to whom he was sent (0) and others, one after the other; asked only of late."""
     chance, number = practice.chance, pl.col("PatNum")
     asked = pl.col("start") >= practice.as_of - timedelta(days=_ASKED_DAYS)
-    frame = people.filter(chance.below("referred", 1000, number) < pl.when(asked).then(640).otherwise(60))
-    frame = frame.with_columns(ItemOrder=pl.int_ranges(0, chance.weighted("referrals", {1: 70, 2: 22, 3: 8}, number)))
+    frame = people.filter(
+        chance.below("referred", 1000, number) < pl.when(asked).then(640).otherwise(60)
+    )
+    frame = frame.with_columns(
+        ItemOrder=pl.int_ranges(0, chance.weighted("referrals", {1: 70, 2: 22, 3: 8}, number))
+    )
     frame = frame.explode("ItemOrder").with_columns(key=number * 8 + pl.col("ItemOrder"))
     key = pl.col("key")
     return frame.select(
         "PatNum",
         "ItemOrder",
         ReferralNum=chance.below("referral", count, key) + 1,
-        RefDate=(pl.col("start") + pl.duration(days=pl.col("ItemOrder").cast(pl.Int64) * 90)).cast(pl.Date),
+        RefDate=(pl.col("start") + pl.duration(days=pl.col("ItemOrder").cast(pl.Int64) * 90)).cast(
+            pl.Date
+        ),
         RefType=pl.when(pl.col("ItemOrder") == 0)
         .then(chance.weighted("reftype.first", {1: 94, 0: 5, 2: 1}, key))
         .otherwise(chance.weighted("reftype", {1: 30, 0: 60, 2: 10}, key)),

@@ -31,10 +31,17 @@ class Plans:
     links: pl.DataFrame
 
 
-def plans(loader: Loader, practice: Practice, people: pl.DataFrame, owed: pl.DataFrame, lines: pl.DataFrame) -> Plans:
+def plans(
+    loader: Loader,
+    practice: Practice,
+    people: pl.DataFrame,
+    owed: pl.DataFrame,
+    lines: pl.DataFrame,
+) -> Plans:
     """Plans for some big bills of the last years, and two a cohort for what insurance is to pay."""
     found = pl.concat(
-        [_of_patients(practice, people, owed, lines), _of_insurance(practice, lines)], how="diagonal_relaxed"
+        [_of_patients(practice, people, owed, lines), _of_insurance(practice, lines)],
+        how="diagonal_relaxed",
     )
     found = loader.numbered("payplan", found.sort("day", "visit_key"))
     numbers = found.select("visit_key", "PayPlanNum", "insurance", "dynamic", "payer")
@@ -48,14 +55,18 @@ def plans(loader: Loader, practice: Practice, people: pl.DataFrame, owed: pl.Dat
         ],
         how="vertical_relaxed",
     )
-    charges = loader.numbered("payplancharge", charges.sort("PayPlanNum", "day", "ChargeType", "ProcNum"))
+    charges = loader.numbered(
+        "payplancharge", charges.sort("PayPlanNum", "day", "ChargeType", "ProcNum")
+    )
     links = covered.filter("dynamic").select(
         "PayPlanNum", "ProcNum", "PatNum", "day", cents=pl.col("amount") + pl.col("attached")
     )
     return Plans(found, charges, links.sort("PayPlanNum", "ProcNum"))
 
 
-def _of_patients(practice: Practice, people: pl.DataFrame, owed: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+def _of_patients(
+    practice: Practice, people: pl.DataFrame, owed: pl.DataFrame, lines: pl.DataFrame
+) -> pl.DataFrame:
     """The guarantor of some is of another family; where no insurance is involved, some are dynamic."""
     chance, visit = practice.chance, pl.col("visit_key")
     insured = lines.select("visit_key").unique().with_columns(insured=pl.lit(value=True))
@@ -83,7 +94,8 @@ def _of_patients(practice: Practice, people: pl.DataFrame, owed: pl.DataFrame, l
         .then(other_family(practice, "plan.payer", people, visit))
         .otherwise("Guarantor"),
         insurance=pl.lit(value=False),
-        closed=(last < practice.as_of - timedelta(days=_CLOSED_AFTER_DAYS)) & chance.chosen("plan.closed", 700, visit),
+        closed=(last < practice.as_of - timedelta(days=_CLOSED_AFTER_DAYS))
+        & chance.chosen("plan.closed", 700, visit),
         PlanNum=pl.lit(0),
         InsSubNum=pl.lit(0),
     )
@@ -115,11 +127,24 @@ def _brought_money() -> pl.Expr:
     return (pl.col("Status") == RECEIVED) & (pl.col("paid") > 0) & (pl.col("kind") == "P")
 
 
-_CHARGE = ("PayPlanNum", "PatNum", "payer", "ClinicNum", "ProvNum", "day", "cents", "interest", "ChargeType", "ProcNum")
+_CHARGE = (
+    "PayPlanNum",
+    "PatNum",
+    "payer",
+    "ClinicNum",
+    "ProvNum",
+    "day",
+    "cents",
+    "interest",
+    "ChargeType",
+    "ProcNum",
+)
 
 
 def _credits(covered: pl.DataFrame) -> pl.DataFrame:
-    return covered.with_columns(interest=pl.lit(0), ChargeType=pl.lit(CREDIT)).select(*_CHARGE, proc_day="day")
+    return covered.with_columns(interest=pl.lit(0), ChargeType=pl.lit(CREDIT)).select(
+        *_CHARGE, proc_day="day"
+    )
 
 
 def _debits(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
@@ -145,9 +170,13 @@ def attach(lines: pl.DataFrame, made: Plans) -> pl.DataFrame:
     awaited = made.charges.filter(pl.col("ChargeType") == CREDIT).join(
         made.plans.filter("insurance").select("PayPlanNum"), on="PayPlanNum"
     )
-    numbers = awaited.select("PayPlanNum", "ProcNum", kind=pl.lit("P"), Status=pl.lit(RECEIVED, dtype=pl.Int64))
+    numbers = awaited.select(
+        "PayPlanNum", "ProcNum", kind=pl.lit("P"), Status=pl.lit(RECEIVED, dtype=pl.Int64)
+    )
     lines = lines.with_columns(pl.col("Status").cast(pl.Int64))
-    joined = lines.join(numbers, on=["ProcNum", "kind", "Status"], how="left", maintain_order="left")
+    joined = lines.join(
+        numbers, on=["ProcNum", "kind", "Status"], how="left", maintain_order="left"
+    )
     return joined.with_columns(pl.col("PayPlanNum").fill_null(0))
 
 
@@ -158,7 +187,9 @@ def payments(practice: Practice, made: Plans) -> pl.DataFrame:
     due = made.charges.filter(pl.col("ChargeType") == DEBIT).join(plans_, on="PayPlanNum")
     return (
         due.filter(pl.col("closed") | chance.chosen("plan.paid", 920, number))
-        .with_columns(paid_on=pl.col("day") + pl.duration(days=chance.below("plan.paylag", 20, number)))
+        .with_columns(
+            paid_on=pl.col("day") + pl.duration(days=chance.below("plan.paylag", 20, number))
+        )
         .filter(pl.col("paid_on") < practice.as_of)
         .select(
             "PayPlanNum",
@@ -186,7 +217,9 @@ def entries(made: Plans) -> pl.DataFrame:
     charges = counted.filter(credit | ~pl.col("insurance")).select(
         "day",
         PatNum=pl.when(credit).then("PatNum").otherwise("payer"),
-        cents=pl.when(credit).then(-pl.col("cents")).otherwise(pl.col("cents") + pl.col("interest")),
+        cents=pl.when(credit)
+        .then(-pl.col("cents"))
+        .otherwise(pl.col("cents") + pl.col("interest")),
         ProcNum="ProcNum",
         proc_day=pl.when(credit).then("proc_day"),
     )
@@ -258,5 +291,6 @@ def link_rows(made: Plans) -> pl.DataFrame:
         FKey="ProcNum",
         LinkType=pl.lit(LINKS_PROCEDURE),
         AmountOverride=pl.lit(0.0),
-        SecDateTEntry=pl.col("day").cast(pl.Datetime("us")) + pl.duration(days=-(pl.col("PayPlanNum") % 40), hours=15),
+        SecDateTEntry=pl.col("day").cast(pl.Datetime("us"))
+        + pl.duration(days=-(pl.col("PayPlanNum") % 40), hours=15),
     )

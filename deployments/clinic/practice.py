@@ -16,7 +16,9 @@ LOG_TABLES = frozenset(
     "securitylog securityloghash inseditlog insbluebooklog sheetfield rxnorm entrylog commlog inseditpatlog".split()
 )
 # Lists that a practice has whole, however small it is.
-_WHOLE_LISTS = frozenset("stateabbr covcat covspan codegroup recalltype usergroup apptview insfilingcode".split())
+_WHOLE_LISTS = frozenset(
+    "stateabbr covcat covspan codegroup recalltype usergroup apptview insfilingcode".split()
+)
 
 
 @dataclass(frozen=True, slots=True)

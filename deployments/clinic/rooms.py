@@ -30,8 +30,14 @@ class Room:
 
 @cache
 def _clinics(practice: Practice) -> dict[int, int]:
-    numbers = pl.DataFrame({"ProvNum": range(1, practice.providers + 1)}, schema={"ProvNum": pl.Int64})
-    return dict(numbers.select("ProvNum", catalog.clinic_of(practice, pl.col("ProvNum")).alias("clinic")).rows())
+    numbers = pl.DataFrame(
+        {"ProvNum": range(1, practice.providers + 1)}, schema={"ProvNum": pl.Int64}
+    )
+    return dict(
+        numbers.select(
+            "ProvNum", catalog.clinic_of(practice, pl.col("ProvNum")).alias("clinic")
+        ).rows()
+    )
 
 
 @cache
@@ -41,10 +47,18 @@ def rooms(practice: Practice) -> tuple[Room, ...]:
     for clinic in range(1, practice.clinics + 1):
         for hygiene in (False, True):
             here = [
-                n for n, place in _clinics(practice).items() if (place, catalog.is_hygienist(n)) == (clinic, hygiene)
+                n
+                for n, place in _clinics(practice).items()
+                if (place, catalog.is_hygienist(n)) == (clinic, hygiene)
             ]
-            width = max((sum(day in hours.weekdays(practice, n) for n in here) for day in _WEEKDAYS), default=0)
-            found += [Room(len(found) + 1 + index, clinic, hygiene, here[index % len(here)]) for index in range(width)]
+            width = max(
+                (sum(day in hours.weekdays(practice, n) for n in here) for day in _WEEKDAYS),
+                default=0,
+            )
+            found += [
+                Room(len(found) + 1 + index, clinic, hygiene, here[index % len(here)])
+                for index in range(width)
+            ]
     return tuple(found)
 
 
@@ -53,9 +67,13 @@ def room_of(practice: Practice, provider: int, weekday: int) -> int:
     """Those who work on the same weekday in the same clinic share its rooms out in order of their numbers."""
     clinics = _clinics(practice)
     clinic, hygiene = clinics[provider], catalog.is_hygienist(provider)
-    own = [room.number for room in rooms(practice) if (room.clinic, room.hygiene) == (clinic, hygiene)]
+    own = [
+        room.number for room in rooms(practice) if (room.clinic, room.hygiene) == (clinic, hygiene)
+    ]
     before = sum(
-        clinics[n] == clinic and catalog.is_hygienist(n) == hygiene and weekday in hours.weekdays(practice, n)
+        clinics[n] == clinic
+        and catalog.is_hygienist(n) == hygiene
+        and weekday in hours.weekdays(practice, n)
         for n in range(1, provider)
     )
     return own[before % len(own)]
@@ -82,16 +100,26 @@ def operatories(practice: Practice) -> pl.DataFrame:
 def schedule_rooms(practice: Practice, schedules: pl.DataFrame) -> pl.DataFrame:
     """The rows of `scheduleop`: providers' hours in their room of the day, blockouts in the first."""
     kind, day = pl.col("SchedType"), pl.col("SchedDate")
-    pairs = [(n, day, room_of(practice, n, day)) for n in range(1, practice.providers + 1) for day in _WEEKDAYS]
+    pairs = [
+        (n, day, room_of(practice, n, day))
+        for n in range(1, practice.providers + 1)
+        for day in _WEEKDAYS
+    ]
     known = pl.DataFrame(
-        pairs, schema={"ProvNum": pl.Int64, "weekday": pl.Int8, "OperatoryNum": pl.Int64}, orient="row"
+        pairs,
+        schema={"ProvNum": pl.Int64, "weekday": pl.Int8, "OperatoryNum": pl.Int64},
+        orient="row",
     )
     return (
         schedules.filter(kind.is_in([hours.PROVIDER, hours.BLOCKOUT]))
-        .select("ScheduleNum", "SchedType", pl.col("ProvNum").cast(pl.Int64), weekday=day.dt.weekday())
+        .select(
+            "ScheduleNum", "SchedType", pl.col("ProvNum").cast(pl.Int64), weekday=day.dt.weekday()
+        )
         .join(known, on=["ProvNum", "weekday"], how="left")
         .sort("ScheduleNum")
-        .select("ScheduleNum", OperatoryNum=pl.col("OperatoryNum").fill_null(rooms(practice)[0].number))
+        .select(
+            "ScheduleNum", OperatoryNum=pl.col("OperatoryNum").fill_null(rooms(practice)[0].number)
+        )
     )
 
 
@@ -107,7 +135,9 @@ class Book:
     @classmethod
     def of(cls, practice: Practice, past: int, ahead: int) -> Book:
         ranges: dict[tuple[int, date], list[tuple[int, int]]] = defaultdict(list)
-        found = hours.working_hours(practice, past, ahead).select("ProvNum", "day", "opens", "shuts")
+        found = hours.working_hours(practice, past, ahead).select(
+            "ProvNum", "day", "opens", "shuts"
+        )
         for provider, day, opens, shuts in found.iter_rows():
             known = ranges[provider, day]
             overlaps = known and opens <= known[-1][1]
@@ -134,10 +164,16 @@ class Book:
 
     def _minute(self, provider: int, room: int, day: date, needs: int) -> int:
         """The first gap that is long enough, else the end of the day, else beside somebody else."""
-        ranges = self.ranges.get((provider, day)) or [(_OPENS, _OPENS + hours.minutes_a_day(self.practice))]
+        ranges = self.ranges.get((provider, day)) or [
+            (_OPENS, _OPENS + hours.minutes_a_day(self.practice))
+        ]
         free = self.free[room, day]
         starts = [max(free, opens) for opens, _ in ranges]
-        fits = [start for start, (_, shuts) in zip(starts, ranges, strict=True) if start + needs <= shuts]
+        fits = [
+            start
+            for start, (_, shuts) in zip(starts, ranges, strict=True)
+            if start + needs <= shuts
+        ]
         late = [start for start, (_, shuts) in zip(starts, ranges, strict=True) if start < shuts]
         if not late:
             self.extra[room, day] += 1

@@ -79,13 +79,25 @@ def _security_hash(made: Filling) -> Columns:
     """Fifty-six random bits as hexadecimal digits, there and back."""
     bits = made.chance.bits("loghash", made.row)
     pairs = [high + low for high in _HEX for low in _HEX]
-    half = pl.concat_str([look_up(pairs, (bits // (1 << 7 * place) % 256).cast(pl.Int64)) for place in range(8)])
+    half = pl.concat_str(
+        [look_up(pairs, (bits // (1 << 7 * place) % 256).cast(pl.Int64)) for place in range(8)]
+    )
     return {"SecurityLogNum": made.row, "LogHash": pl.concat_str([half, half.str.reverse()])}
 
 
 def _sheet_field(made: Filling) -> Columns:
     chance, row = made.chance, made.row
-    names = ["LName", "FName", "Birthdate", "misc", "chk1", "allergy:Penicillin", "Signature", "medNo", "Email"]
+    names = [
+        "LName",
+        "FName",
+        "Birthdate",
+        "misc",
+        "chk1",
+        "allergy:Penicillin",
+        "Signature",
+        "medNo",
+        "Email",
+    ]
     values = ["", "", "X", "", "Yes", "No", *words.LAST_NAMES[:40]]
     value = (
         pl.when(chance.chosen("field.ugly", 8, row))
@@ -108,7 +120,13 @@ def _sheet_field(made: Filling) -> Columns:
         "DateTimeSig": pl.lit(BLANK_TIME),
         "ItemColor": pl.lit(-16777216),
         **_zero("TabOrder"),
-        **_blank("RadioButtonValue", "RadioButtonGroup", "ReportableName", "UiLabelMobile", "UiLabelMobileRadioButton"),
+        **_blank(
+            "RadioButtonValue",
+            "RadioButtonGroup",
+            "ReportableName",
+            "UiLabelMobile",
+            "UiLabelMobileRadioButton",
+        ),
     }
 
 
@@ -119,7 +137,9 @@ def _commlog(made: Filling) -> Columns:
         "CommDateTime": at,
         "DateTEntry": at,
         "DateTimeEnd": pl.lit(BLANK_TIME),
-        "Note": pl.when(unsaid).then(None).otherwise(text(made.practice, "commlog", words.SENTENCES, "row")),
+        "Note": pl.when(unsaid)
+        .then(None)
+        .otherwise(text(made.practice, "commlog", words.SENTENCES, "row")),
         **_blank("Signature"),
         **_zero("ProgramNum", "ReferralNum", "SigIsTopaz"),
     }
@@ -130,18 +150,29 @@ def _document(made: Filling) -> Columns:
     note = text(made.practice, "docnote", words.SENTENCES, "row")
     return {
         "DateCreated": made.rising("document"),
-        "FileName": chance.pick("doc.name", words.LAST_NAMES, row) + "_" + row.cast(pl.String) + ".jpg",
+        "FileName": chance.pick("doc.name", words.LAST_NAMES, row)
+        + "_"
+        + row.cast(pl.String)
+        + ".jpg",
         "Description": text(made.practice, "doc", words.SHORT, "row"),
         "Note": pl.when(chance.chosen("doc.noted", 100, row)).then(note).otherwise(pl.lit("")),
         **_blank(
-            "RawBase64", "Thumbnail", "OcrResponseData", "Signature", "ExternalGUID", "ExternalSource", "ToothNumbers"
+            "RawBase64",
+            "Thumbnail",
+            "OcrResponseData",
+            "Signature",
+            "ExternalGUID",
+            "ExternalSource",
+            "ToothNumbers",
         ),
         **_zero("MountItemNum"),
     }
 
 
 def _perio_measure(made: Filling) -> Columns:
-    depths = {site: made.chance.weighted(f"perio.{site}", _DEPTHS, made.row) for site in _PERIO_SITES}
+    depths = {
+        site: made.chance.weighted(f"perio.{site}", _DEPTHS, made.row) for site in _PERIO_SITES
+    }
     return {
         "PerioExamNum": made.spread("periomeasure", "perioexam"),
         "IntTooth": made.row % 32 + 1,
@@ -198,7 +229,12 @@ def _update_history(made: Filling) -> Columns:
     total = made.practice.rows("updatehistory")
     age = total - made.row
     older = pl.concat_str(
-        [(24 - (age + 1) // 2).cast(pl.String), pl.lit("."), (age % 2 + 1).cast(pl.String), pl.lit(".7.0")]
+        [
+            (24 - (age + 1) // 2).cast(pl.String),
+            pl.lit("."),
+            (age % 2 + 1).cast(pl.String),
+            pl.lit(".7.0"),
+        ]
     )
     when = pl.lit(made.practice.now) - pl.duration(days=182 * age + 40, hours=2)
     return {

@@ -106,7 +106,13 @@ def _column_line(column: Column) -> str:
     words = [f"`{column.name}`", column.type]
     if column.extra == "bin":
         words.append("CHARACTER SET utf8mb3 COLLATE utf8mb3_bin")
-    words.append("DEFAULT NULL" if column.nullable and not column.default else "" if column.nullable else "NOT NULL")
+    words.append(
+        "DEFAULT NULL"
+        if column.nullable and not column.default
+        else ""
+        if column.nullable
+        else "NOT NULL"
+    )
     if column.default:
         words.append(f"DEFAULT {column.default}")
     if column.is_stamp:

@@ -9,13 +9,49 @@ from deployments.clinic.chance import look_up
 from deployments.clinic.load import BLANK_DATE
 from deployments.clinic.people import note, text
 from deployments.clinic.practice import Practice, days_before
-from deployments.clinic.visits import BROKEN, COMPLETE, GONE, NOTE, NOTE_DONE, PLANNED, VISITS_PER_PATIENT
+from deployments.clinic.visits import (
+    BROKEN,
+    COMPLETE,
+    GONE,
+    NOTE,
+    NOTE_DONE,
+    PLANNED,
+    VISITS_PER_PATIENT,
+)
 
-TP, DONE, EXISTING, EXISTING_OTHER, REFERRED, DELETED, CONDITION, TP_INACTIVE = 1, 2, 3, 4, 5, 6, 7, 8
-_CHARTED = {EXISTING: 27, EXISTING_OTHER: 27, CONDITION: 6, REFERRED: 4, TP: 34, TP_INACTIVE: 8, DELETED: 10}
+TP, DONE, EXISTING, EXISTING_OTHER, REFERRED, DELETED, CONDITION, TP_INACTIVE = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+)
+_CHARTED = {
+    EXISTING: 27,
+    EXISTING_OTHER: 27,
+    CONDITION: 6,
+    REFERRED: 4,
+    TP: 34,
+    TP_INACTIVE: 8,
+    DELETED: 10,
+}
 _PROCS_PER_VISIT = 16
 _CHARTED_KEY = 8_000
-_CLEANING = ("D0120", "D1110", "D1110", "D1120", "D0274", "D1206", "D4910", "D0272", "D1208", "D4341")
+_CLEANING = (
+    "D0120",
+    "D1110",
+    "D1110",
+    "D1120",
+    "D0274",
+    "D1206",
+    "D4910",
+    "D0272",
+    "D1208",
+    "D4341",
+)
 _OPERATIVE = (
     "D2391",
     "D2392",
@@ -75,7 +111,9 @@ def _of_visits(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
     chance, key, visit = practice.chance, pl.col("key"), pl.col("visit_key")
     status = pl.col("status")
     seen = seen.filter(~status.is_in([BROKEN, NOTE, NOTE_DONE, GONE])).rename({"key": "visit_key"})
-    frame = seen.with_columns(line=pl.int_ranges(0, chance.between("procs", 1, 4, visit))).explode("line")
+    frame = seen.with_columns(line=pl.int_ranges(0, chance.between("procs", 1, 4, visit))).explode(
+        "line"
+    )
     cleaning = [catalog.code_number(code) for code in _CLEANING]
     operative = [catalog.code_number(code) for code in _OPERATIVE]
     seldom = chance.below("seldom", practice.procedure_codes - 45, key) + 45
@@ -115,7 +153,9 @@ def _breaks(seen: pl.DataFrame) -> pl.DataFrame:
             day="charted_on",
             key=visit * _PROCS_PER_VISIT + _PROCS_PER_VISIT - 1,
             PlannedAptNum=pl.lit(0),
-            CodeNum=pl.when("missed").then(catalog.code_number("D9986")).otherwise(catalog.code_number("D9987")),
+            CodeNum=pl.when("missed")
+            .then(catalog.code_number("D9986"))
+            .otherwise(catalog.code_number("D9987")),
             ProcStatus=pl.lit(DONE),
         )
     )
@@ -128,7 +168,9 @@ def break_codes() -> list[int]:
 def _charted(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
     """What was found, planned or done elsewhere, without a visit."""
     chance, number, key = practice.chance, pl.col("PatNum"), pl.col("key")
-    frame = people.with_columns(line=pl.int_ranges(0, chance.below("findings", 13, number))).explode("line")
+    frame = people.with_columns(
+        line=pl.int_ranges(0, chance.below("findings", 13, number))
+    ).explode("line")
     frame = frame.drop_nulls("line").with_columns(
         key=number * (VISITS_PER_PATIENT * _PROCS_PER_VISIT) + _CHARTED_KEY + pl.col("line")
     )
@@ -152,9 +194,13 @@ def procedure_rows(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
     chance, number, day = practice.chance, pl.col("ProcNum"), pl.col("day")
     status = pl.col("ProcStatus")
     on_tooth = pl.col("area").is_in(_TOOTH_AREAS)
-    planned = pl.max_horizontal("start", day - pl.duration(days=chance.below("planned", 60, number)))
+    planned = pl.max_horizontal(
+        "start", day - pl.duration(days=chance.below("planned", 60, number))
+    )
     planned = pl.min_horizontal(planned, "presented_on")
-    entered = pl.min_horizontal(day.cast(pl.Datetime("us")) + pl.duration(hours=17), pl.lit(practice.now))
+    entered = pl.min_horizontal(
+        day.cast(pl.Datetime("us")) + pl.duration(hours=17), pl.lit(practice.now)
+    )
     return procs.select(
         "ProcNum",
         "PatNum",
@@ -172,7 +218,9 @@ def procedure_rows(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
         Surf=pl.when(pl.col("area") == 1)
         .then(chance.pick("surf", ["M", "OD", "MOD", "B", "L", "DO"], number))
         .otherwise(pl.lit("")),
-        ToothNum=pl.when(on_tooth).then((chance.below("tooth", 32, number) + 1).cast(pl.String)).otherwise(pl.lit("")),
+        ToothNum=pl.when(on_tooth)
+        .then((chance.below("tooth", 32, number) + 1).cast(pl.String))
+        .otherwise(pl.lit("")),
         ToothRange=pl.when(pl.col("area") == 6).then(pl.lit("1,2,3,4,5,6")).otherwise(pl.lit("")),
         Priority=pl.when(status == TP)
         .then(chance.pick("priority", [0, *catalog.def_numbers(catalog.TX_PRIORITY)], number))
@@ -204,7 +252,9 @@ def procedure_rows(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
 
 def procedure_notes(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
     chance, number = practice.chance, pl.col("ProcNum")
-    noted = procs.filter(chance.chosen("noted", 760, number) & ~pl.col("ProcStatus").is_in([EXISTING_OTHER]))
+    noted = procs.filter(
+        chance.chosen("noted", 760, number) & ~pl.col("ProcStatus").is_in([EXISTING_OTHER])
+    )
     return noted.select(
         "PatNum",
         "ProcNum",
@@ -258,7 +308,9 @@ def shown(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
     chance, number, day = practice.chance, pl.col("PatNum"), pl.col("day")
     share = max(20, min(400, 400_000 // practice.patients))
     hygiene = [catalog.code_number(code) for code in _CLEANING]
-    first = pl.lit(practice.as_of) - pl.duration(days=chance.between("shown", 15, _SHOWN_DAYS, number))
+    first = pl.lit(practice.as_of) - pl.duration(
+        days=chance.between("shown", 15, _SHOWN_DAYS, number)
+    )
     usual = ~pl.col("CodeNum").is_in([*hygiene, *break_codes()])
     frame = (
         procs.filter(chance.chosen("savedplan", share, number) & usual)
@@ -270,9 +322,13 @@ def shown(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
     found = (pl.col("visit_key") == 0) & pl.col("ProcStatus").is_in([TP, TP_INACTIVE, DELETED])
     since = (day - pl.col("first")).dt.total_days()
     frame = frame.filter(
-        (done & since.is_between(1, 110)) | (scheduled & (since > 0)) | (found & since.is_between(-500, 0))
+        (done & since.is_between(1, 110))
+        | (scheduled & (since > 0))
+        | (found & since.is_between(-500, 0))
     )
-    frame = frame.sort("PatNum", "key").filter(pl.int_range(pl.len()).over("PatNum") < _SHOWN_AT_ONCE)
+    frame = frame.sort("PatNum", "key").filter(
+        pl.int_range(pl.len()).over("PatNum") < _SHOWN_AT_ONCE
+    )
     once = frame.with_columns(presented_on="first", show=pl.lit(0))
     later = pl.col("first") + pl.duration(days=chance.between("shown.again", 7, 45, number))
     twice = frame.with_columns(presented_on=later.cast(pl.Date), show=pl.lit(1)).filter(
@@ -298,7 +354,9 @@ def treatment_plan_rows(practice: Practice, plans: pl.DataFrame) -> pl.DataFrame
         "PatNum",
         "TPStatus",
         DateTP=pl.when(saved).then(day).otherwise(pl.lit(BLANK_DATE)),
-        Heading=look_up(['Proposal "A"', "Active Treatment Plan", "Inactive Treatment Plan"], pl.col("TPStatus")),
+        Heading=look_up(
+            ['Proposal "A"', "Active Treatment Plan", "Inactive Treatment Plan"], pl.col("TPStatus")
+        ),
         Note=text(practice, "tpnote", words.SENTENCES, "TreatPlanNum"),
         Signature=pl.lit(""),
         SecUserNumEntry=chance.below("tpuser", practice.users, number) + 1,
@@ -313,13 +371,17 @@ def plan_attachments(practice: Practice, plans: pl.DataFrame, procs: pl.DataFram
     planned = procs.filter(pl.col("ProcStatus").is_in([TP, TP_INACTIVE])).select(
         "PatNum", "ProcNum", kind=pl.when(pl.col("ProcStatus") == TP).then(1).otherwise(2)
     )
-    current = plans.filter(pl.col("TPStatus") != _SAVED).select("TreatPlanNum", "PatNum", kind="TPStatus")
+    current = plans.filter(pl.col("TPStatus") != _SAVED).select(
+        "TreatPlanNum", "PatNum", kind="TPStatus"
+    )
     priorities = [0, *catalog.def_numbers(catalog.TX_PRIORITY)]
     return (
         current.join(planned, on=["PatNum", "kind"])
         .sort("TreatPlanNum", "ProcNum")
         .select(
-            "TreatPlanNum", "ProcNum", Priority=practice.chance.pick("attach.priority", priorities, pl.col("ProcNum"))
+            "TreatPlanNum",
+            "ProcNum",
+            Priority=practice.chance.pick("attach.priority", priorities, pl.col("ProcNum")),
         )
     )
 

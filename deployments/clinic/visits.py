@@ -82,13 +82,21 @@ def _made(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
     """When appointments were made: most for hygiene at the end of the hygiene visit before, others some weeks ahead."""
     chance, key, day = practice.chance, pl.col("key"), pl.col("day")
     cleaned = pl.when(pl.col("hygiene") & (pl.col("status") == COMPLETE)).then("day")
-    frame = frame.sort("PatNum", "day", "visit").with_columns(before=cleaned.forward_fill().shift(1).over("PatNum"))
+    frame = frame.sort("PatNum", "day", "visit").with_columns(
+        before=cleaned.forward_fill().shift(1).over("PatNum")
+    )
     near = (day - pl.col("before")).dt.total_days().is_between(30, 300)
-    again = (pl.col("hygiene") & near & chance.chosen("reappointed", 900, key)).fill_null(value=False)
+    again = (pl.col("hygiene") & near & chance.chosen("reappointed", 900, key)).fill_null(
+        value=False
+    )
     today = pl.lit(practice.as_of)
     past = pl.min_horizontal(day, today - pl.duration(days=chance.below("made.before", 20, key)))
     usual = past - pl.duration(days=chance.between("made", 1, 40, key))
-    made = pl.when(again).then("before").otherwise(pl.max_horizontal(usual, pl.min_horizontal("start", past) - _A_DAY))
+    made = (
+        pl.when(again)
+        .then("before")
+        .otherwise(pl.max_horizontal(usual, pl.min_horizontal("start", past) - _A_DAY))
+    )
     return frame.with_columns(made=made.cast(pl.Date), again=again).drop("before")
 
 
@@ -98,7 +106,9 @@ def _broken(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
     earlier = pl.min_horizontal(day, pl.lit(practice.as_of)) - pl.duration(
         days=chance.between("moved.days", 2, 25, key)
     )
-    moved = pl.col("on_paper") & status.is_in([COMPLETE, SCHEDULED]) & chance.chosen("moved", 35, key)
+    moved = (
+        pl.col("on_paper") & status.is_in([COMPLETE, SCHEDULED]) & chance.chosen("moved", 35, key)
+    )
     moved = moved & (earlier.cast(pl.Date) >= pl.col("start"))
     frame = frame.with_columns(
         broken_on=pl.when(status == BROKEN).then("day").when(moved).then(earlier.cast(pl.Date)),
@@ -106,7 +116,9 @@ def _broken(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
     )
     late = pl.duration(days=pl.when(chance.chosen("charted.later", 120, key)).then(1).otherwise(0))
     on_day = pl.min_horizontal(pl.col("broken_on") + late, pl.lit(practice.as_of) - _A_DAY)
-    is_charted = pl.col("broken_on").is_not_null() & ((status != BROKEN) | chance.chosen("charted", 800, key))
+    is_charted = pl.col("broken_on").is_not_null() & (
+        (status != BROKEN) | chance.chosen("charted", 800, key)
+    )
     charted = pl.when(is_charted).then(on_day)
     made = pl.min_horizontal("made", pl.col("broken_on") - 2 * _A_DAY).cast(pl.Date)
     return frame.with_columns(charted_on=charted.cast(pl.Date), made=made)
@@ -145,18 +157,24 @@ def appointments(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
         "ClinicNum",
         AptStatus=pl.when(status == GONE).then(SCHEDULED).otherwise(status),
         Pattern=look_up(["/" * (n % 3) + "X" * (n - n % 3) for n in range(29)], units),
-        Confirmed=pl.when(done).then(confirmed[5]).otherwise(chance.pick("confirmed", confirmed[:3], number)),
+        Confirmed=pl.when(done)
+        .then(confirmed[5])
+        .otherwise(chance.pick("confirmed", confirmed[:3], number)),
         Op=pl.when(unplaced).then(0).otherwise("Op"),
         Note=note(practice, "aptnote", 250, "AptNum"),
         ProvNum="PriProv",
         ProvHyg=pl.when("hygiene").then("hygienist").otherwise(0),
-        AptDateTime=pl.when(unplaced & chance.chosen("nodate", 600, number)).then(blank).otherwise(at),
+        AptDateTime=pl.when(unplaced & chance.chosen("nodate", 600, number))
+        .then(blank)
+        .otherwise(at),
         UnschedStatus=pl.when(status == UNSCHEDULED)
         .then(chance.pick("unsched", catalog.def_numbers(catalog.UNSCHEDULED), number))
         .otherwise(0),
         IsNewPatient=(pl.col("visit") == 0).cast(pl.Int8),
         IsHygiene=pl.col("hygiene").cast(pl.Int8),
-        ProcDescript=chance.pick("descript", ["PerEx, Pro", "#3-CRN", "Comp", "4BW, ProAdult", ""], number),
+        ProcDescript=chance.pick(
+            "descript", ["PerEx, Pro", "#3-CRN", "Comp", "4BW, ProAdult", ""], number
+        ),
         Assistant=chance.below("assistant", practice.employees, number) + 1,
         DateTimeArrived=pl.when(done)
         .then(at - pl.duration(minutes=chance.below("early", 15, number)))
@@ -171,7 +189,8 @@ def appointments(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
         SecUserNumEntry=chance.below("aptuser", practice.users, number) + 1,
         SecDateTEntry=pl.min_horizontal(
             at_minute(
-                pl.col("made"), pl.when("again").then(1_000).otherwise(510 + chance.below("made.at", 480, number))
+                pl.col("made"),
+                pl.when("again").then(1_000).otherwise(510 + chance.below("made.at", 480, number)),
             ),
             pl.lit(practice.now) - pl.duration(hours=2),
         ),
@@ -187,7 +206,9 @@ HISTORY_COLUMNS = (
 ).split()
 
 
-def appointment_history(practice: Practice, seen: pl.DataFrame, booked: pl.DataFrame) -> pl.DataFrame:
+def appointment_history(
+    practice: Practice, seen: pl.DataFrame, booked: pl.DataFrame
+) -> pl.DataFrame:
     """Made, changed, missed, cancelled and deleted appointments as they were then."""
     chance, number = practice.chance, pl.col("AptNum")
     plain = booked.select(*HISTORY_COLUMNS)
@@ -203,7 +224,9 @@ def appointment_history(practice: Practice, seen: pl.DataFrame, booked: pl.DataF
         HistApptAction=pl.lit(CHANGED),
         AptStatus=pl.lit(SCHEDULED),
     )
-    slot = pl.col("broken_on").cast(pl.Datetime("us")) + (pl.col("at") - pl.col("at").dt.truncate("1d"))
+    slot = pl.col("broken_on").cast(pl.Datetime("us")) + (
+        pl.col("at") - pl.col("at").dt.truncate("1d")
+    )
     broken = plain.join(what.drop_nulls("charted_on"), on="AptNum").with_columns(
         HistDateTStamp=at_minute(pl.col("charted_on"), pl.lit(17 * 60)),
         HistApptAction=pl.when("missed").then(MISSED).otherwise(CANCELLED),
@@ -220,12 +243,16 @@ def appointment_history(practice: Practice, seen: pl.DataFrame, booked: pl.DataF
 
 def deleted_history(practice: Practice, gone: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """How appointments looked when they were deleted, a day before at the latest."""
-    latest = pl.min_horizontal(pl.col("at") - pl.duration(hours=30), pl.lit(practice.now) - pl.duration(hours=9))
+    latest = pl.min_horizontal(
+        pl.col("at") - pl.duration(hours=30), pl.lit(practice.now) - pl.duration(hours=9)
+    )
     frame = rows.select(*HISTORY_COLUMNS).join(gone.select("AptNum", deleted=latest), on="AptNum")
     return _history_rows(
         frame.select(
             *(name for name in HISTORY_COLUMNS if name != "SecDateTEntry"),
-            SecDateTEntry=pl.min_horizontal("SecDateTEntry", pl.col("deleted") - pl.duration(hours=1)),
+            SecDateTEntry=pl.min_horizontal(
+                "SecDateTEntry", pl.col("deleted") - pl.duration(hours=1)
+            ),
             HistDateTStamp="deleted",
             HistApptAction=pl.lit(DELETED),
         )
@@ -252,9 +279,13 @@ def recalls(practice: Practice, people: pl.DataFrame, seen: pl.DataFrame) -> pl.
     chance, number = practice.chance, pl.col("PatNum")
     dates = seen.group_by("PatNum").agg(
         last=pl.col("day").filter(pl.col("status") == COMPLETE).max(),
-        ahead=pl.col("day").filter((pl.col("status") == SCHEDULED) & (pl.col("day") >= practice.as_of)).min(),
+        ahead=pl.col("day")
+        .filter((pl.col("status") == SCHEDULED) & (pl.col("day") >= practice.as_of))
+        .min(),
     )
-    types = pl.DataFrame({"RecallTypeNum": [1, 4], "RecallInterval": [393217, 16777217], "days": [183, 366]})
+    types = pl.DataFrame(
+        {"RecallTypeNum": [1, 4], "RecallInterval": [393217, 16777217], "days": [183, 366]}
+    )
     return (
         people.filter("active")
         .join(dates, on="PatNum", how="left")
@@ -279,7 +310,9 @@ def recalls(practice: Practice, people: pl.DataFrame, seen: pl.DataFrame) -> pl.
             .then(practice.as_of + pl.duration(days=chance.between("until", -60, 200, number)))
             .otherwise(pl.lit(BLANK_DATE))
             .cast(pl.Date),
-            DisableUntilBalance=pl.when(chance.chosen("disabled.balance", 40, number)).then(100.0).otherwise(0.0),
+            DisableUntilBalance=pl.when(chance.chosen("disabled.balance", 40, number))
+            .then(100.0)
+            .otherwise(0.0),
             TimePatternOverride=pl.lit(""),
         )
     )

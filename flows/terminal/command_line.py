@@ -15,11 +15,18 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         description="Bring replica, raw and public up to date with the OpenDental source, then build the dbt models.",
     )
     parser.add_argument(
-        "--table", action="append", metavar="NAME", help="only this table; repeatable, wildcards allowed"
+        "--table",
+        action="append",
+        metavar="NAME",
+        help="only this table; repeatable, wildcards allowed",
     )
-    parser.add_argument("--full", action="store_true", help="read everything anew, whatever the evidence says")
     parser.add_argument(
-        "--verify", action="store_true", help="compare source, replica, raw and public row by row; repair what differs"
+        "--full", action="store_true", help="read everything anew, whatever the evidence says"
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare source, replica, raw and public row by row; repair what differs",
     )
     parser.add_argument(
         "--accept-shrink",
@@ -31,7 +38,9 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="take a source that is another practice's than before, or that lacks many of its tables",
     )
-    parser.add_argument("--plan", action="store_true", help="show what would be done and why, and change nothing")
+    parser.add_argument(
+        "--plan", action="store_true", help="show what would be done and why, and change nothing"
+    )
     parser.add_argument(
         "--status",
         nargs="*",
@@ -56,10 +65,23 @@ def check_alone(options: argparse.Namespace) -> None:
         SettingsError: an option stands beside --drop-gone or --status.
 
     """
-    others = {"--plan": options.plan, "--full": options.full, "--verify": options.verify, "--no-dbt": options.no_dbt}
+    others = {
+        "--plan": options.plan,
+        "--full": options.full,
+        "--verify": options.verify,
+        "--no-dbt": options.no_dbt,
+    }
     others |= {"--accept-shrink": options.accept_shrink, "--accept-source": options.accept_source}
-    dropping = others | {"--table": options.table, "--json": options.json, "--status": options.status is not None}
+    dropping = others | {
+        "--table": options.table,
+        "--json": options.json,
+        "--status": options.status is not None,
+    }
     if options.drop_gone and (beside := [name for name, given in dropping.items() if given]):
-        raise SettingsError(f"--drop-gone does nothing else: leave {', '.join(beside)} out. Nothing was dropped.")
+        raise SettingsError(
+            f"--drop-gone does nothing else: leave {', '.join(beside)} out. Nothing was dropped."
+        )
     if options.status is not None and (beside := [name for name, given in others.items() if given]):
-        raise SettingsError(f"--status shows how things are and does nothing else: leave {', '.join(beside)} out.")
+        raise SettingsError(
+            f"--status shows how things are and does nothing else: leave {', '.join(beside)} out."
+        )

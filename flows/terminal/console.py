@@ -37,11 +37,14 @@ def show_loudly(console: Console, remarks: Sequence[str]) -> None:
         console.print(as_text(each, style="bold yellow"), soft_wrap=True)
 
 
-def show_clear_text(console: Console, chosen: Settings) -> None:
-    for server in (chosen.source, chosen.replica, chosen.warehouse):
+def show_clear_text(console: Console, settings: Settings) -> None:
+    for server in (settings.source, settings.replica, settings.warehouse):
         if server.tls == "off" and not server.on_this_machine:
             console.print(
-                as_text(f"{server.prefix}TLS=off: rows travel to {server.host} in the clear.", style="yellow")
+                as_text(
+                    f"{server.prefix}TLS=off: rows travel to {server.host} in the clear.",
+                    style="yellow",
+                )
             )
 
 
@@ -60,7 +63,11 @@ def as_text(text: str, style: str = "") -> Text:
 def new_grid(*names: str) -> Grid:
     grid = Grid(box=None, header_style="bold", pad_edge=False)
     for name in names:
-        grid.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
+        grid.add_column(
+            name.removeprefix(">"),
+            justify="right" if name.startswith(">") else "left",
+            overflow="fold",
+        )
     return grid
 
 

@@ -10,11 +10,13 @@ from transfer.journey.plan import Outlook
 from transfer.settings import Limits, Settings
 
 
-def show_plan(console: Console, chosen: Settings, outlook: Outlook) -> None:
+def show_plan(console: Console, settings: Settings, outlook: Outlook) -> None:
     """Print what a run would do and why."""
     grid = new_grid("table", "method", "hops", ">rows (est.)", ">MB (est.)", ">s (est.)", "why")
     for plan in outlook.plans:
-        one_read = "" if plan.keyed or not plan.has_work else "; without a key, read in one statement"
+        one_read = (
+            "" if plan.keyed or not plan.has_work else "; without a key, read in one statement"
+        )
         verified = f"; to be verified: {plan.verify}" if plan.verify and plan.hops else ""
         grid.add_row(
             as_text(plan.table),
@@ -28,19 +30,34 @@ def show_plan(console: Console, chosen: Settings, outlook: Outlook) -> None:
     for each in outlook.excluded:
         grid.add_row(as_text(each.table), "excluded", "–", "", "", "", as_text(each.reason))
     for name in outlook.gone:
-        grid.add_row(as_text(name), "kept", "–", "", "", "", "the source no longer has it; its last version stays")
+        grid.add_row(
+            as_text(name),
+            "kept",
+            "–",
+            "",
+            "",
+            "",
+            "the source no longer has it; its last version stays",
+        )
     console.print(grid)
-    show_overdue(console, chosen.limits, outlook.overdue)
+    show_overdue(console, settings.limits, outlook.overdue)
     show_loudly(console, outlook.remarks)
-    console.print(plan_sentence(chosen.limits, outlook), soft_wrap=True)
-    show_clear_text(console, chosen)
+    console.print(plan_sentence(settings.limits, outlook), soft_wrap=True)
+    show_clear_text(console, settings)
 
 
 def plan_sentence(limits: Limits, outlook: Outlook) -> str:
     """Say what a run would do, all in all; tables are in work at once, so its seconds are fewer than theirs."""
     read = [plan.estimated_rows for plan in outlook.work if plan.method == RELOAD]
-    others = [plan.estimated_rows for plan in outlook.work if plan.verify or plan.method in (COMPARE, INCREMENTAL)]
-    rows, compared = sum(read), f" and {sum(others):,} to compare in {len(others)} tables" if others else ""
+    others = [
+        plan.estimated_rows
+        for plan in outlook.work
+        if plan.verify or plan.method in (COMPARE, INCREMENTAL)
+    ]
+    rows, compared = (
+        sum(read),
+        f" and {sum(others):,} to compare in {len(others)} tables" if others else "",
+    )
     each = [plan.estimated_seconds for plan in outlook.work]
     seconds = max([sum(each) / limits.workers, *each])
     return (

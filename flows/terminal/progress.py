@@ -47,7 +47,9 @@ def progress(console: Console, *, quiet: bool) -> Iterator[None]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as shown:
+    with Progress(
+        *columns, console=console, transient=True, disable=quiet or not console.is_terminal
+    ) as shown:
         handler: logging.Handler = _Bar(shown) if console.is_terminal else _Lines()
         handler.setFormatter(utc("%(asctime)sZ %(message)s"))
         if not quiet:

@@ -17,20 +17,22 @@ from transfer.warehouse.history import Freshness, LastRun
 from transfer.warehouse.schemas import SchemaChange
 
 
-def show_status(console: Console, chosen: Settings, patterns: Sequence[str] | None, *, as_json: bool) -> int:
+def show_status(
+    console: Console, settings: Settings, patterns: Sequence[str] | None, *, as_json: bool
+) -> int:
     """Print the last run and each table's freshness; 1 if one of the tables failed when it was last in work.
 
     Raises:
         UnknownTable: a name or pattern fits no table that a run has met.
 
     """
-    found = history.status(chosen.warehouse)
+    found = history.status(settings.warehouse)
     wanted = _known(found.tables, patterns) if patterns and found.tables else found.tables
-    changes = schemas.latest(chosen.warehouse, CHANGES_SHOWN, [each.table for each in wanted])
+    changes = schemas.latest(settings.warehouse, CHANGES_SHOWN, [each.table for each in wanted])
     if as_json:
         print(written_as_json(replace(found, tables=wanted, schema_changes=changes)))
     else:
-        _print_status(console, chosen.limits, found.run, wanted, changes)
+        _print_status(console, settings.limits, found.run, wanted, changes)
     return 1 if any(each.state == "failed" for each in wanted) else 0
 
 
@@ -74,7 +76,11 @@ def _print_status(
             f"{each.rows:,}",
             as_text(each.state, style="bold red" if each.state == "failed" else ""),
             each.method,
-            "–" if each.state == "failed" else "" if each.seconds is None else f"{each.seconds:.1f}",
+            "–"
+            if each.state == "failed"
+            else ""
+            if each.seconds is None
+            else f"{each.seconds:.1f}",
             f"{each.runs:,}",
             f"{each.failures:,}",
             _moment(each.verified),
@@ -84,17 +90,23 @@ def _print_status(
     for each in tables:
         if each.note:
             console.print(as_text(f"{each.table}: {each.note}"), soft_wrap=True)
-    show_overdue(console, limits, [each.table for each in tables if each.overdue(limits.verify_days)])
+    show_overdue(
+        console, limits, [each.table for each in tables if each.overdue(limits.verify_days)]
+    )
     gone = [each.table for each in tables if each.checked and each.unverified_days is None]
     if gone:
-        console.print(as_text(f"no longer in the source, kept as they are: {listed(gone)}"), soft_wrap=True)
+        console.print(
+            as_text(f"no longer in the source, kept as they are: {listed(gone)}"), soft_wrap=True
+        )
     for change in reversed(changes):
         console.print(as_text(f"{change.found:%Y-%m-%d %H:%M} schema change: {change.sentence}"))
     if run is None:
         console.print("No run yet.")
     else:
         took = f", {run.seconds:.1f} s" if run.seconds is not None else ""
-        console.print(f"last run {run.run_id}: {run.state}, began {run.started:%Y-%m-%d %H:%M:%S} UTC{took}")
+        console.print(
+            f"last run {run.run_id}: {run.state}, began {run.started:%Y-%m-%d %H:%M:%S} UTC{took}"
+        )
 
 
 def _moment(moment: datetime | None) -> str:

@@ -4,37 +4,58 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from flows.terminal.console import as_text, listed, new_grid, show_clear_text, show_loudly, show_overdue
+from flows.terminal.console import (
+    as_text,
+    listed,
+    new_grid,
+    show_clear_text,
+    show_loudly,
+    show_overdue,
+)
 from tasks.build_models import ModelsResult
 from tasks.publish import Summary
 from transfer.settings import Settings
 
 
-def show_summary(console: Console, chosen: Settings, summary: Summary) -> None:
+def show_summary(console: Console, settings: Settings, summary: Summary) -> None:
     """Print the verdict of each table with work, the models, and the totals."""
-    grid = new_grid("table", "state", ">rows", ">inserted", ">updated", ">deleted", ">seconds", "why")
-    biggest = sorted(summary.tables, key=lambda result: (result.good, not result.note, -result.rows))
+    grid = new_grid(
+        "table", "state", ">rows", ">inserted", ">updated", ">deleted", ">seconds", "why"
+    )
+    biggest = sorted(
+        summary.tables, key=lambda result: (result.good, not result.note, -result.rows)
+    )
     for result in biggest[: max(SHOWN, len(summary.failed))]:
-        changed = [sum(getattr(hop, kind) for hop in result.hops[:1]) for kind in ("inserted", "updated", "deleted")]
-        counts = [f"{count:,}" for count in (result.rows, *changed)] if result.state != "failed" else ["–"] * 4
+        changed = [
+            sum(getattr(hop, kind) for hop in result.hops[:1])
+            for kind in ("inserted", "updated", "deleted")
+        ]
+        counts = (
+            [f"{count:,}" for count in (result.rows, *changed)]
+            if result.state != "failed"
+            else ["–"] * 4
+        )
         grid.add_row(
             as_text(result.table),
             as_text(result.state, style="" if result.good else "bold red"),
             *counts,
             f"{result.seconds:.1f}" if result.state != "failed" else "–",
-            as_text("; ".join(filter(None, [", ".join(map(str, result.found)), result.note])) or result.reason),
+            as_text(
+                "; ".join(filter(None, [", ".join(map(str, result.found)), result.note]))
+                or result.reason
+            ),
         )
     if summary.tables:
         console.print(grid)
     if len(biggest) > SHOWN:
         console.print(
-            f"… and {len(biggest) - SHOWN} smaller tables, all in {chosen.limits.log_dir / 'elt_pipeline.log'}"
+            f"… and {len(biggest) - SHOWN} smaller tables, all in {settings.limits.log_dir / 'elt_pipeline.log'}"
         )
     _show_remarks(console, summary)
-    show_overdue(console, chosen.limits, summary.overdue)
-    show_clear_text(console, chosen)
-    if chosen.limits.collations:
-        mapped = ", ".join(f"{ours} → {theirs}" for ours, theirs in chosen.limits.collations)
+    show_overdue(console, settings.limits, summary.overdue)
+    show_clear_text(console, settings)
+    if settings.limits.collations:
+        mapped = ", ".join(f"{ours} → {theirs}" for ours, theirs in settings.limits.collations)
         console.print(as_text(f"collations mapped by ELT_COLLATIONS: {mapped}", style="yellow"))
     show_loudly(console, summary.remarks)
     console.print(as_text(summary.sentence, style="bold green" if summary.good else "bold red"))
@@ -51,16 +72,24 @@ def _show_remarks(console: Console, summary: Summary) -> None:
                 values = f"{count:,} values with {kind.replace('_', ' ')} that {server} cannot hold"
                 console.print(as_text(f"{result.table}.{column}: {values}"))
     unclean = [
-        result.table for result in summary.tables if result.good and not result.clean and result.state != "vanished"
+        result.table
+        for result in summary.tables
+        if result.good and not result.clean and result.state != "vanished"
     ]
     if unclean:
         console.print(
-            as_text(f"not proven unwritten while they were read, the next run looks again: {listed(unclean)}")
+            as_text(
+                f"not proven unwritten while they were read, the next run looks again: {listed(unclean)}"
+            )
         )
     for change in summary.schema_changes:
         console.print(as_text(f"schema change: {change.sentence}"))
     if summary.excluded:
-        console.print(as_text(f"excluded: {listed([f'{each.table} ({each.reason})' for each in summary.excluded])}"))
+        console.print(
+            as_text(
+                f"excluded: {listed([f'{each.table} ({each.reason})' for each in summary.excluded])}"
+            )
+        )
     if summary.gone:
         console.print(as_text(f"no longer in the source, kept as they are: {listed(summary.gone)}"))
     if summary.models:

@@ -77,7 +77,13 @@ def metrics(folder: Path = MARTS) -> dict[str, Metric]:
     ]
     named = {f"{metric.mart}.{metric.name}": metric for metric in found}
     if len(named) < len(found):
-        twice = sorted({name for name in named if [f"{each.mart}.{each.name}" for each in found].count(name) > 1})
+        twice = sorted(
+            {
+                name
+                for name in named
+                if [f"{each.mart}.{each.name}" for each in found].count(name) > 1
+            }
+        )
         raise CatalogueError(f"defined twice: {', '.join(twice)}.")
     return named
 
@@ -85,12 +91,20 @@ def metrics(folder: Path = MARTS) -> dict[str, Metric]:
 def page(folder: Path = MARTS) -> str:
     """Return the catalogue as Markdown: a table for each mart, which says first what a row of it is."""
     grains = {
-        str(model["name"]): " ".join(str(model.get("description", "")).split()).partition(". ")[0].rstrip(".") + "."
+        str(model["name"]): " ".join(str(model.get("description", "")).split())
+        .partition(". ")[0]
+        .rstrip(".")
+        + "."
         for path in folder.rglob("*.yml")
         for model in _models(path)
     }
     found = sorted(metrics(folder).values(), key=lambda metric: (metric.subject, metric.mart))
-    lines = [HEAD, "| unit | means |", "|---|---|", *(f"| {unit} | {means} |" for unit, means in UNITS.items())]
+    lines = [
+        HEAD,
+        "| unit | means |",
+        "|---|---|",
+        *(f"| {unit} | {means} |" for unit, means in UNITS.items()),
+    ]
     for subject, of_subject in groupby(found, key=lambda metric: metric.subject):
         lines += ["", f"## {subject.capitalize()}"]
         for mart, of_mart in groupby(of_subject, key=lambda metric: metric.mart):
@@ -109,7 +123,9 @@ def _table(of_mart: Iterator[Metric]) -> Iterator[str]:
             f"`{each.expression}`",
             _place(each.report),
         )
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace("|  |", "| |")
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace(
+            "|  |", "| |"
+        )
 
 
 def _place(report: str) -> str:
@@ -126,15 +142,21 @@ def _models(path: Path) -> list[dict[str, Any]]:
 def _metric(subject: str, mart: str, entry: dict[str, Any]) -> Metric:
     unknown = set(entry) - {*FIELDS, "report"}
     if unknown:
-        raise CatalogueError(f"a metric of {mart} has {', '.join(sorted(unknown))}, which is no field.")
+        raise CatalogueError(
+            f"a metric of {mart} has {', '.join(sorted(unknown))}, which is no field."
+        )
     try:
         fields = {name: " ".join(str(entry[name]).split()) for name in FIELDS}
     except KeyError as error:
         raise CatalogueError(f"a metric of {mart} has no {error.args[0]}.") from None
     if fields["unit"] not in UNITS:
-        raise CatalogueError(f"{mart}.{fields['name']} has the unit {fields['unit']}, not {', '.join(UNITS)}.")
+        raise CatalogueError(
+            f"{mart}.{fields['name']} has the unit {fields['unit']}, not {', '.join(UNITS)}."
+        )
     report = " ".join(str(entry.get("report") or "none").split())
-    return Metric(subject=subject, mart=mart, **fields, report="" if report.lower() == "none" else report)
+    return Metric(
+        subject=subject, mart=mart, **fields, report="" if report.lower() == "none" else report
+    )
 
 
 FIELDS = ("name", "label", "unit", "definition", "expression")

@@ -80,7 +80,11 @@ class Table:
 
 def short(value: Any, unit: str) -> str:
     """Write a number without cents."""
-    return shown(value, unit) if value is None or unit != "money" else shown(round(Decimal(str(value))), unit)[:-3]
+    return (
+        shown(value, unit)
+        if value is None or unit != "money"
+        else shown(round(Decimal(str(value))), unit)[:-3]
+    )
 
 
 def shown(value: Any, unit: str) -> str:
@@ -102,7 +106,14 @@ def drawn(table: Table, *, stacked: bool, flat: bool, colours: Sequence[str] = (
     places = table.drawn
     trace = _lying if flat else _standing
     figure = go.Figure([trace(table, place, colours) for place in places])
-    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "traceorder": "normal"}
+    legend = {
+        "orientation": "h",
+        "x": 0,
+        "xanchor": "left",
+        "y": 1,
+        "yanchor": "bottom",
+        "traceorder": "normal",
+    }
     figure.update_layout(
         template=go.layout.Template(),
         margin={"l": 8, "r": 14, "t": 34 if len(places) > 1 else 12, "b": 8},
@@ -118,7 +129,9 @@ def drawn(table: Table, *, stacked: bool, flat: bool, colours: Sequence[str] = (
         legend=legend,
     )
     unit = table.series[places[0] - 1].unit
-    return figure.update_layout(_flat_layout(table, len(places)) if flat else _monthly_layout(table, unit))
+    return figure.update_layout(
+        _flat_layout(table, len(places)) if flat else _monthly_layout(table, unit)
+    )
 
 
 def _monthly_layout(table: Table, unit: str) -> dict[str, Any]:
@@ -153,7 +166,12 @@ def _flat_layout(table: Table, drawn: int) -> dict[str, Any]:
     least, most = min(0.0, *values), max(0.0, *values) or 1
     longest = max(len(short(row[1], table.series[0].unit)) for row in table.rows)
     return {
-        "margin": {"l": 8, "r": 14 if drawn > 1 else 12 + 8 * longest, "t": 34 if drawn > 1 else 12, "b": 8},
+        "margin": {
+            "l": 8,
+            "r": 14 if drawn > 1 else 12 + 8 * longest,
+            "t": 34 if drawn > 1 else 12,
+            "b": 8,
+        },
         "height": max(90, 20 + 32 * len(table.rows) + (34 if drawn > 1 else 12)),
         "hovermode": "y unified",
         "xaxis": {
@@ -187,12 +205,16 @@ def _standing(table: Table, place: int, _colours: Sequence[str]) -> Any:
         "hovertemplate": f"%{{y:{POINTS[series.unit]}}}",
     }
     if series.mark == "bar":
-        return go.Bar(**common, marker={"color": colour, "opacity": [PALE if part else 1 for part in parts]})
+        return go.Bar(
+            **common, marker={"color": colour, "opacity": [PALE if part else 1 for part in parts]}
+        )
     if series.mark == "goal":
         return _goal(common, colour, "line-ew-open")
     symbols = ["circle-open" if part else "circle" for part in parts]
     marker = {"size": 7, "symbol": symbols, "color": colour, "line": {"width": 2, "color": colour}}
-    return go.Scatter(**common, mode="lines+markers", line={"color": colour, "width": 2.5}, marker=marker)
+    return go.Scatter(
+        **common, mode="lines+markers", line={"color": colour, "width": 2.5}, marker=marker
+    )
 
 
 def _lying(table: Table, place: int, colours: Sequence[str]) -> Any:
@@ -227,7 +249,9 @@ def _numbers(table: Table, place: int) -> list[float | None]:
 
 def _tick(table: Table, row: Row) -> str:
     """Name a bar; its number stands there too where a goal is drawn at its end."""
-    return _short(str(row[0])) + (f"  {short(row[1], table.series[0].unit)}" if len(table.drawn) > 1 else "")
+    return _short(str(row[0])) + (
+        f"  {short(row[1], table.series[0].unit)}" if len(table.drawn) > 1 else ""
+    )
 
 
 def _short(name: str) -> str:
@@ -247,4 +271,7 @@ def sparkline(values: Sequence[Any]) -> str:
         return ""
     low, high = min(numbers), max(numbers)
     step, span = 100 / (len(numbers) - 1), (high - low) or 1
-    return " ".join(f"{index * step:.1f},{22 - 20 * (number - low) / span:.1f}" for index, number in enumerate(numbers))
+    return " ".join(
+        f"{index * step:.1f},{22 - 20 * (number - low) / span:.1f}"
+        for index, number in enumerate(numbers)
+    )

@@ -44,7 +44,10 @@ class Figure:
     @property
     def metrics(self) -> set[str]:
         """The metrics that the figure shows or reads."""
-        return {*self.explained, *(column.metric for column in self.columns if column.metric)} | _named(self.query)
+        return {
+            *self.explained,
+            *(column.metric for column in self.columns if column.metric),
+        } | _named(self.query)
 
 
 @dataclass(frozen=True, slots=True)

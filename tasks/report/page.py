@@ -55,13 +55,24 @@ class Status:
 def written(read: Read, defined: Mapping[str, Metric]) -> str:
     """Return the page."""
     figures = {
-        figure: charts.drawn(table, stacked=figure.stacked, flat=figure.flat, colours=figure.colours)
+        figure: charts.drawn(
+            table, stacked=figure.stacked, flat=figure.flat, colours=figure.colours
+        )
         for figure, table in read.tables.items()
         if not table.is_empty
     }
-    keys = {figure: f"{subject.key}-{n}" for subject in SUBJECTS for n, figure in enumerate(subject.figures, 1)}
+    keys = {
+        figure: f"{subject.key}-{n}"
+        for subject in SUBJECTS
+        for n, figure in enumerate(subject.figures, 1)
+    }
     drawings = {keys[figure]: json.loads(drawing.to_json()) for figure, drawing in figures.items()}
-    home = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    home = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
     return home.get_template("practice.html").render(
         practice=read.practice,
         as_of=shown(read.as_of, "day"),
@@ -79,7 +90,9 @@ def written(read: Read, defined: Mapping[str, Metric]) -> str:
                 "key": subject.key,
                 "title": subject.title,
                 "status": status(read.checks, subject),
-                "figures": [_figure(figure, keys[figure], read, figures) for figure in subject.figures],
+                "figures": [
+                    _figure(figure, keys[figure], read, figures) for figure in subject.figures
+                ],
                 "explanations": explanations(subject, defined),
             }
             for subject in SUBJECTS
@@ -93,7 +106,10 @@ def remarks(read: Read) -> list[Status]:
     if read.other_days:
         named = ", ".join(read.other_days)
         found.append(
-            Status("bad", f"Not of that day: {named}. The models are being built, or the last build failed; run again.")
+            Status(
+                "bad",
+                f"Not of that day: {named}. The models are being built, or the last build failed; run again.",
+            )
         )
     if read.is_historic:
         found.append(Status("none", PAST_DAY))
@@ -111,7 +127,9 @@ def status(checks: Sequence[Row] | None, subject: Subject | None) -> Status:
     if subject and not subject.checks:
         return Status("none", NO_COUNTERPART)
     if checks is None:
-        return Status("none", "Not reconciled: the mart reconciliation_summary is not in the warehouse.")
+        return Status(
+            "none", "Not reconciled: the mart reconciliation_summary is not in the warehouse."
+        )
     ours = [check for check in checks if subject is None or check[0] in subject.checks]
     groups = ", ".join(dict.fromkeys(str(check[0]) for check in ours))
     records, differing = (sum(check[place] or 0 for check in ours) for place in (2, 3))
@@ -155,7 +173,12 @@ def _check(check: Row) -> dict[str, str]:
 
 
 def _figure(figure: Figure, key: str, read: Read, figures: Mapping[Figure, Any]) -> dict[str, Any]:
-    content: dict[str, Any] = {"title": figure.title, "key": key, "note": figure.note, "missing": ""}
+    content: dict[str, Any] = {
+        "title": figure.title,
+        "key": key,
+        "note": figure.note,
+        "missing": "",
+    }
     table = read.tables.get(figure)
     if table is None:
         mart = read.missing[figure]
@@ -166,7 +189,13 @@ def _figure(figure: Figure, key: str, read: Read, figures: Mapping[Figure, Any])
         return content | {"missing": "There is nothing of this in the practice's records."}
     if table.has_part:
         content["note"] = " ".join(
-            filter(None, [figure.note, f"Pale or hollow: {table.as_of:%B} up to the {_ordinal(table.as_of.day)}."])
+            filter(
+                None,
+                [
+                    figure.note,
+                    f"Pale or hollow: {table.as_of:%B} up to the {_ordinal(table.as_of.day)}.",
+                ],
+            )
         )
     return content | {
         "height": figures[figure].layout.height,
@@ -180,13 +209,18 @@ def _cells(row: Row, table: Table) -> list[str]:
     name = shown(row[0], "month")
     if isinstance(row[0], date) and table.is_part(row[0]):
         name += f" (to the {_ordinal(table.as_of.day)})"
-    return [name, *(shown(value, series.unit) for value, series in zip(row[1:], table.series, strict=True))]
+    return [
+        name,
+        *(shown(value, series.unit) for value, series in zip(row[1:], table.series, strict=True)),
+    ]
 
 
 def _alternative(figure: Figure, table: Table) -> str:
     """Say in words what a figure shows: its extent, and its last month or first name."""
     cells = _cells(table.rows[-1] if table.monthly else table.rows[0], table)
-    numbers = ", ".join(f"{series.label} {cell}" for series, cell in zip(table.series, cells[1:], strict=True))
+    numbers = ", ".join(
+        f"{series.label} {cell}" for series, cell in zip(table.series, cells[1:], strict=True)
+    )
     extent = (
         f"{shown(table.rows[0][0], 'month')} to {shown(table.rows[-1][0], 'month')}"
         if table.monthly
@@ -213,17 +247,32 @@ def explanations(subject: Subject, defined: Mapping[str, Metric]) -> list[dict[s
     for figure in subject.figures:
         for column in (*figure.columns, *(Column(metric) for metric in figure.explained)):
             if column.definition:
-                found[column.label] = {"label": column.label, "definition": column.definition, "origin": ""}
+                found[column.label] = {
+                    "label": column.label,
+                    "definition": column.definition,
+                    "origin": "",
+                }
             elif column.metric:
                 metric = defined[column.metric]
                 origin = " · ".join(filter(None, [metric.mart, metric.report]))
-                found[column.metric] = {"label": metric.label, "definition": metric.definition, "origin": origin}
+                found[column.metric] = {
+                    "label": metric.label,
+                    "definition": metric.definition,
+                    "origin": origin,
+                }
     return list(found.values())
 
 
 def _headline(headline: Headline, read: Read, defined: Mapping[str, Metric]) -> dict[str, str]:
     number = series(headline.column, defined)
-    empty = {"label": number.label, "when": "", "value": "–", "points": "", "change": "", "trend": ""}
+    empty = {
+        "label": number.label,
+        "when": "",
+        "value": "–",
+        "points": "",
+        "change": "",
+        "trend": "",
+    }
     rows = [row for row in read.headline.get(headline, ()) if row[1] is not None]
     if headline in read.missing:
         return empty | {"change": f"{read.schema}.{read.missing[headline]} is not there"}
@@ -247,7 +296,9 @@ def _when(day: date, as_of: date) -> str:
 def _change(rows: Sequence[Row], unit: str, rising: int) -> tuple[str, str]:
     """Compare the last row with that of the same month a year before, or else with the one before it."""
     (day, now), earlier = rows[-1], rows[:-1]
-    of_last_year = [row for row in earlier if (row[0].year, row[0].month) == (day.year - 1, day.month)]
+    of_last_year = [
+        row for row in earlier if (row[0].year, row[0].month) == (day.year - 1, day.month)
+    ]
     if not earlier:
         return "", ""
     then = (of_last_year or earlier)[-1][0]

@@ -103,17 +103,23 @@ class Reader:
         self._begin(path)
         tables = ", ".join(quote(name) for name, kind in kinds.items() if kind == "r")
         if tables:
-            self.connection.run("holding the marts", f"LOCK TABLE {tables} IN ACCESS SHARE MODE NOWAIT")
+            self.connection.run(
+                "holding the marts", f"LOCK TABLE {tables} IN ACCESS SHARE MODE NOWAIT"
+            )
         return set(kinds)
 
     def _begin(self, path: str) -> None:
         self.connection.rollback()
-        self.connection.run("beginning the report", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        self.connection.run(
+            "beginning the report", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+        )
         self.connection.run("beginning the report", f"SET LOCAL search_path = {path}")
 
     def practice(self) -> str:
         """Return the practice's name."""
-        rows = self.connection.rows("reading the practice's name", "SELECT practice_title FROM int_preferences_pivoted")
+        rows = self.connection.rows(
+            "reading the practice's name", "SELECT practice_title FROM int_preferences_pivoted"
+        )
         return printable(str(rows[0][0] or "The practice"))
 
     def checks(self) -> tuple[Row, ...] | None:
@@ -124,9 +130,19 @@ class Reader:
 
     def other_days(self) -> list[str]:
         """Name the marts that are reckoned as of another day than the page's."""
-        asked = [f"SELECT '{mart}', max({day}) FROM {mart}" for mart, day in DATED if mart in self.there]
-        found = self.connection.rows("reading the marts' days", " UNION ALL ".join(asked)) if asked else []
-        return [f"{mart} ({shown(day, 'day')})" for mart, day in found if day not in (None, self.day.as_of)]
+        asked = [
+            f"SELECT '{mart}', max({day}) FROM {mart}" for mart, day in DATED if mart in self.there
+        ]
+        found = (
+            self.connection.rows("reading the marts' days", " UNION ALL ".join(asked))
+            if asked
+            else []
+        )
+        return [
+            f"{mart} ({shown(day, 'day')})"
+            for mart, day in found
+            if day not in (None, self.day.as_of)
+        ]
 
     def missing(self, drawn: Figure | Headline) -> str:
         """Name a mart that is needed and is not there."""
@@ -135,12 +151,21 @@ class Reader:
 
     def rows(self, title: str, query: str) -> tuple[Row, ...]:
         """Run a query in which metrics and days are named."""
-        return _printable(self.connection.rows(f"reading “{title}”", re.sub(r"\[([\w.]+)\]", self._written, query)))
+        return _printable(
+            self.connection.rows(
+                f"reading “{title}”", re.sub(r"\[([\w.]+)\]", self._written, query)
+            )
+        )
 
     def table(self, figure: Figure) -> Table:
         """Return what a figure draws."""
         rows = self.rows(figure.title, figure.query)
-        return Table(figure.by, tuple(series(column, self.defined) for column in figure.columns), rows, self.day.as_of)
+        return Table(
+            figure.by,
+            tuple(series(column, self.defined) for column in figure.columns),
+            rows,
+            self.day.as_of,
+        )
 
     def _written(self, found: re.Match[str]) -> str:
         name = found[1]
@@ -150,7 +175,9 @@ class Reader:
 
 
 def _printable(rows: Sequence[Row]) -> tuple[Row, ...]:
-    return tuple(tuple(printable(cell) if isinstance(cell, str) else cell for cell in row) for row in rows)
+    return tuple(
+        tuple(printable(cell) if isinstance(cell, str) else cell for cell in row) for row in rows
+    )
 
 
 # Marts that say of which day they are.
@@ -179,7 +206,9 @@ def report(warehouse: Warehouse, file: Path) -> Path:
     if undefined:
         raise CatalogueError(f"no mart defines {', '.join(sorted(undefined))}.")
     with connect(warehouse) as connection:
-        read = _read(Reader(connection, warehouse.base_schema, defined), f"{warehouse.base_schema}_marts")
+        read = _read(
+            Reader(connection, warehouse.base_schema, defined), f"{warehouse.base_schema}_marts"
+        )
     files.replace(file, page.written(read, defined))
     return file
 
@@ -206,10 +235,16 @@ def _read(reader: Reader, schema: str) -> page.Read:
 
 def main(given: Sequence[str]) -> int:
     """Write the page, or say in a sentence why there is none."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.report.practice_report", description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, default=FILE, help="the page to write (%(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks.report.practice_report", description=__doc__
+    )
+    parser.add_argument(
+        "file", nargs="?", type=Path, default=FILE, help="the page to write (%(default)s)"
+    )
     file = parser.parse_args(given).file
-    logging.getLogger("elt").addHandler(logging.NullHandler())  # else Python itself prints what is logged
+    logging.getLogger("elt").addHandler(
+        logging.NullHandler()
+    )  # else Python itself prints what is logged
     try:
         print(report(Warehouse.read(), file))
     except EltError as error:

@@ -37,7 +37,10 @@ SUBJECTS = (
             Figure(
                 "Net production and collections by month",
                 f"SELECT month, net, collected FROM {MONTHS} ORDER BY month",
-                (Column("daily_production.net_production"), Column("daily_collections.collections", colour="green")),
+                (
+                    Column("daily_production.net_production"),
+                    Column("daily_collections.collections", colour="green"),
+                ),
             ),
         ),
         ("payments", "insurance payments"),
@@ -54,7 +57,12 @@ SUBJECTS = (
                 f" FROM {MONTHS} WINDOW year AS (ORDER BY month) ORDER BY month",
                 (
                     COLLECTION_RATE,
-                    Column(label="Since the first month shown", unit="percent", colour="grey", mark="line"),
+                    Column(
+                        label="Since the first month shown",
+                        unit="percent",
+                        colour="grey",
+                        mark="line",
+                    ),
                 ),
             ),
         ),
@@ -183,7 +191,9 @@ SUBJECTS = (
             ),
             Figure(
                 "No-shows and cancellations",
-                monthly("appointment_outcomes", "outcome_date", "no_show_rate", "cancellation_rate"),
+                monthly(
+                    "appointment_outcomes", "outcome_date", "no_show_rate", "cancellation_rate"
+                ),
                 (
                     Column("appointment_outcomes.no_show_rate", colour="red", mark="line"),
                     Column("appointment_outcomes.cancellation_rate", colour="amber", mark="line"),
@@ -214,9 +224,16 @@ SUBJECTS = (
             ),
             Figure(
                 "Production of all providers, as a share of their goal",
-                monthly("provider_productivity", "productivity_date", "production_of_goal", "production_per_hour"),
+                monthly(
+                    "provider_productivity",
+                    "productivity_date",
+                    "production_of_goal",
+                    "production_per_hour",
+                ),
                 (
-                    Column("provider_productivity.production_of_goal", colour="orange", mark="line"),
+                    Column(
+                        "provider_productivity.production_of_goal", colour="orange", mark="line"
+                    ),
                     Column("provider_productivity.production_per_hour", mark="table"),
                 ),
             ),
@@ -228,7 +245,9 @@ SUBJECTS = (
         (
             Figure(
                 "New patients by month",
-                monthly("new_patients", "first_visit_date", "new_patients", "first_visit_production"),
+                monthly(
+                    "new_patients", "first_visit_date", "new_patients", "first_visit_production"
+                ),
                 (
                     Column("new_patients.new_patients", colour="green"),
                     Column("new_patients.first_visit_production", mark="table"),
@@ -236,7 +255,12 @@ SUBJECTS = (
             ),
             Figure(
                 "The ten most frequent referrals, last 12 months",
-                ranked("new_patients", "referral_source", "new_patients", where=last_year("first_visit_date")),
+                ranked(
+                    "new_patients",
+                    "referral_source",
+                    "new_patients",
+                    where=last_year("first_visit_date"),
+                ),
                 (Column("new_patients.new_patients", colour="green"),),
                 by="Referral",
                 flat=True,
@@ -269,7 +293,11 @@ SUBJECTS = (
                 " [active_patients_monthly.recaptured_patients], [active_patients_monthly.lost_patients]"
                 " FROM active_patients_monthly WHERE month_end_date >= [first] GROUP BY 1 ORDER BY 1",
                 (
-                    Column(label="New", colour="green", definition="Patients whose first ever visit was in the month."),
+                    Column(
+                        label="New",
+                        colour="green",
+                        definition="Patients whose first ever visit was in the month.",
+                    ),
                     Column("active_patients_monthly.recaptured_patients", label="Recaptured"),
                     Column("active_patients_monthly.lost_patients", label="Lost", colour="red"),
                 ),
@@ -290,9 +318,13 @@ SUBJECTS = (
             ),
             Figure(
                 "Hygiene visits that left with the next one booked",
-                monthly("hygiene_visits", "visit_date", "hygiene_reappointment_rate", "hygiene_visits"),
+                monthly(
+                    "hygiene_visits", "visit_date", "hygiene_reappointment_rate", "hygiene_visits"
+                ),
                 (
-                    Column("hygiene_visits.hygiene_reappointment_rate", colour="green", mark="line"),
+                    Column(
+                        "hygiene_visits.hygiene_reappointment_rate", colour="green", mark="line"
+                    ),
                     Column("hygiene_visits.hygiene_visits", mark="table"),
                 ),
             ),
@@ -311,7 +343,11 @@ SUBJECTS = (
                     Column(label="Presented or planned", unit="money", colour="grey"),
                     Column(label="Scheduled", unit="money", colour="amber"),
                     Column(label="Completed", unit="money", colour="green"),
-                    Column("case_acceptance.treatment_presented", label="Presented in saved plans", mark="table"),
+                    Column(
+                        "case_acceptance.treatment_presented",
+                        label="Presented in saved plans",
+                        mark="table",
+                    ),
                 ),
                 note="By month of presentation.",
             ),
@@ -327,7 +363,10 @@ SUBJECTS = (
                 ),
                 (
                     Column(
-                        "case_acceptance.case_acceptance_by_amount", label="Of saved plans", colour="green", mark="line"
+                        "case_acceptance.case_acceptance_by_amount",
+                        label="Of saved plans",
+                        colour="green",
+                        mark="line",
                     ),
                     Column(
                         "case_acceptance.planned_treatment_acceptance",
@@ -371,7 +410,9 @@ SUBJECTS = (
                 " WHERE productivity_date BETWEEN [first] AND [as_of] GROUP BY 1) AS by_provider USING (month) ORDER BY month",
                 (
                     Column("schedule_utilisation.chair_utilisation", mark="line"),
-                    Column("provider_productivity.provider_utilisation", colour="violet", mark="line"),
+                    Column(
+                        "provider_productivity.provider_utilisation", colour="violet", mark="line"
+                    ),
                 ),
             ),
         ),

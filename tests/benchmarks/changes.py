@@ -46,7 +46,9 @@ class Figures:
 def main() -> None:
     """Print a table of the runs and keep it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patients", type=int, default=2000, help="size of the clinic (%(default)s)")
+    parser.add_argument(
+        "--patients", type=int, default=2000, help="size of the clinic (%(default)s)"
+    )
     options = parser.parse_args()
     with (
         servers() as found,
@@ -58,7 +60,9 @@ def main() -> None:
         ask(connection, "SET sql_mode = ''")
         figures = list(_runs(found, settings, connection))
     report(figures)
-    write_result("changes", {"rows": made.rows, "runs": {each.name: asdict(each) for each in figures}})
+    write_result(
+        "changes", {"rows": made.rows, "runs": {each.name: asdict(each) for each in figures}}
+    )
 
 
 def _runs(servers: Servers, settings: Settings, connection: Any) -> Iterator[Figures]:
@@ -83,7 +87,9 @@ def _runs(servers: Servers, settings: Settings, connection: Any) -> Iterator[Fig
     yield after("--verify", nothing, verify=True)
 
 
-def _measured_run(servers: Servers, settings: Settings, name: str, written: int, *, verify: bool) -> Figures:
+def _measured_run(
+    servers: Servers, settings: Settings, name: str, written: int, *, verify: bool
+) -> Figures:
     gc.collect()
     with measured(servers) as costs:
         results = run(settings, verify=verify)
@@ -96,11 +102,16 @@ def _measured_run(servers: Servers, settings: Settings, name: str, written: int,
 
 
 def _changed(results: dict[str, TableResult]) -> int:
-    return sum(hop.changed for each in results.values() for hop in each.hops if hop.name == "extract")
+    return sum(
+        hop.changed for each in results.values() for hop in each.hops if hop.name == "extract"
+    )
 
 
 def _read(results: dict[str, TableResult]) -> dict[str, int]:
-    return {name: sum(hop.read for each in results.values() for hop in each.hops if hop.name == name) for name in HOPS}
+    return {
+        name: sum(hop.read for each in results.values() for hop in each.hops if hop.name == name)
+        for name in HOPS
+    }
 
 
 def change(connection: Any, share: float, seed: int) -> int:
@@ -115,7 +126,10 @@ def _change(connection: Any, table: Table, share: float, seed: int) -> int:
         return 0
     count = max(1, round(rows * share))
     inserted, deleted = round(count * INSERTED / 100), round(count * DELETED / 100)
-    keys = [row[0] for row in ask(connection, f"SELECT {key} FROM {name} ORDER BY RAND({seed}) LIMIT {count}")]
+    keys = [
+        row[0]
+        for row in ask(connection, f"SELECT {key} FROM {name} ORDER BY RAND({seed}) LIMIT {count}")
+    ]
     free = _free(table)
     others = ", ".join(f"`{column.name}`" for column in free)
     statements = (
@@ -136,7 +150,11 @@ def _count(connection: Any, statement: str, keys: Sequence[Any]) -> int:
 
 def _free(table: Table) -> list[Column]:
     """Return the columns that OpenDental writes itself."""
-    return [column for column in table.columns if column.name != table.primary_key and not column.is_stamp]
+    return [
+        column
+        for column in table.columns
+        if column.name != table.primary_key and not column.is_stamp
+    ]
 
 
 def _otherwise(free: Sequence[Column]) -> str:
@@ -162,7 +180,10 @@ def report(figures: Sequence[Figures]) -> None:
             f"{each.written:,}",
             f"{each.changed:,}",
             str(each.tables),
-            *(f"{seconds:.1f}" for seconds in (cost.wall, cost.source, cost.replica, cost.postgres, cost.client)),
+            *(
+                f"{seconds:.1f}"
+                for seconds in (cost.wall, cost.source, cost.replica, cost.postgres, cost.client)
+            ),
             *(f"{each.read[hop]:,}" for hop in HOPS),
             *(each.moved(hop) for hop in HOPS),
         )

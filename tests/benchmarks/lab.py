@@ -45,7 +45,9 @@ def servers() -> Iterator[Servers]:
 def targets(servers: Servers, source: Settings | None = None) -> Iterator[Settings]:
     """Fresh databases, with the source of other settings if they are given."""
     name = f"bench{secrets.token_hex(5)}"
-    made = servers.create_databases(source=f"{name}_source", replica=f"{name}_replica", warehouse=name)
+    made = servers.create_databases(
+        source=f"{name}_source", replica=f"{name}_replica", warehouse=name
+    )
     try:
         settings = settings_for(made)
         yield settings.model_copy(update={"source": source.source}) if source else settings
@@ -78,9 +80,16 @@ def measured(servers: Servers) -> Iterator[list[Cost]]:
 def _now(servers: Servers) -> tuple[float, ...]:
     own = sum(
         each.ru_utime + each.ru_stime
-        for each in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+        for each in (
+            resource.getrusage(resource.RUSAGE_SELF),
+            resource.getrusage(resource.RUSAGE_CHILDREN),
+        )
     )
-    return time.monotonic(), own, *(_cpu(server.pid) for server in (servers.source, servers.replica, servers.postgres))
+    return (
+        time.monotonic(),
+        own,
+        *(_cpu(server.pid) for server in (servers.source, servers.replica, servers.postgres)),
+    )
 
 
 def _cpu(pid: int | None) -> float:
@@ -109,7 +118,11 @@ def write_result(name: str, figures: dict[str, Any]) -> None:
     earlier = sorted(folder.glob(f"{name}-2*.json"))
     if earlier:
         _compare(earlier[-1].name, json.loads(earlier[-1].read_text())["figures"], figures)
-    about = {"at": now.isoformat(timespec="seconds"), "cpus": os.cpu_count(), "machine": platform.platform()}
+    about = {
+        "at": now.isoformat(timespec="seconds"),
+        "cpus": os.cpu_count(),
+        "machine": platform.platform(),
+    }
     file = folder / f"{name}-{now:%Y%m%dT%H%M%S}.json"
     file.write_text(json.dumps(about | {"figures": figures}, indent=2) + "\n")
     print(f"kept in {file}")
@@ -121,7 +134,9 @@ SCATTER = 1.15  # between two rounds of the same
 def _compare(name: str, earlier: Any, figures: Any) -> None:
     then, now = dict(_medians(earlier)), dict(_medians(figures))
     common = [each for each in now if then.get(each) and now[each]]
-    print(f"\n{len(common)} figures that are in {name}, too; those that differ by more than {SCATTER - 1:.0%}:")
+    print(
+        f"\n{len(common)} figures that are in {name}, too; those that differ by more than {SCATTER - 1:.0%}:"
+    )
     for each in common:
         ratio = now[each] / then[each]
         if not 1 / SCATTER <= ratio <= SCATTER:
@@ -167,7 +182,9 @@ class Peak(Thread):
 
     def run(self) -> None:
         """Sample until `stop`."""
-        while not self._over.wait(0.4):  # each sample walks all pages, which takes the CPU some milliseconds
+        while not self._over.wait(
+            0.4
+        ):  # each sample walks all pages, which takes the CPU some milliseconds
             processes = (self._process, *_children(self._process))
             self.bytes = max(self.bytes, sum(map(_proportional_bytes, processes)))
 

@@ -10,7 +10,13 @@ WIDTH, LABELS, BAR, GAP, HEAD = 760, 190, 16, 4, 30
 OURS, OTHERS, LIMITS = "#2f7fd0", "#9aa5b1", "#d5dbe1"
 
 
-def bars(file: Path, title: str, groups: Mapping[str, Mapping[str, float]], ours: str, limits: frozenset[str]) -> None:
+def bars(
+    file: Path,
+    title: str,
+    groups: Mapping[str, Mapping[str, float]],
+    ours: str,
+    limits: frozenset[str],
+) -> None:
     """Write each group's bars, the longest on top; those that are limits, not competitors, are paler."""
     longest = max(value for group in groups.values() for value in group.values())
     shapes, y = [], HEAD

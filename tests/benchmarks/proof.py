@@ -26,7 +26,9 @@ from transfer.warehouse import raw
 def main() -> None:
     """Print the share of each part of the system."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patients", type=int, default=2000, help="size of the clinic (%(default)s)")
+    parser.add_argument(
+        "--patients", type=int, default=2000, help="size of the clinic (%(default)s)"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="loads of each kind (%(default)s)")
     options = parser.parse_args()
     with servers() as found, targets(found) as clinic:
@@ -40,10 +42,14 @@ def main() -> None:
                 each.append(first_load(found, clinic, proven=proven))
     print(f"{'seconds':10}{'proven':>10}{'unproven':>10}{'share':>8}")
     for position, part in enumerate(fields(Cost)):
-        proven, unproven = (median(astuple(cost)[position] for cost in costs[each]) for each in (True, False))
+        proven, unproven = (
+            median(astuple(cost)[position] for cost in costs[each]) for each in (True, False)
+        )
         print(f"{part.name:10}{proven:10.1f}{unproven:10.1f}{1 - unproven / proven:8.1%}")
     names = {True: "proven", False: "unproven"}
-    write_result("proof", {names[proven]: [asdict(cost) for cost in each] for proven, each in costs.items()})
+    write_result(
+        "proof", {names[proven]: [asdict(cost) for cost in each] for proven, each in costs.items()}
+    )
 
 
 def first_load(servers: Servers, clinic: Settings, *, proven: bool) -> Cost:
@@ -68,7 +74,10 @@ def unproven() -> ExitStack:
     def count(server: Replica, limits: Limits, table: Table, *_: object) -> Totals:
         with mysql.connect(server, limits) as connection:
             ((rows,),) = mysql.rows(
-                connection, "replica", "counting", f"SELECT COUNT(*) FROM {literals.quote(table.name)}"
+                connection,
+                "replica",
+                "counting",
+                f"SELECT COUNT(*) FROM {literals.quote(table.name)}",
             )
         return Totals(rows, (), ())
 

@@ -31,9 +31,15 @@ from transfer.warehouse import public, raw
 def main() -> None:
     """Print a table of stages for each sample, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patients", type=int, default=300, help="size of the clinic (%(default)s)")
-    parser.add_argument("--share", type=float, default=0.5, help="of the samples' rows (%(default)s)")
-    parser.add_argument("--table", action="append", choices=SAMPLES, help="only this one; repeatable")
+    parser.add_argument(
+        "--patients", type=int, default=300, help="size of the clinic (%(default)s)"
+    )
+    parser.add_argument(
+        "--share", type=float, default=0.5, help="of the samples' rows (%(default)s)"
+    )
+    parser.add_argument(
+        "--table", action="append", choices=SAMPLES, help="only this one; repeatable"
+    )
     options = parser.parse_args()
     names = options.table or list(SAMPLES)
     figures = {}
@@ -67,8 +73,14 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
     def read(server: object, chosen: str) -> list[pa.Table]:
         return [page for page, _ in paging.pages(server, limits, table, chosen, size=each.size)]  # type: ignore[arg-type]
 
-    stage("source: server makes and sends rows", lambda: _drain(settings, f"SELECT {select} FROM {name}"))
-    stage("source: … with their hashes", lambda: _drain(settings, f"SELECT {select}, {hashed} FROM {name}"))
+    stage(
+        "source: server makes and sends rows",
+        lambda: _drain(settings, f"SELECT {select} FROM {name}"),
+    )
+    stage(
+        "source: … with their hashes",
+        lambda: _drain(settings, f"SELECT {select}, {hashed} FROM {name}"),
+    )
     pages: list[pa.Table] = stage(
         "source: read in pages with hashes", lambda: read(settings.source, f"{select}, {hashed}")
     )  # type: ignore[assignment]
@@ -91,10 +103,16 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
     run(settings, name)
     stage("the replica's totals", lambda: replica.totals(settings.replica, limits, table))
     chosen = raw.select(table)
-    stage("replica: server makes and sends rows", lambda: _drain(settings, f"SELECT {chosen} FROM {name}", "replica"))
+    stage(
+        "replica: server makes and sends rows",
+        lambda: _drain(settings, f"SELECT {chosen} FROM {name}", "replica"),
+    )
     pages = stage("replica: read in pages", lambda: read(settings.replica, chosen))  # type: ignore[assignment]
     fields, key, target = raw_fields(table), raw_key(table), Place("raw", f"{name}_again")
-    texts = stage("texts that PostgreSQL can hold", lambda: [raw.holdable_texts(fields, page)[0] for page in pages])
+    texts = stage(
+        "texts that PostgreSQL can hold",
+        lambda: [raw.holdable_texts(fields, page)[0] for page in pages],
+    )
     with postgres.connect(settings.warehouse) as connection:
         postgres.create(connection, target, fields)
         stage("COPY", lambda: [connection.copy("copying", target, fields, page) for page in texts])  # type: ignore[union-attr]
@@ -102,8 +120,13 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
         stage("raw's totals", lambda: postgres.totals(connection, target, fields))
         made = public.recipe(limits, table, target.name)
         again = Place("public", target.name)
-        stage("public's rows", lambda: connection.run("making", f"CREATE TABLE {again} AS {made.select('raw')}"))
-        stage("public's key", lambda: postgres.add_key(connection, limits, again, made.key, ours=True))
+        stage(
+            "public's rows",
+            lambda: connection.run("making", f"CREATE TABLE {again} AS {made.select('raw')}"),
+        )
+        stage(
+            "public's key", lambda: postgres.add_key(connection, limits, again, made.key, ours=True)
+        )
     return costs
 
 

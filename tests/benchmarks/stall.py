@@ -26,7 +26,9 @@ from transfer.mysql import reading
 from transfer.settings import Settings
 
 BUSY = ("procedurelog", "securitylog")
-CONTROL = "commlog"  # written likewise but never read: what it waits for is the machine, not the pipeline
+CONTROL = (
+    "commlog"  # written likewise but never read: what it waits for is the machine, not the pipeline
+)
 PAUSE_SECONDS = 0.005
 QUIET_SECONDS = 15
 LONGEST_MS = 250  # what the issue allows
@@ -62,8 +64,12 @@ class Stall:
 def main() -> None:
     """Print, for each table and phase, the longest write, and which statements of the pipeline took long."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=500_000, help="of each table, at least (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=1, help="changed runs and verifications (%(default)s)")
+    parser.add_argument(
+        "--rows", type=int, default=500_000, help="of each table, at least (%(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="changed runs and verifications (%(default)s)"
+    )
     parser.add_argument("--page-rows", type=int, default=20_000, help="ELT_PAGE_ROWS (%(default)s)")
     options = parser.parse_args()
     processes = multiprocessing.get_context("spawn")
@@ -75,7 +81,10 @@ def main() -> None:
             held = {name: grow(connection, tables()[name], options.rows) for name in BUSY}
         print(", ".join(f"{name}: {rows:,} rows" for name, rows in held.items()), flush=True)
         over, answers = processes.Event(), processes.SimpleQueue()
-        writers = [processes.Process(target=write, args=(address, name, over, answers)) for name in (*BUSY, CONTROL)]
+        writers = [
+            processes.Process(target=write, args=(address, name, over, answers))
+            for name in (*BUSY, CONTROL)
+        ]
         for writer in writers:
             writer.start()
         try:
@@ -89,7 +98,9 @@ def main() -> None:
         report(phases, written)
 
 
-def _phases(processes: Any, servers: Servers, settings: Settings, address: Place, rounds: int) -> Iterator[Phase]:
+def _phases(
+    processes: Any, servers: Servers, settings: Settings, address: Place, rounds: int
+) -> Iterator[Phase]:
     def child(what: Callable[..., None], *arguments: Any) -> None:
         process = processes.Process(target=what, args=arguments)
         process.start()
@@ -136,11 +147,17 @@ def slow(log: Path) -> list[str]:
     if not log.exists():
         return []
     found = []
-    for entry in re.split(r"^# User@Host: ", log.read_text(errors="replace"), flags=re.MULTILINE)[1:]:
+    for entry in re.split(r"^# User@Host: ", log.read_text(errors="replace"), flags=re.MULTILINE)[
+        1:
+    ]:
         times = re.search(r"Query_time: ([\d.]+)\s+Lock_time: ([\d.]+)", entry)
-        lines = [line for line in entry.splitlines()[1:] if not re.match(r"#|SET timestamp|use ", line)]
+        lines = [
+            line for line in entry.splitlines()[1:] if not re.match(r"#|SET timestamp|use ", line)
+        ]
         if times:
-            found.append((float(times[1]), float(times[2]), entry.partition("[")[0], " ".join(lines)))
+            found.append(
+                (float(times[1]), float(times[2]), entry.partition("[")[0], " ".join(lines))
+            )
     return [
         f"{seconds:.3f} s, {waited:.3f} s of them waiting, {user}: {shortened(text)}"
         for seconds, waited, user, text in sorted(found, reverse=True)
@@ -159,13 +176,21 @@ def _address(server: Server, database: str) -> Place:
 def _connect(address: Place, cursor: type[pymysql.cursors.Cursor] = pymysql.cursors.Cursor) -> Any:
     host, port, user, password, database = address
     return pymysql.connect(
-        host=host, port=port, user=user, password=password, database=database, autocommit=True, cursorclass=cursor
+        host=host,
+        port=port,
+        user=user,
+        password=password,
+        database=database,
+        autocommit=True,
+        cursorclass=cursor,
     )
 
 
 def grow(connection: Any, table: Table, rows: int) -> int:
     """Copy a table's rows until it has enough of them."""
-    names = ", ".join(f"`{column.name}`" for column in table.columns if column.name != table.primary_key)
+    names = ", ".join(
+        f"`{column.name}`" for column in table.columns if column.name != table.primary_key
+    )
     while (held := ask(connection, f"SELECT COUNT(*) FROM {table.name}")[0][0]) < rows:
         ask(
             connection,
@@ -194,14 +219,21 @@ def write(address: Place, name: str, over: Any, answers: Any) -> None:
     with closing(_connect(address)) as connection:
         ask(connection, "SET sql_mode = ''")
         last = ask(connection, f"SELECT MAX(`{key}`) FROM {name}")[0][0]
-        row = ask(connection, f"SELECT {columns} FROM {name} WHERE `{key}` = (SELECT MIN(`{key}`) FROM {name})")[0]
+        row = ask(
+            connection,
+            f"SELECT {columns} FROM {name} WHERE `{key}` = (SELECT MIN(`{key}`) FROM {name})",
+        )[0]
         while not over.is_set():
             kind = chance.choice(("insert", "update"))
             began = time.monotonic()
             if kind == "insert":
                 ask(connection, inserting, *row)
             else:
-                ask(connection, f"UPDATE {name} SET {CHANGES[name]} WHERE `{key}` = %s", chance.randint(1, last))
+                ask(
+                    connection,
+                    f"UPDATE {name} SET {CHANGES[name]} WHERE `{key}` = %s",
+                    chance.randint(1, last),
+                )
             written.append((began, time.monotonic() - began, kind))
             time.sleep(PAUSE_SECONDS)
     answers.put((name, written))
@@ -209,7 +241,10 @@ def write(address: Place, name: str, over: Any, answers: Any) -> None:
 
 def select_all(address: Place, table: str) -> None:
     """Read a table as a plain client does that does not buffer it."""
-    with closing(_connect(address, pymysql.cursors.SSCursor)) as connection, connection.cursor() as cursor:
+    with (
+        closing(_connect(address, pymysql.cursors.SSCursor)) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(f"SELECT * FROM {table}")
         for _ in cursor:
             pass
@@ -225,18 +260,24 @@ def pipeline(settings: Settings, verify: bool) -> None:
 def report(phases: list[Phase], written: dict[str, list[tuple[float, float, str]]]) -> None:
     """Print the table of stalls and the slow statements, and keep them."""
     stalls = [stall(phase, name, written[name]) for phase in phases for name in (*BUSY, CONTROL)]
-    print("\n| while | table | seconds | writes | median ms | 99 % ms | longest ms |\n|---|---|---|---|---|---|---|")
+    print(
+        "\n| while | table | seconds | writes | median ms | 99 % ms | longest ms |\n|---|---|---|---|---|---|---|"
+    )
     for each in stalls:
         print(
             f"| {each.phase} | {each.table} | {each.seconds:.1f} | {each.writes:,} | {each.median:.1f} | {each.p99:.1f}"
             f" | {each.longest:.0f} ({each.kind}) |"
         )
     for phase in phases:
-        print(f"\nstatements over {SLOW_SECONDS * 1000:.0f} ms during {phase.name}: {len(phase.slow)}")
+        print(
+            f"\nstatements over {SLOW_SECONDS * 1000:.0f} ms during {phase.name}: {len(phase.slow)}"
+        )
         for statement in phase.slow[:8]:
             print("   ", statement)
     ours = [
-        each for each in stalls if each.table != CONTROL and each.phase.startswith(("first", "changed", "verification"))
+        each
+        for each in stalls
+        if each.table != CONTROL and each.phase.startswith(("first", "changed", "verification"))
     ]
     longest = max(each.longest for each in ours)
     print(
@@ -255,7 +296,16 @@ def stall(phase: Phase, table: str, written: list[tuple[float, float, str]]) -> 
     )
     at = [milliseconds for milliseconds, _ in during]
     seconds = phase.ended - phase.began
-    return Stall(phase.name, table, seconds, len(at), at[len(at) // 2], at[len(at) * 99 // 100], at[-1], during[-1][1])
+    return Stall(
+        phase.name,
+        table,
+        seconds,
+        len(at),
+        at[len(at) // 2],
+        at[len(at) * 99 // 100],
+        at[-1],
+        during[-1][1],
+    )
 
 
 if __name__ == "__main__":

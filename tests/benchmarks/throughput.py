@@ -41,7 +41,17 @@ from transfer.warehouse import raw
 SAMPLES = {"procedurelog": 400_007, "securitylog": 1_000_007, "sheetfield": 600_007}
 WORKERS = 4
 STEPS = frozenset(
-    ("LOAD DATA", "COPY", "run", "until raw", "extract", "load", "standardize", "read source", "read replica"),
+    (
+        "LOAD DATA",
+        "COPY",
+        "run",
+        "until raw",
+        "extract",
+        "load",
+        "standardize",
+        "read source",
+        "read replica",
+    ),
 )
 
 
@@ -72,27 +82,41 @@ class Round:
 def main() -> None:
     """Print the ratios of each sample and of the whole clinic, and keep them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patients", type=int, default=3000, help="size of the clinic (%(default)s)")
-    parser.add_argument("--share", type=float, default=1.0, help="of the samples' rows (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="of everything in turns (%(default)s)")
+    parser.add_argument(
+        "--patients", type=int, default=3000, help="size of the clinic (%(default)s)"
+    )
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the samples' rows (%(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of everything in turns (%(default)s)"
+    )
     options = parser.parse_args()
     with servers() as found, targets(found) as clinic:
         with closing(found.source.connect(clinic.source.db)) as connection:
             made = create(connection, options.patients, 1, None)
             for name, rows in SAMPLES.items():
                 grow(connection, name, int(rows * options.share))
-        tables = [each for each in source.survey(clinic.source, clinic.limits).tables if each.size.rows]
+        tables = [
+            each for each in source.survey(clinic.source, clinic.limits).tables if each.size.rows
+        ]
         print(
-            f"{sum(each.size.rows for each in tables):,} rows in {len(tables)} of {len(made.counts)} tables", flush=True
+            f"{sum(each.size.rows for each in tables):,} rows in {len(tables)} of {len(made.counts)} tables",
+            flush=True,
         )
         ready = prepared(found, clinic, tables)
         samples = [each for each in ready if each.name in SAMPLES]
         kept = [(f"{each.name}, {each.rows:,} rows", [each]) for each in samples]
         kept.append((f"the whole clinic, {sum(each.rows for each in ready):,} rows", ready))
-        figures = {name: [one_round(found, clinic, each) for _ in range(options.rounds)] for name, each in kept}
+        figures = {
+            name: [one_round(found, clinic, each) for _ in range(options.rounds)]
+            for name, each in kept
+        }
     report(figures)
     draw(figures)
-    write_result("throughput", {name: [asdict(each) for each in rounds] for name, rounds in figures.items()})
+    write_result(
+        "throughput", {name: [asdict(each) for each in rounds] for name, rounds in figures.items()}
+    )
 
 
 def grow(connection: Any, table: str, rows: int) -> None:
@@ -182,9 +206,14 @@ def one_round(servers: Servers, clinic: Settings, ready: Sequence[Ready]) -> Rou
     with targets(servers, clinic) as settings:
         with measured(servers) as costs:
             seconds["run"], peak = run_apart(settings, *([] if whole else names))
-        found = {each.table.name: each for each in source.survey(clinic.source, clinic.limits, names).tables}
+        found = {
+            each.table.name: each
+            for each in source.survey(clinic.source, clinic.limits, names).tables
+        }
         seconds["read source"] = timed(largest, lambda each: read_source(clinic, found[each.name]))
-        seconds["read replica"] = timed(largest, lambda each: read_replica(settings, found[each.name]))
+        seconds["read replica"] = timed(
+            largest, lambda each: read_replica(settings, found[each.name])
+        )
         if not whole:
             seconds["load"] = load_alone(settings, names[0])
             seconds |= others(servers, settings, names[0])
@@ -207,7 +236,10 @@ def timed(ready: Sequence[Ready], doing: Callable[[Ready], None]) -> float:
 
 def load_ready(settings: Settings, each: Ready) -> None:
     """LOAD DATA of the ready file, then the secondary keys."""
-    with mysql.connect(settings.replica, settings.limits, writes=True) as connection, connection.cursor() as cursor:
+    with (
+        mysql.connect(settings.replica, settings.limits, writes=True) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(each.create)
         with connection.offering(memoryview(each.lines.read_bytes())):
             cursor.execute(each.load)
@@ -235,7 +267,9 @@ def read_source(settings: Settings, each: SourceTable) -> None:
 
 def read_replica(settings: Settings, each: SourceTable) -> None:
     """Read every page as a load does, and let it go."""
-    for _ in replica.pages(settings.replica, settings.limits, each, raw.select(each.table), columns=each.table.columns):
+    for _ in replica.pages(
+        settings.replica, settings.limits, each, raw.select(each.table), columns=each.table.columns
+    ):
         pass
 
 
@@ -312,7 +346,9 @@ def report(figures: Mapping[str, Sequence[Round]]) -> None:
     print("|---" * (len(tools) + 3) + "|")
     for name, rounds in figures.items():
         if tools[0] in rounds[0].seconds:
-            ours, *theirs = (median(each.seconds[step] for each in rounds) for step in ("load", *tools))
+            ours, *theirs = (
+                median(each.seconds[step] for each in rounds) for step in ("load", *tools)
+            )
             cells = " | ".join(f"{seconds:.1f}" for seconds in (ours, *theirs))
             print(f"| {name} | {cells} | {min(theirs) / ours:.2f} |")
 
@@ -325,11 +361,24 @@ def draw(figures: Mapping[str, Sequence[Round]]) -> None:
         tools = {step: step for step in rounds[0].seconds if step not in STEPS}
         if name.startswith(tuple(SAMPLES)):
             rows = int(name.partition(", ")[2].partition(" ")[0].replace(",", ""))
-            taken = {label: median(each.seconds[step] for each in rounds) for step, label in (steps | tools).items()}
-            groups[name] = {label: rows / 1e3 / seconds for label, seconds in taken.items() if seconds < math.inf}
+            taken = {
+                label: median(each.seconds[step] for each in rounds)
+                for step, label in (steps | tools).items()
+            }
+            groups[name] = {
+                label: rows / 1e3 / seconds
+                for label, seconds in taken.items()
+                if seconds < math.inf
+            }
     file = LOCAL / "benchmarks" / "throughput.svg"
     file.parent.mkdir(parents=True, exist_ok=True)
-    bars(file, "From the replica to PostgreSQL, thousand rows per second", groups, OURS, frozenset((READING, COPYING)))
+    bars(
+        file,
+        "From the replica to PostgreSQL, thousand rows per second",
+        groups,
+        OURS,
+        frozenset((READING, COPYING)),
+    )
     print(f"drawn in {file}")
 
 

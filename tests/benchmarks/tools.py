@@ -62,7 +62,9 @@ class Tool:
     def clear(self, warehouse: Warehouse) -> None:
         """Drop what an earlier copy left."""
         with postgres.connect(warehouse) as connection:
-            connection.run("dropping", f"DROP SCHEMA IF EXISTS {postgres.quote(self.schema)} CASCADE")
+            connection.run(
+                "dropping", f"DROP SCHEMA IF EXISTS {postgres.quote(self.schema)} CASCADE"
+            )
             connection.commit()
 
     def check(self, replica: Replica, warehouse: Warehouse, table: str) -> None:
@@ -166,7 +168,9 @@ def _ingestr(job: Job) -> list[str]:
 
 
 def _sling(job: Job) -> list[str]:
-    program = next(job.tools.glob("lib/python*/site-packages/sling_linux_amd64/bin/sling-linux-amd64"))
+    program = next(
+        job.tools.glob("lib/python*/site-packages/sling_linux_amd64/bin/sling-linux-amd64")
+    )
     source = ["--src-conn", "SOURCE_URI", "--src-stream", f"{job.replica.db}.{job.table}"]
     target = ["--tgt-conn", "TARGET_URI", "--tgt-object", f"bench_sling.{job.table}"]
     return [str(program), "run", *source, *target, "--mode", "full-refresh"]
@@ -192,11 +196,22 @@ def _pgloader(job: Job) -> list[str]:
 PACKAGED: Mapping[str, tuple[Command, tuple[str, ...]]] = {
     "dlt": (
         _dlt,
-        ("dlt", "connectorx", "pyarrow", "adbc-driver-postgresql", "psycopg2-binary", "sqlalchemy", "pymysql"),
+        (
+            "dlt",
+            "connectorx",
+            "pyarrow",
+            "adbc-driver-postgresql",
+            "psycopg2-binary",
+            "sqlalchemy",
+            "pymysql",
+        ),
     ),
     "sling": (_sling, ("sling-linux-amd64",)),
     "ingestr": (_ingestr, ("ingestr",)),
-    "duckdb": (_duckdb, ("duckdb", "duckdb-extension-mysql-scanner", "duckdb-extension-postgres-scanner")),
+    "duckdb": (
+        _duckdb,
+        ("duckdb", "duckdb-extension-mysql-scanner", "duckdb-extension-postgres-scanner"),
+    ),
     "pandas": (_pandas, ("pandas", "connectorx", "pyarrow", "adbc-driver-postgresql")),
 }
 
@@ -225,7 +240,9 @@ def _versions(folder: Path) -> dict[str, str]:
 
 
 def _pgloader_version() -> str:
-    said = subprocess.run(["pgloader", "--version"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["pgloader", "--version"], capture_output=True, text=True, check=True
+    ).stdout
     return said.partition('"')[2].partition('"')[0]
 
 
@@ -245,14 +262,19 @@ def _runs(name: str, command: Command, tools: Path) -> Run:
                 check=False,
             )
         if done.returncode:
-            raise RuntimeError(f"{name} failed on {table}:\n{_last_lines(done.stdout, replica, warehouse)}")
+            raise RuntimeError(
+                f"{name} failed on {table}:\n{_last_lines(done.stdout, replica, warehouse)}"
+            )
 
     return start
 
 
 def _last_lines(said: str, *servers: Server) -> str:
     for server in servers:
-        for secret in (server.password.get_secret_value(), percent(server.password.get_secret_value(), safe="")):
+        for secret in (
+            server.password.get_secret_value(),
+            percent(server.password.get_secret_value(), safe=""),
+        ):
             said = said.replace(secret, "***")
     return "\n".join(said.strip().splitlines()[-LAST_LINES:])
 
@@ -260,7 +282,9 @@ def _last_lines(said: str, *servers: Server) -> str:
 def rows_in(server: MySQLServer, table: str) -> int:
     """Return the number of rows of a MySQL table."""
     with mysql.connect(server, Limits(_env_file=None)) as connection:
-        counted = mysql.rows(connection, server.place, "counting", f"SELECT COUNT(*) FROM {literals.quote(table)}")
+        counted = mysql.rows(
+            connection, server.place, "counting", f"SELECT COUNT(*) FROM {literals.quote(table)}"
+        )
     return int(counted[0][0])
 
 
@@ -271,14 +295,24 @@ def main() -> None:
     options = parser.parse_args()
     tools = installed(Path(os.environ.get("BENCH_TOOLS", LOCAL / "tools")))
     # A warehouse of their own: ADBC reads the whole catalog with each connection, which `raw` would make dear.
-    with servers() as found, targets(found) as clinic, targets(found, clinic) as empty, TemporaryDirectory() as scratch:
+    with (
+        servers() as found,
+        targets(found) as clinic,
+        targets(found, clinic) as empty,
+        TemporaryDirectory() as scratch,
+    ):
         with closing(found.source.connect(clinic.source.db)) as connection:
             create(connection, options.patients, 1, None)
         run(clinic, *TABLES)
         print(f"{'tool':10}{'version':16}{'table':14}{'seconds':>8}{'rows':>8}")
         for tool in tools:
             for table in TABLES:
-                _report(tool, clinic.model_copy(update={"warehouse": empty.warehouse}), table, Path(scratch))
+                _report(
+                    tool,
+                    clinic.model_copy(update={"warehouse": empty.warehouse}),
+                    table,
+                    Path(scratch),
+                )
 
 
 def _report(tool: Tool, settings: Settings, table: str, scratch: Path) -> None:

@@ -32,7 +32,9 @@ def main() -> None:
     """Print the medians of some turns, and keep them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=50, help="size of the clinic (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="of all commands in turns (%(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="of all commands in turns (%(default)s)"
+    )
     options = parser.parse_args()
     with servers() as found, TemporaryDirectory() as scratch:
         databases = found.create_databases(source="un_source", replica="un_replica", warehouse="un")
@@ -69,7 +71,9 @@ def main() -> None:
 def seconds(arguments: Sequence[str], variables: dict[str, str]) -> float:
     """Return what a command takes."""
     started = time.monotonic()
-    subprocess.run([sys.executable, *arguments], env=variables, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, *arguments], env=variables, cwd=ROOT, check=True, capture_output=True
+    )
     return time.monotonic() - started
 
 

@@ -21,7 +21,9 @@ def test_d01_rows_deleted_at_the_source_are_gone_everywhere(practice):
         practice.write(f"DELETE FROM {table} WHERE {key} IN (1, 7, 8, 33, 60)")
     results = practice.bring(stamped, unstamped)
     assert [(result.rows, result.hops[0].deleted) for result in results.values()] == [(55, 5)] * 2
-    practice.write(f"DELETE FROM {stamped} WHERE ProcNum BETWEEN 10 AND 32", f"DELETE FROM {unstamped}")
+    practice.write(
+        f"DELETE FROM {stamped} WHERE ProcNum BETWEEN 10 AND 32", f"DELETE FROM {unstamped}"
+    )
     practice.bring(stamped, unstamped)
 
 
@@ -33,7 +35,9 @@ CHILDREN = {
 
 
 @pytest.mark.parametrize("size", ["large"])
-def test_d02_a_deleted_procedure_changes_its_status_and_its_children_are_gone_in_the_same_run(practice):
+def test_d02_a_deleted_procedure_changes_its_status_and_its_children_are_gone_in_the_same_run(
+    practice,
+):
     procedures = practice.procedures()
     children = [practice.create(columns, name) for name, columns in CHILDREN.items()]
     for child in children:
@@ -44,7 +48,9 @@ def test_d02_a_deleted_procedure_changes_its_status_and_its_children_are_gone_in
     practice.write(*(f"DELETE FROM {child} WHERE ProcNum IN (5, 31, 60)" for child in children))
     practice.bring(procedures, *children)
     deleted = f'SELECT count(*) FROM raw.{procedures} WHERE "ProcStatus" = 6'
-    orphans = " UNION ALL ".join(f'SELECT 1 FROM raw.{child} WHERE "ProcNum" IN (5, 31, 60)' for child in children)
+    orphans = " UNION ALL ".join(
+        f'SELECT 1 FROM raw.{child} WHERE "ProcNum" IN (5, 31, 60)' for child in children
+    )
     assert ask(practice.places.warehouse, deleted) == [(3,)]
     assert ask(practice.places.warehouse, orphans) == []
 
@@ -53,7 +59,9 @@ SHEET_FIELDS = "SheetFieldNum bigint NOT NULL AUTO_INCREMENT, SheetNum bigint NO
 
 
 def test_d03_rows_deleted_and_inserted_again_with_new_keys_at_each_save_stand_once(practice):
-    table = practice.fill(practice.create(SHEET_FIELDS, "sheetfield"), "seq, seq % 6, CONCAT('f', seq DIV 6), 'v'", 60)
+    table = practice.fill(
+        practice.create(SHEET_FIELDS, "sheetfield"), "seq, seq % 6, CONCAT('f', seq DIV 6), 'v'", 60
+    )
     practice.bring(table)
     for value in ("first save", "second save"):
         practice.write(
@@ -71,9 +79,13 @@ def test_d04_a_merged_patients_rows_move_with_the_next_run_also_where_there_is_n
     procedures = practice.procedures()
     notes = practice.fill(practice.create(PROCEDURE_NOTES, "procnote"), A_NOTE, 60)
     practice.bring(procedures, notes)
-    practice.write(*(f"UPDATE {table} SET PatNum = 3 WHERE PatNum = 5" for table in (procedures, notes)))
+    practice.write(
+        *(f"UPDATE {table} SET PatNum = 3 WHERE PatNum = 5" for table in (procedures, notes))
+    )
     practice.bring(procedures, notes)
-    left = " UNION ALL ".join(f'SELECT 1 FROM raw.{table} WHERE "PatNum" = 5' for table in (procedures, notes))
+    left = " UNION ALL ".join(
+        f'SELECT 1 FROM raw.{table} WHERE "PatNum" = 5' for table in (procedures, notes)
+    )
     assert ask(practice.places.warehouse, left) == []
 
 
@@ -84,7 +96,10 @@ LOGS = {
 
 
 def test_d05_logs_purged_by_date_are_gone_and_keys_set_to_nought_are_nought(practice):
-    log, hashes = (practice.fill(practice.create(columns, name), row, 60) for name, (columns, row) in LOGS.items())
+    log, hashes = (
+        practice.fill(practice.create(columns, name), row, 60)
+        for name, (columns, row) in LOGS.items()
+    )
     practice.bring(log, hashes)
     practice.write(f"UPDATE {log} SET FKey = 0 WHERE FKey = 5")
     practice.bring(log, hashes)
@@ -101,7 +116,9 @@ UNIQUE = f"InsVerifyNum bigint NOT NULL AUTO_INCREMENT, VerifyType tinyint NOT N
 
 
 def test_d06_unique_values_change_hands_and_keys_come_back_without_hitting_a_row(practice):
-    table = practice.fill(practice.create(UNIQUE, "insverify"), "seq, 1, seq, CONCAT('n', seq), '2025-01-01'", 60)
+    table = practice.fill(
+        practice.create(UNIQUE, "insverify"), "seq, 1, seq, CONCAT('n', seq), '2025-01-01'", 60
+    )
     practice.bring(table)
     practice.write(  # of rows far apart, by way of a third value, and of one that goes
         f"UPDATE {table} SET FKey = -1, Note = 'x' WHERE InsVerifyNum = 2",
@@ -127,14 +144,14 @@ PATIENTS = f"PatNum bigint NOT NULL AUTO_INCREMENT, LName varchar(100), Bal_0_30
 
 def test_d07_a_table_emptied_and_filled_again_and_the_balances_that_follow_from_it_arrive(practice):
     aging = practice.fill(practice.create(AGING, "famaging"), "seq * 3, seq, 2 * seq", 20)
-    patients = practice.fill(practice.create(PATIENTS, "patient"), "seq, CONCAT('n', seq), 0, 0, '2025-01-01'", 60)
+    patients = practice.fill(
+        practice.create(PATIENTS, "patient"), "seq, CONCAT('n', seq), 0, 0, '2025-01-01'", 60
+    )
     practice.bring(aging, patients)
     practice.write(f"TRUNCATE {aging}")
     practice.bring(aging, patients)
     practice.fill(aging, "seq * 3, seq, 3 * seq", 19)
-    balances = (
-        f"UPDATE {patients} AS p JOIN {aging} AS a USING (PatNum) SET p.Bal_0_30 = a.Bal_0_30, p.BalTotal = a.BalTotal"
-    )
+    balances = f"UPDATE {patients} AS p JOIN {aging} AS a USING (PatNum) SET p.Bal_0_30 = a.Bal_0_30, p.BalTotal = a.BalTotal"
     practice.write(balances)
     results = practice.bring(aging, patients)
     assert (results[aging].rows, results[patients].hops[0].updated) == (19, 19)

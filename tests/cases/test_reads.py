@@ -16,7 +16,9 @@ from practice import A_PROCEDURE, ENGINES, PAGE_ROWS, PROCEDURES, SIZES, Practic
 from deployments.databases import Databases
 
 ROWS = 240
-COMPOSITE = "PatNum bigint NOT NULL, Ordinal int NOT NULL, Note varchar(20), PRIMARY KEY (PatNum, Ordinal)"
+COMPOSITE = (
+    "PatNum bigint NOT NULL, Ordinal int NOT NULL, Note varchar(20), PRIMARY KEY (PatNum, Ordinal)"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,10 @@ def logs(places: Places, module_databases: Databases) -> dict[str, Logs]:
         user = settings_for(module_databases).source.user
         slow = "SELECT rows_examined, CONVERT(sql_text USING utf8mb4) FROM mysql.slow_log WHERE user_host LIKE %s"
         found[engine] = Logs(
-            [(thread, _plain(text)) for thread, text in asked(places.source, user, "Query", "Execute")],
+            [
+                (thread, _plain(text))
+                for thread, text in asked(places.source, user, "Query", "Execute")
+            ],
             [(rows, _plain(text)) for rows, text in ask(places.source, slow, f"{user}[%")],
         )
     return found
@@ -74,21 +79,35 @@ def _play(practice: Practice) -> None:
         practice.bring(*tables)
         for table, key in zip(tables, ("ProcNum", "Ordinal"), strict=True):
             practice.write(
-                f"UPDATE {table} SET Note = 'changed' WHERE {key} IN (7, 190)", f"DELETE FROM {table} WHERE {key} = 200"
+                f"UPDATE {table} SET Note = 'changed' WHERE {key} IN (7, 190)",
+                f"DELETE FROM {table} WHERE {key} = 200",
             )
         practice.bring(*tables)
         practice.bring(*tables, verify=True, force_full=True)
 
 
-def test_l01_no_statement_reads_more_than_a_page_or_ranges_of_keys_and_each_has_a_time_limit(engine, logs, servers):
-    pages = [int(found[1]) for text in logs[engine].of_tables if (found := re.search(r" LIMIT (\d+)$", text))]
+def test_l01_no_statement_reads_more_than_a_page_or_ranges_of_keys_and_each_has_a_time_limit(
+    engine, logs, servers
+):
+    pages = [
+        int(found[1])
+        for text in logs[engine].of_tables
+        if (found := re.search(r" LIMIT (\d+)$", text))
+    ]
     assert 0 < max(pages) <= PAGE_ROWS
     counting = re.compile(r"^SELECT COUNT\(\*\) FROM `\w+`$")
     for text in logs[engine].of_tables:
         of_ranges = text.count(" FROM `") == text.count(" WHERE (")
         # Of InnoDB, whose writers wait for no reader, the rows must be counted.
-        assert of_ranges or PAGE.search(text) or KEYED.search(text) or (engine == "InnoDB" and counting.match(text))
-    examined = [rows for rows, text in logs[engine].examined if READS.search(text) and PAGE.search(text)]
+        assert (
+            of_ranges
+            or PAGE.search(text)
+            or KEYED.search(text)
+            or (engine == "InnoDB" and counting.match(text))
+        )
+    examined = [
+        rows for rows, text in logs[engine].examined if READS.search(text) and PAGE.search(text)
+    ]
     assert len(examined) >= ROWS / PAGE_ROWS
     assert max(examined) <= 2 * PAGE_ROWS
     if lack(servers, "source", "time limit for statements"):
@@ -118,23 +137,34 @@ def test_l06_the_source_is_only_ever_asked(engine, logs):
     assert verbs <= {"SELECT", "SHOW", "SET"}
     settings = [text for _, text in logs[engine].statements if text.upper().startswith("SET")]
     assert settings
-    assert [text for text in settings if re.search(r"\b(GLOBAL|PERSIST|PERSIST_ONLY|PASSWORD)\b", text.upper())] == []
     assert [
-        text for text in logs[engine].of_tables if re.search(r"\bFOR UPDATE\b|\bLOCK IN\b|\bINTO\b", text.upper())
+        text
+        for text in settings
+        if re.search(r"\b(GLOBAL|PERSIST|PERSIST_ONLY|PASSWORD)\b", text.upper())
+    ] == []
+    assert [
+        text
+        for text in logs[engine].of_tables
+        if re.search(r"\bFOR UPDATE\b|\bLOCK IN\b|\bINTO\b", text.upper())
     ] == []
 
 
 def _versions(practice: Practice, table: str) -> list[list[tuple[Any, ...]]]:
     """Each row's place and the transaction that wrote it."""
     return [
-        ask(practice.places.warehouse, f"SELECT ctid::text, xmin::text FROM {schema}.{table} ORDER BY 1")
+        ask(
+            practice.places.warehouse,
+            f"SELECT ctid::text, xmin::text FROM {schema}.{table} ORDER BY 1",
+        )
         for schema in ("raw", "public")
     ]
 
 
 def test_l10_rows_that_are_written_again_as_they_were_move_nothing(practice):
     keyed = practice.procedures()
-    keyless = practice.fill(practice.create("Code varchar(9), Amount double", "keyless"), "seq % 7, seq DIV 20", 60)
+    keyless = practice.fill(
+        practice.create("Code varchar(9), Amount double", "keyless"), "seq % 7, seq DIV 20", 60
+    )
     practice.bring(keyed, keyless)
     numbers = "SELECT load_id, public_id FROM etl_transform_status WHERE table_name IN (%s, %s)"
     before = (
@@ -143,15 +173,23 @@ def test_l10_rows_that_are_written_again_as_they_were_move_nothing(practice):
         ask(practice.places.warehouse, numbers, keyed, keyless),
     )
     for table in (keyed, keyless):
-        practice.write(f"CREATE TABLE {table}_kept AS SELECT * FROM {table}", f"DELETE FROM {table}")
-        practice.write(f"INSERT INTO {table} SELECT * FROM {table}_kept ORDER BY 1 DESC", f"DROP TABLE {table}_kept")
+        practice.write(
+            f"CREATE TABLE {table}_kept AS SELECT * FROM {table}", f"DELETE FROM {table}"
+        )
+        practice.write(
+            f"INSERT INTO {table} SELECT * FROM {table}_kept ORDER BY 1 DESC",
+            f"DROP TABLE {table}_kept",
+        )
     practice.write(
         f"UPDATE {keyed} SET ProcFee = ProcFee + 1, DateTStamp = DateTStamp",
         f"UPDATE {keyed} SET ProcFee = (ProcNum / 7), DateTStamp = DateTStamp",
     )
     for how in ({}, {"force_full": True}):
         results = practice.bring(keyed, keyless, **how)
-        assert {table: result.changed for table, result in results.items()} == {keyed: 0, keyless: 0}
+        assert {table: result.changed for table, result in results.items()} == {
+            keyed: 0,
+            keyless: 0,
+        }
     after = (
         _versions(practice, keyed),
         _versions(practice, keyless),
@@ -162,5 +200,7 @@ def test_l10_rows_that_are_written_again_as_they_were_move_nothing(practice):
 
 def test_l11_no_rows_are_counted_or_looked_for_by_their_stamp(engine, logs):
     for text in logs[engine].of_tables:
-        conditions = " ".join(re.findall(r"\bWHERE\b(.*?)(?:\bORDER BY\b|\bUNION ALL\b|$)", text, re.DOTALL))
+        conditions = " ".join(
+            re.findall(r"\bWHERE\b(.*?)(?:\bORDER BY\b|\bUNION ALL\b|$)", text, re.DOTALL)
+        )
         assert "DateTStamp" not in conditions

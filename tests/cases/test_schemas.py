@@ -78,7 +78,9 @@ DOCUMENTS = f"DocNum bigint NOT NULL AUTO_INCREMENT, Description varchar(255), P
 
 
 def test_s01_columns_that_were_added_arrive_filled_and_the_rows_and_tables_stay(practice):
-    table = practice.fill(practice.create(DOCUMENTS, "document"), "seq, CONCAT('d', seq), seq % 9, '2025-01-01'", 60)
+    table = practice.fill(
+        practice.create(DOCUMENTS, "document"), "seq, CONCAT('d', seq), seq % 9, '2025-01-01'", 60
+    )
     practice.bring(table)
     before = _identities(practice, table)
     practice.write(
@@ -105,7 +107,10 @@ def test_s03_views_on_raw_and_public_survive_reloads_and_added_columns(practice)
     table = practice.procedures()
     practice.bring(table)
     warehouse = practice.places.warehouse
-    ask(warehouse, f'CREATE VIEW raw.{table}_view AS SELECT "ProcNum", "ProcFee", "DateTStamp" FROM raw.{table}')
+    ask(
+        warehouse,
+        f'CREATE VIEW raw.{table}_view AS SELECT "ProcNum", "ProcFee", "DateTStamp" FROM raw.{table}',
+    )
     ask(warehouse, f"CREATE VIEW public.{table}_view AS SELECT * FROM public.{table}")
     for statement, how in (
         (f"UPDATE {table} SET ProcFee = 1 WHERE ProcNum < 9", {"force_full": True}),
@@ -133,7 +138,9 @@ def test_s04_new_tables_appear_by_themselves_and_dropped_ones_are_kept_and_repor
     assert oracle.mysql_rows(clinic.places.replica, old) == rows
     assert oracle.postgres_rows(clinic.places.warehouse, "raw", old) == rows
     assert oracle.postgres_rows(clinic.places.warehouse, "public", old) == oracle.standard(rows)
-    clinic.write(f"CREATE TABLE {old} ({PROCEDURES}) ENGINE={clinic.engine} DEFAULT CHARSET=utf8mb3")
+    clinic.write(
+        f"CREATE TABLE {old} ({PROCEDURES}) ENGINE={clinic.engine} DEFAULT CHARSET=utf8mb3"
+    )
     clinic.fill(old, A_PROCEDURE, 30)
     run(clinic.settings)
     assert look(clinic.settings).gone == ()
@@ -172,9 +179,7 @@ def test_s05_many_drifts_at_once_all_arrive_in_one_run(clinic):
     assert oracle.unequal(clinic.places, tables.values()) == {}
 
 
-TRANSIENT = (
-    "tempdash4k2jx tempehrmeasure1a2b tempehrquality77 tempprocnotesigned9 tempcore1 temptp2 tempdt20261122".split()
-)
+TRANSIENT = "tempdash4k2jx tempehrmeasure1a2b tempehrquality77 tempprocnotesigned9 tempcore1 temptp2 tempdt20261122".split()
 
 
 @pytest.mark.parametrize("size", ["small"])
@@ -210,7 +215,9 @@ def test_s06_a_table_that_vanishes_while_it_is_read_is_noted_and_kept(practice, 
     assert oracle.mysql_rows(practice.places.replica, table) == rows
 
 
-def _before_comparing(monkeypatch: pytest.MonkeyPatch, practice: Practice, *statements: str) -> None:
+def _before_comparing(
+    monkeypatch: pytest.MonkeyPatch, practice: Practice, *statements: str
+) -> None:
     """Have statements run at the source when a table is about to be compared."""
     compare = buckets.compare
 
@@ -222,7 +229,9 @@ def _before_comparing(monkeypatch: pytest.MonkeyPatch, practice: Practice, *stat
 
 
 @pytest.mark.parametrize("size", ["small"])
-def test_s07_a_table_renamed_away_and_recreated_empty_while_it_is_read_stays_as_it_was(practice, quiet, servers):
+def test_s07_a_table_renamed_away_and_recreated_empty_while_it_is_read_stays_as_it_was(
+    practice, quiet, servers
+):
     table = quiet.replaced
     practice.bring(table)
     rows = oracle.mysql_rows(practice.places.replica, table)
@@ -242,7 +251,10 @@ def test_s07_a_table_renamed_away_and_recreated_empty_before_it_is_compared_stay
     table = quiet.replaced
     practice.bring(table)
     rows = oracle.mysql_rows(practice.places.replica, table)
-    practice.write(f"UPDATE {table} SET ProcFee = 1 WHERE ProcNum = 1", f"CREATE TABLE {table}_empty LIKE {table}")
+    practice.write(
+        f"UPDATE {table} SET ProcFee = 1 WHERE ProcNum = 1",
+        f"CREATE TABLE {table}_empty LIKE {table}",
+    )
     renaming = f"RENAME TABLE {table} TO {table}_old, {table}_empty TO {table}"
     with monkeypatch.context() as patch:
         _before_comparing(patch, practice, renaming)
@@ -260,7 +272,9 @@ A_PREFERENCE = "seq, ELT(seq, 'DataBaseVersion', 'UpdateInProgressOnComputerName
 @pytest.mark.parametrize("size", ["large"])
 def test_s07_an_upgrade_that_fills_a_large_table_anew_in_batches_is_waited_for(clinic):
     clinic = replace(clinic, settings=limited(clinic.settings, page_rows=1_000))
-    clinic.write(f"CREATE TABLE preference ({PREFERENCES}) ENGINE={clinic.engine} DEFAULT CHARSET=utf8mb3")
+    clinic.write(
+        f"CREATE TABLE preference ({PREFERENCES}) ENGINE={clinic.engine} DEFAULT CHARSET=utf8mb3"
+    )
     clinic.fill("preference", A_PREFERENCE, 3)
     table = clinic.procedures(1_100)
     clinic.bring(table, "preference")
@@ -290,7 +304,9 @@ def test_s07_an_upgrade_that_fills_a_large_table_anew_in_batches_is_waited_for(c
 
 
 @pytest.mark.parametrize("size", ["small"])  # without a key no table is compared
-def test_s08_tables_without_a_key_are_exact_as_multisets_and_skipped_while_unchanged(practice, quiet):
+def test_s08_tables_without_a_key_are_exact_as_multisets_and_skipped_while_unchanged(
+    practice, quiet
+):
     table = quiet.keyless
     practice.bring(table)
     assert not practice.tells or practice.work(table) == {}
@@ -308,7 +324,10 @@ ODD_CASES = f"PATFIELDDEFNUM bigint NOT NULL AUTO_INCREMENT, fieldNAME varchar(5
 
 @pytest.mark.parametrize("size", ["large"])
 def test_s09_names_in_any_case_arrive_and_a_change_of_case_follows(practice):
-    lower, odd = practice.create(ODD_CASES, "patfielddef"), practice.create(ODD_CASES, "PatFieldDEF")
+    lower, odd = (
+        practice.create(ODD_CASES, "patfielddef"),
+        practice.create(ODD_CASES, "PatFieldDEF"),
+    )
     for table in (lower, odd):
         practice.fill(table, "seq, CONCAT('f', seq), 0, '2025-01-01'", 60)
     practice.bring(lower)
@@ -332,7 +351,10 @@ def _bring_oddly_named(practice: Practice, table: str) -> None:
     assert oracle.inexact(practice.places, table) == ""
     rows = oracle.standard(oracle.mysql_rows(practice.places.source, table))
     names = [oracle.snake(name) for name, _ in oracle.mysql_columns(practice.places.source, table)]
-    assert oracle.postgres_rows(practice.places.warehouse, "public", oracle.snake(table), names) == rows
+    assert (
+        oracle.postgres_rows(practice.places.warehouse, "public", oracle.snake(table), names)
+        == rows
+    )
 
 
 @pytest.mark.parametrize("size", ["large"])

@@ -34,7 +34,9 @@ SHAPES = {
 
 
 @pytest.fixture(scope="module")
-def long_unwritten(places: Places, module_databases: Databases) -> dict[tuple[str, str], dict[str, list[str]]]:
+def long_unwritten(
+    places: Places, module_databases: Databases
+) -> dict[tuple[str, str], dict[str, list[str]]]:
     """Tables that nobody has written for 2 s, so that their state is recorded as clean, for each engine and size."""
     found = {}
     for engine in ENGINES:
@@ -50,7 +52,9 @@ def long_unwritten(places: Places, module_databases: Databases) -> dict[tuple[st
 
 
 @pytest.fixture
-def quiet(engine: str, size: str, long_unwritten: dict[tuple[str, str], dict[str, list[str]]]) -> dict[str, list[str]]:
+def quiet(
+    engine: str, size: str, long_unwritten: dict[tuple[str, str], dict[str, list[str]]]
+) -> dict[str, list[str]]:
     return long_unwritten[engine, size]
 
 
@@ -66,7 +70,9 @@ def _shaped(writer: Practice, columns: str, row: str) -> str:
     return writer.fill(table, row, 20) if row else table
 
 
-def test_w01_nearly_all_rows_are_missing_though_the_state_says_loaded_and_they_come_back(practice, quiet):
+def test_w01_nearly_all_rows_are_missing_though_the_state_says_loaded_and_they_come_back(
+    practice, quiet
+):
     places = practice.places
     tables = in_replica, in_raw, everywhere = [quiet["procedures"].pop() for _ in range(3)]
     practice.bring(*tables)
@@ -91,7 +97,9 @@ def test_w02_a_procedure_completed_after_it_was_copied_arrives_with_the_next_run
     assert ask(practice.places.warehouse, completed) == [(3, pytest.approx(300 + 48 / 7))]
 
 
-def test_w03_keys_that_look_like_dates_are_numbers_and_nothing_is_read_again_for_them(practice, size, quiet):
+def test_w03_keys_that_look_like_dates_are_numbers_and_nothing_is_read_again_for_them(
+    practice, size, quiet
+):
     (table,) = quiet["dates"]
     assert practice.bring(table)[table].rows == 46
     assert not practice.tells or practice.work(table) == {}
@@ -101,20 +109,25 @@ def test_w03_keys_that_look_like_dates_are_numbers_and_nothing_is_read_again_for
     assert size == "small" or extract.read < 20
 
 
-def test_w04_rows_of_one_second_are_all_read_and_so_is_what_is_written_later_in_that_second(practice):
+def test_w04_rows_of_one_second_are_all_read_and_so_is_what_is_written_later_in_that_second(
+    practice,
+):
     table = practice.create(PROCEDURES)
     with stopped_clock(practice, "UNIX_TIMESTAMP()"):
         practice.fill(table, "seq, 1, 0", 1_000, columns="(ProcNum, PatNum, ProcFee)")
         practice.bring(table)
         practice.write(f"UPDATE {table} SET ProcFee = 9 WHERE ProcNum IN (1, 50, 51, 999, 1000)")
         practice.write(
-            f"DELETE FROM {table} WHERE ProcNum = 500", f"INSERT INTO {table} (ProcNum, PatNum) VALUES (500, 2)"
+            f"DELETE FROM {table} WHERE ProcNum = 500",
+            f"INSERT INTO {table} (ProcNum, PatNum) VALUES (500, 2)",
         )
         practice.bring(table)
     assert practice.ask(f"SELECT COUNT(DISTINCT DateTStamp) FROM {table}") == [(1,)]
 
 
-def test_w05_rows_with_stamps_older_than_what_was_read_before_they_were_committed_arrive(practice, servers):
+def test_w05_rows_with_stamps_older_than_what_was_read_before_they_were_committed_arrive(
+    practice, servers
+):
     table = practice.procedures()
     long_ago = "timestamp = UNIX_TIMESTAMP() - 5 * 3600"
     late = [
@@ -128,7 +141,10 @@ def test_w05_rows_with_stamps_older_than_what_was_read_before_they_were_committe
             ask(writer, "BEGIN")
             for statement in late:
                 ask(writer, statement)
-        practice.write(f"INSERT INTO {table} (PatNum) VALUES (8)", f"UPDATE {table} SET ProcFee = 8 WHERE ProcNum = 9")
+        practice.write(
+            f"INSERT INTO {table} (PatNum) VALUES (8)",
+            f"UPDATE {table} SET ProcFee = 8 WHERE ProcNum = 9",
+        )
         practice.bring(table)
         for statement in late if practice.tells else ["COMMIT"]:
             ask(writer, statement)
@@ -154,7 +170,9 @@ def _watermark(practice: Practice, table: str) -> tuple[Any, ...]:
     return newest
 
 
-@pytest.mark.parametrize("size", ["large"])  # tests/test_kills.py has small ones, killed after each commit
+@pytest.mark.parametrize(
+    "size", ["large"]
+)  # tests/test_kills.py has small ones, killed after each commit
 def test_w06_a_run_that_is_killed_leaves_the_watermark_or_has_made_it_true(practice, children):
     table = practice.procedures()
     practice.bring(table)
@@ -169,7 +187,9 @@ def test_w06_a_run_that_is_killed_leaves_the_watermark_or_has_made_it_true(pract
         child.start()
         child.join(60)
         codes.append(child.exitcode)
-        copied = oracle.mysql_rows(practice.places.replica, table) == oracle.mysql_rows(practice.places.source, table)
+        copied = oracle.mysql_rows(practice.places.replica, table) == oracle.mysql_rows(
+            practice.places.source, table
+        )
         assert (_watermark(practice, table) == before) != copied
         practice.bring(table)
     assert -signal.SIGKILL in codes
@@ -195,11 +215,15 @@ def test_w07_a_question_about_a_table_that_fails_is_an_error_and_changes_nothing
     practice.bring(table)
 
 
-@pytest.mark.parametrize("engine", ["MyISAM"])  # what SQL alone can break is a table merged of its tables
+@pytest.mark.parametrize(
+    "engine", ["MyISAM"]
+)  # what SQL alone can break is a table merged of its tables
 def test_w07_a_table_that_the_source_cannot_open_is_red_and_keeps_its_last_version(practice):
     part = practice.procedures()
     merged = f"merged_{secrets.token_hex(6)}"
-    practice.write(f"CREATE TABLE {merged} ({PROCEDURES}) ENGINE=MERGE UNION=({part}) DEFAULT CHARSET=utf8mb3")
+    practice.write(
+        f"CREATE TABLE {merged} ({PROCEDURES}) ENGINE=MERGE UNION=({part}) DEFAULT CHARSET=utf8mb3"
+    )
     practice.bring(merged)
     rows, before = oracle.mysql_rows(practice.places.replica, merged), _watermark(practice, merged)
     practice.write(f"RENAME TABLE {part} TO {part}_away")
@@ -207,7 +231,9 @@ def test_w07_a_table_that_the_source_cannot_open_is_red_and_keeps_its_last_versi
         run(practice.settings, merged)
     assert oracle.mysql_rows(practice.places.replica, merged) == rows
     assert _watermark(practice, merged) == before
-    practice.write(f"RENAME TABLE {part}_away TO {part}", f"UPDATE {part} SET ProcFee = 3 WHERE ProcNum = 1")
+    practice.write(
+        f"RENAME TABLE {part}_away TO {part}", f"UPDATE {part} SET ProcFee = 3 WHERE ProcNum = 1"
+    )
     practice.bring(merged)
     practice.write(f"DROP TABLE {merged}")
 
@@ -247,15 +273,21 @@ def test_w08_the_watermark_is_a_time_of_the_servers_clock_in_utc_whatever_the_zo
         ((now,),) = practice.ask("SELECT UTC_TIMESTAMP()")
     columns = "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()"
     types = dict(ask(practice.places.replica, f"{columns} AND TABLE_NAME = 'etl_extract_status'"))
-    assert {types[name] for name in ("source_created", "source_updated", "finished_at")} == {"datetime"}
+    assert {types[name] for name in ("source_created", "source_updated", "finished_at")} == {
+        "datetime"
+    }
     created, updated = _watermark(practice, table)[4:6]
     assert abs((now - created).total_seconds()) < 60
     assert abs((now - updated).total_seconds()) < 60 if practice.tells else updated is None
 
 
-def test_w09_tables_that_were_dropped_or_made_anew_are_filled_though_their_state_survives(practice, quiet):
+def test_w09_tables_that_were_dropped_or_made_anew_are_filled_though_their_state_survives(
+    practice, quiet
+):
     places = practice.places
-    tables = dropped, recreated, raw_dropped, raw_emptied = [quiet["procedures"].pop() for _ in range(4)]
+    tables = dropped, recreated, raw_dropped, raw_emptied = [
+        quiet["procedures"].pop() for _ in range(4)
+    ]
     practice.bring(*tables)
     assert not practice.tells or practice.work(*tables) == {}
     ask(places.replica, f"DROP TABLE {dropped}")
@@ -277,13 +309,17 @@ def test_w10_every_table_has_a_watermark_and_none_is_brought_again_and_again(pra
         assert practice.work(*tables) == {}
     else:
         again = practice.bring(*tables)
-        assert [[hop.name for hop in result.hops if hop.changed] for result in again.values()] == [[]] * len(tables)
+        assert [[hop.name for hop in result.hops if hop.changed] for result in again.values()] == [
+            []
+        ] * len(tables)
         assert {len(result.hops) for result in again.values()} == {1}
 
 
 def test_w11_of_two_stamps_either_one_tells_of_a_change(practice):
     table = practice.create(TWO_STAMPS)
-    practice.fill(table, "seq, 1, '2025-06-01' + INTERVAL seq DAY, '2025-01-01' - INTERVAL seq DAY", 60)
+    practice.fill(
+        table, "seq, 1, '2025-06-01' + INTERVAL seq DAY, '2025-01-01' - INTERVAL seq DAY", 60
+    )
     practice.bring(table)
     practice.write(f"UPDATE {table} SET ClaimFee = 2 WHERE ClaimNum = 5")
     practice.bring(table)
@@ -296,36 +332,53 @@ def test_w11_of_two_stamps_either_one_tells_of_a_change(practice):
 
 def test_w12_rows_of_both_hours_that_are_called_alike_when_the_clock_goes_back_arrive(practice):
     table = practice.procedures()
-    for zone, moment, key in (("-05:00", 1793514600, 3), ("-06:00", 1793518200, 4)):  # Chicago, 1 November 2026
+    for zone, moment, key in (
+        ("-05:00", 1793514600, 3),
+        ("-06:00", 1793518200, 4),
+    ):  # Chicago, 1 November 2026
         with _server_zone(practice, zone), stopped_clock(practice, str(moment)):
             practice.write(f"SET time_zone = '{zone}'")
             assert practice.ask("SELECT CAST(NOW() AS CHAR)") == [("2026-11-01 01:30:00",)]
             practice.write(
-                f"INSERT INTO {table} (PatNum) VALUES (1)", f"UPDATE {table} SET ProcFee = 1 WHERE ProcNum = {key}"
+                f"INSERT INTO {table} (PatNum) VALUES (1)",
+                f"UPDATE {table} SET ProcFee = 1 WHERE ProcNum = {key}",
             )
             practice.bring(table)
     stamps = f"""SELECT to_char("DateTStamp" AT TIME ZONE 'UTC', 'HH24:MI') FROM raw.{table} WHERE "ProcNum" IN (3, 4, 61, 62)"""
-    assert sorted(ask(practice.places.warehouse, stamps)) == [("06:30",), ("06:30",), ("07:30",), ("07:30",)]
+    assert sorted(ask(practice.places.warehouse, stamps)) == [
+        ("06:30",),
+        ("06:30",),
+        ("07:30",),
+        ("07:30",),
+    ]
 
 
 @pytest.fixture(scope="module")
 def elsewhere(servers: Servers) -> Iterator[Databases]:
     """Databases of another clinic."""
     name = f"other{secrets.token_hex(5)}"
-    databases = servers.create_databases(source=f"{name}_source", replica=f"{name}_replica", warehouse=name)
+    databases = servers.create_databases(
+        source=f"{name}_source", replica=f"{name}_replica", warehouse=name
+    )
     yield databases
     servers.drop_databases(databases)
 
 
-def test_w13_another_source_is_compared_in_full_though_its_keys_and_stamps_are_the_same(practice, elsewhere, servers):
+def test_w13_another_source_is_compared_in_full_though_its_keys_and_stamps_are_the_same(
+    practice, elsewhere, servers
+):
     table = practice.procedures()
     practice.bring(table)
     with connected(servers, elsewhere) as other_places:
         settings = practice.settings.model_copy(update={"source": settings_for(elsewhere).source})
         other = Practice(
-            Places(other_places.source, practice.places.replica, practice.places.warehouse), settings, practice.engine
+            Places(other_places.source, practice.places.replica, practice.places.warehouse),
+            settings,
+            practice.engine,
         )
-        other.write(f"CREATE TABLE {table} ({PROCEDURES}) ENGINE={practice.engine} DEFAULT CHARSET=utf8mb3")
+        other.write(
+            f"CREATE TABLE {table} ({PROCEDURES}) ENGINE={practice.engine} DEFAULT CHARSET=utf8mb3"
+        )
         other.fill(
             table,
             "seq, 1 + seq % 9, '2025-01-01' + INTERVAL seq DAY, -seq, 2, 'other', '2025-01-02 03:04:05' + INTERVAL seq MINUTE",
@@ -342,7 +395,9 @@ def test_w14_keys_that_are_random_negative_or_the_largest_arrive_in_whatever_ord
     random = "CAST(CONV(LEFT(SHA2(seq + {start}, 256), 16), 16, 10) AS UNSIGNED) DIV 2, seq, 1"
     into = "(ProcNum, PatNum, ProcFee)"
     practice.fill(table, random.format(start=0), 70, columns=into)
-    practice.write(f"INSERT INTO {table} {into} VALUES (-1, 1, 1), (-9223372036854775807, 1, 1), (10000, 1, 1)")
+    practice.write(
+        f"INSERT INTO {table} {into} VALUES (-1, 1, 1), (-9223372036854775807, 1, 1), (10000, 1, 1)"
+    )
     practice.bring(table)
     practice.fill(table, random.format(start=1000), 9, columns=into)
     practice.write(
@@ -351,7 +406,9 @@ def test_w14_keys_that_are_random_negative_or_the_largest_arrive_in_whatever_ord
         f"UPDATE {table} SET ProcFee = 3 WHERE PatNum % 20 = 5",
     )
     practice.bring(table)
-    practice.write(f"DELETE FROM {table} WHERE ProcNum IN (9223372036854775807, -9223372036854775808)")
+    practice.write(
+        f"DELETE FROM {table} WHERE ProcNum IN (9223372036854775807, -9223372036854775808)"
+    )
     practice.bring(table)
 
 
@@ -365,7 +422,9 @@ def test_w15_an_update_that_changes_nothing_moves_nothing(practice):
 def test_w15_a_change_behind_an_old_stamp_is_found_by_a_verification_at_the_latest(practice, size):
     table = practice.procedures()
     practice.bring(table)
-    practice.write(f"UPDATE {table} SET ProcFee = 99, DateTStamp = DateTStamp WHERE ProcNum IN (2, 30, 31)")
+    practice.write(
+        f"UPDATE {table} SET ProcFee = 99, DateTStamp = DateTStamp WHERE ProcNum IN (2, 30, 31)"
+    )
     run(practice.settings, table)
     missed = oracle.unequal(practice.places, [table])
     assert size == "large" or missed == {}
@@ -377,7 +436,11 @@ def test_w15_a_change_behind_an_old_stamp_is_found_by_a_verification_at_the_late
 def test_w15_a_column_added_with_a_default_arrives_though_no_stamp_moves(practice):
     table = practice.procedures()
     practice.bring(table)
-    practice.write(f"ALTER TABLE {table} ADD COLUMN IsLocked tinyint NOT NULL DEFAULT 3 AFTER PatNum")
+    practice.write(
+        f"ALTER TABLE {table} ADD COLUMN IsLocked tinyint NOT NULL DEFAULT 3 AFTER PatNum"
+    )
     assert practice.ask(f"SELECT COUNT(*) FROM {table} WHERE DateTStamp > '2026-01-01'") == [(0,)]
     practice.bring(table)
-    assert ask(practice.places.warehouse, f"SELECT count(*) FROM public.{table} WHERE is_locked = 3") == [(60,)]
+    assert ask(
+        practice.places.warehouse, f"SELECT count(*) FROM public.{table} WHERE is_locked = 3"
+    ) == [(60,)]

@@ -39,7 +39,10 @@ class Days(Family):
 
     def _change_keyed(self, table: str) -> None:
         """Delete a row and bring it back with another number, edit one, and delete one for good."""
-        ask(self.places.source, f"CREATE TEMPORARY TABLE one AS SELECT * FROM {my(table)} ORDER BY Value LIMIT 1")
+        ask(
+            self.places.source,
+            f"CREATE TEMPORARY TABLE one AS SELECT * FROM {my(table)} ORDER BY Value LIMIT 1",
+        )
         for change in (
             f"DELETE FROM {my(table)} ORDER BY Value LIMIT 1",
             f"UPDATE {my(table)} SET Value = Value + 100 ORDER BY Value LIMIT 1",

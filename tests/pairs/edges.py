@@ -163,7 +163,14 @@ def keyed(columns: str, key: str, *values: str, options: str = "") -> Made:
 
 # Beyond 2⁵³ these are all one double.
 WIDE = tuple(f"900719925474099200000000000{number:03}" for number in range(12))
-LONG = ("REPEAT('a', {n})", "CONCAT(REPEAT('a', {n} - 1), 'b')", "'a'", "''", "REPEAT('z', {n})", "'B'")
+LONG = (
+    "REPEAT('a', {n})",
+    "CONCAT(REPEAT('a', {n} - 1), 'b')",
+    "'a'",
+    "''",
+    "REPEAT('z', {n})",
+    "'B'",
+)
 
 
 def long(characters: int) -> tuple[str, ...]:

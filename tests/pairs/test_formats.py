@@ -30,7 +30,10 @@ def test_times_in_the_format_of_old_tables_are_exact(places: Places, module_data
     ask(places.source, "SET GLOBAL mysql56_temporal_format = OFF")
     try:
         for name, key in (("old_times", "Id"), ("old_times_as_key", "b, Id")):
-            ask(places.source, f"CREATE TABLE {name} (Id int, {TIMES}, PRIMARY KEY ({key})) ENGINE=MyISAM")
+            ask(
+                places.source,
+                f"CREATE TABLE {name} (Id int, {TIMES}, PRIMARY KEY ({key})) ENGINE=MyISAM",
+            )
     finally:
         ask(places.source, "SET GLOBAL mysql56_temporal_format = ON")
     names = ("old_times", "old_times_as_key")
@@ -49,10 +52,15 @@ def test_times_in_the_format_of_old_tables_are_exact(places: Places, module_data
 
 
 @pytest.fixture
-def in_small_letters(servers: Servers, module_databases: Databases) -> Iterator[tuple[Places, Settings]]:
+def in_small_letters(
+    servers: Servers, module_databases: Databases
+) -> Iterator[tuple[Places, Settings]]:
     """A source and a replica that know a table by whatever case of its name, as those on Windows do."""
     small = ["--lower-case-table-names=1"]
-    with private.home("small") as folder, private.started(folder, {"source": small, "replica": small}) as own:
+    with (
+        private.home("small") as folder,
+        private.started(folder, {"source": small, "replica": small}) as own,
+    ):
         databases = replace(own.databases, warehouse=module_databases.warehouse)
         with connected(replace(own, postgres=servers.postgres), databases) as places:
             yield places, settings_for(databases)
@@ -63,7 +71,9 @@ def in_small_letters(servers: Servers, module_databases: Databases) -> Iterator[
 def test_names_of_mixed_case_arrive_in_small_letters(in_small_letters):
     places, settings = in_small_letters
     ask(places.source, "CREATE TABLE PatField (PatFieldNum int PRIMARY KEY, FieldName varchar(9))")
-    ask(places.source, "CREATE TABLE APPOINTMENT (AptNum int PRIMARY KEY, PatNum int, KEY (PatNum))")
+    ask(
+        places.source, "CREATE TABLE APPOINTMENT (AptNum int PRIMARY KEY, PatNum int, KEY (PatNum))"
+    )
     ask(places.source, "INSERT INTO patfield VALUES (1, 'x'), (2, NULL)")
     ask(places.source, "INSERT INTO Appointment VALUES (1, 1)")
     names = {"patfield", "appointment"}

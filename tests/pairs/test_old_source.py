@@ -63,7 +63,9 @@ def test_a_clinic_is_equal_after_two_days_and_verified(old, days):
     run(settings, *CLINIC)
     assert oracle.unequal(days.places, CLINIC) == {}
     for _ in range(2):
-        with closing(connect(source.host, source.port, source.user, source.password, settings.source.db)) as connection:
+        with closing(
+            connect(source.host, source.port, source.user, source.password, settings.source.db)
+        ) as connection:
             play_day(connection)
         run(settings, *CLINIC)
         assert oracle.unequal(days.places, CLINIC) == {}

@@ -32,7 +32,14 @@ KEYLESS = "Name varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, Ki
 
 # Values that are written as they stand in SQL; what the client's character set makes of them is not under test.
 NAMES = ("'plain'", "'ñ € 😀 \\\\ \\' \" %'", "'a\\0b\\tc\\nd'", "''", "'NULL'", "' padded '")
-NUMBERS = ("0.30000000000000004e0", "1.7976931348623157e308", "-5e-324", "1e0 / 3", "NULL", "123456789.12345679e0")
+NUMBERS = (
+    "0.30000000000000004e0",
+    "1.7976931348623157e308",
+    "-5e-324",
+    "1e0 / 3",
+    "NULL",
+    "123456789.12345679e0",
+)
 # In UTC, as the writing client's session is; the second and third are the same hour of a clock that is set back.
 MOMENTS = (
     "'2024-02-29 23:59:58'",
@@ -66,11 +73,16 @@ class Path:
         """Fresh tables of the source, one of them without a key."""
         name = f"t{secrets.token_hex(5)}"
         source = self.places.source
-        ask(source, f"CREATE TABLE {name} ({COLUMNS}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE utf8mb4_general_ci")
+        ask(
+            source,
+            f"CREATE TABLE {name} ({COLUMNS}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE utf8mb4_general_ci",
+        )
         ask(source, f"INSERT INTO {name} VALUES {', '.join(_rows())}")
         ask(source, f"CREATE TABLE {name}_keyless ({KEYLESS}) ENGINE=MyISAM DEFAULT CHARSET=latin1")
         values = zip(NAMES, NUMBERS, MOMENTS, strict=True)
-        rows = ", ".join(f"({each}, {n % 2 + 1}, {number}, {at})" for n, (each, number, at) in enumerate(values))
+        rows = ", ".join(
+            f"({each}, {n % 2 + 1}, {number}, {at})" for n, (each, number, at) in enumerate(values)
+        )
         ask(source, f"INSERT INTO {name}_keyless VALUES {rows}, {rows}")
         return [name, f"{name}_keyless"]
 

@@ -121,7 +121,10 @@ REFUSED = {
 # And what only a plain account of MySQL cannot, by the place where it matters.
 OF_MYSQL = {
     "character_set_filesystem = ucs2": (("replica",), "set character_set_filesystem=binary there"),
-    "insert_id = 500": (("source", "replica"), "its sessions begin with an AUTO_INCREMENT of their own"),
+    "insert_id = 500": (
+        ("source", "replica"),
+        "its sessions begin with an AUTO_INCREMENT of their own",
+    ),
 }
 
 # By these codes a server says that it lacks the variable or the value.
@@ -189,13 +192,20 @@ def _statements(server: Server, place: Any, settings: Sequence[str]) -> list[tup
                 of_sessions.append(value.strip("'"))
                 continue
             for_all = bool(ask(place, f"SHOW GLOBAL VARIABLES LIKE '{name}'"))
-            if _takes(trying, place, f"SET {'GLOBAL' if for_all else 'SESSION'} {setting}", name if for_all else ""):
+            if _takes(
+                trying,
+                place,
+                f"SET {'GLOBAL' if for_all else 'SESSION'} {setting}",
+                name if for_all else "",
+            ):
                 if for_all:
                     found.append((name, f"SET GLOBAL {setting}"))
                 else:
                     of_sessions.append(f"SET SESSION {setting}")
     if of_sessions:
-        found.append(("init_connect", f"SET GLOBAL init_connect = {place.escape('; '.join(of_sessions))}"))
+        found.append(
+            ("init_connect", f"SET GLOBAL init_connect = {place.escape('; '.join(of_sessions))}")
+        )
     return found
 
 

@@ -79,7 +79,11 @@ ignore_checksum_failure = on
 session_replication_role = replica
 elt.session = theirs
 """
-REFUSED = ("zero_damaged_pages = on", "ignore_checksum_failure = on", "session_replication_role = replica")
+REFUSED = (
+    "zero_damaged_pages = on",
+    "ignore_checksum_failure = on",
+    "session_replication_role = replica",
+)
 
 # Names of no setting, values that this server does not take.
 LACKING = (psycopg2.errors.UndefinedObject, psycopg2.errors.InvalidParameterValue)
@@ -88,7 +92,11 @@ LACKING = (psycopg2.errors.UndefinedObject, psycopg2.errors.InvalidParameterValu
 @pytest.fixture(scope="module")
 def path() -> Iterator[Path]:
     arguments = {name: [] for name in ("source", "replica", "postgres")}
-    with private.home("gucs") as folder, private.started(folder, arguments) as servers, hostile.opened(servers) as path:
+    with (
+        private.home("gucs") as folder,
+        private.started(folder, arguments) as servers,
+        hostile.opened(servers) as path,
+    ):
         yield path
 
 
@@ -97,7 +105,11 @@ def altered(path: Path, whose: str, settings: Sequence[str]) -> Iterator[None]:
     """Settings of the pipeline's role or of its database, those that the server has."""
     warehouse = path.settings.warehouse
     owner = {"ROLE": f'ROLE "{warehouse.user}"', "DATABASE": f'DATABASE "{warehouse.db}"'}[whose]
-    made = [each for each in settings if _takes(path, f"ALTER {owner} SET {each.replace(' = ', ' TO ', 1)}")]
+    made = [
+        each
+        for each in settings
+        if _takes(path, f"ALTER {owner} SET {each.replace(' = ', ' TO ', 1)}")
+    ]
     if not made:
         pytest.skip(f"this server cannot have {'; '.join(settings)}")
     try:
@@ -122,7 +134,8 @@ def test_values_arrive_under_any_setting_of_the_role_or_it_is_named(settings, pa
         if name in POSTGRES_REQUIRED:
             hostile.renew()
             with pytest.raises(
-                PreflightError, match=f"ANALYTICS_POSTGRES_HOST: .* {name} is not {POSTGRES_REQUIRED[name]} there"
+                PreflightError,
+                match=f"ANALYTICS_POSTGRES_HOST: .* {name} is not {POSTGRES_REQUIRED[name]} there",
             ):
                 preflight.check(path.settings)
         else:
@@ -130,7 +143,12 @@ def test_values_arrive_under_any_setting_of_the_role_or_it_is_named(settings, pa
 
 
 @pytest.mark.parametrize(
-    "setting", ["client_encoding = LATIN1", "quote_all_identifiers = on", "default_transaction_read_only = on"]
+    "setting",
+    [
+        "client_encoding = LATIN1",
+        "quote_all_identifiers = on",
+        "default_transaction_read_only = on",
+    ],
 )
 def test_values_arrive_under_any_setting_of_the_database(setting, path):
     with altered(path, "DATABASE", [setting]):
@@ -176,7 +194,9 @@ ENVIRONMENT = {
 
 
 @pytest.mark.parametrize(
-    "names", [[name] for name in ENVIRONMENT] if any(EDITIONS) else [list(ENVIRONMENT)], ids=" ".join
+    "names",
+    [[name] for name in ENVIRONMENT] if any(EDITIONS) else [list(ENVIRONMENT)],
+    ids=" ".join,
 )
 def test_libpqs_variables_change_nothing(names, path, monkeypatch):
     for name in names:
@@ -198,10 +218,16 @@ def test_the_variables_that_are_forgotten_are_all_that_libpq_reads():
         if "adbc" in file.name or "libpq" in file.name
     ]
     assert programs
-    read = {name.decode() for each in programs for name in re.findall(rb"\x00(PG[A-Z_]{2,24})(?=\x00)", each)}
+    read = {
+        name.decode()
+        for each in programs
+        for name in re.findall(rb"\x00(PG[A-Z_]{2,24})(?=\x00)", each)
+    }
     assert "PGHOSTADDR" in read
     assert {
-        name for name in read if not re.match("PG(RES|CONN|EVT|ASYNC|QUERY|TRANS|COPY|COMM|DIAG|_|INVALID)", name)
+        name
+        for name in read
+        if not re.match("PG(RES|CONN|EVT|ASYNC|QUERY|TRANS|COPY|COMM|DIAG|_|INVALID)", name)
     } <= LIBPQ | {"PGOPTIONS"}
 
 
@@ -213,7 +239,9 @@ def small_dbt(tmp_path: File, monkeypatch: pytest.MonkeyPatch, path: Path) -> It
         file.unlink()
     for file in (home / "tests").glob("*"):
         file.unlink()
-    (home / "models/sources.yml").write_text("sources: [{name: opendental, schema: public, tables: [{name: patient}]}]")
+    (home / "models/sources.yml").write_text(
+        "sources: [{name: opendental, schema: public, tables: [{name: patient}]}]"
+    )
     (home / "models/people.sql").write_text(
         "select pat_num, l_name, 'ñ\\😀' as words, 0.1::float8 + 0.2 as total, cast(now() as text) ~ '[+]00$' as in_utc"
         " from {{ source('opendental', 'patient') }}"
@@ -231,7 +259,9 @@ def small_dbt(tmp_path: File, monkeypatch: pytest.MonkeyPatch, path: Path) -> It
 
 
 @pytest.mark.filterwarnings("default")  # dbt's own
-def test_dbts_sessions_are_the_same_whatever_the_role_and_the_environment_say(path, small_dbt, monkeypatch):
+def test_dbts_sessions_are_the_same_whatever_the_role_and_the_environment_say(
+    path, small_dbt, monkeypatch
+):
     warehouse = path.settings.warehouse
     role = f'ALTER ROLE "{warehouse.user}" SET'
     for setting in ("client_encoding TO LATIN1", "timezone TO 'Pacific/Apia'", "quote_all_identifiers TO on", "statement_timeout TO 1",
@@ -249,7 +279,9 @@ def test_dbts_sessions_are_the_same_whatever_the_role_and_the_environment_say(pa
         for name in ENVIRONMENT:
             monkeypatch.delenv(name, raising=False)
     assert result.good, result
-    rows = ask(path.places.warehouse, "SELECT pat_num, l_name, words, total, in_utc FROM public.people")
+    rows = ask(
+        path.places.warehouse, "SELECT pat_num, l_name, words, total, in_utc FROM public.people"
+    )
     assert rows == [(1, "Ångström 😀", "ñ\\😀", 0.30000000000000004, True)]
 
 
@@ -273,12 +305,15 @@ def test_verification_looks_past_the_driver(path, monkeypatch):
     """Texts that were loaded and are read back through the same wrong encoding come back as they went, and are found all the same."""
     tables = path.tables()
     address = postgres.address
-    monkeypatch.setattr(postgres, "address", lambda warehouse: address(warehouse).replace("UTF8", "LATIN1"))
+    monkeypatch.setattr(
+        postgres, "address", lambda warehouse: address(warehouse).replace("UTF8", "LATIN1")
+    )
     monkeypatch.setattr(postgres, "_prove", lambda *_: None)
     hostile.renew()
     hostile.run(path.settings, *tables)
     with pytest.raises(
-        TableError, match=f"{tables[0]} does not come into raw as it is in the replica: .* changed in raw, column Kind"
+        TableError,
+        match=f"{tables[0]} does not come into raw as it is in the replica: .* changed in raw, column Kind",
     ):
         hostile.run(path.settings, tables[0], verify=True)
     hostile.renew()

@@ -29,7 +29,11 @@ from transfer.settings import Settings
 @contextmanager
 def servers(name: str, **arguments: Sequence[str]) -> Iterator[Path]:
     given = {server: arguments.get(server, ()) for server in ("source", "replica", "postgres")}
-    with private.home(name) as folder, private.started(folder, given) as found, hostile.opened(found) as path:
+    with (
+        private.home(name) as folder,
+        private.started(folder, given) as found,
+        hostile.opened(found) as path,
+    ):
         yield path
 
 
@@ -57,7 +61,10 @@ def refused(settings: Settings, said: str) -> None:
 def strange(request: pytest.FixtureRequest, path: Path) -> Iterator[tuple[str, Settings]]:
     """The encoding of a warehouse, and the settings for it."""
     place, user = path.places.warehouse, path.settings.warehouse.user
-    ask(place, f"CREATE DATABASE strange OWNER \"{user}\" ENCODING '{request.param}' LOCALE 'C' TEMPLATE template0")
+    ask(
+        place,
+        f"CREATE DATABASE strange OWNER \"{user}\" ENCODING '{request.param}' LOCALE 'C' TEMPLATE template0",
+    )
     yield request.param, with_warehouse(path.settings, db="strange")
     hostile.renew()
     ask(place, "DROP DATABASE strange WITH (FORCE)")
@@ -100,15 +107,23 @@ def test_a_postgresql_that_is_too_old_is_named(path):
         environment.setenv(editions.VARIABLES["postgres"], "postgres-13")
         with private.home("thirteen") as folder, private.started(folder, {"postgres": ()}) as found:
             database = found.databases.warehouse
-            changes = {"port": database.port, "password": path.settings.warehouse.password.__class__(database.password)}
-            refused(with_warehouse(path.settings, **changes), "is PostgreSQL 13; take one of version 15 or newer")
+            changes = {
+                "port": database.port,
+                "password": path.settings.warehouse.password.__class__(database.password),
+            }
+            refused(
+                with_warehouse(path.settings, **changes),
+                "is PostgreSQL 13; take one of version 15 or newer",
+            )
             hostile.renew()
 
 
 def test_a_warehouse_that_takes_encrypted_connections_only_is_named(path):
     data = File(asked(path.places.warehouse, "SHOW hba_file"))
     before = data.read_text()
-    data.write_text(f"hostssl all analytics_user all scram-sha-256\nhostnossl all analytics_user all reject\n{before}")
+    data.write_text(
+        f"hostssl all analytics_user all scram-sha-256\nhostnossl all analytics_user all reject\n{before}"
+    )
     ask(path.places.warehouse, "SELECT pg_reload_conf()")
     try:
         refused(
@@ -127,7 +142,10 @@ def test_a_warehouse_that_takes_encrypted_connections_only_is_named(path):
 def turned(path: Path) -> Iterator[object]:
     """The replica, whose global variables are as they were when the test is over."""
     place = path.places.replica
-    before = {name: asked(place, f"SELECT @@global.{name}") for name in ("read_only", "local_infile", "init_connect")}
+    before = {
+        name: asked(place, f"SELECT @@global.{name}")
+        for name in ("read_only", "local_infile", "init_connect")
+    }
     yield place
     for name, value in before.items():
         ask(place, f"SET GLOBAL {name} = %s", value)
@@ -135,7 +153,10 @@ def turned(path: Path) -> Iterator[object]:
 
 def test_a_replica_that_is_only_for_reading_is_named(path, turned):
     ask(turned, "SET GLOBAL read_only = 1")
-    refused(path.settings, "is only for reading; set read_only=OFF there, or name the server that it follows")
+    refused(
+        path.settings,
+        "is only for reading; set read_only=OFF there, or name the server that it follows",
+    )
 
 
 def test_a_source_that_is_only_for_reading_is_welcome(path):
@@ -156,7 +177,10 @@ def test_a_clock_that_stands_still_is_started_or_named(path, turned):
 
 
 # In the suite one of them is enough.
-HEARD = ["latin1_swedish_ci", *(["cp1251_general_ci", "utf8mb4_general_ci"] if any(EDITIONS) else [])]
+HEARD = [
+    "latin1_swedish_ci",
+    *(["cp1251_general_ci", "utf8mb4_general_ci"] if any(EDITIONS) else []),
+]
 
 
 @pytest.fixture(scope="module", params=HEARD)
@@ -186,7 +210,10 @@ def lacks_the_option(server: MariaDB) -> bool:
 def test_names_outside_ascii_are_refused_there(deaf):
     if asked(deaf.places.source, "SELECT @@global.character_set_server").startswith("utf8"):
         pytest.skip("it takes them for what they are")
-    named = {"SOURCE_MYSQL_HOST": deaf.servers.source, "REPLICATION_MYSQL_HOST": deaf.servers.replica}
+    named = {
+        "SOURCE_MYSQL_HOST": deaf.servers.source,
+        "REPLICATION_MYSQL_HOST": deaf.servers.replica,
+    }
     expected = [name for name, server in named.items() if not lacks_the_option(server)]
     if not expected:
         pytest.skip("the servers lack the option, as their logs say")
@@ -201,7 +228,8 @@ def test_names_outside_ascii_are_refused_there(deaf):
     sentences = str(error.value).splitlines()
     assert [each.partition(":")[0] for each in sentences] == expected
     assert all(
-        "skip-character-set-client-handshake" in each and "1 tables have, t the first" in each for each in sentences
+        "skip-character-set-client-handshake" in each and "1 tables have, t the first" in each
+        for each in sentences
     )
 
 
@@ -216,7 +244,9 @@ def pgbouncer() -> str:
     program = home / "usr/sbin/pgbouncer"
     if not found and not program.exists():
         if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-            pytest.skip("pgbouncer comes from Debian's packages, and there is no apt-get on this machine")
+            pytest.skip(
+                "pgbouncer comes from Debian's packages, and there is no apt-get on this machine"
+            )
         try:
             apt = Apt(home / "apt")
             apt.update()
@@ -237,14 +267,18 @@ def pooled(path: Path, program: str, mode: str, ignored: str) -> Iterator[Settin
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with private.home("pooler") as folder:
-        (folder / "users").write_text(f'"{warehouse.user}" "{warehouse.password.get_secret_value()}"\n')
+        (folder / "users").write_text(
+            f'"{warehouse.user}" "{warehouse.password.get_secret_value()}"\n'
+        )
         (folder / "ini").write_text(
             f"[databases]\n* = host=127.0.0.1 port={warehouse.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
             f"unix_socket_dir =\nauth_type = plain\nauth_file = {folder}/users\npool_mode = {mode}\nlogfile = {folder}/log\n"
             f"ignore_startup_parameters = {ignored}\n"
         )
         folder.chmod(0o755)
-        libraries = ":".join(str(each) for each in (LOCAL / "pgbouncer").glob("usr/lib/*-linux-gnu*"))
+        libraries = ":".join(
+            str(each) for each in (LOCAL / "pgbouncer").glob("usr/lib/*-linux-gnu*")
+        )
         nobody = [
             "setpriv",
             "--reuid=65534",

@@ -38,7 +38,9 @@ STEPS = 24
 EXAMPLES = 2
 MOST = 4  # settings of each server
 
-OF_MYSQL = sorted(set(hostile.alone(mysqls.SETTINGS)) - mysqls.REFUSED.keys() - mysqls.OF_MYSQL.keys())
+OF_MYSQL = sorted(
+    set(hostile.alone(mysqls.SETTINGS)) - mysqls.REFUSED.keys() - mysqls.OF_MYSQL.keys()
+)
 OF_POSTGRES = sorted(set(hostile.alone(postgreses.SETTINGS)) - set(postgreses.REFUSED))
 
 
@@ -68,10 +70,19 @@ def test_a_history_between_any_servers_as_strangers_set_them_ends_with_all_place
     one, other = (running[chance.choice(MYSQLS)] for _ in range(2))
     accounts = Databases(one.databases.source, other.databases.replica, servers.databases.warehouse)
     pair = replace(servers, source=one.source, replica=other.replica, databases=accounts)
-    with _fresh(pair) as databases, oracle.connected(pair, databases) as places, ExitStack() as until:
-        chosen = [*_set(until, chance, pair.source, places.source), *_set(until, chance, pair.replica, places.replica)]
+    with (
+        _fresh(pair) as databases,
+        oracle.connected(pair, databases) as places,
+        ExitStack() as until,
+    ):
+        chosen = [
+            *_set(until, chance, pair.source, places.source),
+            *_set(until, chance, pair.replica, places.replica),
+        ]
         chosen += _set_role(until, chance, databases, places)
-        print(f"ELT_TEST_STRANGERS_SEED={SEED}, {number}: {pair.source.version} to {pair.replica.version}, {chosen}")
+        print(
+            f"ELT_TEST_STRANGERS_SEED={SEED}, {number}: {pair.source.version} to {pair.replica.version}, {chosen}"
+        )
         until.callback(hostile.renew)
         hostile.renew()
         settings = limited(settings_for(databases), reload_rows=0, shrink_share=1, page_rows=9)
@@ -86,7 +97,9 @@ def _set(until: ExitStack, chance: random.Random, server: MariaDB, place: object
     return until.enter_context(mysqls.given(server, place, settings))
 
 
-def _set_role(until: ExitStack, chance: random.Random, databases: Databases, places: Places) -> list[str]:
+def _set_role(
+    until: ExitStack, chance: random.Random, databases: Databases, places: Places
+) -> list[str]:
     role, done = f'ROLE "{databases.warehouse.user}"', []
     until.callback(ask, places.warehouse, f"ALTER {role} RESET ALL")
     for setting in chance.sample(OF_POSTGRES, chance.randint(0, MOST)):

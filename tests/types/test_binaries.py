@@ -18,7 +18,10 @@ TABLES = {
     ),
     "every_byte": Sample(
         "a binary(1), b varbinary(3), c blob",
-        tuple(f"x'{byte:02X}', x'{byte:02X}5C{byte:02X}', x'{byte:02X}{byte:02X}'" for byte in range(256)),
+        tuple(
+            f"x'{byte:02X}', x'{byte:02X}5C{byte:02X}', x'{byte:02X}{byte:02X}'"
+            for byte in range(256)
+        ),
     ),
 }
 

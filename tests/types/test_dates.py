@@ -86,7 +86,9 @@ def test_what_no_calendar_has_is_null_in_raw_and_counted(brought):
         "3, NULL, '2024-01-00', '2024-01-01'",
         "4, '2024-02-29', '2024-02-29', 0",
     )
-    assert result.altered == {name: {"impossible_dates": count} for name, count in {"D": 2, "T": 3, "S": 2}.items()}
+    assert result.altered == {
+        name: {"impossible_dates": count} for name, count in {"D": 2, "T": 3, "S": 2}.items()
+    }
     assert brought.raw('SELECT "D", "T", "S" FROM raw.counted ORDER BY "Id"') == [
         (None, None, None),
         (None, None, None),
@@ -103,12 +105,17 @@ def test_every_day_of_some_years_and_none_that_they_lack(brought):
         for day in range(32)
     ]
     ask(brought.places.source, "CREATE TABLE days (Id int PRIMARY KEY, a date, b datetime(6))")
-    rows = ", ".join(f"({position}, '{each}', '{each} 12:34:56.789012')" for position, each in enumerate(days))
+    rows = ", ".join(
+        f"({position}, '{each}', '{each} 12:34:56.789012')" for position, each in enumerate(days)
+    )
     ask(brought.places.source, f"INSERT INTO days VALUES {rows}")
     run(limited(brought.settings, page_rows=2000), "days")
     brought.assert_rows("days")
     held = brought.raw("SELECT count(a), count(b), min(a), max(b) FROM raw.days")
-    possible = sum(366 if year in (4, 400, 2000) else 365 for year in (1, 4, 100, 400, 1582, 1900, 2000, 2023, 9999))
+    possible = sum(
+        366 if year in (4, 400, 2000) else 365
+        for year in (1, 4, 100, 400, 1582, 1900, 2000, 2023, 9999)
+    )
     last = datetime(9999, 12, 31, 12, 34, 56, 789012)  # noqa: DTZ001 - as it is stored
     assert held == [(possible, possible, date(1, 1, 1), last)]
 
@@ -123,8 +130,13 @@ def test_t2_empty_dates_are_exact_in_the_replica_kept_in_raw_and_null_in_public(
         "4, '1899-12-31', '1900-01-01 00:00:01'",
     )
     brought.assert_exact("patient")
-    written = ask(brought.places.replica, "SELECT CAST(Birthdate AS CHAR), CAST(Entered AS CHAR) FROM patient")
-    assert sorted(written)[:2] == [("0000-00-00", "0000-00-00 00:00:00"), ("0001-01-01", "0001-01-01 00:00:00")]
+    written = ask(
+        brought.places.replica, "SELECT CAST(Birthdate AS CHAR), CAST(Entered AS CHAR) FROM patient"
+    )
+    assert sorted(written)[:2] == [
+        ("0000-00-00", "0000-00-00 00:00:00"),
+        ("0001-01-01", "0001-01-01 00:00:00"),
+    ]
     said = 'SELECT "Birthdate"::text, "Entered"::text FROM raw.patient ORDER BY "PatNum"'
     assert brought.raw(said) == [
         ("0001-01-01", "0001-01-01 00:00:00"),

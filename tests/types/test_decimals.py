@@ -57,7 +57,10 @@ def test_changed_decimals_follow(table, brought):
 def test_digits_beyond_those_of_the_readers_own_decimals_are_kept(brought):
     """It reads every decimal with ten digits behind the point."""
     brought.make(
-        "digits", "Id int PRIMARY KEY, a decimal(40,20)", "1, 0.00000000000000000001", "2, -12345678901234567890.1"
+        "digits",
+        "Id int PRIMARY KEY, a decimal(40,20)",
+        "1, 0.00000000000000000001",
+        "2, -12345678901234567890.1",
     )
     assert brought.raw('SELECT a FROM raw.digits ORDER BY "Id"') == [
         (Decimal("0.00000000000000000001"),),

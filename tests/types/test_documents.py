@@ -72,5 +72,7 @@ def test_vectors(brought, servers):
     """A type that newer servers of both kinds have; its bytes are those of single precision numbers."""
     ask(brought.places.source, "CREATE TABLE vectors (Id int PRIMARY KEY, a vector(3))")
     maker = "STRING_TO_VECTOR" if servers.source.product == "MySQL" else "VEC_FromText"
-    brought.fill("vectors", f"1, {maker}('[0.1, -1.5, 3e18]')", "2, NULL", f"3, {maker}('[0, 0, 1e-37]')")
+    brought.fill(
+        "vectors", f"1, {maker}('[0.1, -1.5, 3e18]')", "2, NULL", f"3, {maker}('[0, 0, 1e-37]')"
+    )
     brought.assert_exact("vectors")

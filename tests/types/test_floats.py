@@ -81,9 +81,14 @@ def _random_floats(count: int) -> list[tuple[float, float]]:
 
 def test_random_bits_come_back_as_the_same_bits(brought):
     numbers = _random_floats(3000)
-    ask(brought.places.source, "CREATE TABLE bits_of_floats (Id int PRIMARY KEY, a float, b double)")
+    ask(
+        brought.places.source, "CREATE TABLE bits_of_floats (Id int PRIMARY KEY, a float, b double)"
+    )
     for position, (single, double) in enumerate(numbers):
-        ask(brought.places.source, f"INSERT INTO bits_of_floats VALUES ({position}, {single!r}, {double!r})")
+        ask(
+            brought.places.source,
+            f"INSERT INTO bits_of_floats VALUES ({position}, {single!r}, {double!r})",
+        )
     wide = brought.settings.model_copy(
         update={"limits": brought.settings.limits.model_copy(update={"page_rows": 1000})}
     )
@@ -94,10 +99,28 @@ def test_random_bits_come_back_as_the_same_bits(brought):
 
 
 def test_t7_money_in_doubles_is_not_rounded_and_minus_one_stays(brought):
-    amounts = ["-1", "0.1", "0.30000000000000004", "252252", "12345678901234.56", "99999999.995", "-0.01", "1e15"]
+    amounts = [
+        "-1",
+        "0.1",
+        "0.30000000000000004",
+        "252252",
+        "12345678901234.56",
+        "99999999.995",
+        "-0.01",
+        "1e15",
+    ]
     rows = [f"{position}, {amount}, -1" for position, amount in enumerate(amounts)]
-    brought.make("claimproc", "ClaimProcNum bigint PRIMARY KEY, FeeBilled double NOT NULL, WriteOffEst double", *rows)
-    for schema, names in (("raw", '"ClaimProcNum", "FeeBilled"'), ("public", "claim_proc_num, fee_billed")):
-        held = [value for _, value in sorted(brought.raw(f"SELECT {names} FROM {schema}.claimproc"))]
+    brought.make(
+        "claimproc",
+        "ClaimProcNum bigint PRIMARY KEY, FeeBilled double NOT NULL, WriteOffEst double",
+        *rows,
+    )
+    for schema, names in (
+        ("raw", '"ClaimProcNum", "FeeBilled"'),
+        ("public", "claim_proc_num, fee_billed"),
+    ):
+        held = [
+            value for _, value in sorted(brought.raw(f"SELECT {names} FROM {schema}.claimproc"))
+        ]
         assert held == [float(amount) for amount in amounts]
     assert brought.raw('SELECT DISTINCT "WriteOffEst" FROM raw.claimproc') == [(-1.0,)]

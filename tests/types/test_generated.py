@@ -17,7 +17,11 @@ TABLES = {
     ),
     "nullable": Sample(
         "a int, b int AS (NULLIF(a, 1)) STORED, c text AS (REPEAT('é', a)) STORED, d varbinary(9) AS (CHAR(a)) VIRTUAL",
-        ("1, DEFAULT, DEFAULT, DEFAULT", "NULL, DEFAULT, DEFAULT, DEFAULT", "92, DEFAULT, DEFAULT, DEFAULT"),
+        (
+            "1, DEFAULT, DEFAULT, DEFAULT",
+            "NULL, DEFAULT, DEFAULT, DEFAULT",
+            "92, DEFAULT, DEFAULT, DEFAULT",
+        ),
     ),
     "indexed": made(
         "CREATE TABLE {t} (Id int PRIMARY KEY, a varchar(9), b varchar(9) AS (UPPER(a)) STORED, UNIQUE KEY (b), KEY (b, a))",
@@ -62,7 +66,9 @@ def test_the_same_generated_columns_differ_in_nothing(table, brought):
     brought.stays(table)
 
 
-@pytest.mark.parametrize("table", [name for name, sample in TABLES.items() if isinstance(sample, Sample)])
+@pytest.mark.parametrize(
+    "table", [name for name, sample in TABLES.items() if isinstance(sample, Sample)]
+)
 def test_changed_generated_columns_follow(table, brought):
     brought.follows(table)
 

@@ -28,7 +28,10 @@ TABLES = {
     "of_any_kind": Sample(
         "a geometry NOT NULL, b geometry",
         (
-            *tuple(f"ST_GeomFromText('{text}'), ST_GeomFromText('{text}', 4326)" for text in TEXTS[:1] + TEXTS[3:4]),
+            *tuple(
+                f"ST_GeomFromText('{text}'), ST_GeomFromText('{text}', 4326)"
+                for text in TEXTS[:1] + TEXTS[3:4]
+            ),
             "POINT(92, 10), NULL",
             "POINT(0, -1.5e-300), POINT(5e-324, 1e308)",
         ),
@@ -54,7 +57,9 @@ def test_the_same_geometries_differ_in_nothing(table, brought):
     brought.stays(table)
 
 
-@pytest.mark.parametrize("table", [name for name, sample in TABLES.items() if isinstance(sample, Sample)])
+@pytest.mark.parametrize(
+    "table", [name for name, sample in TABLES.items() if isinstance(sample, Sample)]
+)
 def test_changed_geometries_follow(table, brought):
     brought.follows(table)
 

@@ -42,9 +42,17 @@ TABLES = {
     ),
     "booleans": Sample(
         "a tinyint(1), b boolean NOT NULL DEFAULT 1, c tinyint(1) unsigned, d tinyint NOT NULL",
-        ("0, 0, 0, 0", "1, 1, 1, 1", "2, 2, 2, -1", "-128, DEFAULT, 255, 3", "NULL, 127, NULL, 127"),
+        (
+            "0, 0, 0, 0",
+            "1, 1, 1, 1",
+            "2, 2, 2, -1",
+            "-128, DEFAULT, 255, 3",
+            "NULL, 127, NULL, 127",
+        ),
     ),
-    "serials": Sample("a bigint unsigned NOT NULL UNIQUE, b bool", ("18446744073709551615, 1", "0, 0", "5, NULL")),
+    "serials": Sample(
+        "a bigint unsigned NOT NULL UNIQUE, b bool", ("18446744073709551615, 1", "0, 0", "5, NULL")
+    ),
 }
 
 brought = family(TABLES)
@@ -72,22 +80,31 @@ def test_t1_a_tinyint_is_a_smallint_whatever_it_holds(kind, brought):
     assert oracle.raw_types(brought.places.warehouse, table, ["a"]) == ["smallint"]
     ask(brought.places.source, f"INSERT INTO {my(table)} VALUES (4, 2), (5, 127)")
     run(brought.settings, table)
-    assert brought.raw(f'SELECT a FROM raw.{pg(table)} ORDER BY "Id"') == [(0,), (1,), (1,), (2,), (127,)]
+    assert brought.raw(f'SELECT a FROM raw.{pg(table)} ORDER BY "Id"') == [
+        (0,),
+        (1,),
+        (1,),
+        (2,),
+        (127,),
+    ]
 
 
 def test_t4_bigints_do_not_go_through_float(brought):
     ids = [2**53 + 1, 2**53 - 1, -(2**53) - 1, 2**63 - 1, 10**18 + 1]
-    definition = "PatNum bigint PRIMARY KEY, Guarantor bigint NOT NULL, Other bigint unsigned NOT NULL"
+    definition = (
+        "PatNum bigint PRIMARY KEY, Guarantor bigint NOT NULL, Other bigint unsigned NOT NULL"
+    )
     brought.make("ids", definition, *(f"{each}, {-each}, {abs(each) * 2 - 1}" for each in ids))
-    for schema, names in (("raw", '"PatNum", "Guarantor", "Other"'), ("public", "pat_num, guarantor, other")):
+    for schema, names in (
+        ("raw", '"PatNum", "Guarantor", "Other"'),
+        ("public", "pat_num, guarantor, other"),
+    ):
         held = brought.raw(f"SELECT {names} FROM {schema}.ids")
         assert sorted(held) == sorted((each, -each, Decimal(abs(each) * 2 - 1)) for each in ids)
 
 
 def test_t5_unsigned_integers_get_a_type_that_holds_them(brought):
-    definition = (
-        "a tinyint unsigned PRIMARY KEY, b smallint unsigned, c mediumint unsigned, d int unsigned, e bigint unsigned"
-    )
+    definition = "a tinyint unsigned PRIMARY KEY, b smallint unsigned, c mediumint unsigned, d int unsigned, e bigint unsigned"
     brought.make("largest", definition, "255, 65535, 16777215, 4294967295, 18446744073709551615")
     assert brought.raw("SELECT a, b, c, d, e FROM raw.largest") == [
         (255, 65535, 16777215, 4294967295, Decimal(18446744073709551615))

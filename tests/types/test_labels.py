@@ -33,7 +33,8 @@ TABLES = {
         ),
     ),
     "many": Sample(
-        f"a enum({MANY}), b enum({MANY}) NOT NULL", ("'label 299', 256", "1, 300", "NULL, 0", "255, 'label 0'")
+        f"a enum({MANY}), b enum({MANY}) NOT NULL",
+        ("'label 299', 256", "1, 300", "NULL, 0", "255, 'label 0'"),
     ),
     "in_other_charsets": Sample(
         "a enum('ä', 'ö') CHARACTER SET latin1, b set('日', '本') CHARACTER SET sjis, c enum('ж', 'я') CHARACTER SET utf8mb4"
@@ -72,6 +73,12 @@ def test_changed_labels_follow(table, brought):
 
 
 def test_the_value_of_an_error_stays_apart_from_an_empty_label(brought):
-    brought.make("errors", "Id int PRIMARY KEY, a enum('', 'x')", "1, 'nonsense'", "2, ''", "3, NULL")
-    assert ask(brought.places.replica, "SELECT a + 0, a FROM errors ORDER BY Id") == [(0, ""), (1, ""), (None, None)]
+    brought.make(
+        "errors", "Id int PRIMARY KEY, a enum('', 'x')", "1, 'nonsense'", "2, ''", "3, NULL"
+    )
+    assert ask(brought.places.replica, "SELECT a + 0, a FROM errors ORDER BY Id") == [
+        (0, ""),
+        (1, ""),
+        (None, None),
+    ]
     assert brought.raw('SELECT a FROM raw.errors ORDER BY "Id"') == [("",), ("",), (None,)]

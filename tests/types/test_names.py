@@ -116,9 +116,16 @@ def test_any_legal_name_of_table_and_column(name, all_of_them, brought):
 
 
 def test_changed_rows_follow_whatever_the_names(all_of_them, brought):
-    changed = [name for name in brought.tables if re.search(r"\W", name, re.ASCII) and not re.search(r"[*?[]", name)]
+    changed = [
+        name
+        for name in brought.tables
+        if re.search(r"\W", name, re.ASCII) and not re.search(r"[*?[]", name)
+    ]
     for name in changed:
-        ask(brought.places.source, f"UPDATE {my(name)} SET {my(_other(name))} = 'A' WHERE {my(name)} = 1")
+        ask(
+            brought.places.source,
+            f"UPDATE {my(name)} SET {my(_other(name))} = 'A' WHERE {my(name)} = 1",
+        )
         ask(brought.places.source, f"DELETE FROM {my(name)} WHERE {my(name)} = 2")
     results = run(brought.settings, *changed)
     for name in changed:
@@ -130,7 +137,9 @@ def test_each_table_has_a_place_of_its_own(all_of_them, brought):
     for schema, column in (("raw", "raw_name"), ("public", "public_name")):
         places = ask(brought.places.warehouse, f"SELECT {column} FROM etl_transform_status")
         assert len(set(places)) == len(places) == len(NAMES)
-        tables = ask(brought.places.warehouse, "SELECT count(*) FROM pg_tables WHERE schemaname = %s", schema)
+        tables = ask(
+            brought.places.warehouse, "SELECT count(*) FROM pg_tables WHERE schemaname = %s", schema
+        )
         bookkeeping = ask(
             brought.places.warehouse,
             "SELECT count(*) FROM pg_tables WHERE schemaname = %s AND tablename ~ '^etl_'",
@@ -149,7 +158,9 @@ def test_only_names_that_differ_are_recorded(all_of_them, brought):
     columns = oracle.raw_columns(brought.places, "renaming")
     assert columns[::3] == ["Id", "ok"]
     assert all(len(name.encode()) <= 63 for name in columns)
-    held = [name for name, _ in oracle.postgres_columns(brought.places.warehouse, "raw", "renaming")]
+    held = [
+        name for name, _ in oracle.postgres_columns(brought.places.warehouse, "raw", "renaming")
+    ]
     assert held == columns
     assert len(set(columns)) == 4
 
@@ -182,22 +193,34 @@ def test_columns_whose_names_become_twins_stay_apart(all_of_them, brought):
 
 
 def test_twins_keep_their_names_when_columns_are_reordered(all_of_them, brought):
-    brought.make("pair", "PatNum int, Pat_Num int, xmin int, xmin_ int, Id int PRIMARY KEY", "1, 2, 3, 4, 5")
+    brought.make(
+        "pair", "PatNum int, Pat_Num int, xmin int, xmin_ int, Id int PRIMARY KEY", "1, 2, 3, 4, 5"
+    )
     ask(brought.places.warehouse, "CREATE VIEW of_pair AS SELECT * FROM public.pair")
     ask(brought.places.warehouse, "CREATE VIEW of_raw_pair AS SELECT * FROM raw.pair")
-    seen = [ask(brought.places.warehouse, f"SELECT * FROM {view}") for view in ("of_pair", "of_raw_pair")]
+    seen = [
+        ask(brought.places.warehouse, f"SELECT * FROM {view}")
+        for view in ("of_pair", "of_raw_pair")
+    ]
     ask(brought.places.source, "ALTER TABLE pair MODIFY Pat_Num int FIRST, MODIFY xmin_ int FIRST")
     run(brought.settings, "pair")
     brought.assert_exact("pair")
-    assert seen == [ask(brought.places.warehouse, f"SELECT * FROM {view}") for view in ("of_pair", "of_raw_pair")]
+    assert seen == [
+        ask(brought.places.warehouse, f"SELECT * FROM {view}")
+        for view in ("of_pair", "of_raw_pair")
+    ]
 
 
 def test_a_column_may_have_the_very_name_that_a_twin_would_get(all_of_them, brought):
     _, digested = layout.unique(["PatNum", "Pat_Num"], layout.snake_case)
     assert digested.startswith("pat_num_")
-    brought.make("thief", f"PatNum int PRIMARY KEY, {digested} int, Pat_Num int", "1, 2, 3", "4, 5, 6")
+    brought.make(
+        "thief", f"PatNum int PRIMARY KEY, {digested} int, Pat_Num int", "1, 2, 3", "4, 5, 6"
+    )
     brought.assert_exact("thief")
-    values = ask(brought.places.warehouse, f"SELECT pat_num, {digested} FROM public.thief ORDER BY 1")
+    values = ask(
+        brought.places.warehouse, f"SELECT pat_num, {digested} FROM public.thief ORDER BY 1"
+    )
     assert values == [(1, 2), (4, 5)]
 
 

@@ -69,7 +69,8 @@ SAME = {
 
 OF_ONE_KIND_OF_SERVER = {
     "partitioned": made(
-        "CREATE TABLE {t} (Id int PRIMARY KEY, A int) ENGINE=InnoDB PARTITION BY HASH (Id) PARTITIONS 3", FEW
+        "CREATE TABLE {t} (Id int PRIMARY KEY, A int) ENGINE=InnoDB PARTITION BY HASH (Id) PARTITIONS 3",
+        FEW,
     ),
     "partitioned_by_range": made(
         "CREATE TABLE {t} (Id int NOT NULL, A int, KEY (A)) ENGINE=InnoDB PARTITION BY RANGE (Id) (PARTITION p0 VALUES LESS THAN (2)"
@@ -77,7 +78,8 @@ OF_ONE_KIND_OF_SERVER = {
         FEW,
     ),
     "partitioned_myisam": made(
-        "CREATE TABLE {t} (Id int PRIMARY KEY, A int) ENGINE=MyISAM PARTITION BY KEY (Id) PARTITIONS 2", FEW
+        "CREATE TABLE {t} (Id int PRIMARY KEY, A int) ENGINE=MyISAM PARTITION BY KEY (Id) PARTITIONS 2",
+        FEW,
     ),
     "with_history": made(
         "CREATE TABLE {t} (Id int PRIMARY KEY, A int) ENGINE=InnoDB WITH SYSTEM VERSIONING",
@@ -117,7 +119,10 @@ CHECKS_NAMES = re.compile(r"CONSTRAINT `[^`]*` (?=CHECK )")
 
 
 def _copied(definition, server):
-    before, found = None, CHECKS_NAMES.sub("", definition) if server.product == "MySQL" else definition
+    before, found = (
+        None,
+        CHECKS_NAMES.sub("", definition) if server.product == "MySQL" else definition,
+    )
     while found != before:
         before, found = found, NOT_COPIED.sub("", found)
     return found
@@ -132,14 +137,18 @@ def test_tables_of_every_shape_arrive(table, brought, servers):
         if isinstance(source, str):
             source, replica = _copied(source, servers.source), _copied(replica, servers.replica)
         assert replica == source
-        source, replica = (oracle.counter(each, table) for each in (brought.places.source, brought.places.replica))
+        source, replica = (
+            oracle.counter(each, table) for each in (brought.places.source, brought.places.replica)
+        )
         assert replica == source
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_same_rows_differ_in_nothing(table, brought):
     changed = {hop.name: hop.changed for hop in brought.result(brought.again, table).hops}
-    if oracle.key(brought.places.warehouse, "raw", table):  # without a key the replica's table is made anew
+    if oracle.key(
+        brought.places.warehouse, "raw", table
+    ):  # without a key the replica's table is made anew
         assert changed["extract"] == 0
     assert changed["load"] == changed["standardize"] == 0
 
@@ -158,7 +167,10 @@ REFUSED_BY_INNODB = {
         f"Id int PRIMARY KEY, {', '.join(f'c{number} char(50) CHARACTER SET latin1' for number in range(200))}",
         f"VALUES (1{', REPEAT(7, 50)' * 200}), (2{', NULL' * 200})",
     ),
-    "its_own_column": ("Id int PRIMARY KEY, DB_ROW_ID int, FTS_DOC_ID int", "VALUES (1, 2, 3), (2, NULL, NULL)"),
+    "its_own_column": (
+        "Id int PRIMARY KEY, DB_ROW_ID int, FTS_DOC_ID int",
+        "VALUES (1, 2, 3), (2, NULL, NULL)",
+    ),
 }
 
 
@@ -219,7 +231,14 @@ def test_a_wide_row_that_comes_later_leaves_the_last_version_of_raw(brought):
 
 
 @pytest.mark.parametrize(
-    "change", ["AUTO_INCREMENT = 500", "COMMENT = 'new'", "ADD KEY (A)", "CHANGE A A bigint", "CHANGE A `a` int FIRST"]
+    "change",
+    [
+        "AUTO_INCREMENT = 500",
+        "COMMENT = 'new'",
+        "ADD KEY (A)",
+        "CHANGE A A bigint",
+        "CHANGE A `a` int FIRST",
+    ],
 )
 def test_a_changed_definition_follows(change, brought):
     table = f"altered: {change}"
@@ -227,11 +246,17 @@ def test_a_changed_definition_follows(change, brought):
     ask(brought.places.source, f"ALTER TABLE {my(table)} {change}")
     run(brought.settings, table)
     brought.assert_exact(table)
-    assert oracle.counter(brought.places.replica, table) == oracle.counter(brought.places.source, table)
+    assert oracle.counter(brought.places.replica, table) == oracle.counter(
+        brought.places.source, table
+    )
 
 
 def test_a_changed_definition_follows_that_leaves_the_tables_times_as_they_were(brought):
-    changes = {"told": "COMMENT = 'new'", "given": "ALTER A SET DEFAULT 7", "explained": "MODIFY A int COMMENT 'new'"}
+    changes = {
+        "told": "COMMENT = 'new'",
+        "given": "ALTER A SET DEFAULT 7",
+        "explained": "MODIFY A int COMMENT 'new'",
+    }
     for table in changes:
         brought.make(table, "Id int AUTO_INCREMENT PRIMARY KEY, A int", "1, 1", "2, NULL")
     settle(brought.places.source)
@@ -245,13 +270,19 @@ def test_a_changed_definition_follows_that_leaves_the_tables_times_as_they_were(
 
 
 def test_a_counter_that_a_truncation_set_back_follows(brought):
-    brought.make("set_back", "Id int AUTO_INCREMENT PRIMARY KEY, A int", *(f"{each}, 1" for each in range(1, 9)))
+    brought.make(
+        "set_back",
+        "Id int AUTO_INCREMENT PRIMARY KEY, A int",
+        *(f"{each}, 1" for each in range(1, 9)),
+    )
     ask(brought.places.source, "TRUNCATE set_back")
     ask(brought.places.source, "INSERT INTO set_back (A) VALUES (1), (2)")
     run(brought.settings, "set_back")
     brought.assert_exact("set_back")
     assert (
-        oracle.counter(brought.places.replica, "set_back") == oracle.counter(brought.places.source, "set_back") == "3"
+        oracle.counter(brought.places.replica, "set_back")
+        == oracle.counter(brought.places.source, "set_back")
+        == "3"
     )
 
 

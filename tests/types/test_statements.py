@@ -60,7 +60,10 @@ def all_samples() -> dict[str, Sample | Made]:
         if path.stem != Path(__file__).stem:
             kind = path.stem.removeprefix("test_")
             tables = getattr(importlib.import_module(path.stem), "TABLES", {})
-            found |= {name if kind == "names" else f"{kind}_{name}": sample for name, sample in tables.items()}
+            found |= {
+                name if kind == "names" else f"{kind}_{name}": sample
+                for name, sample in tables.items()
+            }
     return found
 
 
@@ -73,16 +76,27 @@ class Log:
 @pytest.fixture(scope="module")
 def log(places: Places, module_databases: Databases) -> Log:
     """All that the source was sent in runs of every kind over tables of every type."""
-    settings = limited(settings_for(module_databases), page_rows=2, page_bytes=20_000, reload_rows=0, reload_bytes=0)
+    settings = limited(
+        settings_for(module_databases),
+        page_rows=2,
+        page_bytes=20_000,
+        reload_rows=0,
+        reload_bytes=0,
+    )
     forget(places.source)
     with pytest.MonkeyPatch.context() as patch, logged(places.source):
         patch.setattr(buckets, "ROWS", 2)
         _play(Family(places, settings, all_samples()), patch)
     charsets = {
         name.upper()
-        for (name,) in ask(places.source, "SELECT CHARACTER_SET_NAME FROM information_schema.CHARACTER_SETS")
+        for (name,) in ask(
+            places.source, "SELECT CHARACTER_SET_NAME FROM information_schema.CHARACTER_SETS"
+        )
     }
-    said = {text for _, text in asked(places.source, settings.source.user, "Query", "Prepare", "Execute")}
+    said = {
+        text
+        for _, text in asked(places.source, settings.source.user, "Query", "Prepare", "Execute")
+    }
     statements = frozenset(text for text in said if "SLEEP" not in text)
     return Log(statements, Dialect(columns_charsets=frozenset(charsets)))
 
@@ -111,7 +125,10 @@ def _read(settings: Settings, each: SourceTable) -> None:
     source.hashes(place, limits, each)
     lasts = [tuple(last) for _, last in source.pages(place, limits, each) if last]
     for last in lasts[:1]:
-        halves, since = [Range(None, last), Range(last, None)], LONG_AGO if each.table.stamps else None
+        halves, since = (
+            [Range(None, last), Range(last, None)],
+            LONG_AGO if each.table.stamps else None,
+        )
         list(source.listed(place, limits, each, halves[0], since))
         list(source.rows_of(place, limits, each, lasts))
         with source.reading(place, limits) as connection:
@@ -131,7 +148,11 @@ def _as_mysqls(statement: str) -> str:
 
 
 def test_mysql_5_5_understands_all_that_a_source_is_sent(log):
-    found = {sentence for statement in log.statements for sentence in strange(_as_mysqls(statement), log.dialect)}
+    found = {
+        sentence
+        for statement in log.statements
+        for sentence in strange(_as_mysqls(statement), log.dialect)
+    }
     assert "\n".join(sorted(found)) == ""
 
 
@@ -187,7 +208,9 @@ def test_every_kind_of_statement_was_heard(kind, log):
 )
 def test_what_came_later_is_found(statement, thing):
     found = [
-        sentence for sentence in strange(statement) if f" {thing} is none that MySQL 5.5 has; it came with " in sentence
+        sentence
+        for sentence in strange(statement)
+        if f" {thing} is none that MySQL 5.5 has; it came with " in sentence
     ]
     assert len(found) == 1
     assert found[0].startswith(kind_of(statement))

@@ -83,11 +83,13 @@ def test_changed_texts_follow(table, brought):
 
 def _character_sets(brought):
     """Those that both servers have, by the source's names for them."""
-    asking = (
-        "SELECT CHARACTER_SET_NAME, MAXLEN FROM information_schema.CHARACTER_SETS WHERE CHARACTER_SET_NAME <> 'binary'"
-    )
+    asking = "SELECT CHARACTER_SET_NAME, MAXLEN FROM information_schema.CHARACTER_SETS WHERE CHARACTER_SET_NAME <> 'binary'"
     known = {newly(f"{name}_") for name, _ in ask(brought.places.replica, asking)}
-    return {name: width for name, width in ask(brought.places.source, asking) if newly(f"{name}_") in known}
+    return {
+        name: width
+        for name, width in ask(brought.places.source, asking)
+        if newly(f"{name}_") in known
+    }
 
 
 def test_every_character_of_every_character_set(brought):
@@ -99,7 +101,11 @@ def test_every_character_of_every_character_set(brought):
     for start in range(0, len(characters), 4096):
         text = "".join(characters[start : start + 4096])
         values = ", ".join(["%s"] * len(sets))
-        ask(brought.places.source, f"INSERT INTO repertoire VALUES ({start}, {values})", *[text] * len(sets))
+        ask(
+            brought.places.source,
+            f"INSERT INTO repertoire VALUES ({start}, {values})",
+            *[text] * len(sets),
+        )
     run(brought.settings, "repertoire")
     brought.assert_exact("repertoire")
 
@@ -110,7 +116,9 @@ def test_every_byte_of_every_character_set_of_single_bytes(brought):
     columns = ", ".join(f"{name} varchar(255) CHARACTER SET {name}" for name in sets)
     ask(brought.places.source, f"CREATE TABLE bytewise (Id int PRIMARY KEY, {columns})")
     every = bytes(range(1, 128 if sets == ["ascii"] else 256)).hex()
-    values = ", ".join(f"_{name} x'{bytes(range(1, 128)).hex() if name == 'ascii' else every}'" for name in sets)
+    values = ", ".join(
+        f"_{name} x'{bytes(range(1, 128)).hex() if name == 'ascii' else every}'" for name in sets
+    )
     ask(brought.places.source, f"INSERT INTO bytewise VALUES (1, {values}), (2, {values})")
     run(brought.settings, "bytewise")
     brought.assert_exact("bytewise")
@@ -118,7 +126,11 @@ def test_every_byte_of_every_character_set_of_single_bytes(brought):
 
 def _collations(connection):
     found = ask(connection, "SHOW COLLATION WHERE Compiled = 'Yes' AND Charset <> 'binary'")
-    full = [name if name.startswith(f"{charset}_") else f"{charset}_{name}" for name, charset, *_ in found if charset]
+    full = [
+        name if name.startswith(f"{charset}_") else f"{charset}_{name}"
+        for name, charset, *_ in found
+        if charset
+    ]
     return [name for name in full if not name.startswith("utf8_")]
 
 
@@ -130,7 +142,10 @@ def test_every_collation(brought):
     for start in range(0, len(collations), 150):
         table, part = f"collations_{start}", collations[start : start + 150]
         columns = ", ".join(f"{my(name)} varchar(9) COLLATE {name}" for name in part)
-        ask(brought.places.source, f"CREATE TABLE {table} (Id int AUTO_INCREMENT PRIMARY KEY, {columns})")
+        ask(
+            brought.places.source,
+            f"CREATE TABLE {table} (Id int AUTO_INCREMENT PRIMARY KEY, {columns})",
+        )
         for text in texts:
             ask(
                 brought.places.source,
@@ -148,9 +163,13 @@ def test_every_collation(brought):
 @pytest.mark.parametrize("count", [3, 3000])
 def test_t6_an_empty_text_is_not_null_however_large_the_table(count, brought):
     table = f"notes_{count}"
-    ask(brought.places.source, f"CREATE TABLE {table} (Id int PRIMARY KEY, Note text, Short varchar(9))")
+    ask(
+        brought.places.source,
+        f"CREATE TABLE {table} (Id int PRIMARY KEY, Note text, Short varchar(9))",
+    )
     rows = ", ".join(
-        f"({each}, {('NULL', repr(''))[each % 2]}, {(repr(''), 'NULL')[each % 2]})" for each in range(count)
+        f"({each}, {('NULL', repr(''))[each % 2]}, {(repr(''), 'NULL')[each % 2]})"
+        for each in range(count)
     )
     ask(brought.places.source, f"INSERT INTO {table} VALUES {rows}")
     run(limited(brought.settings, page_rows=1000), table)
@@ -158,9 +177,12 @@ def test_t6_an_empty_text_is_not_null_however_large_the_table(count, brought):
     half = count // 2
     for schema, names in (("raw", ('"Note"', '"Short"')), ("public", ("note", "short"))):
         counts = ", ".join(
-            f"count(*) FILTER (WHERE {name} = ''), count(*) FILTER (WHERE {name} IS NULL)" for name in names
+            f"count(*) FILTER (WHERE {name} = ''), count(*) FILTER (WHERE {name} IS NULL)"
+            for name in names
         )
-        assert brought.raw(f"SELECT {counts} FROM {schema}.{table}") == [(half, count - half, count - half, half)]
+        assert brought.raw(f"SELECT {counts} FROM {schema}.{table}") == [
+            (half, count - half, count - half, half)
+        ]
 
 
 def test_t8_utf8mb3_control_characters_and_texts_that_differ_only_in_case(brought):
@@ -173,7 +195,12 @@ def test_t8_utf8mb3_control_characters_and_texts_that_differ_only_in_case(brough
         "4, 'smile 😀 lost by the source itself', ''",
     )
     brought.assert_exact("securitylog")
-    assert brought.raw('SELECT "Exact" FROM raw.securitylog ORDER BY "Id"') == [("Abc",), ("abc",), ("ABC",), ("",)]
+    assert brought.raw('SELECT "Exact" FROM raw.securitylog ORDER BY "Id"') == [
+        ("Abc",),
+        ("abc",),
+        ("ABC",),
+        ("",),
+    ]
     ask(brought.places.source, "UPDATE securitylog SET Plain = UPPER(Plain), Exact = UPPER(Exact)")
     run(brought.settings, "securitylog")
     brought.assert_exact("securitylog")
@@ -237,12 +264,17 @@ def test_a_byte_that_is_no_character_is_counted_whatever_stands_for_it(brought):
 def test_t10_large_texts_are_read_in_pages_of_bytes(brought):
     ask(brought.places.source, "CREATE TABLE documentmisc (Id int PRIMARY KEY, RawBase64 longtext)")
     for each in range(8):
-        ask(brought.places.source, f"INSERT INTO documentmisc VALUES ({each}, REPEAT('{each}\\\\\\n{each}é', 300000))")
+        ask(
+            brought.places.source,
+            f"INSERT INTO documentmisc VALUES ({each}, REPEAT('{each}\\\\\\n{each}é', 300000))",
+        )
     run(limited(brought.settings, page_rows=1000, page_bytes=2**20), "documentmisc")
     brought.assert_exact("documentmisc")
 
 
-def test_a_table_is_read_in_pages_of_bytes_though_its_server_tells_it_is_small(brought, monkeypatch):
+def test_a_table_is_read_in_pages_of_bytes_though_its_server_tells_it_is_small(
+    brought, monkeypatch
+):
     """InnoDB's sizes are estimates, and of a while ago."""
     ask(
         brought.places.source,
@@ -254,7 +286,9 @@ def test_a_table_is_read_in_pages_of_bytes_though_its_server_tells_it_is_small(b
         ask(brought.places.source, f"INSERT INTO grown VALUES ({each}, REPEAT('{each}', 600000))")
     sizes = []
     load = load_data.load
-    monkeypatch.setattr(load_data, "load", lambda *given: sizes.append(given[-1].nbytes) or load(*given))
+    monkeypatch.setattr(
+        load_data, "load", lambda *given: sizes.append(given[-1].nbytes) or load(*given)
+    )
     run(limited(brought.settings, page_rows=1000, page_bytes=2**20), "grown")
     assert max(sizes) < 2**20 + 2**19
     brought.assert_exact("grown")

@@ -23,7 +23,13 @@ TABLES = {
         (
             *tuple(
                 ", ".join([f"'{each}'"] * 5)
-                for each in ("-1:02:03.987654", "30:00:00.000001", "0", "-0:0:0.9", "837:59:58.123456")
+                for each in (
+                    "-1:02:03.987654",
+                    "30:00:00.000001",
+                    "0",
+                    "-0:0:0.9",
+                    "837:59:58.123456",
+                )
             ),
             "NULL, NULL, NULL, NULL, NULL",
         ),
@@ -68,7 +74,9 @@ def test_t3_times_may_be_negative_and_longer_than_a_day(brought):
         "2, '-00:00:01', '-838:59:59'",
         "3, DEFAULT, '838:59:59'",
     )
-    held = brought.raw('SELECT "RegHours", "OTimeHours" FROM raw.timeadjust ORDER BY "TimeAdjustNum"')
+    held = brought.raw(
+        'SELECT "RegHours", "OTimeHours" FROM raw.timeadjust ORDER BY "TimeAdjustNum"'
+    )
     longest = timedelta(hours=838, minutes=59, seconds=59)
     assert held == [
         (-timedelta(hours=1, minutes=30), timedelta(hours=25)),

@@ -12,11 +12,11 @@ READ_BYTES = 1_000_000  # a second, through all three places
 COMPARED_BYTES = 2_000_000
 
 
-def verification(each: SourceTable, loaded: Loaded | None) -> float:
+def verification(source_table: SourceTable, loaded: Loaded | None) -> float:
     """Return the seconds that a table's verification is expected to take."""
     if loaded and loaded.verify_seconds is not None:
         return loaded.verify_seconds
-    return TABLE_SECONDS + each.estimated_bytes / COMPARED_BYTES
+    return TABLE_SECONDS + source_table.estimated_bytes / COMPARED_BYTES
 
 
 def work(plan: TablePlan, past: Mapping[tuple[str, str], float]) -> float:
@@ -25,4 +25,6 @@ def work(plan: TablePlan, past: Mapping[tuple[str, str], float]) -> float:
         return plan.verify_seconds
     mean = past.get((plan.table, plan.method))
     speed = COMPARED_BYTES if plan.method in ("incremental", "compare") else READ_BYTES
-    return (TABLE_SECONDS + plan.estimated_bytes / speed if mean is None else mean) + plan.verify_seconds
+    return (
+        TABLE_SECONDS + plan.estimated_bytes / speed if mean is None else mean
+    ) + plan.verify_seconds

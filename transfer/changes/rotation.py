@@ -30,7 +30,11 @@ class Turn:
     @property
     def reason(self) -> str:
         """Say why it is verified."""
-        return f"not verified for {_said(self.days)}" if self.verified else f"never verified in {_said(self.days)}"
+        return (
+            f"not verified for {_said(self.days)}"
+            if self.verified
+            else f"never verified in {_said(self.days)}"
+        )
 
 
 def _said(days: float) -> str:
@@ -40,15 +44,21 @@ def _said(days: float) -> str:
 def turns(limits: Limits, tables: Iterable[tuple[SourceTable, Loaded | None]]) -> tuple[Turn, ...]:
     """Return the place of each table that stands in the warehouse; none if `ELT_VERIFY_DAYS` is 0."""
     return tuple(
-        _turn(limits, each, loaded) for each, loaded in tables if limits.verify_days and loaded and loaded.load_id
+        _turn(limits, each, loaded)
+        for each, loaded in tables
+        if limits.verify_days and loaded and loaded.load_id
     )
 
 
-def _turn(limits: Limits, each: SourceTable, loaded: Loaded) -> Turn:
-    name, seconds = each.table.name, estimates.verification(each, loaded)
+def _turn(limits: Limits, source_table: SourceTable, loaded: Loaded) -> Turn:
+    name, seconds = source_table.table.name, estimates.verification(source_table, loaded)
     if loaded.verified_days is None:
-        return Turn(name, loaded.loaded_days, False, loaded.loaded_days - spread(limits, name), seconds)
-    return Turn(name, loaded.verified_days, True, loaded.verified_days - DUE * limits.verify_days, seconds)
+        return Turn(
+            name, loaded.loaded_days, False, loaded.loaded_days - spread(limits, name), seconds
+        )
+    return Turn(
+        name, loaded.verified_days, True, loaded.verified_days - DUE * limits.verify_days, seconds
+    )
 
 
 def spread(limits: Limits, table: str) -> float:
@@ -64,7 +74,9 @@ def taken(limits: Limits, tables: Sequence[Turn]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     left = float(limits.verify_seconds)
-    for turn in sorted((turn for turn in tables if turn.due >= 0), key=lambda turn: (-turn.due, turn.table)):
+    for turn in sorted(
+        (turn for turn in tables if turn.due >= 0), key=lambda turn: (-turn.due, turn.table)
+    ):
         if not found or turn.seconds <= left:
             found[turn.table] = turn.reason
             left -= turn.seconds

@@ -31,34 +31,51 @@ READ = {
 }
 
 # A value of a key as a literal.
-WRITTEN = {"bytea": "'\\x{v}'::bytea", "interval": "'{v} microseconds'::interval", "numeric": "{v}::numeric"}
+WRITTEN = {
+    "bytea": "'\\x{v}'::bytea",
+    "interval": "'{v} microseconds'::interval",
+    "numeric": "{v}::numeric",
+}
 
 
 def compare(
-    replica: Replica, warehouse: Warehouse, limits: Limits, each: SourceTable, name: str
+    replica: Replica, warehouse: Warehouse, limits: Limits, source_table: SourceTable, name: str
 ) -> tuple[Finding, ...]:
     """Return in what `raw`'s table of this name differs from the replica's; the caller holds the table's lock.
 
     Where `raw` has the table's key, the pages of both are compared row by row; elsewhere, where the two servers would sort
     the key differently or there is none, as multisets of row digests.
     """
-    pages = (_as_held(each.table, page) for page in _pages(replica, limits, each))
+    pages = (_as_held(source_table.table, page) for page in _pages(replica, limits, source_table))
     place, found = Place(warehouse.raw_schema, name), Counter[tuple[str, str]]()
     with postgres.connect(warehouse) as connection:
-        if not postgres.has_structure(connection, place, raw_fields(each.table), raw_key(each.table)):
+        if not postgres.has_structure(
+            connection, place, raw_fields(source_table.table), raw_key(source_table.table)
+        ):
             return (Finding(PLACE, "other structure", "", 1),)
-        paged = raw_key(each.table) and not each.table.prefixed
+        paged = raw_key(source_table.table) and not source_table.table.prefixed
         by = _compare_by_key if paged else _compare_multisets
         try:
-            by(connection, place, each.table, pages, found)
-        except pa.ArrowInvalid:  # a value that the replica's column cannot have, NaN in a decimal say
+            by(connection, place, source_table.table, pages, found)
+        except (
+            pa.ArrowInvalid
+        ):  # a value that the replica's column cannot have, NaN in a decimal say
             return (Finding(PLACE, "changed", "", 1),)
-    return tuple(Finding(PLACE, kind, column, count) for (kind, column), count in sorted(found.items()) if count)
+    return tuple(
+        Finding(PLACE, kind, column, count)
+        for (kind, column), count in sorted(found.items())
+        if count
+    )
 
 
-def _pages(replica: Replica, limits: Limits, each: SourceTable) -> Iterator[pa.Table]:
+def _pages(replica: Replica, limits: Limits, source_table: SourceTable) -> Iterator[pa.Table]:
     for page, _ in paging.pages(
-        replica, limits, each.table, raw.select(each.table), size=each.size, columns=each.table.columns
+        replica,
+        limits,
+        source_table.table,
+        raw.select(source_table.table),
+        size=source_table.size,
+        columns=source_table.table.columns,
     ):
         yield page
 
@@ -75,7 +92,10 @@ def _schema(fields: Sequence[Field]) -> pa.Schema:
     """Return the Arrow types in which both sides are compared."""
     loaded = postgres.schema(fields)
     return pa.schema(
-        [each.with_type(pa.large_binary()) if pa.types.is_large_string(each.type) else each for each in loaded]
+        [
+            each.with_type(pa.large_binary()) if pa.types.is_large_string(each.type) else each
+            for each in loaded
+        ]
     )
 
 
@@ -122,14 +142,18 @@ def _selected(fields: Sequence[Field]) -> str:
     )
 
 
-def _read(connection: postgres.Connection, place: Place, table: Table, last: str | None, until: str) -> pa.Table:
+def _read(
+    connection: postgres.Connection, place: Place, table: Table, last: str | None, until: str
+) -> pa.Table:
     fields = raw_fields(table)
     order = ", ".join(map(quote, raw_key(table)))
     query = f"SELECT {_selected(fields)} FROM {place}{_range(table, last, until)} ORDER BY {order}"
     return connection.arrow(f"verifying {table.name}", query).cast(_schema(fields))
 
 
-def _compare_rows(table: Table, page: pa.Table, held: pa.Table, found: Counter[tuple[str, str]]) -> None:
+def _compare_rows(
+    table: Table, page: pa.Table, held: pa.Table, found: Counter[tuple[str, str]]
+) -> None:
     key = raw_key(table)
     if not page.select(key).equals(held.select(key)):
         ours, theirs = _positions(page, key), _positions(held, key)
@@ -176,7 +200,9 @@ def _compare_multisets(
         for digests, name in ((ours, "ours"), (theirs, "theirs"))
     ]
     both = counts[0].join(counts[1], on="row", how="full", coalesce=True).fill_null(0)
-    surplus = both.select(pl.col("ours").cast(pl.Int64) - pl.col("theirs").cast(pl.Int64)).to_series()
+    surplus = both.select(
+        pl.col("ours").cast(pl.Int64) - pl.col("theirs").cast(pl.Int64)
+    ).to_series()
     missing, extra = int(surplus.clip(lower_bound=0).sum()), int(-surplus.clip(upper_bound=0).sum())
     changed = min(missing, extra)
     found["missing", ""] += missing - changed
@@ -208,7 +234,9 @@ def _digests(pages: Iterable[pa.Table], width: int) -> dict[str, pl.Series]:
             columns[position].append(int(digests.cast(pl.Int128).sum()) % hashing.HASHES)
             total = pl.select(pl.lit(total) * 1_000_003 + pl.lit(digests)).to_series()
         rows.append(total)
-    sums = {str(position): pl.Series(each, dtype=pl.UInt64) for position, each in enumerate(columns)}
+    sums = {
+        str(position): pl.Series(each, dtype=pl.UInt64) for position, each in enumerate(columns)
+    }
     return {"row": pl.concat(rows), **sums}
 
 

@@ -48,7 +48,11 @@ def code_of(error: BaseException) -> str | None:
         case pymysql.Error() | OSError() if found := _first(PYMYSQL, error):
             code = found
         case pymysql.Error():
-            code = str(error.args[0]) if error.args and isinstance(error.args[0], int) and error.args[0] else ""
+            code = (
+                str(error.args[0])
+                if error.args and isinstance(error.args[0], int) and error.args[0]
+                else ""
+            )
         case AdbcError():
             code = error.sqlstate or _first(LIBPQ, error)
         case RuntimeError():  # ConnectorX reports all as RuntimeError

@@ -22,7 +22,9 @@ import pyarrow as pa
 
 ROWS, ERROR, PANIC, COMPLETE = b"R", b"E", b"P", b"C"
 PIPE_BYTES = 2**20  # the most that Linux lets an ordinary user have
-MAPPED_BYTES = 2**20  # what is larger goes back to the system when it is freed, so that a reader at rest is small
+MAPPED_BYTES = (
+    2**20
+)  # what is larger goes back to the system when it is freed, so that a reader at rest is small
 ALLOCATION = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": str(MAPPED_BYTES)}
 
 
@@ -147,9 +149,13 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         _answer(connectorx.read_sql, address, session, query, answers)
 
 
-def _answer(read_sql: object, address: str, session: Sequence[str], query: str, answers: IO[bytes]) -> None:
+def _answer(
+    read_sql: object, address: str, session: Sequence[str], query: str, answers: IO[bytes]
+) -> None:
     try:
-        table: pa.Table = read_sql(address, query, return_type="arrow", pre_execution_query=list(session))  # type: ignore[operator]
+        table: pa.Table = read_sql(
+            address, query, return_type="arrow", pre_execution_query=list(session)
+        )  # type: ignore[operator]
     except RuntimeError as error:
         answers.write(ERROR)
         pickle.dump(str(error), answers)
@@ -173,6 +179,8 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the run itself ends its readers
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all; the run itself ends its readers
     with suppress(BrokenPipeError):
         serve(sys.stdin.buffer, sys.stdout.buffer)

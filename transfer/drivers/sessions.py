@@ -80,8 +80,18 @@ WRITING: tuple[Setting, ...] = (
     Setting("innodb_lock_wait_timeout", "50", "how long a row is waited for"),
     Setting("innodb_strict_mode", "1", "a row format would be changed without a word", "M!100101"),
     Setting("max_error_count", "65535", "further warnings would be of no known kind", "M!100101"),
-    Setting("check_constraint_checks", "0", "a row that a newer CHECK refuses stands in the source", "M!100201"),
-    Setting("explicit_defaults_for_timestamp", "1", "TIMESTAMP would become ON UPDATE by itself", "M!100804"),
+    Setting(
+        "check_constraint_checks",
+        "0",
+        "a row that a newer CHECK refuses stands in the source",
+        "M!100201",
+    ),
+    Setting(
+        "explicit_defaults_for_timestamp",
+        "1",
+        "TIMESTAMP would become ON UPDATE by itself",
+        "M!100804",
+    ),
 )
 
 # Dirty reads are no rows that were ever committed, and SERIALIZABLE would lock what is read. It applies from the next transaction on,
@@ -89,7 +99,9 @@ WRITING: tuple[Setting, ...] = (
 ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ /*!50605 , READ WRITE */"
 
 
-def mysql_session(mode: str, lock_seconds: int, seconds: int, idle_seconds: int = 0) -> tuple[str, ...]:
+def mysql_session(
+    mode: str, lock_seconds: int, seconds: int, idle_seconds: int = 0
+) -> tuple[str, ...]:
     """Return the statements that make a MySQL session ours; a statement may take `seconds` at most if that is not 0.
 
     One that writes, and may hold a lock, has `idle_seconds` after which the server takes its holder for gone.
@@ -98,14 +110,20 @@ def mysql_session(mode: str, lock_seconds: int, seconds: int, idle_seconds: int 
     """
     own = (
         Setting("sql_mode", f"'{mode}'", "it decides what a statement means"),
-        Setting("lock_wait_timeout", str(lock_seconds), "a statement that waits for a table blocks its new readers"),
+        Setting(
+            "lock_wait_timeout",
+            str(lock_seconds),
+            "a statement that waits for a table blocks its new readers",
+        ),
         Setting(
             "wait_timeout",
             str(idle_seconds or 28_800),
             "its holder gives signs of life, but to none that holds nothing",
         ),
         Setting("@elt_bytes", "0", "a page counts its bytes in it"),
-        Setting("max_execution_time", str(seconds * 1000), "it may be shorter on the server", "!50708"),
+        Setting(
+            "max_execution_time", str(seconds * 1000), "it may be shorter on the server", "!50708"
+        ),
         Setting("max_statement_time", str(seconds), "it may be shorter on the server", "M!100101"),
     )
     settings = _by_version((*own, *MYSQL, *(WRITING if idle_seconds else ())))
@@ -114,7 +132,9 @@ def mysql_session(mode: str, lock_seconds: int, seconds: int, idle_seconds: int 
 
 def _by_version(settings: Iterable[Setting]) -> str:
     parts = []
-    for since, some in groupby(sorted(settings, key=lambda each: each.since), key=lambda each: each.since):
+    for since, some in groupby(
+        sorted(settings, key=lambda each: each.since), key=lambda each: each.since
+    ):
         assigned = "".join(f", {each.name} = {each.value}" for each in some)
         parts.append(f" /*{since} {assigned} */" if since else assigned)
     return "".join(parts)
@@ -190,7 +210,9 @@ POSTGRES_REQUIRED: Mapping[str, str] = {
 LINE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 
 # A pooler that drops the options leaves it out.
-SENTINEL = Setting("elt.session", "ours", "a session without it is one whose options were dropped on the way")
+SENTINEL = Setting(
+    "elt.session", "ours", "a session without it is one whose options were dropped on the way"
+)
 
 
 def startup(more: Mapping[str, str], known: Iterable[str] = ()) -> str:
@@ -199,8 +221,14 @@ def startup(more: Mapping[str, str], known: Iterable[str] = ()) -> str:
     Those that not every server has are in it if they are `known`.
     """
     has = frozenset(known)
-    settings = {each.name: each.value for each in (*POSTGRES, SENTINEL) if not each.since or each.name in has}
-    return " ".join(f"-c {name}={_escaped(value)}" for name, value in (LINE | settings | dict(more)).items())
+    settings = {
+        each.name: each.value
+        for each in (*POSTGRES, SENTINEL)
+        if not each.since or each.name in has
+    }
+    return " ".join(
+        f"-c {name}={_escaped(value)}" for name, value in (LINE | settings | dict(more)).items()
+    )
 
 
 def _escaped(value: str) -> str:
@@ -292,7 +320,10 @@ MEANT = {
 def differing(found: Sequence[object], database: str) -> str:
     """Say in what a row of `mysql_proof` differs from what it has to be, empty if in nothing."""
     pairs = zip({**MYSQL_PROVEN, "place": database.lower()}.items(), found, strict=True)
-    return next((MEANT[name] for (name, value), got in pairs if got != value and (name, got) != OLD_MOMENT), "")
+    return next(
+        (MEANT[name] for (name, value), got in pairs if got != value and (name, got) != OLD_MOMENT),
+        "",
+    )
 
 
 POOLER = "a connection pooler answers there, which passes no settings on"
@@ -338,9 +369,20 @@ def unlike(found: Sequence[object], more: Mapping[str, str]) -> str:
     """Say in what a row of `postgres_proof` differs from what it has to be, empty if in nothing."""
     _, *values = found[: len(POSTGRES_PROVEN) + 1]
     wanted, has = _wanted(more), str(found[len(POSTGRES_PROVEN) + 1]).split("|")
-    other = [(name, value) for (name, value), got in zip(wanted.items(), has, strict=True) if got != value]
+    other = [
+        (name, value)
+        for (name, value), got in zip(wanted.items(), has, strict=True)
+        if got != value
+    ]
     if other and other[0][0] == SENTINEL.name:
         return POOLER
     if other:
         return f"{other[0][0]} is not {other[0][1] or 'empty'} there"
-    return next((means for (value, means), got in zip(POSTGRES_PROVEN, values, strict=True) if got != value), "")
+    return next(
+        (
+            means
+            for (value, means), got in zip(POSTGRES_PROVEN, values, strict=True)
+            if got != value
+        ),
+        "",
+    )

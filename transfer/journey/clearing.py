@@ -14,13 +14,13 @@ from transfer.warehouse import positions
 log = logging.getLogger("elt")
 
 
-def clear_left_over(chosen: Settings, outlook: Outlook, *, everything: bool) -> None:
+def clear_left_over(settings: Settings, outlook: Outlook, *, everything: bool) -> None:
     """Clear what stands beside tables without work; those with work see to it themselves, as they may go on with it.
 
     Of a run that looked at some tables only, no others. What another run holds stays.
     """
     try:
-        left = replica.left_over(chosen.replica, chosen.limits)
+        left = replica.left_over(settings.replica, settings.limits)
     except DatabaseFault as error:  # the tables' own tasks will say more
         log.warning("what earlier runs left stays for now: %s", error)
         return
@@ -28,17 +28,20 @@ def clear_left_over(chosen: Settings, outlook: Outlook, *, everything: bool) -> 
     idle = looked_at - {plan.table for plan in outlook.work}
     for table in left:
         if table in idle or (everything and table not in looked_at):
-            _clear(chosen, table)
+            _clear(settings, table)
 
 
-def _clear(chosen: Settings, table: str) -> None:
-    known = positions.state(chosen.warehouse, [table], counted=False)
+def _clear(settings: Settings, table: str) -> None:
+    known = positions.state(settings.warehouse, [table], counted=False)
     floor = max((each.fence for each in known.values()), default=0)
-    at_once = chosen.limits.model_copy(update={"lock_seconds": 0})
+    at_once = settings.limits.model_copy(update={"lock_seconds": 0})
     try:
-        with extracts.locked(chosen.replica, at_once, table, floor) as lock:
+        with extracts.locked(settings.replica, at_once, table, floor) as lock:
             replica.clear(lock)
-    except (TableBusy, DatabaseFault) as error:  # another run has it, or somebody reads it: the next run sees to it
+    except (
+        TableBusy,
+        DatabaseFault,
+    ) as error:  # another run has it, or somebody reads it: the next run sees to it
         log.info("%s: what a run left beside it stays for now: %s", table, error)
     else:
         log.info("%s: cleared what a run had left beside it in the replica", table)

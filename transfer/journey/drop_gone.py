@@ -17,23 +17,28 @@ from transfer.warehouse import positions
 log = logging.getLogger("elt")
 
 
-def resolve(chosen: Settings, patterns: Sequence[str]) -> tuple[str, ...]:
+def resolve(settings: Settings, patterns: Sequence[str]) -> tuple[str, ...]:
     """Return the tables that fit names or wildcard patterns, all of which must be gone from the source.
 
     Raises:
         UnknownTable: a pattern fits no table that is gone, or the source is not the one that the replica was read from.
 
     """
-    outlook = look(chosen)
+    outlook = look(settings)
     gone = outlook.gone
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in gone):
             held = any(fnmatchcase(plan.table, pattern) for plan in outlook.plans)
-            why = "the source still has it" if held else "no table of that name is gone from the source"
+            why = (
+                "the source still has it"
+                if held
+                else "no table of that name is gone from the source"
+            )
             raise UnknownTable(f"--drop-gone {pattern}: {why}; nothing was dropped.")
-    identity = source.survey(chosen.source, chosen.limits, []).identity
+    identity = source.survey(settings.source, settings.limits, []).identity
     if all(
-        each.evidence.identity != identity for each in extracts.state(chosen.replica, chosen.limits).extracted.values()
+        each.evidence.identity != identity
+        for each in extracts.state(settings.replica, settings.limits).extracted.values()
     ):
         raise UnknownTable(
             "--drop-gone: nothing in the replica was read from this source (SOURCE_MYSQL_HOST, SOURCE_MYSQL_DB), so all its tables"
@@ -42,17 +47,19 @@ def resolve(chosen: Settings, patterns: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in gone if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
-def drop(chosen: Settings, table: str) -> None:
+def drop(settings: Settings, table: str) -> None:
     """Drop a table from `public`, `raw` and the replica with all that is recorded of it; doing it again goes on where it stopped.
 
     Raises:
         TableError: something of the user's depends on it, or the source has it again; nothing of it is dropped then.
 
     """
-    floor = max((each.fence for each in positions.state(chosen.warehouse, [table]).values()), default=0)
-    with extracts.locked(chosen.replica, chosen.limits, table, floor) as lock:
-        if source.survey(chosen.source, chosen.limits, [table]).tables:
+    floor = max(
+        (each.fence for each in positions.state(settings.warehouse, [table]).values()), default=0
+    )
+    with extracts.locked(settings.replica, settings.limits, table, floor) as lock:
+        if source.survey(settings.source, settings.limits, [table]).tables:
             raise TableError(f"{table} is in the source again, so nothing of it was dropped.")
-        positions.forget(chosen.warehouse, chosen.limits, table, lock.fence)
-        replica.forget(lock, chosen.limits)
+        positions.forget(settings.warehouse, settings.limits, table, lock.fence)
+        replica.forget(lock, settings.limits)
     log.info("%s: dropped from replica, raw and public, as was asked for", table)

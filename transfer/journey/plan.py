@@ -35,11 +35,16 @@ class Outlook:
     @property
     def work(self) -> tuple[TablePlan, ...]:
         """The tables with work, the largest first."""
-        return tuple(sorted((plan for plan in self.plans if plan.has_work), key=lambda plan: -plan.estimated_bytes))
+        return tuple(
+            sorted(
+                (plan for plan in self.plans if plan.has_work),
+                key=lambda plan: -plan.estimated_bytes,
+            )
+        )
 
 
 def look(
-    chosen: Settings,
+    settings: Settings,
     tables: Sequence[str] | None = None,
     *,
     force_full: bool = False,
@@ -54,21 +59,29 @@ def look(
         PreflightError: the source is another practice's, or shows less than before, and that is not accepted.
 
     """
-    found = source.survey(chosen.source, chosen.limits)
+    found = source.survey(settings.source, settings.limits)
     names = [each.table.name for each in found.tables]
-    copies = extracts.state(chosen.replica, chosen.limits)
-    loaded = positions.state(chosen.warehouse)
+    copies = extracts.state(settings.replica, settings.limits)
+    loaded = positions.state(settings.warehouse)
     copied = set(copies.extracted) | {name for name, each in loaded.items() if each.extract_id}
     if not accept_source:
-        recognition.check(chosen, found, copies.extracted, copied, whole=tables is None)
+        recognition.check(settings, found, copies.extracted, copied, whole=tables is None)
     wanted = set(names) if tables is None else set(_resolve(tables, names, found.excluded))
-    looked_at = [(each, loaded.get(each.table.name)) for each in found.tables if each.table.name in wanted]
-    turns = () if verify else rotation.turns(chosen.limits, looked_at)
-    due = dict.fromkeys(wanted, "asked for") if verify else {} if force_full else rotation.taken(chosen.limits, turns)
+    looked_at = [
+        (each, loaded.get(each.table.name)) for each in found.tables if each.table.name in wanted
+    ]
+    turns = () if verify else rotation.turns(settings.limits, looked_at)
+    due = (
+        dict.fromkeys(wanted, "asked for")
+        if verify
+        else {}
+        if force_full
+        else rotation.taken(settings.limits, turns)
+    )
     plans = tuple(
         replace(
             _plan(
-                chosen.limits,
+                settings.limits,
                 each,
                 Standing(copies.generation, copies.extracted.get(each.table.name), standing),
                 found.now,
@@ -80,15 +93,20 @@ def look(
         )
         for each, standing in looked_at
     )
-    overdue = tuple(name for name in rotation.overdue(chosen.limits, turns) if name not in due)
+    overdue = tuple(name for name in rotation.overdue(settings.limits, turns) if name not in due)
     if tables is not None:
         return Outlook(plans, (), (), overdue)
     left_out = {each.table for each in found.excluded}
     unused = tuple(
         Excluded(name, "it fits no table")
-        for name in (*_idle(chosen.limits, [*names, *left_out]), *public.unused(chosen.limits, names))
+        for name in (
+            *_idle(settings.limits, [*names, *left_out]),
+            *public.unused(settings.limits, names),
+        )
     )
-    return Outlook(plans, unused + found.excluded, tuple(sorted(copied - set(names) - left_out)), overdue)
+    return Outlook(
+        plans, unused + found.excluded, tuple(sorted(copied - set(names) - left_out)), overdue
+    )
 
 
 def _idle(limits: Limits, names: Sequence[str]) -> list[str]:
@@ -96,7 +114,9 @@ def _idle(limits: Limits, names: Sequence[str]) -> list[str]:
     patterns = [("ELT_EXCLUDE", pattern) for pattern in limits.exclude]
     patterns += [("ELT_METHODS", pattern) for pattern, _ in limits.methods]
     lowered = [name.lower() for name in names]
-    return [f"{name}={pattern}" for name, pattern in patterns if not _fits_any(lowered, pattern.lower())]
+    return [
+        f"{name}={pattern}" for name, pattern in patterns if not _fits_any(lowered, pattern.lower())
+    ]
 
 
 def _fits_any(names: Sequence[str], pattern: str) -> bool:
@@ -104,27 +124,43 @@ def _fits_any(names: Sequence[str], pattern: str) -> bool:
     return any(fnmatchcase(name, pattern) for name in names)
 
 
-def note_presence(chosen: Settings, run_id: str, outlook: Outlook) -> None:
+def note_presence(settings: Settings, run_id: str, outlook: Outlook) -> None:
     """Write down which tables the source no longer has, and which it has again."""
     present = [*(plan.table for plan in outlook.plans), *(each.table for each in outlook.excluded)]
-    schemas.note_presence(chosen.warehouse, run_id, present=present, gone=outlook.gone)
+    schemas.note_presence(settings.warehouse, run_id, present=present, gone=outlook.gone)
 
 
-def with_seconds(chosen: Settings, outlook: Outlook) -> Outlook:
+def with_seconds(settings: Settings, outlook: Outlook) -> Outlook:
     """Return an outlook with the seconds that each table's work is expected to take."""
-    past = history.mean_seconds(chosen.warehouse)
-    plans = tuple(replace(plan, estimated_seconds=estimates.work(plan, past)) for plan in outlook.plans)
+    past = history.mean_seconds(settings.warehouse)
+    plans = tuple(
+        replace(plan, estimated_seconds=estimates.work(plan, past)) for plan in outlook.plans
+    )
     return replace(outlook, plans=plans)
 
 
-def _plan(limits: Limits, each: SourceTable, standing: Standing, now: datetime, forced: bool, verify: str) -> TablePlan:
+def _plan(
+    limits: Limits,
+    source_table: SourceTable,
+    standing: Standing,
+    now: datetime,
+    forced: bool,
+    verify: str,
+) -> TablePlan:
     try:
-        return evidence.plan(limits, each, standing, now, forced=forced, verify=verify)
+        return evidence.plan(limits, source_table, standing, now, forced=forced, verify=verify)
     except TableError as error:  # its own task will say so, and be red
-        return TablePlan(each.table.name, "reload", str(error), (evidence.EXTRACT, evidence.LOAD, evidence.STANDARDIZE))
+        return TablePlan(
+            source_table.table.name,
+            "reload",
+            str(error),
+            (evidence.EXTRACT, evidence.LOAD, evidence.STANDARDIZE),
+        )
 
 
-def _resolve(wanted: Sequence[str], names: Sequence[str], excluded: Sequence[Excluded]) -> list[str]:
+def _resolve(
+    wanted: Sequence[str], names: Sequence[str], excluded: Sequence[Excluded]
+) -> list[str]:
     chosen: list[str] = []
     for pattern in wanted:
         fitting = matching(pattern, names)

@@ -17,12 +17,23 @@ from transfer.mysql import reading
 from transfer.mysql.definition import utf8mb3
 from transfer.mysql.grants import beyond_reading, covers
 from transfer.postgres import client as postgres
-from transfer.settings import Limits, MySQLServer, Replica, Server, Settings, Source, Warehouse, charset_of
+from transfer.settings import (
+    Limits,
+    MySQLServer,
+    Replica,
+    Server,
+    Settings,
+    Source,
+    Warehouse,
+    charset_of,
+)
 from transfer.source.opendental import version_of, why_excluded
 
 log = logging.getLogger("elt.connection")
 
-REPLICA_NEEDS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX"})
+REPLICA_NEEDS = frozenset(
+    {"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX"}
+)
 
 
 # Tables in a database that has no etl_replica: the pipeline would replace and drop them.
@@ -54,15 +65,23 @@ def check(settings: Settings) -> tuple[str, ...]:
     """
     with ThreadPoolExecutor(3) as pool:
         looks = (
-            pool.submit(_reached, settings.source, lambda: _source(settings.source, settings.limits)),
+            pool.submit(
+                _reached, settings.source, lambda: _source(settings.source, settings.limits)
+            ),
             pool.submit(_reached, settings.replica, lambda: _replica(settings)),
             pool.submit(_reached, settings.warehouse, lambda: Seen(_warehouse(settings.warehouse))),
         )
         source, replica, warehouse = (look.result() for look in looks)
     found = [seen.sentence for seen in (source, replica, warehouse) if seen.sentence]
     if not source.sentence and not replica.sentence:
-        found += [_names(settings.replica, source, replica), _collations(settings, source.used, replica.known)]
-        found += [_handshake(server, settings.limits, source.foreign) for server in (settings.source, settings.replica)]
+        found += [
+            _names(settings.replica, source, replica),
+            _collations(settings, source.used, replica.known),
+        ]
+        found += [
+            _handshake(server, settings.limits, source.foreign)
+            for server in (settings.source, settings.replica)
+        ]
     if any(found):
         raise PreflightError(*filter(None, found))
     return tuple(filter(None, (source.remark,)))
@@ -77,7 +96,14 @@ def _reached(server: Server, look: Callable[[], Seen]) -> Seen:
     except PracticeUpgrading as upgrading:
         return Seen(str(upgrading))
     seconds = monotonic() - started
-    log.info("%s %s@%s:%s answers in %.3f s", server.place, server.user, server.host, server.port, seconds)
+    log.info(
+        "%s %s@%s:%s answers in %.3f s",
+        server.place,
+        server.user,
+        server.host,
+        server.port,
+        seconds,
+    )
     return seen
 
 
@@ -86,7 +112,9 @@ def _sentence(server: Server, fault: DatabaseFault) -> str:
         return f"{server.prefix}{fault.setting}: {fault.differs}; {fault.mend}."
     sentence = next((words for codes, words in SENTENCES if fault.code in codes), "")
     where = f"{server.host}:{server.port}"
-    return sentence.format(name=server.prefix, where=where, user=server.user, db=server.db) or str(fault)
+    return sentence.format(name=server.prefix, where=where, user=server.user, db=server.db) or str(
+        fault
+    )
 
 
 # What is said of a login that fails, by the server's code.
@@ -144,7 +172,10 @@ SENTENCES = (
 
 def _source(source: Source, limits: Limits) -> Seen:
     with mysql.connect(source, limits) as connection:
-        granted = [row[0] for row in mysql.rows(connection, "source", "asking for its grants", "SHOW GRANTS")]
+        granted = [
+            row[0]
+            for row in mysql.rows(connection, "source", "asking for its grants", "SHOW GRANTS")
+        ]
         visible = mysql.rows(connection, "source", "listing its tables", _VISIBLE)[0][0]
         partly = (
             []
@@ -163,9 +194,17 @@ def _source(source: Source, limits: Limits) -> Seen:
             f"SOURCE_MYSQL_USER: {source.user} may not read all columns of {partly[0][0]} in {source.db};"
             " grant it SELECT (deployments/grants/source.sql)."
         )
-    tables = {name for name, kind, *_ in collations if kind and not why_excluded(name, kind, limits.exclude)}
+    tables = {
+        name
+        for name, kind, *_ in collations
+        if kind and not why_excluded(name, kind, limits.exclude)
+    }
     pairs = {(table, name) for table, _, name, _ in collations if name and table in tables}
-    foreign = {table for table, *_, strange in collations if table in tables and (strange or not table.isascii())}
+    foreign = {
+        table
+        for table, *_, strange in collations
+        if table in tables and (strange or not table.isascii())
+    }
     return Seen(
         _unsuitable(source, set_to, granted),
         tables=frozenset(tables),
@@ -210,14 +249,21 @@ ORDER BY 1
 
 def _replica(settings: Settings) -> Seen:
     replica = settings.replica
-    if (replica.host, replica.port, replica.db) == (settings.source.host, settings.source.port, settings.source.db):
+    if (replica.host, replica.port, replica.db) == (
+        settings.source.host,
+        settings.source.port,
+        settings.source.db,
+    ):
         return Seen(
             "REPLICATION_MYSQL_DB names the source's own database; the replica must be another one, it is written."
         )
     with mysql.connect(replica, settings.limits) as connection:
         set_to = _set_to(connection, "replica")
         foreign = mysql.rows(connection, "replica", "listing its tables", FOREIGN)[0][0]
-        granted = [row[0] for row in mysql.rows(connection, "replica", "asking for its grants", "SHOW GRANTS")]
+        granted = [
+            row[0]
+            for row in mysql.rows(connection, "replica", "asking for its grants", "SHOW GRANTS")
+        ]
         collations = mysql.rows(connection, "replica", "listing its collations", _KNOWN)
     unsuitable = _unsuitable(replica, set_to, granted)
     if unsuitable:
@@ -238,7 +284,9 @@ def _replica(settings: Settings) -> Seen:
 
 
 def _set_to(connection: mysql.Connection, place: str) -> dict[str, str]:
-    names = ", ".join(f"'{name}'" for name in ("lower_case_table_names", *(name for name, *_ in REQUIRED)))
+    names = ", ".join(
+        f"'{name}'" for name in ("lower_case_table_names", *(name for name, *_ in REQUIRED))
+    )
     asking = f"SHOW VARIABLES WHERE Variable_name IN ({names})"
     return dict(mysql.rows(connection, place, "asking for its settings", asking))
 
@@ -263,7 +311,7 @@ _KNOWN = "SELECT * FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY
 
 def _handshake(server: MySQLServer, limits: Limits, foreign: frozenset[str]) -> str:
     """Say so if the server does not understand names outside ASCII before the session is ours: the driver names them by then."""
-    if not foreign or reading.heeds_the_client(server, limits):
+    if not foreign or reading.honours_client_charset(server, limits):
         return ""
     return (
         f"{server.prefix}HOST: the server at {server.host}:{server.port} runs with skip-character-set-client-handshake, so that no"
@@ -315,7 +363,9 @@ def privileges(grants: list[str], database: str) -> frozenset[str]:
     for grant in grants:
         parts = re.match(r"(GRANT|REVOKE) (.*?) ON (\*|`.*?`)\.\* (?:TO|FROM) ", grant)
         if parts and (parts[3] == "*" or covers(parts[3].strip("`"), database)):
-            found[parts[1]] |= REPLICA_NEEDS if "ALL PRIVILEGES" in parts[2] else set(parts[2].split(", "))
+            found[parts[1]] |= (
+                REPLICA_NEEDS if "ALL PRIVILEGES" in parts[2] else set(parts[2].split(", "))
+            )
     return frozenset(found["GRANT"] - found["REVOKE"])
 
 
@@ -342,7 +392,8 @@ def _warehouse(warehouse: Warehouse) -> str:
             (warehouse.raw_schema,),
         )
         models = connection.rows(
-            "asking for its privileges", "SELECT has_database_privilege(current_database(), 'CREATE')"
+            "asking for its privileges",
+            "SELECT has_database_privilege(current_database(), 'CREATE')",
         )[0][0]
     where = f"the server at {warehouse.host}:{warehouse.port}"
     if version < OLDEST:

@@ -37,7 +37,12 @@ OF_POSTGRES = """encode(sha256(convert_to(concat_ws('/', upper(encode(convert_to
 
 
 def check(
-    chosen: Settings, found: source.Survey, copies: Mapping[str, Extracted], known: Collection[str], *, whole: bool
+    settings: Settings,
+    found: source.Survey,
+    copies: Mapping[str, Extracted],
+    known: Collection[str],
+    *,
+    whole: bool,
 ) -> None:
     """Refuse a source that is another practice's, or that shows less than it did; `known` are the tables copied before.
 
@@ -45,18 +50,22 @@ def check(
         SourceRefused: it is; the sentence names the setting and the mend.
 
     """
-    seen = frozenset(each.table.name for each in found.tables) | {each.table for each in found.excluded}
-    lost = sorted(set(known) - seen - schemas.gone(chosen.warehouse)) if set(known) - seen else []
+    seen = frozenset(each.table.name for each in found.tables) | {
+        each.table for each in found.excluded
+    }
+    lost = sorted(set(known) - seen - schemas.gone(settings.warehouse)) if set(known) - seen else []
     sentence = (
-        _without_preferences(chosen.source, seen, known, lost)
-        or (_unseen(chosen, lost) if lost and whole else "")
-        or _of_another_practice(chosen, found, copies)
+        _without_preferences(settings.source, seen, known, lost)
+        or (_unseen(settings, lost) if lost and whole else "")
+        or _of_another_practice(settings, found, copies)
     )
     if sentence:
         raise SourceRefused(sentence + ACCEPT)
 
 
-def _without_preferences(server: Source, seen: frozenset[str], known: Collection[str], lost: Collection[str]) -> str:
+def _without_preferences(
+    server: Source, seen: frozenset[str], known: Collection[str], lost: Collection[str]
+) -> str:
     if PREFERENCES in seen or not (PREFERENCES in lost or (not known and seen >= OPENDENTAL)):
         return ""
     return (
@@ -65,10 +74,13 @@ def _without_preferences(server: Source, seen: frozenset[str], known: Collection
     )
 
 
-def _unseen(chosen: Settings, lost: list[str]) -> str:
-    server, most = chosen.source, chosen.limits.gone_tables
-    with mysql.connect(server, chosen.limits) as connection:
-        granted = [row[0] for row in mysql.rows(connection, "source", "asking for its grants", "SHOW GRANTS")]
+def _unseen(settings: Settings, lost: list[str]) -> str:
+    server, most = settings.source, settings.limits.gone_tables
+    with mysql.connect(server, settings.limits) as connection:
+        granted = [
+            row[0]
+            for row in mysql.rows(connection, "source", "asking for its grants", "SHOW GRANTS")
+        ]
     named = f"{len(lost)} table{'s' * (len(lost) > 1)} that it showed before, {lost[0]} the first"
     if "SELECT" not in privileges(granted, server.db):
         return (
@@ -83,60 +95,77 @@ def _unseen(chosen: Settings, lost: list[str]) -> str:
     return ""
 
 
-def _of_another_practice(chosen: Settings, found: source.Survey, copies: Mapping[str, Extracted]) -> str:
+def _of_another_practice(
+    settings: Settings, found: source.Survey, copies: Mapping[str, Extracted]
+) -> str:
     """Compare the first patients with those of the replica, or of `raw` beside a new one, and where they tell nothing the
     practice's preferences: by digests, which the servers make.
     """
     patients = next((each for each in found.tables if each.table.name == PATIENTS), None)
     if patients and PATIENTS in copies and not evidence.why_read(patients, copies[PATIENTS]):
         return ""
-    alike = _alike_patients(chosen, patients) if patients else None
+    alike = _alike_patients(settings, patients) if patients else None
     if alike is None:
-        alike = _alike_preferences(chosen)
+        alike = _alike_preferences(settings)
     if alike is not False:
         return ""
     return (
-        f"SOURCE_MYSQL_HOST or SOURCE_MYSQL_DB: {chosen.source.db} at {chosen.source.host}:{chosen.source.port} is another"
+        f"SOURCE_MYSQL_HOST or SOURCE_MYSQL_DB: {settings.source.db} at {settings.source.host}:{settings.source.port} is another"
         " practice's, as most of the first patients, or all its names and numbers, are others than were copied; name the"
         " practice's own, or give this one a replica and a warehouse of its own"
     )
 
 
-def _alike_patients(chosen: Settings, patients: SourceTable) -> bool | None:
+def _alike_patients(settings: Settings, patients: SourceTable) -> bool | None:
     """Tell whether most of the first patients are those that were copied; None if they cannot be compared."""
     if not set(PERSON) <= {column.name for column in patients.table.columns}:
         return None
     which = f"ORDER BY PatNum LIMIT {COMPARED}"
-    ours = _of(chosen.replica, chosen.limits, "PatNum", OF_MYSQL, PATIENTS, which)
+    ours = _of(settings.replica, settings.limits, "PatNum", OF_MYSQL, PATIENTS, which)
     if ours is None:
-        ours = _of_raw(chosen.warehouse, '"PatNum"::text', OF_POSTGRES, PATIENTS, f'ORDER BY "PatNum" LIMIT {COMPARED}')
+        ours = _of_raw(
+            settings.warehouse,
+            '"PatNum"::text',
+            OF_POSTGRES,
+            PATIENTS,
+            f'ORDER BY "PatNum" LIMIT {COMPARED}',
+        )
     if ours is None or len(ours) < LEAST:
         return None
-    theirs = _of(chosen.source, chosen.limits, "PatNum", OF_MYSQL, PATIENTS, f"WHERE PatNum IN ({', '.join(ours)})")
+    theirs = _of(
+        settings.source,
+        settings.limits,
+        "PatNum",
+        OF_MYSQL,
+        PATIENTS,
+        f"WHERE PatNum IN ({', '.join(ours)})",
+    )
     if theirs is None:
         return None
     return sum(theirs.get(key) == person for key, person in ours.items()) >= ALIKE * len(ours)
 
 
-def _alike_preferences(chosen: Settings) -> bool | None:
+def _alike_preferences(settings: Settings) -> bool | None:
     """Tell whether any of the practice's names and numbers is as it was copied; None if they cannot be compared."""
     names = ", ".join(f"'{name}'" for name in NAMED)
     # An empty one is the same in every practice.
     of_mysql = f"WHERE PrefName IN ({names}) AND ValueString <> ''"
     of_raw = f"""WHERE "PrefName" IN ({names}) AND "ValueString" <> ''"""
     value = "SHA2(HEX(CONVERT(ValueString USING utf8mb4)), 256)"
-    theirs = _of(chosen.source, chosen.limits, "PrefName", value, PREFERENCES, of_mysql)
-    ours = _of(chosen.replica, chosen.limits, "PrefName", value, PREFERENCES, of_mysql)
+    theirs = _of(settings.source, settings.limits, "PrefName", value, PREFERENCES, of_mysql)
+    ours = _of(settings.replica, settings.limits, "PrefName", value, PREFERENCES, of_mysql)
     if ours is None:
         value = """encode(sha256(convert_to(upper(encode(convert_to("ValueString", 'UTF8'), 'hex')), 'UTF8')), 'hex')"""
-        ours = _of_raw(chosen.warehouse, '"PrefName"', value, PREFERENCES, of_raw)
+        ours = _of_raw(settings.warehouse, '"PrefName"', value, PREFERENCES, of_raw)
     both = [name for name in ours or () if name in (theirs or {})]
     if not ours or not theirs or len(both) < TOLD:
         return None
     return any(ours[name] == theirs[name] for name in both)
 
 
-def _of(server: MySQLServer, limits: Limits, key: str, value: str, table: str, which: str) -> dict[str, str] | None:
+def _of(
+    server: MySQLServer, limits: Limits, key: str, value: str, table: str, which: str
+) -> dict[str, str] | None:
     """Return digests by key; None if the table is not there or cannot be asked now."""
     query = f"SELECT CAST({key} AS CHAR), {value} FROM {quote(table)} {which}"
     with mysql.connect(server, limits) as connection:
@@ -148,7 +177,9 @@ def _of(server: MySQLServer, limits: Limits, key: str, value: str, table: str, w
             raise
 
 
-def _of_raw(warehouse: Warehouse, key: str, value: str, table: str, which: str) -> dict[str, str] | None:
+def _of_raw(
+    warehouse: Warehouse, key: str, value: str, table: str, which: str
+) -> dict[str, str] | None:
     query = f"SELECT {key}, {value} FROM {Place(warehouse.raw_schema, table)} {which}"
     with postgres.connect(warehouse) as connection:
         try:

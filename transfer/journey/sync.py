@@ -14,26 +14,42 @@ import pyarrow as pa
 
 from transfer.changes import evidence, verification
 from transfer.changes.evidence import How
-from transfer.errors import EltError, TableError, TableShrunk, TableUnsteady, TableVanished, place_of
+from transfer.errors import (
+    EltError,
+    TableError,
+    TableShrunk,
+    TableUnsteady,
+    TableVanished,
+    place_of,
+)
 from transfer.mysql import buckets
 from transfer.mysql.buckets import Difference
 from transfer.replica import extracts
 from transfer.replica import tables as replica
 from transfer.replica.extracts import Lock, State, Verdict
 from transfer.replica.tables import Shadow
-from transfer.running.ahead import ahead, meanwhile
 from transfer.running.memory import give_back
+from transfer.running.overlap import in_background, prefetch
 from transfer.settings import Settings
 from transfer.source import opendental as source
 from transfer.values.scope import EVERYTHING, NOTHING, Range, Scope
-from transfer.values.table import Extracted, Finding, Hop, SourceTable, Standing, TablePlan, TableResult, Totals
+from transfer.values.table import (
+    Extracted,
+    Finding,
+    Hop,
+    SourceTable,
+    Standing,
+    TablePlan,
+    TableResult,
+    Totals,
+)
 from transfer.warehouse import history, positions, public, raw
 from transfer.warehouse.raw import Copied
 
 log = logging.getLogger("elt")
 
 
-def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
+def sync(settings: Settings, plan: TablePlan, run_id: str) -> TableResult:
     """Bring one table up to date; what another run has done meanwhile, or an earlier attempt, is not done again.
 
     Raises:
@@ -42,17 +58,19 @@ def sync(chosen: Settings, plan: TablePlan, run_id: str) -> TableResult:
     """
     started = monotonic()
     give_back()
-    known = positions.state(chosen.warehouse, [plan.table], counted=False)
+    known = positions.state(settings.warehouse, [plan.table], counted=False)
     floor = max((each.fence for each in known.values()), default=0)
     try:
-        with extracts.locked(chosen.replica, chosen.limits, plan.table, floor) as lock:
-            result = _journey(chosen, plan, run_id, lock)
+        with extracts.locked(settings.replica, settings.limits, plan.table, floor) as lock:
+            result = _journey(settings, plan, run_id, lock)
     except TableVanished as vanished:
         result = TableResult(plan.table, plan.method, plan.reason, "vanished", note=str(vanished))
     except EltError:
         raise
     except Exception as error:  # noqa: BLE001 - an unforeseen error may quote a value: only its kind and place are told
-        raise TableError(f"{plan.table}: unforeseen {type(error).__name__} at {place_of(error)}.") from None
+        raise TableError(
+            f"{plan.table}: unforeseen {type(error).__name__} at {place_of(error)}."
+        ) from None
     done = replace(result, seconds=monotonic() - started)
     log.info("%s", done.sentence, extra={"finished": plan.table, "rows": done.rows})
     return done
@@ -71,16 +89,20 @@ class _Early:
         rows, self.rows = self.rows, None
         return rows
 
-    def copy(self, chosen: Settings, lock: Lock, shadow: Shadow) -> None:
+    def copy(self, settings: Settings, lock: Lock, shadow: Shadow) -> None:
         """Copy the shadow's rows; what keeps them from coming into `raw` keeps them not from the replica, and is met again."""
-        standing = shadow.each.table
-        each = replace(shadow.each, table=replace(standing, name=shadow.name))
+        standing = shadow.source_table.table
+        each = replace(shadow.source_table, table=replace(standing, name=shadow.name))
         with suppress(EltError), ExitStack() as opened:
             with (
-                meanwhile(lambda: replica.totals(chosen.replica, chosen.limits, each.table)) as totals_of,
-                ahead(_pages_for_raw(chosen, each, EVERYTHING)) as pages,
+                in_background(
+                    lambda: replica.totals(settings.replica, settings.limits, each.table)
+                ) as totals_of,
+                prefetch(_pages_for_raw(settings, each, EVERYTHING)) as pages,
             ):
-                copying = raw.copied(chosen.warehouse, chosen.limits, standing, lock.fence, pages)
+                copying = raw.copied(
+                    settings.warehouse, settings.limits, standing, lock.fence, pages
+                )
                 copied = opened.enter_context(copying)
                 totals = totals_of()
             self._until.enter_context(opened.pop_all())
@@ -94,12 +116,12 @@ class _Work:
     `copies` is what the replica says once it has been brought up to date.
     """
 
-    chosen: Settings
+    settings: Settings
     plan: TablePlan
     run_id: str
     lock: Lock
     now: datetime
-    each: SourceTable
+    source_table: SourceTable
     before: Standing
     forced: bool
     early: _Early
@@ -109,7 +131,7 @@ class _Work:
     def standing(self) -> Standing:
         """Where the table stands at this moment; `raw` and `public` are as intact as they were before."""
         name, was = self.plan.table, self.before.loaded
-        loaded = positions.state(self.chosen.warehouse, [name], counted=False).get(name)
+        loaded = positions.state(self.settings.warehouse, [name], counted=False).get(name)
         if loaded and was:
             loaded = replace(loaded, raw_intact=was.raw_intact, public_intact=was.public_intact)
         return Standing(self.copies.generation, self.copies.extracted.get(name), loaded)
@@ -117,7 +139,7 @@ class _Work:
     @property
     def raw_name(self) -> str:
         """The table's name in `raw`."""
-        return evidence.raw_name(self.each, self.standing)
+        return evidence.raw_name(self.source_table, self.standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,34 +152,48 @@ class _Step:
     scope: Scope = EVERYTHING
 
 
-def _journey(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableResult:
+def _journey(settings: Settings, plan: TablePlan, run_id: str, lock: Lock) -> TableResult:
     with ExitStack() as until:
-        return _steps(chosen, plan, run_id, lock, _Early(until))
+        return _steps(settings, plan, run_id, lock, _Early(until))
 
 
-def _steps(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock, early: _Early) -> TableResult:
+def _steps(
+    settings: Settings, plan: TablePlan, run_id: str, lock: Lock, early: _Early
+) -> TableResult:
     started = monotonic()
     replica.recover(lock)
-    now, found = source.look(chosen.source, chosen.limits, plan.table, plan.version)
+    now, found = source.look(settings.source, settings.limits, plan.table, plan.version)
     each = replica.as_both_hold(lock, found)
-    before = _standing(chosen, plan.table)
+    before = _standing(settings, plan.table)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
-    work = _Work(chosen, plan, run_id, lock, now, each, before, plan.forced and not done_before, early)
-    extracted = _told(work, _into_replica(work))
-    work = replace(work, copies=extracts.state(chosen.replica, chosen.limits, [plan.table], counted=False))
-    current = before.loaded is not None and not evidence.why_standardize(before.loaded.rules, before.loaded)
-    loaded = _told(work, _into_raw(work))
-    standardized = _told(work, _into_public(work, loaded.scope if current else EVERYTHING))
+    work = _Work(
+        settings, plan, run_id, lock, now, each, before, plan.forced and not done_before, early
+    )
+    extracted = _recorded(work, _into_replica(work))
+    work = replace(
+        work, copies=extracts.state(settings.replica, settings.limits, [plan.table], counted=False)
+    )
+    current = before.loaded is not None and not evidence.why_standardize(
+        before.loaded.rules, before.loaded
+    )
+    loaded = _recorded(work, _into_raw(work))
+    standardized = _recorded(work, _into_public(work, loaded.scope if current else EVERYTHING))
     hops = (*extracted.hops, *loaded.hops, *standardized.hops)
     after = work.copies.extracted.get(plan.table)
     if plan.verify:
-        positions.note_verified(chosen.warehouse, plan.table, monotonic() - started)
+        positions.note_verified(settings.warehouse, plan.table, monotonic() - started)
     repaired = found_in(run_id, plan.table)
     return TableResult(
         table=plan.table,
         method=plan.method,
         reason=plan.reason,
-        state="repaired" if repaired else "synced" if hops else "verified" if plan.verify else "unchanged",
+        state="repaired"
+        if repaired
+        else "synced"
+        if hops
+        else "verified"
+        if plan.verify
+        else "unchanged",
         hops=hops,
         rows=after.rows if after else 0,
         clean=after is not None and after.clean,
@@ -173,7 +209,8 @@ def _steps(chosen: Settings, plan: TablePlan, run_id: str, lock: Lock, early: _E
 def _joined(*altered: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
     columns = {column: None for each in altered for column in each}
     return {
-        column: {kind: count for each in altered for kind, count in each.get(column, {}).items()} for column in columns
+        column: {kind: count for each in altered for kind, count in each.get(column, {}).items()}
+        for column in columns
     }
 
 
@@ -186,20 +223,20 @@ def found_in(run_id: str, table: str) -> tuple[Finding, ...]:
     return _FOUND.pop((run_id, table), ())
 
 
-def _told(work: _Work, step: _Step) -> _Step:
+def _recorded(work: _Work, step: _Step) -> _Step:
     """Keep what a step found, and write it down at once, as a later step may fail."""
     for finding in step.found:
         log.error("%s: verification found %s", work.plan.table, finding)
     if step.found:
         key = work.run_id, work.plan.table
         _FOUND[key] = (*_FOUND.get(key, ()), *step.found)
-        history.note(work.chosen.warehouse, work.run_id, work.plan, _FOUND[key])
+        history.note(work.settings.warehouse, work.run_id, work.plan, _FOUND[key])
     return step
 
 
-def _standing(chosen: Settings, table: str) -> Standing:
-    copies = extracts.state(chosen.replica, chosen.limits, [table])
-    loaded = positions.state(chosen.warehouse, [table])
+def _standing(settings: Settings, table: str) -> Standing:
+    copies = extracts.state(settings.replica, settings.limits, [table])
+    loaded = positions.state(settings.warehouse, [table])
     return Standing(copies.generation, copies.extracted.get(table), loaded.get(table))
 
 
@@ -207,42 +244,48 @@ def _engine_note(extracted: Extracted | None) -> str:
     """Name an engine that is not InnoDB."""
     engine = extracted.replica_engine if extracted else ""
     return (
-        f"in the replica a table of {engine}, as InnoDB refuses its definition" if engine not in ("", "InnoDB") else ""
+        f"in the replica a table of {engine}, as InnoDB refuses its definition"
+        if engine not in ("", "InnoDB")
+        else ""
     )
 
 
-ASTRAY = "verification: not the source's rows, though nobody wrote there"
+DRIFTED = "verification: not the source's rows, though nobody wrote there"
 
 
 def _into_replica(work: _Work) -> _Step:
     """Read the source if the evidence calls for it, or if the replica, verified, has other rows."""
     before = work.before
-    due = evidence.why_read(work.each, before.extracted)
-    astray = not due and not work.forced and work.plan.verify and _replica_astray(work)
-    if not due and not work.forced and not astray:
+    due = evidence.why_read(work.source_table, before.extracted)
+    drifted = not due and not work.forced and work.plan.verify and _replica_has_drifted(work)
+    if not due and not work.forced and not drifted:
         return _Step()
-    step = _extract(work, before.extracted, "forced" if work.forced else due or ASTRAY)
+    step = _extract(work, before.extracted, "forced" if work.forced else due or DRIFTED)
     if work.plan.verify and before.extracted and (not due or due in evidence.DAMAGE):
-        return replace(step, found=_repaired_replica(work.each, before.extracted, step.hops[0]))
+        return replace(
+            step, found=_repaired_replica(work.source_table, before.extracted, step.hops[0])
+        )
     return step
 
 
-def _replica_astray(work: _Work) -> bool:
+def _replica_has_drifted(work: _Work) -> bool:
     """Tell whether the replica has other rows than the source, which was not written since they were read."""
-    chosen, each = work.chosen, work.each
+    chosen, each = work.settings, work.source_table
     rows, hashes = source.hashes(chosen.source, chosen.limits, each)
     if not replica.differs(chosen.replica, chosen.limits, each.table, (rows, hashes)):
         return False
     _, afterwards = source.look(chosen.source, chosen.limits, each.table.name, work.plan.version)
     if afterwards.evidence != each.evidence:
-        raise TableUnsteady(f"{each.table.name} was written while it was verified; trying again reads it anew.")
+        raise TableUnsteady(
+            f"{each.table.name} was written while it was verified; trying again reads it anew."
+        )
     return True
 
 
 def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
     """Read the table, or what of it differs, into a shadow beside the replica's, then make the replica's equal to it at once."""
     started = monotonic()
-    chosen, each, name = work.chosen, work.each, work.each.table.name
+    chosen, each, name = work.settings, work.source_table, work.source_table.table.name
     counted = source.count(chosen.source, chosen.limits, each)
     definition = source.definition(chosen.source, chosen.limits, name)
     how = evidence.how_read(
@@ -251,15 +294,29 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
     method, shadow = _read(work, how, definition, counted)
     _, afterwards = source.look(chosen.source, chosen.limits, name, work.plan.version)
     held = source.count(chosen.source, chosen.limits, afterwards)
-    unsteady = evidence.why_unsteady(each.evidence, afterwards.evidence, rows=(counted, held, shadow.total))
+    unsteady = evidence.why_unsteady(
+        each.evidence, afterwards.evidence, rows=(counted, held, shadow.total)
+    )
     if unsteady:
         raise TableUnsteady(f"{name} {unsteady}; nothing was changed, the next run reads it anew.")
     clean = source.is_clean(each.evidence, afterwards.evidence, shadow.read_from)
     damaged = recorded is None or not recorded.intact
     verdict = Verdict(
-        work.run_id, method, reason, each.evidence, clean, shadow.total, shadow.read_from, started, damaged
+        work.run_id,
+        method,
+        reason,
+        each.evidence,
+        clean,
+        shadow.total,
+        shadow.read_from,
+        started,
+        damaged,
     )
-    if recorded and evidence.shrunk(chosen.limits, recorded.rows, shadow.total) and not _accepted(work):
+    if (
+        recorded
+        and evidence.shrunk(chosen.limits, recorded.rows, shadow.total)
+        and not _accepted(work)
+    ):
         replica.hold(work.lock, shadow, verdict)
         raise TableShrunk(
             f"{name} has {shadow.total:,} rows but had {recorded.rows:,}, so its last version stays (ELT_SHRINK_SHARE). If they"
@@ -269,7 +326,12 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
     # What a normal run, which relies on stamps, would not have seen.
     missed = replica.missed(work.lock, shadow, how.since) if work.plan.verify and how.since else 0
     hop = replica.finish(
-        work.lock, chosen.limits, shadow, recorded, verdict, lambda rows: work.early.copy(chosen, work.lock, rows)
+        work.lock,
+        chosen.limits,
+        shadow,
+        recorded,
+        verdict,
+        lambda rows: work.early.copy(chosen, work.lock, rows),
     )
     zeros = {column: {"negative_zeros": count} for column, count in shadow.negative_zeros.items()}
     return _Step((hop,), (Finding("replica", "changed", "", missed),) if missed else (), zeros)
@@ -277,11 +339,13 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
 
 def _read(work: _Work, how: How, definition: str, counted: int) -> tuple[str, Shadow]:
     """Read what the replica is to have of a table of so many rows; return by which method that was possible."""
-    chosen, each = work.chosen, work.each
+    chosen, each = work.settings, work.source_table
     if how.method == evidence.RELOAD:
         return how.method, _read_whole(work, definition, counted)
     if replica.mergeable(work.lock, chosen.limits, each, definition):
-        return how.method, _read_differing(work, definition, how.since if how.method == evidence.INCREMENTAL else None)
+        return how.method, _read_differing(
+            work, definition, how.since if how.method == evidence.INCREMENTAL else None
+        )
     seed = replica.seed(work.lock, chosen.limits, each, definition, work.now)
     return (
         (evidence.COMPARE, _read_into(work, seed))
@@ -293,16 +357,18 @@ def _read(work: _Work, how: How, definition: str, counted: int) -> tuple[str, Sh
 def _accepted(work: _Work) -> bool:
     """Tell whether the user, or a look long enough after the first one, says that the rows are really gone."""
     held = extracts.held_seconds(work.lock)
-    return work.plan.accept_shrink or (held is not None and held >= work.chosen.limits.second_look_seconds)
+    return work.plan.accept_shrink or (
+        held is not None and held >= work.settings.limits.second_look_seconds
+    )
 
 
 def _read_whole(work: _Work, definition: str, counted: int) -> Shadow:
     """Read all rows, going on where a killed run stopped."""
-    chosen, each = work.chosen, work.each
+    chosen, each = work.settings, work.source_table
     shadow = replica.shadow(work.lock, chosen.limits, each, definition, work.now)
     if not counted:  # it is counted again afterwards
         return shadow
-    with ahead(source.pages(chosen.source, chosen.limits, each, Range(shadow.last))) as pages:
+    with prefetch(source.pages(chosen.source, chosen.limits, each, Range(shadow.last))) as pages:
         for page, last in pages:
             shadow = replica.append(work.lock, shadow, page, last)
     return shadow
@@ -310,22 +376,28 @@ def _read_whole(work: _Work, definition: str, counted: int) -> Shadow:
 
 def _read_differing(work: _Work, definition: str, since: datetime | None) -> Shadow:
     """Find the rows whose hashes differ in source and replica, and read those."""
-    difference = _difference(work, since, work.each)
-    shadow = replica.patch(work.lock, work.chosen.limits, work.each, definition, work.now, difference, since)
+    difference = _difference(work, since, work.source_table)
+    shadow = replica.patch(
+        work.lock, work.settings.limits, work.source_table, definition, work.now, difference, since
+    )
     return _read_scope(work, shadow, difference.scope)
 
 
 def _read_into(work: _Work, seed: Shadow) -> Shadow:
     """Compare the source with the rows that the replica's table had under other columns, and read those that differ."""
-    difference = _difference(work, None, replace(work.each, table=replace(work.each.table, name=seed.name)))
-    shadow = replica.keep(work.lock, work.chosen.limits, seed, difference)
+    difference = _difference(
+        work,
+        None,
+        replace(work.source_table, table=replace(work.source_table.table, name=seed.name)),
+    )
+    shadow = replica.keep(work.lock, work.settings.limits, seed, difference)
     return _read_scope(work, shadow, difference.scope)
 
 
 def _read_scope(work: _Work, shadow: Shadow, scope: Scope) -> Shadow:
-    chosen, each = work.chosen, work.each
+    chosen, each = work.settings, work.source_table
     for within in scope.ranges:
-        with ahead(source.pages(chosen.source, chosen.limits, each, within)) as pages:
+        with prefetch(source.pages(chosen.source, chosen.limits, each, within)) as pages:
             for page, last in pages:
                 shadow = replica.append(work.lock, shadow, page, last)
     for page in source.rows_of(chosen.source, chosen.limits, each, scope.keys):
@@ -335,7 +407,7 @@ def _read_scope(work: _Work, shadow: Shadow, scope: Scope) -> Shadow:
 
 def _difference(work: _Work, since: datetime | None, copy: SourceTable) -> Difference:
     """Compare source and a copy in the replica bucket by bucket, and row by row in those that differ."""
-    chosen, each = work.chosen, work.each
+    chosen, each = work.settings, work.source_table
     cut = buckets.cut(work.lock.connection, chosen.limits, copy.table, each.size)
     with source.reading(chosen.source, chosen.limits) as connection:
         sides = (connection, each.table), (work.lock.connection, copy.table)
@@ -344,18 +416,22 @@ def _difference(work: _Work, since: datetime | None, copy: SourceTable) -> Diffe
     for within in compared.scope.ranges:
         ours = source.listed(chosen.source, chosen.limits, each, within, since)
         theirs = replica.listed(chosen.replica, chosen.limits, copy, within, since)
-        difference += buckets.sift(each.table, within, ours, theirs)
+        difference += buckets.compare_rows(each.table, within, ours, theirs)
     return difference
 
 
-def _repaired_replica(each: SourceTable, extracted: Extracted, hop: Hop) -> tuple[Finding, ...]:
+def _repaired_replica(
+    source_table: SourceTable, extracted: Extracted, hop: Hop
+) -> tuple[Finding, ...]:
     """Tell what was repaired in the replica from what had been written at the source meanwhile, which only counts can."""
-    only_damaged = evidence.only_damaged(each, extracted)
+    only_damaged = evidence.only_damaged(source_table, extracted)
     if only_damaged and not hop.replaced:
         return _repaired("replica", hop)
     if extracted.replica_created_now is None:
         return (Finding("replica", "missing", "", extracted.rows),)
-    surplus = 0 if extracted.replica_rows_now is None else extracted.replica_rows_now - extracted.rows
+    surplus = (
+        0 if extracted.replica_rows_now is None else extracted.replica_rows_now - extracted.rows
+    )
     if surplus:
         return (Finding("replica", "extra" if surplus > 0 else "missing", "", abs(surplus)),)
     return (Finding("replica", "other structure", "", 1),) if only_damaged else ()
@@ -388,19 +464,25 @@ def _into_raw(work: _Work) -> _Step:
         step = replace(again, hops=(*step.hops, *again.hops))
     if (reason and not replayed) or _compare(work):
         named = ", ".join(map(str, wrong))
-        raise TableError(f"{work.each.table.name} does not come into raw as it is in the replica: {named}.")
+        raise TableError(
+            f"{work.source_table.table.name} does not come into raw as it is in the replica: {named}."
+        )
     return replace(step, found=wrong)
 
 
 def _compare(work: _Work) -> tuple[Finding, ...]:
-    chosen = work.chosen
-    return verification.compare(chosen.replica, chosen.warehouse, chosen.limits, work.each, work.raw_name)
+    chosen = work.settings
+    return verification.compare(
+        chosen.replica, chosen.warehouse, chosen.limits, work.source_table, work.raw_name
+    )
 
 
 def _load(work: _Work, standing: Standing, *, replays: bool) -> _Step:
     """Load the replica's table into `raw`: what the extracts since the last load changed, or everything."""
     if standing.extracted is None:
-        raise TableError(f"{work.each.table.name} is not in the replica, so raw cannot be loaded.")
+        raise TableError(
+            f"{work.source_table.table.name} is not in the replica, so raw cannot be loaded."
+        )
     scope = _to_load(work, standing) if replays and not work.early.rows else EVERYTHING
     if not scope.whole:
         try:
@@ -412,7 +494,7 @@ def _load(work: _Work, standing: Standing, *, replays: bool) -> _Step:
 
 def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> _Step:
     """Load the rows of a scope."""
-    chosen, each, loaded = work.chosen, work.each, work.standing.loaded
+    chosen, each, loaded = work.settings, work.source_table, work.standing.loaded
     followed = loaded and loaded.raw_intact and loaded.generation == generation
     moved = not (followed and loaded and extracted.changed_id <= loaded.extract_id)
     origin = partial(
@@ -432,22 +514,30 @@ def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> 
         return _Step((hop,), altered=altered, scope=scope)
     found = _pages_for_raw(chosen, each, scope)
     with (
-        meanwhile(lambda: replica.totals(chosen.replica, chosen.limits, each.table, scope)) as totals_of,
-        ahead(found if extracted.rows else iter(())) as pages,
-        raw.copied(chosen.warehouse, chosen.limits, each.table, work.lock.fence, pages, whole=scope.whole) as copied,
+        in_background(
+            lambda: replica.totals(chosen.replica, chosen.limits, each.table, scope)
+        ) as totals_of,
+        prefetch(found if extracted.rows else iter(())) as pages,
+        raw.copied(
+            chosen.warehouse, chosen.limits, each.table, work.lock.fence, pages, whole=scope.whole
+        ) as copied,
     ):
         hop, altered = raw.take(chosen.warehouse, chosen.limits, copied, origin(totals_of))
     return _Step((hop,), altered=altered, scope=scope)
 
 
-def _pages_for_raw(chosen: Settings, each: SourceTable, scope: Scope) -> Iterator[pa.Table]:
-    table = each.table
-    return replica.pages(chosen.replica, chosen.limits, each, raw.select(table), scope, table.columns)
+def _pages_for_raw(
+    settings: Settings, source_table: SourceTable, scope: Scope
+) -> Iterator[pa.Table]:
+    table = source_table.table
+    return replica.pages(
+        settings.replica, settings.limits, source_table, raw.select(table), scope, table.columns
+    )
 
 
 def _to_load(work: _Work, standing: Standing) -> Scope:
     """Return the rows that the extracts since the last load changed, everything where that is not known to be enough."""
-    chosen, table, loaded = work.chosen, work.each.table, standing.loaded
+    chosen, table, loaded = work.settings, work.source_table.table, standing.loaded
     # How many values PostgreSQL cannot hold is counted anew where there are some.
     if loaded is None or loaded.altered or not loaded.raw_intact:
         return EVERYTHING
@@ -462,7 +552,7 @@ def _into_public(work: _Work, scope: Scope) -> _Step:
 
     That changes nothing in a sound table.
     """
-    chosen, each, standing = work.chosen, work.each, work.standing
+    chosen, each, standing = work.settings, work.source_table, work.standing
     recipe = public.recipe(chosen.limits, each.table, evidence.raw_name(each, standing))
     due = evidence.why_standardize(recipe.rules, standing.loaded)
     if not due and not work.forced and not work.plan.verify:
@@ -470,12 +560,24 @@ def _into_public(work: _Work, scope: Scope) -> _Step:
     done: tuple[Hop, ...] = ()
     ruled = standing.loaded is not None and standing.loaded.rules == recipe.rules
     if ruled and not scope.whole and not work.forced:
-        done = (public.standardize(chosen.warehouse, chosen.limits, each.table, work.lock.fence, scope),)
+        done = (
+            public.standardize(chosen.warehouse, chosen.limits, each.table, work.lock.fence, scope),
+        )
         if not work.plan.verify:
             return _Step(done)
         due = ""
     damage = work.plan.verify and recipe.standard and (not due or due in evidence.DAMAGE)
-    other = damage and not due and public.has_other_structure(chosen.warehouse, chosen.limits, each.table)
+    other = (
+        damage
+        and not due
+        and public.has_other_structure(chosen.warehouse, chosen.limits, each.table)
+    )
     hop = public.standardize(chosen.warehouse, chosen.limits, each.table, work.lock.fence)
-    found = (Finding("public", "other structure", "", 1),) if other else _repaired("public", hop) if damage else ()
+    found = (
+        (Finding("public", "other structure", "", 1),)
+        if other
+        else _repaired("public", hop)
+        if damage
+        else ()
+    )
     return _Step((*done, hop) if due or work.forced or other or hop.changed else done, found)

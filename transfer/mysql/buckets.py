@@ -48,7 +48,9 @@ class Difference:
     def __add__(self, other: Difference) -> Difference:
         """Add what was found of other rows."""
         hashes = (self.hashes + other.hashes) % hashing.HASHES
-        return Difference(self.rows + other.rows, hashes, self.scope + other.scope, self.gone + other.gone)
+        return Difference(
+            self.rows + other.rows, hashes, self.scope + other.scope, self.gone + other.gone
+        )
 
 
 NO_ROWS = Difference()
@@ -82,7 +84,9 @@ def _every(replica: Connection, table: Table, rows: int) -> Iterator[Key]:
     """Find each key that so many others lie before, one by one: to number them all would take the server a table of its own."""
     key: Key | None = None
     while True:
-        query = paging.page_query(table, hashing.key_select(table), Range(key), 1, end=f" OFFSET {rows - 1}")
+        query = paging.page_query(
+            table, hashing.key_select(table), Range(key), 1, end=f" OFFSET {rows - 1}"
+        )
         found = mysql.rows(replica, "replica", f"cutting {table.name}", query)
         if not found:
             return
@@ -90,7 +94,9 @@ def _every(replica: Connection, table: Table, rows: int) -> Iterator[Key]:
         yield key
 
 
-def tallies(side: Side, place: str, buckets: Sequence[Range], since: datetime | None) -> list[Tally]:
+def tallies(
+    side: Side, place: str, buckets: Sequence[Range], since: datetime | None
+) -> list[Tally]:
     """Count and hash the rows of buckets, all in one statement; `since` as in `mysql.row_hash`.
 
     Of a bucket that has become much larger since it was cut only as many rows as show that.
@@ -102,7 +108,10 @@ def tallies(side: Side, place: str, buckets: Sequence[Range], since: datetime | 
         f" FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {ranges.within(table, bucket)} LIMIT {2 * ROWS}) AS of_bucket"
         for position, bucket in enumerate(buckets)
     )
-    found = {row[0]: row[1:] for row in mysql.rows(connection, place, f"comparing {table.name}", statement)}
+    found = {
+        row[0]: row[1:]
+        for row in mysql.rows(connection, place, f"comparing {table.name}", statement)
+    }
     return [
         Tally(int(rows), int(hashed), int(hashes) % hashing.HASHES)
         for rows, hashed, hashes in (found[position] for position in range(len(buckets)))
@@ -112,7 +121,9 @@ def tallies(side: Side, place: str, buckets: Sequence[Range], since: datetime | 
 Side: TypeAlias = tuple[Connection, Table]
 
 
-def compare(source: Side, replica: Side, buckets: Sequence[Range], since: datetime | None) -> Difference:
+def compare(
+    source: Side, replica: Side, buckets: Sequence[Range], since: datetime | None
+) -> Difference:
     """Compare buckets of a table and its copy, in statements that take the source some hundredths of a second.
 
     The scope's ranges follow each other, and are at most `LISTED` buckets long.
@@ -158,20 +169,29 @@ def joined(buckets: Sequence[Range], most: int = LISTED) -> Iterator[Range]:
         yield last
 
 
-def sift(table: Table, within: Range, ours: Iterator[pa.Table], theirs: Iterator[pa.Table]) -> Difference:
+def compare_rows(
+    table: Table, within: Range, ours: Iterator[pa.Table], theirs: Iterator[pa.Table]
+) -> Difference:
     """Tell the equal rows of a range from the others, by what both servers list of them: keys, and hashes at the end."""
     some = None if _has_dates(table) else _few(ours)
     if some is None:
         return Difference(scope=Scope((within,)))
     wanted, held = _rows(some), _rows(theirs)
     width = len(table.key)
-    equal = {row for row in wanted & held if row[width] is not None}  # a row too long to be hashed is equal to none
+    equal = {
+        row for row in wanted & held if row[width] is not None
+    }  # a row too long to be hashed is equal to none
     if len(wanted) - len(equal) > MOST_SINGLE * len(wanted):
         return Difference(scope=Scope((within,)))
     read = {row[:width] for row in wanted - equal}
     gone = {row[:width] for row in held - equal} - read
     hashes = sum(row[width] for row in equal) % hashing.HASHES
-    return Difference(len(equal), hashes, Scope(keys=_literals(table, sorted(read))), _literals(table, sorted(gone)))
+    return Difference(
+        len(equal),
+        hashes,
+        Scope(keys=_literals(table, sorted(read))),
+        _literals(table, sorted(gone)),
+    )
 
 
 def _literals(table: Table, keys: Iterable[tuple[Any, ...]]) -> tuple[Key, ...]:
@@ -194,4 +214,8 @@ def _few(pages: Iterator[pa.Table]) -> list[pa.Table] | None:
 
 
 def _rows(pages: Iterable[pa.Table]) -> set[tuple[Any, ...]]:
-    return {row for page in pages for row in zip(*(column.to_pylist() for column in page.columns), strict=True)}
+    return {
+        row
+        for page in pages
+        for row in zip(*(column.to_pylist() for column in page.columns), strict=True)
+    }

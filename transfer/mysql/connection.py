@@ -96,7 +96,9 @@ _IDLE: dict[tuple[object, ...], list[Connection]] = defaultdict(list)
 
 
 @contextmanager
-def connect(server: MySQLServer, limits: Limits, *, writes: bool = False, kept: bool = True) -> Iterator[Connection]:
+def connect(
+    server: MySQLServer, limits: Limits, *, writes: bool = False, kept: bool = True
+) -> Iterator[Connection]:
     """Hold a connection for statements, in autocommit; `writes` allows LOAD DATA LOCAL and lifts the checks that alter rows.
 
     If all went well it is `kept` for the next block; whoever locks something by name has to let it go.
@@ -166,7 +168,9 @@ KILL_SECONDS = 2.5  # as Ctrl-C waits for it
 
 
 @contextmanager
-def apart(server: MySQLServer, limits: Limits, seconds: float = KILL_SECONDS) -> Iterator[Connection]:
+def apart(
+    server: MySQLServer, limits: Limits, seconds: float = KILL_SECONDS
+) -> Iterator[Connection]:
     """Hold a connection that can be had while everything is being stopped."""
     connection = _open(server, limits, writes=False, seconds=min(seconds, server.connect_seconds))
     try:
@@ -209,7 +213,9 @@ REFUSED_LOGINS = ("mysql_clear_password", "dialog", "mysql_old_password", "clien
 LOGIN = 2  # so many times its answer to one of them all answers of a login may take
 
 
-def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float | None = None) -> Connection:
+def _open(
+    server: MySQLServer, limits: Limits, *, writes: bool, seconds: float | None = None
+) -> Connection:
     started, within = time.monotonic(), seconds or server.connect_seconds
     try:
         with faults(server.place, f"connecting to {server.host}:{server.port}"):
@@ -225,7 +231,9 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float |
                 autocommit=True,
                 local_infile=writes,
                 read_timeout=within,
-                ssl=ssl.create_default_context(cafile=server.tls_ca) if server.verified_tls else None,
+                ssl=ssl.create_default_context(cafile=server.tls_ca)
+                if server.verified_tls
+                else None,
                 ssl_disabled=not server.verified_tls,
                 auth_plugin_map=dict.fromkeys(REFUSED_LOGINS, _Refused),
                 defer_connect=True,
@@ -240,10 +248,17 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float |
             limit = time_limit(server, limits)
             connection._read_timeout = limit and limit + ANSWER_SECONDS  # type: ignore[attr-defined]  # noqa: SLF001
     except DatabaseFault as error:
-        log.error("%s %s@%s:%s refused: %s", server.place, server.user, server.host, server.port, error)
+        log.error(
+            "%s %s@%s:%s refused: %s", server.place, server.user, server.host, server.port, error
+        )
         raise
     log.debug(
-        "%s %s@%s:%s opened in %.3f s", server.place, server.user, server.host, server.port, time.monotonic() - started
+        "%s %s@%s:%s opened in %.3f s",
+        server.place,
+        server.user,
+        server.host,
+        server.port,
+        time.monotonic() - started,
     )
     try:
         for statement in session(server, limits, writes=writes):
@@ -257,7 +272,9 @@ def _open(server: MySQLServer, limits: Limits, *, writes: bool, seconds: float |
 
 def _differing(server: MySQLServer, connection: Connection) -> str:
     try:
-        ((*found,),) = rows(connection, server.place, "proving the session", mysql_proof("%s"), (TEXT,))
+        ((*found,),) = rows(
+            connection, server.place, "proving the session", mysql_proof("%s"), (TEXT,)
+        )
     except DatabaseFault as fault:
         if fault.code != ReaderPanicked.code:
             raise
@@ -294,7 +311,13 @@ def waiting(connection: Connection, place: str, doing: str) -> Iterator[None]:
         yield
 
 
-def run(connection: Connection, place: str, doing: str, statement: str, values: Sequence[Any] | None = None) -> int:
+def run(
+    connection: Connection,
+    place: str,
+    doing: str,
+    statement: str,
+    values: Sequence[Any] | None = None,
+) -> int:
     """Run a statement and return the number of rows it changed."""
     with waiting(connection, place, doing), connection.cursor() as cursor:
         cursor.execute(statement, values)
@@ -302,7 +325,11 @@ def run(connection: Connection, place: str, doing: str, statement: str, values: 
 
 
 def rows(
-    connection: Connection, place: str, doing: str, statement: str, values: Sequence[Any] | None = None
+    connection: Connection,
+    place: str,
+    doing: str,
+    statement: str,
+    values: Sequence[Any] | None = None,
 ) -> list[Row]:
     """Run a query and return its rows."""
     with waiting(connection, place, doing), connection.cursor() as cursor:
@@ -313,11 +340,15 @@ def rows(
 def version(connection: Connection) -> str:
     """Return the server's product and version."""
     told = str(connection.server_version).removeprefix("5.5.5-")  # type: ignore[attr-defined]  # as MariaDB says to old replicas
-    return f"MariaDB {told.partition('-')[0]}" if "MariaDB" in told else f"MySQL {told.partition('-')[0]}"
+    return (
+        f"MariaDB {told.partition('-')[0]}"
+        if "MariaDB" in told
+        else f"MySQL {told.partition('-')[0]}"
+    )
 
 
 @contextmanager
-def patient(connection: Connection, place: str) -> Iterator[None]:
+def waiting_for_readers(connection: Connection, place: str) -> Iterator[None]:
     """Let a writing connection's statements wait for a table's readers as long as they take."""
     setting = "SET SESSION lock_wait_timeout = {}"
     run(connection, place, "preparing the session", setting.format(LONGEST_WAIT_SECONDS))
@@ -348,7 +379,9 @@ DRIVER = "&stmt_cache_size=0&prefer_socket=false"
 
 def address(server: MySQLServer) -> str:
     """Return the ConnectorX address, password included: never log it."""
-    login = f"{percent(server.user, safe='')}:{percent(server.password.get_secret_value(), safe='')}"
+    login = (
+        f"{percent(server.user, safe='')}:{percent(server.password.get_secret_value(), safe='')}"
+    )
     tls = "?ssl-mode=VERIFY_IDENTITY" if server.verified_tls else "?ssl-mode=DISABLED"
     if server.verified_tls and server.tls_ca:
         tls += f"&ssl-ca={percent(server.tls_ca, safe='/')}"

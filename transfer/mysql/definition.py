@@ -26,17 +26,29 @@ REFUSED = frozenset(
 
 # How a server says that it does not know something of a definition, as an older one or one of the other product does not
 # know a type, a clause, a collation, a default, or so many decimals.
-UNKNOWN = frozenset({"1064", "1067", "1101", "1115", "1273", "1293", "1294", "1425", "1426", "1818", "4161"})
+UNKNOWN = frozenset(
+    {"1064", "1067", "1101", "1115", "1273", "1293", "1294", "1425", "1426", "1818", "4161"}
+)
 
 # The options of a table that say something about it; the others tell the source's engine how to store it.
 KEPT = frozenset(
-    {"AUTO_INCREMENT", "CHARSET", "COLLATE", "COMMENT", "STATS_PERSISTENT", "STATS_AUTO_RECALC", "STATS_SAMPLE_PAGES"}
+    {
+        "AUTO_INCREMENT",
+        "CHARSET",
+        "COLLATE",
+        "COMMENT",
+        "STATS_PERSISTENT",
+        "STATS_AUTO_RECALC",
+        "STATS_SAMPLE_PAGES",
+    }
 )
 
 HIDDEN = re.compile(r"/\*!\d+ INVISIBLE \*/")
 STRING = r"'(?:[^'\\]|\\.|'')*'"
 NAME = r"`(?:[^`]|``)*`"
-TOKENS = re.compile(rf"(\s*)({NAME}|{STRING}|/\*(?:{NAME}|{STRING}|(?!\*/).)*\*/|[\w$]+|.|$)", re.DOTALL)
+TOKENS = re.compile(
+    rf"(\s*)({NAME}|{STRING}|/\*(?:{NAME}|{STRING}|(?!\*/).)*\*/|[\w$]+|.|$)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +103,9 @@ def as_replica(
     `collations` maps names of collations to those that are to stand for them.
     """
     plain = _plain_statement(definition, tuple(collations))
-    counter = next((entry[0].text for entry in plain.entries if "AUTO_INCREMENT" in words(entry)), "")
+    counter = next(
+        (entry[0].text for entry in plain.entries if "AUTO_INCREMENT" in words(entry)), ""
+    )
     fulltext = [entry for entry in plain.entries if words(entry)[0] == "FULLTEXT"]
     primary = next((entry for entry in plain.entries if words(entry)[:2] == ["PRIMARY", "KEY"]), ())
     # A counter must stand in a key from the start, and MySQL makes but one full-text key at a time.
@@ -101,9 +115,12 @@ def as_replica(
         for entry in plain.entries
         if _is_key(entry) and not (bound and _has(entry, counter)) and entry not in fulltext[1:]
     ]
-    at_once = Statement(tuple(_unnamed(entry) for entry in plain.entries if entry not in later), plain.options)
+    at_once = Statement(
+        tuple(_unnamed(entry) for entry in plain.entries if entry not in later), plain.options
+    )
     return Definition(
-        f"CREATE TABLE {quote(name)} {at_once.body} ENGINE={engine}{at_once.ending}", tuple(map(said, later))
+        f"CREATE TABLE {quote(name)} {at_once.body} ENGINE={engine}{at_once.ending}",
+        tuple(map(said, later)),
     )
 
 
@@ -115,7 +132,13 @@ def structure(definition: str, collations: Iterable[tuple[str, str]] = ()) -> tu
     return (
         columns,
         keys,
-        tuple(sorted((option, utf8mb3(value)) for option, value in plain.options if option != "AUTO_INCREMENT")),
+        tuple(
+            sorted(
+                (option, utf8mb3(value))
+                for option, value in plain.options
+                if option != "AUTO_INCREMENT"
+            )
+        ),
     )
 
 
@@ -128,7 +151,9 @@ def parse(definition: str) -> Statement:
     """Take a CREATE TABLE apart; bytes that are no characters are expected as Python's surrogates."""
     tokens = list(_tokens(definition))
     start = next(position for position, token in enumerate(tokens) if token.text == "(") + 1
-    end = next(position for position, token in enumerate(tokens) if token.text == ")" and token.depth == 0)
+    end = next(
+        position for position, token in enumerate(tokens) if token.text == ")" and token.depth == 0
+    )
     entries: list[list[Token]] = [[]]
     for token in _without_introducers(tokens[start:end]):
         if token.text == "," and token.depth == 1:
@@ -215,7 +240,10 @@ def cut(entry: Entry, start: int, end: int, *instead: Token) -> Entry:
 
 
 def _is_key(entry: Entry) -> bool:
-    return re.match(r"((UNIQUE|FULLTEXT|SPATIAL|VECTOR) )?KEY\b", " ".join(words(entry)[:2])) is not None
+    return (
+        re.match(r"((UNIQUE|FULLTEXT|SPATIAL|VECTOR) )?KEY\b", " ".join(words(entry)[:2]))
+        is not None
+    )
 
 
 def _is_check(entry: Entry) -> bool:
@@ -231,7 +259,8 @@ def _plain(statement: Statement, collations: dict[str, str]) -> Statement:
         tuple(_mapped(_plain_column(entry) if is_column(entry) else _plain_key(entry), collations))
         for entry in statement.entries
         if not (
-            words(entry)[:3] == ["PERIOD", "FOR", "SYSTEM_TIME"] or words(entry)[:3] == ["CONSTRAINT", "", "FOREIGN"]
+            words(entry)[:3] == ["PERIOD", "FOR", "SYSTEM_TIME"]
+            or words(entry)[:3] == ["CONSTRAINT", "", "FOREIGN"]
         )
     )
     options = (
@@ -250,7 +279,10 @@ def _plain_column(entry: Entry) -> Entry:
 
     That it is invisible MySQL says in a remark, which MariaDB does not read.
     """
-    entry = tuple(replace(token, text="INVISIBLE") if HIDDEN.fullmatch(token.text) else token for token in entry)
+    entry = tuple(
+        replace(token, text="INVISIBLE") if HIDDEN.fullmatch(token.text) else token
+        for token in entry
+    )
     if not {token.word for token in entry} & {"GENERATED", "SYSTEM", "NEXTVAL", "LASTVAL"}:
         return entry
     default = Token("'0000-00-00 00:00:00.000000'" if entry[1].word == "TIMESTAMP" else "0")
@@ -281,7 +313,11 @@ def _without(entry: Entry, phrase: str, *instead: Token) -> Entry:
 def _mapped(entry: Entry, collations: dict[str, str]) -> Iterator[Token]:
     """Replace the names of collations, also those in expressions."""
     for before, token in zip((Token(""), *entry), entry, strict=False):
-        name = collations.get(token.text.lower(), token.text) if before.word == "COLLATE" else token.text
+        name = (
+            collations.get(token.text.lower(), token.text)
+            if before.word == "COLLATE"
+            else token.text
+        )
         yield replace(token, text=name)
 
 

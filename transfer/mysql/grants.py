@@ -51,5 +51,7 @@ def _concerns(granted: str, thing: str, database: str) -> bool:
 def covers(pattern: str, database: str) -> bool:
     """Match a grant's database name, in which _ and % are wildcards unless escaped."""
     wild = {"\\_": "_", "\\%": "%", "_": ".", "%": ".*"}
-    expression = "".join(wild.get(part, re.escape(part)) for part in re.findall(r"\\[_%]|.", pattern))
+    expression = "".join(
+        wild.get(part, re.escape(part)) for part in re.findall(r"\\[_%]|.", pattern)
+    )
     return re.fullmatch(expression, database, re.IGNORECASE) is not None

@@ -51,7 +51,9 @@ def listing(table: Table, since: datetime | None) -> str:
 
 def key_select(table: Table) -> str:
     """Return the select list that carries the bytes of a row's key unchanged."""
-    return ", ".join(cast_of(column).for_replica.format(c=quote(column.name)) for column in table.key_columns)
+    return ", ".join(
+        cast_of(column).for_replica.format(c=quote(column.name)) for column in table.key_columns
+    )
 
 
 HASHES = 2**64
@@ -92,4 +94,6 @@ SIGNED_ZEROS = "CONCAT(-0e0) = '-0'"
 
 def replica_select(table: Table) -> str:
     """Return the select list that carries every stored column's bytes unchanged."""
-    return ", ".join(cast_of(column).for_replica.format(c=quote(column.name)) for column in table.stored)
+    return ", ".join(
+        cast_of(column).for_replica.format(c=quote(column.name)) for column in table.stored
+    )

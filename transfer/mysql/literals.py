@@ -20,7 +20,9 @@ def literal(column: Column, value: Any) -> str:
     if form in ("number", "decimal"):  # in quotes a decimal would be compared as a double
         return str(value)
     if form == "text":
-        return _date(str(value)) if column.kind in ("date", "datetime", "timestamp") else f"'{value}'"
+        return (
+            _date(str(value)) if column.kind in ("date", "datetime", "timestamp") else f"'{value}'"
+        )
     introducer = f"_{column.charset} " if column.charset else ""
     return f"{introducer}x'{bytes(value).hex()}'"
 

@@ -20,8 +20,12 @@ def encode(page: pa.Table) -> memoryview:
     if not page.num_rows:
         return memoryview(b"")
     tab, newline, nothing = (pa.scalar(text, pa.large_binary()) for text in (b"\t", b"\n", b""))
-    *fields, last = (_field(page.column(position).combine_chunks()) for position in range(page.num_columns))
-    lines = pc.binary_join_element_wise(*fields, pc.binary_join_element_wise(last, nothing, newline), tab)
+    *fields, last = (
+        _field(page.column(position).combine_chunks()) for position in range(page.num_columns)
+    )
+    lines = pc.binary_join_element_wise(
+        *fields, pc.binary_join_element_wise(last, nothing, newline), tab
+    )
     offsets = memoryview(lines.buffers()[1]).cast("q")
     first, end = offsets[lines.offset], offsets[lines.offset + len(lines)]
     return memoryview(lines.buffers()[2])[first:end]
@@ -41,7 +45,9 @@ def _field(values: pa.Array) -> pa.Array:
 
 def _escaped(values: pa.Array) -> pa.Array:
     data = values.buffers()[2]
-    held = data.to_pybytes() if data else b""  # a search of all bytes at once is much faster than one of each value
+    held = (
+        data.to_pybytes() if data else b""
+    )  # a search of all bytes at once is much faster than one of each value
     found = [(raw, escaped) for raw, escaped in ESCAPED if raw in held]
     del held
     for raw, escaped in found:
@@ -67,7 +73,9 @@ def load_statement(target: str, columns: Sequence[Column]) -> str:
     )
 
 
-def load(connection: Connection, place: str, target: str, columns: Sequence[Column], page: pa.Table) -> None:
+def load(
+    connection: Connection, place: str, target: str, columns: Sequence[Column], page: pa.Table
+) -> None:
     """Append a page to a table through LOAD DATA from memory.
 
     Raises:
@@ -88,7 +96,9 @@ def load(connection: Connection, place: str, target: str, columns: Sequence[Colu
         codes, warnings = codes - {MIXED_ENGINES}, warnings - 1
     if stored != page.num_rows or warnings != expected or codes - {TRUNCATED}:
         named = f", warnings {', '.join(map(str, sorted(codes)))}" if codes else ""
-        raise TableError(f"{place}: LOAD DATA stored {stored} of {page.num_rows} rows{named}; nothing of it was kept.")
+        raise TableError(
+            f"{place}: LOAD DATA stored {stored} of {page.num_rows} rows{named}; nothing of it was kept."
+        )
 
 
 TRUNCATED = 1265
@@ -97,7 +107,9 @@ MIXED_ENGINES = 6414  # MySQL 9 deprecates MyISAM in a transaction with InnoDB
 
 def error_labels(columns: Sequence[Column], page: pa.Table) -> int:
     """Count the ENUMs' error values in a page: each is stored as it is, with one warning."""
-    enums = (page.column(position) for position, column in enumerate(columns) if column.kind == "enum")
+    enums = (
+        page.column(position) for position, column in enumerate(columns) if column.kind == "enum"
+    )
     return min(sum(pc.sum(pc.equal(values, 0)).as_py() or 0 for values in enums), MOST_WARNINGS)
 
 

@@ -19,14 +19,16 @@ from transfer.values.scope import EVERYWHERE, Key, Range
 from transfer.values.table import Column, Size, Table
 
 
-def page_query(table: Table, select: str, each: Range, count: int, until: str = "", end: str = "") -> str:
+def page_query(
+    table: Table, select: str, span: Range, count: int, until: str = "", end: str = ""
+) -> str:
     """Return the SELECT of a range's first `count` rows in the order of the primary key, or of fewer, `until` they are enough.
 
     The index is forced: for a page that is a good part of the table the server would rather sort the whole of it.
     """
     order = ", ".join(quote(name) for name in table.key)
     return (
-        f"SELECT {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {within(table, each)}{until}"
+        f"SELECT {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {within(table, span)}{until}"
         f" ORDER BY {order} LIMIT {count}{end}"
     )
 
@@ -58,7 +60,9 @@ def filling(limits: Limits, columns: Sequence[Column], size: Size) -> list[Colum
     """Return the columns without whose bytes no page of a table can become too long, none where none can."""
     if size.exact and size.bytes <= 2 * limits.page_bytes:
         return []
-    longest = sorted((each for each in columns if each.kind in MEASURABLE), key=lambda each: each.octets or 0)
+    longest = sorted(
+        (each for each in columns if each.kind in MEASURABLE), key=lambda each: each.octets or 0
+    )
     rest = sum(each.octets or 0 for each in longest)
     found: list[Column] = []
     while longest and rest * limits.page_rows > limits.page_bytes:
@@ -72,7 +76,7 @@ def pages(
     limits: Limits,
     table: Table,
     select: str,
-    each: Range = EVERYWHERE,
+    span: Range = EVERYWHERE,
     *,
     size: Size,
     columns: Sequence[Column] = (),
@@ -86,7 +90,9 @@ def pages(
     ends a page that the texts of the `columns` that are read have filled.
     """
     doing = f"reading {table.name}"
-    if table.prefixed or not pageable(table.key_columns):  # the order of beginnings is not the whole key's
+    if table.prefixed or not pageable(
+        table.key_columns
+    ):  # the order of beginnings is not the whole key's
         yield read(server, limits, doing, f"SELECT {select} FROM {quote(table.name)}"), []
         return
     filled = filling(limits, columns, size)
@@ -98,10 +104,12 @@ def pages(
     quickest = math.inf
     while True:
         if measured:
-            lengths = read(server, limits, doing, page_query(table, sum_of_lengths(huge), each, count))
+            lengths = read(
+                server, limits, doing, page_query(table, sum_of_lengths(huge), span, count)
+            )
             count = fitting(limits, lengths.column(0))
         started = time.monotonic()
-        query = page_query(table, carried, each, count, *enough(limits, filled, count))
+        query = page_query(table, carried, span, count, *enough(limits, filled, count))
         page = read(server, limits, doing, query)
         seconds = time.monotonic() - started
         quickest = min(quickest, seconds)
@@ -111,7 +119,7 @@ def pages(
                 literal(column, page.column(width + position)[-1].as_py())
                 for position, column in enumerate(table.key_columns)
             ]
-            each = Range(tuple(last), each.until)
+            span = Range(tuple(last), span.until)
             yield page.select(range(width)), last
         if page.num_rows < count and not (filled and _is_full(limits, page)):
             return
@@ -120,11 +128,19 @@ def pages(
 
 
 def _is_full(limits: Limits, page: pa.Table) -> bool:
-    return bool(page.num_rows) and page.column(page.num_columns - 1)[-1].as_py() >= limits.page_bytes
+    return (
+        bool(page.num_rows) and page.column(page.num_columns - 1)[-1].as_py() >= limits.page_bytes
+    )
 
 
 def rows_of(
-    server: MySQLServer, limits: Limits, table: Table, select: str, keys: Sequence[Key], *, size: Size
+    server: MySQLServer,
+    limits: Limits,
+    table: Table,
+    select: str,
+    keys: Sequence[Key],
+    *,
+    size: Size,
 ) -> Iterator[pa.Table]:
     """Read the rows with these keys in pages, which are as large as those of ranges but have fewer rows."""
     huge = [column for column in table.columns if (column.octets or 0) > LONG]
@@ -133,7 +149,11 @@ def rows_of(
     position = 0
     while position < len(keys):
         some = keys[position : position + count]
-        if huge and len(some) > 1 and _bytes_of(server, limits, table, huge, some) > limits.page_bytes:
+        if (
+            huge
+            and len(some) > 1
+            and _bytes_of(server, limits, table, huge, some) > limits.page_bytes
+        ):
             count = len(some) // 2
             continue
         started = time.monotonic()
@@ -146,14 +166,20 @@ def rows_of(
         count = max(1, min(most, 2 * count, by_bytes, by_seconds))
 
 
-def _bytes_of(server: MySQLServer, limits: Limits, table: Table, huge: Sequence[Column], keys: Sequence[Key]) -> int:
-    lengths = read(server, limits, f"reading {table.name}", keyed_query(table, sum_of_lengths(huge), keys))
+def _bytes_of(
+    server: MySQLServer, limits: Limits, table: Table, huge: Sequence[Column], keys: Sequence[Key]
+) -> int:
+    lengths = read(
+        server, limits, f"reading {table.name}", keyed_query(table, sum_of_lengths(huge), keys)
+    )
     return int(pc.sum(lengths.column(0)).as_py() or 0)
 
 
 def keyed_query(table: Table, select: str, keys: Sequence[Key]) -> str:
     """Return the SELECT of the rows with these keys."""
-    return f"SELECT {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {among(table, keys)}"
+    return (
+        f"SELECT {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {among(table, keys)}"
+    )
 
 
 FIRST_KEYS = 100
@@ -169,14 +195,17 @@ def most_rows(limits: Limits, columns: Sequence[Column], size: Size) -> int:
     """Return how many rows a page may have so that it never exceeds `page_bytes` 16 times, the columns that are measured apart."""
     if size.exact and size.bytes <= WORST_PAGES * limits.page_bytes:
         return limits.page_rows
-    longest = sum(column.octets or column.precision or 8 for column in columns if (column.octets or 0) <= LONG)
+    longest = sum(
+        column.octets or column.precision or 8 for column in columns if (column.octets or 0) <= LONG
+    )
     return max(1, WORST_PAGES * limits.page_bytes // max(longest, 1))
 
 
 def sum_of_lengths(columns: Sequence[Column]) -> str:
     """Return the expression for the bytes of a row's long columns."""
     lengths = " + ".join(
-        f"IFNULL(LENGTH({cast_of(column).for_replica.format(c=quote(column.name))}), 0)" for column in columns
+        f"IFNULL(LENGTH({cast_of(column).for_replica.format(c=quote(column.name))}), 0)"
+        for column in columns
     )
     return f"CAST({lengths} AS SIGNED)"
 

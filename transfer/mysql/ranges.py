@@ -19,7 +19,9 @@ def until(key: Sequence[Column], last: Sequence[str], alias: str = "") -> str:
     return _beyond("<", "<=", key, last, alias)
 
 
-def _beyond(strictly: str, at_last: str, key: Sequence[Column], last: Sequence[str], alias: str) -> str:
+def _beyond(
+    strictly: str, at_last: str, key: Sequence[Column], last: Sequence[str], alias: str
+) -> str:
     first, value = alias + quote(key[0].name), last[0]
     if len(key) == 1:
         return f"{first} {at_last} {value}"
@@ -27,10 +29,10 @@ def _beyond(strictly: str, at_last: str, key: Sequence[Column], last: Sequence[s
     return f"{first} {strictly}= {value} AND ({first} {strictly} {value} OR ({rest}))"
 
 
-def within(table: Table, each: Range, alias: str = "") -> str:
+def within(table: Table, span: Range, alias: str = "") -> str:
     """Return the condition for the rows of a range."""
-    bounds = [f"({after(table.key_columns, each.after, alias)})"] if each.after else []
-    bounds += [f"({until(table.key_columns, each.until, alias)})"] if each.until else []
+    bounds = [f"({after(table.key_columns, span.after, alias)})"] if span.after else []
+    bounds += [f"({until(table.key_columns, span.until, alias)})"] if span.until else []
     return " AND ".join(bounds) or "TRUE"
 
 
@@ -39,14 +41,19 @@ def among(table: Table, keys: Sequence[Key], alias: str = "") -> str:
     names = [alias + quote(name) for name in table.key]
     if len(names) == 1:
         return f"{names[0]} IN ({', '.join(key[0] for key in keys)})"
-    each = (" AND ".join(f"{name} = {value}" for name, value in zip(names, key, strict=True)) for key in keys)
+    each = (
+        " AND ".join(f"{name} = {value}" for name, value in zip(names, key, strict=True))
+        for key in keys
+    )
     return f"({' OR '.join(f'({equal})' for equal in each)})"
 
 
 def conditions(table: Table, scope: Scope, alias: str = "") -> list[str]:
     """Return conditions each of which holds for some rows of a scope, and together for all of them."""
     some = (scope.keys[start : start + MOST_KEYS] for start in range(0, len(scope.keys), MOST_KEYS))
-    return [f"({within(table, each, alias)})" for each in scope.ranges] + [among(table, keys, alias) for keys in some]
+    return [f"({within(table, each, alias)})" for each in scope.ranges] + [
+        among(table, keys, alias) for keys in some
+    ]
 
 
 MOST_KEYS = 1_000

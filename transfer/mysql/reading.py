@@ -12,7 +12,14 @@ import pyarrow as pa
 
 from transfer.drivers.faults import faults
 from transfer.drivers.reader import Reader, ReaderPanicked, Request
-from transfer.drivers.sessions import MEANT, MYSQL_PROVEN, TEXT, differing, mysql_literal, mysql_proof
+from transfer.drivers.sessions import (
+    MEANT,
+    MYSQL_PROVEN,
+    TEXT,
+    differing,
+    mysql_literal,
+    mysql_proof,
+)
 from transfer.errors import DatabaseFault
 from transfer.mysql import connection as mysql
 from transfer.running.stopping import stoppable
@@ -71,14 +78,18 @@ def _marked(query: str, token: str) -> str:
     return query.replace("SELECT", f"SELECT /* elt {token} */", 1)
 
 
-def _prove(server: MySQLServer, limits: Limits, reader: Reader, request: Request, token: str) -> None:
+def _prove(
+    server: MySQLServer, limits: Limits, reader: Reader, request: Request, token: str
+) -> None:
     """See once of a reading process that an address's values come through its driver as they are; all its sessions are alike."""
     channel = (request.address, request.session)
     if channel in reader.proven:
         return
     query = _marked(mysql_proof(mysql_literal(TEXT)), token)
     try:
-        (row,) = reader.read(replace(request, query=query), limits.statement_seconds + mysql.ANSWER_SECONDS).to_pylist()
+        (row,) = reader.read(
+            replace(request, query=query), limits.statement_seconds + mysql.ANSWER_SECONDS
+        ).to_pylist()
     except ReaderPanicked:
         mysql.refuse(server, MEANT["received"])
     else:
@@ -86,14 +97,15 @@ def _prove(server: MySQLServer, limits: Limits, reader: Reader, request: Request
     reader.proven.add(channel)
 
 
-def heeds_the_client(server: MySQLServer, limits: Limits) -> bool:
+def honours_client_charset(server: MySQLServer, limits: Limits) -> bool:
     """Tell whether a server takes ConnectorX's first word, before the session is ours, for the UTF-8 that it is."""
     query = f"SELECT HEX(CONVERT({mysql_literal(TEXT)} USING utf8mb4)) AS sent"
     reader = _reader()
     try:
         with faults(server.place, "asking for its character set"):
             found = reader.read(
-                Request(mysql.address(server), (), query), limits.statement_seconds + mysql.ANSWER_SECONDS
+                Request(mysql.address(server), (), query),
+                limits.statement_seconds + mysql.ANSWER_SECONDS,
             )
     finally:
         if reader.alive:
@@ -127,4 +139,6 @@ def _kill(server: MySQLServer, limits: Limits, token: str) -> None:
             (f"%elt {token}%",),
         )
         for (number,) in found:
-            mysql.run(connection, server.place, "killing a connection that hangs", f"KILL {int(number)}")
+            mysql.run(
+                connection, server.place, "killing a connection that hangs", f"KILL {int(number)}"
+            )

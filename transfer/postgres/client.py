@@ -53,10 +53,15 @@ from transfer.values.table import Totals, digest
 
 log = logging.getLogger("elt.connection")
 
-BATCH_BYTES = 2**19  # ADBC writes a batch before it sends it: while it writes the next, the server takes this one in
+BATCH_BYTES = (
+    2**19
+)  # ADBC writes a batch before it sends it: while it writes the next, the server takes this one in
 LOOK_SECONDS = 2
 # A session that gives no sign of life has lost its holder, whose locks then end with it. The driver is always in a transaction.
-OWN = {"lock_timeout": f"{LOOK_SECONDS}s", "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"}
+OWN = {
+    "lock_timeout": f"{LOOK_SECONDS}s",
+    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+}
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -100,8 +105,14 @@ def literal(text: str) -> str:
 def address(warehouse: Warehouse) -> str:
     """Return the libpq address, password included: never log it."""
     login = f"{percent(warehouse.user, safe='')}:{percent(warehouse.password.get_secret_value(), safe='')}"
-    tls = "verify-full" if warehouse.verified_tls else "disable"  # "prefer" tries a wrong password twice
-    authority = f"sslrootcert={percent(warehouse.tls_ca or 'system', safe='')}&" if warehouse.verified_tls else ""
+    tls = (
+        "verify-full" if warehouse.verified_tls else "disable"
+    )  # "prefer" tries a wrong password twice
+    authority = (
+        f"sslrootcert={percent(warehouse.tls_ca or 'system', safe='')}&"
+        if warehouse.verified_tls
+        else ""
+    )
     return (
         f"postgresql://{login}@{percent(warehouse.host, safe='')}:{warehouse.port}/{percent(warehouse.db, safe='')}"
         f"?sslmode={tls}&{authority}connect_timeout={warehouse.connect_seconds}&application_name=elt&client_encoding=UTF8"
@@ -167,15 +178,25 @@ class Connection:
 
     def count(self, doing: str, statement: str) -> int:
         """Run a DELETE or INSERT and return the number of its rows."""
-        return int(self.rows(doing, f"WITH done AS ({statement} RETURNING 1) SELECT count(*) FROM done")[0][0])
+        return int(
+            self.rows(doing, f"WITH done AS ({statement} RETURNING 1) SELECT count(*) FROM done")[
+                0
+            ][0]
+        )
 
     def copy(self, doing: str, place: Place, fields: Sequence[Field], page: pa.Table) -> None:
         """Append a page by COPY BINARY; its columns are brought to the Arrow types that the fields read exactly."""
         exact = page.rename_columns([field.name for field in fields]).cast(schema(fields))
-        batches = exact.to_reader(max_chunksize=max(1, page.num_rows * BATCH_BYTES // max(page.nbytes, 1)))
+        batches = exact.to_reader(
+            max_chunksize=max(1, page.num_rows * BATCH_BYTES // max(page.nbytes, 1))
+        )
         with self._asked(doing), self.raw.cursor() as cursor:
             cursor.adbc_ingest(
-                place.name, batches, mode="append", db_schema_name=place.schema or None, temporary=not place.schema
+                place.name,
+                batches,
+                mode="append",
+                db_schema_name=place.schema or None,
+                temporary=not place.schema,
             )
 
     def arrow(self, doing: str, query: str) -> pa.Table:
@@ -260,7 +281,10 @@ def _opening(warehouse: Warehouse) -> Iterator[frozenset[Line]]:
         for line in lines_to(warehouse.port) - before:
             line.cut()
 
-    with watched(Wait(warehouse, LOGIN * warehouse.connect_seconds, cut), doing), faults("warehouse", doing):
+    with (
+        watched(Wait(warehouse, LOGIN * warehouse.connect_seconds, cut), doing),
+        faults("warehouse", doing),
+    ):
         yield before
     _OURS.update(lines_to(warehouse.port) - before)
 
@@ -311,12 +335,16 @@ def _prove(connection: Connection) -> None:
     warehouse = connection.warehouse
     where = f"{warehouse.host}:{warehouse.port}"
     try:
-        ((*found,),) = connection.rows("proving the session", postgres_proof(OWN), (TEXT, DOUBLE, MOMENT))
+        ((*found,),) = connection.rows(
+            "proving the session", postgres_proof(OWN), (TEXT, DOUBLE, MOMENT)
+        )
     except DatabaseFault as fault:
         if fault.code in GONE:
             raise
         connection.rollback()
-        ((encoding,),) = connection.rows("asking for its encoding", "SELECT current_setting('server_encoding')")
+        ((encoding,),) = connection.rows(
+            "asking for its encoding", "SELECT current_setting('server_encoding')"
+        )
         if encoding == "UTF8":
             raise
         found = [encoding]
@@ -337,7 +365,10 @@ def _idle(idle: list[Connection]) -> Connection | None:
     """Return a connection that an earlier block left and that still answers, None if there is none."""
     while idle:
         connection = idle.pop()
-        process, connection.process = connection.process, ""  # it has to answer as soon as a new one
+        process, connection.process = (
+            connection.process,
+            "",
+        )  # it has to answer as soon as a new one
         try:
             connection.rows("asking whether it lives", "SELECT 1")
         except DatabaseFault:
@@ -362,13 +393,22 @@ def refuse(where: str, differs: str) -> None:
 def _close(connection: Connection) -> None:
     if connection.busy.locked():  # a sign of life is on its way
         connection.cut()
-    closing = Wait(connection.warehouse, LOGIN * connection.warehouse.connect_seconds, connection.cut)
-    with connection.busy, suppress(DatabaseFault), watched(closing, "closing"):  # what is not committed is rolled back
+    closing = Wait(
+        connection.warehouse, LOGIN * connection.warehouse.connect_seconds, connection.cut
+    )
+    with (
+        connection.busy,
+        suppress(DatabaseFault),
+        watched(closing, "closing"),
+    ):  # what is not committed is rolled back
         _hang_up(connection.raw)
 
 
 def _hang_up(raw: Any) -> None:
-    with _FIRST_LOCK, suppress(adbc.Error):  # a connection that the server has closed cannot be rolled back nor closed
+    with (
+        _FIRST_LOCK,
+        suppress(adbc.Error),
+    ):  # a connection that the server has closed cannot be rolled back nor closed
         raw.close()
 
 
@@ -409,12 +449,20 @@ def _new(warehouse: Warehouse) -> Connection:
         with asked(warehouse):
             connection = _proven(_open(warehouse))
     except DatabaseFault as fault:
-        log.error("warehouse %s@%s:%s refused: %s", warehouse.user, warehouse.host, warehouse.port, fault)
+        log.error(
+            "warehouse %s@%s:%s refused: %s", warehouse.user, warehouse.host, warehouse.port, fault
+        )
         if fault.code == "POOLER":
             refuse(f"{warehouse.host}:{warehouse.port}", POOLER)
         raise
     seconds = time.monotonic() - started
-    log.debug("warehouse %s@%s:%s opened in %.3f s", warehouse.user, warehouse.host, warehouse.port, seconds)
+    log.debug(
+        "warehouse %s@%s:%s opened in %.3f s",
+        warehouse.user,
+        warehouse.host,
+        warehouse.port,
+        seconds,
+    )
     return connection
 
 
@@ -451,12 +499,18 @@ def key_of(connection: Connection, place: Place) -> tuple[str, ...]:
     return tuple(row[0] for row in found)
 
 
-def has_structure(connection: Connection, place: Place, fields: Iterable[Field], key: Sequence[str]) -> bool:
+def has_structure(
+    connection: Connection, place: Place, fields: Iterable[Field], key: Sequence[str]
+) -> bool:
     """Tell whether a table stands with these columns, in whatever order, and this primary key."""
-    return set(fields_of(connection, place)) == set(fields) and key_of(connection, place) == tuple(key)
+    return set(fields_of(connection, place)) == set(fields) and key_of(connection, place) == tuple(
+        key
+    )
 
 
-def create(connection: Connection, place: Place, fields: Sequence[Field], *, temporary: bool = False) -> None:
+def create(
+    connection: Connection, place: Place, fields: Sequence[Field], *, temporary: bool = False
+) -> None:
     """Create a table; a temporary one goes with the transaction."""
     columns = ", ".join(f"{quote(field.name)} {field.type}" for field in fields)
     kind, end = ("TEMPORARY ", " ON COMMIT DROP") if temporary else ("", "")
@@ -494,7 +548,9 @@ def stands(connection: Connection, place: Place, owner: str) -> bool:
     return bool(found)
 
 
-def add_key(connection: Connection, limits: Limits, place: Place, key: Sequence[str], *, ours: bool = False) -> None:
+def add_key(
+    connection: Connection, limits: Limits, place: Place, key: Sequence[str], *, ours: bool = False
+) -> None:
     """Add a primary key, if there is one to add; a table is `ours` that nobody else sees yet."""
     change = f"ADD PRIMARY KEY ({', '.join(map(quote, key))})"
     if key and ours:
@@ -505,7 +561,9 @@ def add_key(connection: Connection, limits: Limits, place: Place, key: Sequence[
 
 def alter(connection: Connection, limits: Limits, place: Place, change: str) -> None:
     """Alter a table that nothing else can hinder than its readers."""
-    outcome, _ = in_turns(connection, limits, f"altering {place}", lambda: [("", f"ALTER TABLE {place} {change}")])
+    outcome, _ = in_turns(
+        connection, limits, f"altering {place}", lambda: [("", f"ALTER TABLE {place} {change}")]
+    )
     if outcome:
         raise DatabaseFault("warehouse", f"altering {place}", outcome)
 
@@ -517,7 +575,9 @@ def drop(connection: Connection, limits: Limits, place: Place) -> None:
         TableError: something else depends on it.
 
     """
-    outcome, _ = in_turns(connection, limits, f"dropping {place}", lambda: [("", f"DROP TABLE {place}")])
+    outcome, _ = in_turns(
+        connection, limits, f"dropping {place}", lambda: [("", f"DROP TABLE {place}")]
+    )
     if outcome == DEPENDED_UPON:
         raise TableError(
             f"{place} cannot be dropped, as {dependents(connection, place)} depends on it: drop that first."
@@ -527,7 +587,10 @@ def drop(connection: Connection, limits: Limits, place: Place) -> None:
 
 
 def in_turns(
-    connection: Connection, limits: Limits, doing: str, statements: Callable[[], Sequence[tuple[str, str]]]
+    connection: Connection,
+    limits: Limits,
+    doing: str,
+    statements: Callable[[], Sequence[tuple[str, str]]],
 ) -> tuple[str, str]:
     """Run statements, each with a name, all or none, waiting in short turns for a table's readers; each turn asks for them anew.
 
@@ -536,7 +599,9 @@ def in_turns(
     until = time.monotonic() + limits.lock_seconds
     while True:
         turn = statements()
-        connection.run("preparing a transaction", f"SET LOCAL lock_timeout = '{TURN_MILLISECONDS}ms'")
+        connection.run(
+            "preparing a transaction", f"SET LOCAL lock_timeout = '{TURN_MILLISECONDS}ms'"
+        )
         outcome = _try(connection, doing, turn)
         wait_for_locks(connection, limits.lock_seconds)
         if outcome[0] not in LOCKED_OUT or time.monotonic() > until:
@@ -549,7 +614,9 @@ TURN_MILLISECONDS = 900
 DEPENDED_UPON = "2BP01"
 
 
-def _try(connection: Connection, doing: str, statements: Sequence[tuple[str, str]]) -> tuple[str, str]:
+def _try(
+    connection: Connection, doing: str, statements: Sequence[tuple[str, str]]
+) -> tuple[str, str]:
     """Run statements so that the transaction survives their failure.
 
     ADBC refuses even ROLLBACK TO SAVEPOINT once a statement has failed, so the server has to catch it.
@@ -561,11 +628,15 @@ def _try(connection: Connection, doing: str, statements: Sequence[tuple[str, str
         f"DO {tag} DECLARE elt_at text := ''; BEGIN {body} PERFORM set_config('elt.outcome', '', true);"
         f" EXCEPTION WHEN OTHERS THEN PERFORM set_config('elt.outcome', SQLSTATE || ' ' || elt_at, true); END {tag}",
     )
-    code, _, name = str(connection.rows(doing, "SELECT current_setting('elt.outcome')")[0][0]).partition(" ")
+    code, _, name = str(
+        connection.rows(doing, "SELECT current_setting('elt.outcome')")[0][0]
+    ).partition(" ")
     return code, name
 
 
-def definitions(connection: Connection, doing: str, statement: str, values: Sequence[Any]) -> list[Row]:
+def definitions(
+    connection: Connection, doing: str, statement: str, values: Sequence[Any]
+) -> list[Row]:
     """Run a query whose rows have objects' names and definitions in them, so that each name has its schema.
 
     PostgreSQL locks the views whose definitions it shows, which would keep dbt from making them anew: not longer than the query.
@@ -606,15 +677,21 @@ def wait_for_locks(connection: Connection, seconds: int) -> None:
 SCOPE = Place("", "_elt_scope")
 
 
-def bring_keys(connection: Connection, scope: Scope, key: Sequence[str], fields: Sequence[Field]) -> None:
+def bring_keys(
+    connection: Connection, scope: Scope, key: Sequence[str], fields: Sequence[Field]
+) -> None:
     """Put the single keys of a scope, whole numbers, into a temporary table that goes with the transaction."""
     if not scope.keys:
         return
     types = {field.name: field.type for field in fields}
     columns = [Field(f"k{position}", types[name]) for position, name in enumerate(key)]
-    values = [pa.array(map(Decimal, each), pa.decimal128(20)) for each in zip(*scope.keys, strict=True)]
+    values = [
+        pa.array(map(Decimal, each), pa.decimal128(20)) for each in zip(*scope.keys, strict=True)
+    ]
     create(connection, SCOPE, columns, temporary=True)
-    connection.copy("bringing keys", SCOPE, columns, pa.table(values, [field.name for field in columns]))
+    connection.copy(
+        "bringing keys", SCOPE, columns, pa.table(values, [field.name for field in columns])
+    )
     connection.run("bringing keys", f"ANALYZE {SCOPE}")
 
 
@@ -627,7 +704,9 @@ def conditions(scope: Scope, key: Sequence[str]) -> list[str]:
         bounds += [f"{names} <= ({', '.join(each.until)})"] if each.until else []
         found.append(" AND ".join(bounds) or "TRUE")
     if scope.keys:
-        found.append(f"{names} IN (SELECT {', '.join(f'k{position}' for position in range(len(key)))} FROM {SCOPE})")
+        found.append(
+            f"{names} IN (SELECT {', '.join(f'k{position}' for position in range(len(key)))} FROM {SCOPE})"
+        )
     return found
 
 
@@ -656,11 +735,14 @@ def merge(
     doing = f"bringing {target} up to date"
     deleted = sum(
         connection.count(
-            doing, f"DELETE FROM {target} AS t WHERE {some} AND NOT EXISTS (SELECT FROM {side} AS s WHERE {on})"
+            doing,
+            f"DELETE FROM {target} AS t WHERE {some} AND NOT EXISTS (SELECT FROM {side} AS s WHERE {on})",
         )
         for some in conditions(scope, key)
     )
-    updated = _update(connection, side, target, [field for field in fields if field.name not in key], on)
+    updated = _update(
+        connection, side, target, [field for field in fields if field.name not in key], on
+    )
     inserted = connection.count(
         doing,
         f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {side} AS s"
@@ -673,11 +755,16 @@ def merge(
 COMPARED = {"real": "float4send({c})", "double precision": "float8send({c})"}
 
 
-def _update(connection: Connection, side: Place, target: Place, fields: Sequence[Field], on: str) -> int:
+def _update(
+    connection: Connection, side: Place, target: Place, fields: Sequence[Field], on: str
+) -> int:
     if not fields:
         return 0
     ours, theirs = (
-        ", ".join(COMPARED.get(field.type, "{c}").format(c=f"{alias}.{quote(field.name)}") for field in fields)
+        ", ".join(
+            COMPARED.get(field.type, "{c}").format(c=f"{alias}.{quote(field.name)}")
+            for field in fields
+        )
         for alias in "ts"
     )
     setting = ", ".join(f"{quote(field.name)} = s.{quote(field.name)}" for field in fields)
@@ -708,11 +795,13 @@ def totals(connection: Connection, place: Place | str, fields: Sequence[Field]) 
     """
     values = ", ".join(f"count({quote(field.name)})::numeric" for field in fields)
     sums = ", ".join(
-        f"coalesce(sum({quote(field.name)}), 0)::numeric" if _is_exact_number(field) else "NULL" for field in fields
+        f"coalesce(sum({quote(field.name)}), 0)::numeric" if _is_exact_number(field) else "NULL"
+        for field in fields
     )
     # Arrays, as a SELECT has 1,664 expressions at most, and as text, for a driver that reads numerics as text anyway.
     ((rows, counted, summed),) = connection.rows(
-        f"proving {place}", f"SELECT count(*), ARRAY[{values}]::text, ARRAY[{sums}]::numeric[]::text FROM {place}"
+        f"proving {place}",
+        f"SELECT count(*), ARRAY[{values}]::text, ARRAY[{sums}]::numeric[]::text FROM {place}",
     )
     return Totals(
         rows,
@@ -743,7 +832,9 @@ def counts(connection: Connection, places: Iterable[Place]) -> dict[Place, int |
 
 
 def _counts(connection: Connection, part: Sequence[Place]) -> dict[Place, int | None]:
-    counting = " UNION ALL ".join(f"SELECT {position}, count(*) FROM {place}" for position, place in enumerate(part))
+    counting = " UNION ALL ".join(
+        f"SELECT {position}, count(*) FROM {place}" for position, place in enumerate(part)
+    )
     return {part[position]: count for position, count in connection.rows("counting rows", counting)}
 
 

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
 from transfer.postgres import client as postgres
-from transfer.postgres.client import DEPENDED_UPON, Connection, Place, fields_of, key_of, listed, quote
+from transfer.postgres.client import (
+    DEPENDED_UPON,
+    Connection,
+    Place,
+    fields_of,
+    key_of,
+    listed,
+    quote,
+)
 from transfer.rules.layout import Field
 from transfer.settings import Limits
 
@@ -66,12 +74,19 @@ class _Change:
             *(f"DROP COLUMN {quote(name)}" for name in self.leaving),
             *(f"ALTER COLUMN {quote(field.name)} TYPE {field.type}" for field in self.widened),
             *(f"ALTER COLUMN {quote(name)} DROP NOT NULL" for name in self.freed),
-            *(f"ADD COLUMN {quote(field.name)} {field.type}" for field in (*self.replaced, *self.added)),
+            *(
+                f"ADD COLUMN {quote(field.name)} {field.type}"
+                for field in (*self.replaced, *self.added)
+            ),
         )
 
 
 def conform(
-    connection: Connection, limits: Limits, place: Place, fields: Sequence[Field], key: Sequence[str]
+    connection: Connection,
+    limits: Limits,
+    place: Place,
+    fields: Sequence[Field],
+    key: Sequence[str],
 ) -> tuple[Dependent, ...]:
     """Give a standing table other columns or another key without replacing it; return what is to be put back on it.
 
@@ -89,14 +104,18 @@ def conform(
 
     def statements() -> list[tuple[str, str]]:
         nonlocal dependents
-        dependents = _dependents(connection, place, change)  # dbt may have made a view anew since the turn before
+        dependents = _dependents(
+            connection, place, change
+        )  # dbt may have made a view anew since the turn before
         _refuse_losses(place, change, dependents)
         dropping = [(each.name, each.dropping) for each in reversed(dependents) if each.dropping]
         return [*dropping, ("", f"ALTER TABLE {place} {', '.join(change.actions)}")]
 
     outcome, where = postgres.in_turns(connection, limits, f"altering {place}", statements)
     if outcome in HINDERED:
-        raise TableError(_sentence(place, change.moving, where or postgres.dependents(connection, place)))
+        raise TableError(
+            _sentence(place, change.moving, where or postgres.dependents(connection, place))
+        )
     if outcome:
         raise DatabaseFault("warehouse", f"altering {place}", outcome)
     return tuple(each for each in dependents if each.making and not each.reads & set(change.gone))
@@ -122,23 +141,31 @@ def put_back(connection: Connection, place: Place, dependents: Sequence[Dependen
             ) from None
 
 
-def _change(connection: Connection, place: Place, fields: Sequence[Field], key: Sequence[str]) -> _Change:
+def _change(
+    connection: Connection, place: Place, fields: Sequence[Field], key: Sequence[str]
+) -> _Change:
     wanted = {field.name: field for field in fields}
     standing = {field.name: field for field in fields_of(connection, place)}
-    retyped = [field for name, field in wanted.items() if name in standing and standing[name] != field]
+    retyped = [
+        field for name, field in wanted.items() if name in standing and standing[name] != field
+    ]
     widened = tuple(field for field in retyped if _widens(standing[field.name].type, field.type))
     replaced = tuple(field for field in retyped if field not in widened)
     gone = tuple(name for name in standing if name not in wanted)
     bound, constraint = _bound(connection, place)
     leaving = {*gone, *(field.name for field in replaced)}
     standing_key = key_of(connection, place)
-    key_goes = bool(standing_key) and (standing_key != tuple(key) or not leaving.isdisjoint(standing_key))
+    key_goes = bool(standing_key) and (
+        standing_key != tuple(key) or not leaving.isdisjoint(standing_key)
+    )
     return _Change(
         gone=gone,
         replaced=replaced,
         widened=widened,
         added=tuple(field for name, field in wanted.items() if name not in standing),
-        freed=tuple(name for name in bound if name not in leaving and name not in key),  # NOT NULL outlives its key
+        freed=tuple(
+            name for name in bound if name not in leaving and name not in key
+        ),  # NOT NULL outlives its key
         key=constraint if key_goes else "",
     )
 
@@ -175,7 +202,10 @@ def _dependents(connection: Connection, place: Place, change: _Change) -> tuple[
     )
     return tuple(
         Dependent(
-            str(name), frozenset(json.loads(reads)), str(dropping or ""), tuple(json.loads(making)) if making else None
+            str(name),
+            frozenset(json.loads(reads)),
+            str(dropping or ""),
+            tuple(json.loads(making)) if making else None,
         )
         for name, reads, dropping, making in found
     )

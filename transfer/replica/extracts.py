@@ -61,8 +61,15 @@ class Verdict:
 def prepare(replica: Replica, limits: Limits) -> None:
     """Create the bookkeeping tables that are missing."""
     with mysql.connect(replica, limits, writes=True) as connection:
-        if _lacks(connection, "etl_extract_progress", "hash_sum"):  # what a killed run had read is read again
-            mysql.run(connection, "replica", "renewing the status tables", "DROP TABLE etl_extract_progress")
+        if _lacks(
+            connection, "etl_extract_progress", "hash_sum"
+        ):  # what a killed run had read is read again
+            mysql.run(
+                connection,
+                "replica",
+                "renewing the status tables",
+                "DROP TABLE etl_extract_progress",
+            )
         for column, kind in LATER_COLUMNS:
             if _lacks(connection, "etl_extract_status", column):
                 adding = f"ALTER TABLE etl_extract_status ADD COLUMN {column} {kind}"
@@ -72,35 +79,50 @@ def prepare(replica: Replica, limits: Limits) -> None:
                 mysql.run(connection, "replica", "creating the status tables", statement)
 
 
-LATER_COLUMNS = (("read_from", "DATETIME(6) NULL AFTER source_rows"), ("structure", "CHAR(32) NULL AFTER read_from"))
+LATER_COLUMNS = (
+    ("read_from", "DATETIME(6) NULL AFTER source_rows"),
+    ("structure", "CHAR(32) NULL AFTER read_from"),
+)
 
 
-def state(replica: Replica, limits: Limits, only: Sequence[str] | None = None, *, counted: bool = True) -> State:
+def state(
+    replica: Replica, limits: Limits, only: Sequence[str] | None = None, *, counted: bool = True
+) -> State:
     """Read the position of every table, or of those named, and count what the replica holds of them.
 
     Who holds the lock of a table that was `counted` before need not do so again: its rows are those that are recorded.
     """
     with mysql.connect(replica, limits) as connection:
         try:
-            generation = ask(connection, "asking which copy it is", "SELECT generation FROM etl_replica")
+            generation = ask(
+                connection, "asking which copy it is", "SELECT generation FROM etl_replica"
+            )
             newest = _newest(connection, only)
         except DatabaseFault as fault:
-            if fault.code in MISSING_TABLE | MISSING_COLUMN:  # never prepared, or by an earlier release
+            if (
+                fault.code in MISSING_TABLE | MISSING_COLUMN
+            ):  # never prepared, or by an earlier release
                 return State("", {})
             raise
         present = _present(connection, only)
-        recorded = {entry.table_name: entry.rows_total for entry in newest if entry.table_name in present}
+        recorded = {
+            entry.table_name: entry.rows_total for entry in newest if entry.table_name in present
+        }
         counts = _counts(connection, list(recorded)) if counted else recorded
     return State(
         generation[0][0] if generation else "",
         {
-            entry.table_name: _extracted(entry, present.get(entry.table_name, (None, "")), counts.get(entry.table_name))
+            entry.table_name: _extracted(
+                entry, present.get(entry.table_name, (None, "")), counts.get(entry.table_name)
+            )
             for entry in newest
         },
     )
 
 
-def _present(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[datetime, str]]:
+def _present(
+    connection: mysql.Connection, only: Sequence[str] | None
+) -> dict[str, tuple[datetime, str]]:
     """Return when each table was created, and its engine; of those named without opening all the others."""
     found = ask(
         connection,
@@ -128,7 +150,9 @@ def _lacks(connection: mysql.Connection, table: str, column: str) -> bool:
     return bool(there) and not has
 
 
-FROM_TABLES = "FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'"
+FROM_TABLES = (
+    "FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'"
+)
 
 
 def ask(
@@ -189,7 +213,9 @@ def count(connection: mysql.Connection, names: Sequence[str]) -> dict[str, int]:
     counting = " UNION ALL ".join(
         f"SELECT {position}, COUNT(*) FROM {quote(name)}" for position, name in enumerate(names)
     )
-    return {names[position]: count for position, count in ask(connection, "counting rows", counting)}
+    return {
+        names[position]: count for position, count in ask(connection, "counting rows", counting)
+    }
 
 
 def _count_or_none(connection: mysql.Connection, name: str) -> int | None:
@@ -239,7 +265,9 @@ def locked(replica: Replica, limits: Limits, table: str, floor: int) -> Iterator
         while not ask(connection, f"locking {table}", "SELECT GET_LOCK(%s, 2)", (name,))[0][0]:
             _end_gone(connection, table, name)
             if monotonic() > until:
-                raise TableBusy(f"{table} is held by another run for over {limits.lock_seconds} s (ELT_LOCK_SECONDS).")
+                raise TableBusy(
+                    f"{table} is held by another run for over {limits.lock_seconds} s (ELT_LOCK_SECONDS)."
+                )
         yield Lock(table, _take_fence(connection, table, floor), connection, replica)
         try:
             ask(connection, f"letting go of {table}", "SELECT RELEASE_LOCK(%s)", (name,))
@@ -276,7 +304,9 @@ def _end_gone(connection: mysql.Connection, table: str, name: str) -> None:
     ((holder,),) = ask(connection, f"locking {table}", "SELECT IS_USED_LOCK(%s)", (name,))
     if not holder:
         return
-    ((gone,),) = ask(connection, f"locking {table}", "SELECT IS_FREE_LOCK(%s)", (_pulse_of(holder),))
+    ((gone,),) = ask(
+        connection, f"locking {table}", "SELECT IS_FREE_LOCK(%s)", (_pulse_of(holder),)
+    )
     if gone:
         log.warning("%s: the run that held it is gone, its session %s is ended", table, holder)
         with suppress(DatabaseFault):  # it has ended by itself
@@ -316,7 +346,9 @@ def transaction(lock: Lock) -> Iterator[mysql.Connection]:
             (lock.table,),
         )
         if not found or found[0][0] != lock.fence:
-            raise TableBusy(f"{lock.table} was taken over by another run; this one stops writing it.")
+            raise TableBusy(
+                f"{lock.table} was taken over by another run; this one stops writing it."
+            )
         yield lock.connection
 
 
@@ -400,7 +432,12 @@ SCOPES_KEPT = 7  # days, after which a load that has not replayed them takes the
 
 
 def note(
-    lock: Lock, verdict: Verdict, hop: Hop, state: str, scope: Scope = EVERYTHING, structure: str | None = None
+    lock: Lock,
+    verdict: Verdict,
+    hop: Hop,
+    state: str,
+    scope: Scope = EVERYTHING,
+    structure: str | None = None,
 ) -> int:
     """Write an extract down, with the rows that it may have changed, and a digest of the table's structure."""
     evidence = verdict.evidence
@@ -437,7 +474,9 @@ def note(
         f" VALUES ({', '.join(['%s'] * len(values))}, ({_CREATED}), UTC_TIMESTAMP(6))",
         (*values.values(), lock.table),
     )
-    extract = int(ask(lock.connection, "writing etl_extract_status", "SELECT LAST_INSERT_ID()")[0][0])
+    extract = int(
+        ask(lock.connection, "writing etl_extract_status", "SELECT LAST_INSERT_ID()")[0][0]
+    )
     if changes and not scope.whole:
         _note_scope(lock, extract, scope)
     return extract

@@ -18,11 +18,11 @@ from transfer.mysql import connection as mysql
 from transfer.mysql.buckets import NO_ROWS, Difference
 from transfer.mysql.definition import ENGINES, REFUSED, UNKNOWN, as_replica, structure
 from transfer.mysql.literals import quote
-from transfer.mysql.shown import shown
+from transfer.mysql.show_create import show_create
 from transfer.replica import extracts
 from transfer.replica.extracts import FROM_TABLES, Lock, Progress, Verdict, ask
 from transfer.rules.casts import cast_of, numbered, summed, unmapped
-from transfer.running.ahead import meanwhile
+from transfer.running.overlap import in_background
 from transfer.settings import Limits, Replica
 from transfer.values.scope import EVERYTHING, Range, Scope
 from transfer.values.table import Column, Extracted, Hop, SourceTable, Table, Totals, digest
@@ -39,7 +39,7 @@ class Shadow:
     """
 
     name: str
-    each: SourceTable
+    source_table: SourceTable
     definition: str
     read_from: datetime
     last: tuple[str, ...] | None = None
@@ -57,7 +57,7 @@ class Shadow:
         return self.rows + self.kept.rows
 
 
-def beside(prefix: str, table: str) -> str:
+def shadow_name(prefix: str, table: str) -> str:
     """Return the name of a table's shadow; a digest replaces long names (64 characters at most) and those that are not
     plain, as each of their characters takes five bytes of the 255 that a file's name has.
     """
@@ -65,11 +65,15 @@ def beside(prefix: str, table: str) -> str:
     return f"{prefix}{table}" if plain else f"{prefix}{digest(table)}"
 
 
-def as_both_hold(lock: Lock, each: SourceTable) -> SourceTable:
+def as_both_hold(lock: Lock, source_table: SourceTable) -> SourceTable:
     """Return the source's table as the replica's server can hold it, too."""
-    ((signed_zeros,),) = ask(lock.connection, "asking for its numbers", f"SELECT {hashing.SIGNED_ZEROS}")
-    table = replace(each.table, signed_zeros=each.table.signed_zeros and bool(signed_zeros))
-    return replace(each, table=table)
+    ((signed_zeros,),) = ask(
+        lock.connection, "asking for its numbers", f"SELECT {hashing.SIGNED_ZEROS}"
+    )
+    table = replace(
+        source_table.table, signed_zeros=source_table.table.signed_zeros and bool(signed_zeros)
+    )
+    return replace(source_table, table=table)
 
 
 def recover(lock: Lock) -> None:
@@ -80,22 +84,25 @@ def recover(lock: Lock) -> None:
         "SELECT id, state FROM etl_extract_status WHERE table_name = %s ORDER BY id DESC LIMIT 1",
         (lock.table,),
     )
-    names = (lock.table, beside(NEW, lock.table), beside(OLD, lock.table))
+    names = (lock.table, shadow_name(NEW, lock.table), shadow_name(OLD, lock.table))
     present = {
         row[0]
         for row in ask(
-            lock.connection, "listing its tables", f"SELECT TABLE_NAME {FROM_TABLES}{extracts.among(names)}", names
+            lock.connection,
+            "listing its tables",
+            f"SELECT TABLE_NAME {FROM_TABLES}{extracts.among(names)}",
+            names,
         )
     }
     if newest and newest[0][1] == "intent":
-        if beside(NEW, lock.table) not in present and lock.table in present:
+        if shadow_name(NEW, lock.table) not in present and lock.table in present:
             _complete_swap(lock, newest[0][0])
         else:
             _call_off_swap(lock, newest[0][0])
-    if beside(OLD, lock.table) in present:
-        _drop(lock, beside(OLD, lock.table))
-    if beside(NEW, lock.table) in present and not extracts.progress(lock):
-        _drop(lock, beside(NEW, lock.table))
+    if shadow_name(OLD, lock.table) in present:
+        _drop(lock, shadow_name(OLD, lock.table))
+    if shadow_name(NEW, lock.table) in present and not extracts.progress(lock):
+        _drop(lock, shadow_name(NEW, lock.table))
 
 
 def left_over(replica: Replica, limits: Limits) -> list[str]:
@@ -104,10 +111,24 @@ def left_over(replica: Replica, limits: Limits) -> list[str]:
     with mysql.connect(replica, limits) as connection:
         asked = f"SELECT TABLE_NAME {FROM_TABLES} AND TABLE_NAME LIKE %s"
         beside_others = {str(name) for (name,) in ask(connection, doing, asked, (r"\_elt\_%",))}
-        noted = {str(name) for (name,) in ask(connection, doing, "SELECT table_name FROM etl_extract_progress")}
+        noted = {
+            str(name)
+            for (name,) in ask(connection, doing, "SELECT table_name FROM etl_extract_progress")
+        }
         # Who makes such a table has locked the one that it is for.
-        known = ask(connection, doing, "SELECT table_name FROM etl_extract_lock") if beside_others else []
-    return sorted(noted | {name for (name,) in known if {beside(NEW, name), beside(OLD, name)} & beside_others})
+        known = (
+            ask(connection, doing, "SELECT table_name FROM etl_extract_lock")
+            if beside_others
+            else []
+        )
+    return sorted(
+        noted
+        | {
+            name
+            for (name,) in known
+            if {shadow_name(NEW, name), shadow_name(OLD, name)} & beside_others
+        }
+    )
 
 
 def clear(lock: Lock) -> None:
@@ -118,67 +139,81 @@ def clear(lock: Lock) -> None:
 
 def _drop(lock: Lock, name: str) -> None:
     if _engine(lock, name):  # to look takes a tenth of what a DROP IF EXISTS of nothing does
-        mysql.run(lock.connection, "replica", f"dropping {name}", f"DROP TABLE IF EXISTS {quote(name)}")
+        mysql.run(
+            lock.connection, "replica", f"dropping {name}", f"DROP TABLE IF EXISTS {quote(name)}"
+        )
 
 
-def shadow(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: datetime) -> Shadow:
+def shadow(
+    lock: Lock, limits: Limits, source_table: SourceTable, definition: str, now: datetime
+) -> Shadow:
     """Start a shadow table, or go on with the one of a killed run if the source has not changed since it began."""
-    name = beside(NEW, lock.table)
-    watermark = digest(each.evidence.watermark, definition, limits.collations)
+    name = shadow_name(NEW, lock.table)
+    watermark = digest(source_table.evidence.watermark, definition, limits.collations)
     progress = extracts.progress(lock)
-    if progress and _can_resume(lock, name, each, progress, watermark):
+    if progress and _can_resume(lock, name, source_table, progress, watermark):
         _, read_from, last, rows, hashes = progress
-        return Shadow(name, each, definition, read_from, last, rows, hashes=hashes)
+        return Shadow(name, source_table, definition, read_from, last, rows, hashes=hashes)
     _drop(lock, name)
     with extracts.transaction(lock):
         extracts.begin_progress(lock, watermark, now)
     _create(lock, limits, name, definition)
-    return Shadow(name, each, definition, now)
+    return Shadow(name, source_table, definition, now)
 
 
 def patch(
     lock: Lock,
     limits: Limits,
-    each: SourceTable,
+    source_table: SourceTable,
     definition: str,
     now: datetime,
     difference: Difference,
     since: datetime | None,
 ) -> Shadow:
     """Start a shadow, if one is needed, for the rows that differ; it cannot be gone on with by another run."""
-    name = beside(NEW, lock.table)
+    name = shadow_name(NEW, lock.table)
     _discard(lock)
     if not difference.whole.empty:
         _create(lock, limits, name, definition)
-    return Shadow(name, each, definition, now, kept=difference, since=since, scope=difference.whole)
+    return Shadow(
+        name, source_table, definition, now, kept=difference, since=since, scope=difference.whole
+    )
 
 
 SEEDED = 50  # buckets whose rows are copied at once
 
 
-def seed(lock: Lock, limits: Limits, each: SourceTable, definition: str, now: datetime) -> Shadow | None:
+def seed(
+    lock: Lock, limits: Limits, source_table: SourceTable, definition: str, now: datetime
+) -> Shadow | None:
     """Start a shadow with the rows that the standing table has, as far as they fit, None if they do not.
 
     What the server made of them under other columns is for their hashes to judge.
     """
-    name, standing = beside(NEW, lock.table), _columns(lock)
-    if tuple(column for column, part in standing.items() if part) != each.table.key:
+    name, standing = shadow_name(NEW, lock.table), _columns(lock)
+    if tuple(column for column, part in standing.items() if part) != source_table.table.key:
         return None
     _discard(lock)
     _create(lock, limits, name, definition)
-    columns = ", ".join(quote(column.name) for column in each.table.stored if column.name in standing)
-    copying = f"INSERT INTO {quote(name)} ({columns}) SELECT {columns} FROM {quote(lock.table)} WHERE"
+    columns = ", ".join(
+        quote(column.name) for column in source_table.table.stored if column.name in standing
+    )
+    copying = (
+        f"INSERT INTO {quote(name)} ({columns}) SELECT {columns} FROM {quote(lock.table)} WHERE"
+    )
     try:
-        for within in buckets.joined(buckets.cut(lock.connection, limits, each.table, each.size), SEEDED):
+        for within in buckets.joined(
+            buckets.cut(lock.connection, limits, source_table.table, source_table.size), SEEDED
+        ):
             with extracts.transaction(lock) as connection:
-                condition = ranges.within(each.table, within)
+                condition = ranges.within(source_table.table, within)
                 mysql.run(connection, "replica", f"copying {lock.table}", f"{copying} {condition}")
     except DatabaseFault as fault:
         if fault.code in GONE:
             raise
         _drop(lock, name)
         return None
-    return Shadow(name, each, definition, now)
+    return Shadow(name, source_table, definition, now)
 
 
 def _columns(lock: Lock) -> dict[str, int]:
@@ -198,10 +233,12 @@ def _columns(lock: Lock) -> dict[str, int]:
 def keep(lock: Lock, limits: Limits, seed: Shadow, difference: Difference) -> Shadow:
     """Remove the rows that differ from the source's, which are to be read."""
     with extracts.transaction(lock) as connection:
-        for condition in ranges.conditions(seed.each.table, difference.whole):
+        for condition in ranges.conditions(seed.source_table.table, difference.whole):
             removing = f"DELETE FROM {quote(seed.name)} WHERE {condition}"
             mysql.run(connection, "replica", f"removing rows of {seed.name}", removing)
-    _follow_counter(lock, limits, seed.each, seed.name)  # which rows that are gone again may have moved
+    _follow_counter(
+        lock, limits, seed.source_table, seed.name
+    )  # which rows that are gone again may have moved
     return replace(seed, kept=difference)
 
 
@@ -237,17 +274,26 @@ def _first_that_takes_it(lock: Lock, doing: str, statements: Iterable[str]) -> N
 
 def _engine(lock: Lock, name: str) -> str:
     """Return a table's engine, empty if it is not there."""
-    found = ask(lock.connection, "listing its tables", f"SELECT ENGINE {FROM_TABLES} AND TABLE_NAME = %s", (name,))
+    found = ask(
+        lock.connection,
+        "listing its tables",
+        f"SELECT ENGINE {FROM_TABLES} AND TABLE_NAME = %s",
+        (name,),
+    )
     return str(found[0][0]) if found else ""
 
 
-def _can_resume(lock: Lock, name: str, each: SourceTable, progress: Progress, watermark: str) -> bool:
-    updated = each.evidence.updated
+def _can_resume(
+    lock: Lock, name: str, source_table: SourceTable, progress: Progress, watermark: str
+) -> bool:
+    updated = source_table.evidence.updated
     # A write within 2 s before the read, or after it began, may stand on either side of the last page.
     quiet = updated is not None and (progress.read_from - updated).total_seconds() > 2
     if progress.watermark != watermark or not quiet or not progress.last:
         return False
-    return _engine(lock, name) != "" and extracts.count(lock.connection, [name])[name] == progress.rows
+    return (
+        _engine(lock, name) != "" and extracts.count(lock.connection, [name])[name] == progress.rows
+    )
 
 
 def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str] = ()) -> Shadow:
@@ -257,7 +303,7 @@ def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str] = ())
         TableError: the server warned of a row or skipped it, or the source could not make its hash.
 
     """
-    hashes = hashing.sum_of_hashes(shadow.each.table, page.column(page.num_columns - 1))
+    hashes = hashing.sum_of_hashes(shadow.source_table.table, page.column(page.num_columns - 1))
     grown = replace(
         shadow,
         last=tuple(last),
@@ -265,11 +311,15 @@ def append(lock: Lock, shadow: Shadow, page: pa.Table, last: Sequence[str] = ())
         bytes=shadow.bytes + page.nbytes,
         hashes=(shadow.hashes + hashes) % hashing.HASHES,
         negative_zeros=shadow.negative_zeros
-        + (Counter() if shadow.each.table.signed_zeros else Counter(hashing.negative_zeros(page))),
+        + (
+            Counter()
+            if shadow.source_table.table.signed_zeros
+            else Counter(hashing.negative_zeros(page))
+        ),
     )
     with extracts.transaction(lock) as connection:
         rows = page.select(range(page.num_columns - 1))
-        load_data.load(connection, "replica", shadow.name, shadow.each.table.stored, rows)
+        load_data.load(connection, "replica", shadow.name, shadow.source_table.table.stored, rows)
         extracts.note_progress(lock, grown.last or (), grown.rows, grown.hashes)
     return grown
 
@@ -301,7 +351,7 @@ def finish(
         return _confirm(lock, limits, shadow, verdict)
     try:
         alike = recorded is not None and _is_as_made(lock, limits, shadow.definition)
-        if alike and _in_place(lock, shadow) and not _counter_falls(lock, shadow.each):
+        if alike and _in_place(lock, shadow) and not _counter_falls(lock, shadow.source_table):
             return _merge(lock, limits, shadow, verdict)
         return _swap(lock, limits, shadow, verdict, early, alike=alike)
     except TableError:
@@ -311,12 +361,15 @@ def finish(
 
 def _in_place(lock: Lock, shadow: Shadow) -> bool:
     """Tell whether single rows can be brought from the shadow into the standing table in a transaction."""
-    return bool(shadow.each.table.key) and _engine(lock, lock.table) == _engine(lock, shadow.name) == ENGINES[0]
+    return (
+        bool(shadow.source_table.table.key)
+        and _engine(lock, lock.table) == _engine(lock, shadow.name) == ENGINES[0]
+    )
 
 
 def _confirm(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
     """Note that the table holds the source's rows already."""
-    _follow_counter(lock, limits, shadow.each, lock.table)
+    _follow_counter(lock, limits, shadow.source_table, lock.table)
     hop = Hop("extract", seconds=monotonic() - verdict.started)
     made = _structure(lock, limits, shadow.definition, lock.table)
     with extracts.transaction(lock):
@@ -326,7 +379,7 @@ def _confirm(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Ho
 
 def _prove(connection: mysql.Connection, name: str, shadow: Shadow) -> None:
     """Compare count and hashes of what is to stand with those of the rows at the source, of kept ones as they were compared."""
-    table = shadow.each.table
+    table = shadow.source_table.table
     rows, hashes = _hashes(connection, table, name, shadow.since)
     wanted: int | None
     if shadow.since is None:
@@ -335,9 +388,11 @@ def _prove(connection: mysql.Connection, name: str, shadow: Shadow) -> None:
         held, of_read = _hashes_of_read(connection, shadow)
         wanted = (of_read + shadow.kept.hashes) % hashing.HASHES if held == shadow.hashes else None
     if rows != shadow.total:
-        raise TableError(f"{table.name}: {shadow.total} rows were read but the replica would hold {rows}.")
+        raise TableError(
+            f"{table.name}: {shadow.total} rows were read but the replica would hold {rows}."
+        )
     if hashes != wanted:
-        made = [column.name for column in shadow.each.table.columns if column.generated]
+        made = [column.name for column in shadow.source_table.table.columns if column.generated]
         hint = (
             f" Its generated columns ({', '.join(made)}) may depend on who wrote them: ELT_EXCLUDE={table.name} leaves it out."
             if made
@@ -350,7 +405,7 @@ def _prove(connection: mysql.Connection, name: str, shadow: Shadow) -> None:
 
 def _hashes_of_read(connection: mysql.Connection, shadow: Shadow) -> tuple[int, int]:
     """Return the sum of the hashes of those rows of the table that were read: over all columns, and as kept ones are hashed."""
-    table = shadow.each.table
+    table = shadow.source_table.table
     on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
     ((whole, partly),) = ask(
         connection,
@@ -365,10 +420,11 @@ def missed(lock: Lock, shadow: Shadow, since: datetime) -> int:
     """Count the rows to be changed that have the same key and stamps as before, so that a run that verifies nothing misses them."""
     if shadow.scope.empty:
         return 0
-    table = shadow.each.table
+    table = shadow.source_table.table
     on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in table.key)
     hashes = [
-        (hashing.row_hash(table, moment, "s."), hashing.row_hash(table, moment, "t.")) for moment in (since, None)
+        (hashing.row_hash(table, moment, "s."), hashing.row_hash(table, moment, "t."))
+        for moment in (since, None)
     ]
     ((count,),) = ask(
         lock.connection,
@@ -383,7 +439,7 @@ def _discard(lock: Lock) -> None:
     """Remove the shadow, and the note of how far it had come."""
     with extracts.transaction(lock):
         extracts.forget_progress(lock)
-    _drop(lock, beside(NEW, lock.table))
+    _drop(lock, shadow_name(NEW, lock.table))
 
 
 def _is_as_made(lock: Lock, limits: Limits, definition: str) -> bool:
@@ -394,30 +450,36 @@ def _is_as_made(lock: Lock, limits: Limits, definition: str) -> bool:
 
 def _structure(lock: Lock, limits: Limits, definition: str, name: str) -> str:
     """Return a digest of the source's definition and of a table that it made here, of which another server has other words."""
-    made = structure(shown(lock.connection, "replica", name))
+    made = structure(show_create(lock.connection, "replica", name))
     return digest(structure(definition, limits.collations), made)
 
 
-def mergeable(lock: Lock, limits: Limits, each: SourceTable, definition: str) -> bool:
+def mergeable(lock: Lock, limits: Limits, source_table: SourceTable, definition: str) -> bool:
     """Tell whether rows of the standing table can be changed one by one to those of a source table so defined."""
     alike = _engine(lock, lock.table) == ENGINES[0] and _is_as_made(lock, limits, definition)
-    return alike and not _counter_falls(lock, each)
+    return alike and not _counter_falls(lock, source_table)
 
 
 def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
-    _follow_counter(lock, limits, shadow.each, lock.table)  # as an ALTER it commits, so it comes before the rows
+    _follow_counter(
+        lock, limits, shadow.source_table, lock.table
+    )  # as an ALTER it commits, so it comes before the rows
     made = _structure(lock, limits, shadow.definition, lock.table)
-    target, new, stored = quote(lock.table), quote(shadow.name), shadow.each.table.stored
-    on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in shadow.each.table.key)
-    differs = " OR ".join(f"NOT ({_bytes('t', column)} <=> {_bytes('s', column)})" for column in stored)
+    target, new, stored = quote(lock.table), quote(shadow.name), shadow.source_table.table.stored
+    on = " AND ".join(f"t.{quote(key)} = s.{quote(key)}" for key in shadow.source_table.table.key)
+    differs = " OR ".join(
+        f"NOT ({_bytes('t', column)} <=> {_bytes('s', column)})" for column in stored
+    )
     columns = ", ".join(quote(column.name) for column in stored)
     # Not by LEFT JOIN ... IS NULL: for a date that is NOT NULL, the server takes 0000-00-00 for NULL.
     deleting = [
         f"DELETE t FROM {target} t FORCE INDEX (PRIMARY) WHERE {condition} AND NOT EXISTS (SELECT 1 FROM {new} s WHERE {on})"
-        for condition in ranges.conditions(shadow.each.table, shadow.scope, "t.")
+        for condition in ranges.conditions(shadow.source_table.table, shadow.scope, "t.")
     ]
     setting = ", ".join(f"t.{quote(column.name)} = {_copied(column, 's.')}" for column in stored)
-    apart = _has_unique_keys(lock)  # of which one row may have to give a value up before another takes it
+    apart = _has_unique_keys(
+        lock
+    )  # of which one row may have to give a value up before another takes it
     updating = (
         f"DELETE t FROM {target} t JOIN {new} s ON {on} WHERE {differs}"
         if apart
@@ -430,12 +492,15 @@ def _merge(lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict) -> Hop:
     with extracts.transaction(lock) as connection:
         doing = f"bringing {lock.table} up to date"
         deleted = sum(mysql.run(connection, "replica", doing, statement) for statement in deleting)
-        updated, written = (mysql.run(connection, "replica", doing, statement) for statement in (updating, inserting))
+        updated, written = (
+            mysql.run(connection, "replica", doing, statement)
+            for statement in (updating, inserting)
+        )
         _prove(connection, lock.table, shadow)
         seconds = monotonic() - verdict.started
         inserted = written - updated if apart else written
         hop = Hop("extract", shadow.rows, inserted, updated, deleted, seconds, bytes=shadow.bytes)
-        scope = shadow.scope if numbered(shadow.each.table.key_columns) else EVERYTHING
+        scope = shadow.scope if numbered(shadow.source_table.table.key_columns) else EVERYTHING
         extracts.note(lock, verdict, hop, "complete", scope, structure=made)
         extracts.forget_progress(lock)
     extracts.forget_old_scopes(lock)
@@ -450,14 +515,14 @@ def _counter(lock: Lock, name: str) -> int:
     return int(found[0][0] or 0) if found else 0
 
 
-def _counter_falls(lock: Lock, each: SourceTable) -> bool:
+def _counter_falls(lock: Lock, source_table: SourceTable) -> bool:
     """Tell whether AUTO_INCREMENT is to be lower than it is, as InnoDB allows only once the rows below it are gone."""
-    return 0 < (each.evidence.auto_increment or 0) < _counter(lock, lock.table)
+    return 0 < (source_table.evidence.auto_increment or 0) < _counter(lock, lock.table)
 
 
-def _follow_counter(lock: Lock, limits: Limits, each: SourceTable, name: str) -> None:
+def _follow_counter(lock: Lock, limits: Limits, source_table: SourceTable, name: str) -> None:
     """Give the table the source's AUTO_INCREMENT, which rows that are gone again may have moved."""
-    wanted = each.evidence.auto_increment
+    wanted = source_table.evidence.auto_increment
     if wanted and _counter(lock, name) != wanted:
         setting = f"ALTER TABLE {quote(name)} AUTO_INCREMENT = {wanted}"
         _in_turns(lock, limits, f"setting the counter of {name}", setting)
@@ -469,7 +534,9 @@ def _has_unique_keys(lock: Lock) -> bool:
         "SELECT COUNT(*) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s"
         " AND NON_UNIQUE = 0 AND INDEX_NAME <> 'PRIMARY'"
     )
-    return bool(ask(lock.connection, f"listing the keys of {lock.table}", asking, (lock.table,))[0][0])
+    return bool(
+        ask(lock.connection, f"listing the keys of {lock.table}", asking, (lock.table,))[0][0]
+    )
 
 
 def _copied(column: Column, alias: str = "") -> str:
@@ -488,7 +555,13 @@ def _bytes(side: str, column: Column) -> str:
 
 
 def _swap(
-    lock: Lock, limits: Limits, shadow: Shadow, verdict: Verdict, early: Callable[[Shadow], object], *, alike: bool
+    lock: Lock,
+    limits: Limits,
+    shadow: Shadow,
+    verdict: Verdict,
+    early: Callable[[Shadow], object],
+    *,
+    alike: bool,
 ) -> Hop:
     if not alike and shadow.bytes > limits.page_bytes:
         _prove_while_keys_are_built(lock, limits, shadow, early)
@@ -499,11 +572,20 @@ def _swap(
         inserted, deleted = _surplus(lock, shadow) if alike else (shadow.rows, 0)
         unchanged = alike and not inserted and not deleted
         if unchanged:
-            _follow_counter(lock, limits, shadow.each, lock.table)
+            _follow_counter(lock, limits, shadow.source_table, lock.table)
         else:
             _build_keys(lock, limits, shadow)
     seconds = monotonic() - verdict.started
-    hop = Hop("extract", shadow.rows, inserted, 0, deleted, seconds, replaced=not alike, bytes=shadow.bytes)
+    hop = Hop(
+        "extract",
+        shadow.rows,
+        inserted,
+        0,
+        deleted,
+        seconds,
+        replaced=not alike,
+        bytes=shadow.bytes,
+    )
     made = _structure(lock, limits, shadow.definition, lock.table if unchanged else shadow.name)
     if unchanged:
         with extracts.transaction(lock):
@@ -516,16 +598,20 @@ def _swap(
     aside = _rename(lock, limits, shadow)
     _complete_swap(lock, intent)
     if aside:
-        _drop(lock, beside(OLD, lock.table))
+        _drop(lock, shadow_name(OLD, lock.table))
     return hop
 
 
-def _prove_while_keys_are_built(lock: Lock, limits: Limits, shadow: Shadow, early: Callable[[Shadow], object]) -> None:
+def _prove_while_keys_are_built(
+    lock: Lock, limits: Limits, shadow: Shadow, early: Callable[[Shadow], object]
+) -> None:
     def build() -> None:
-        with mysql.patient(lock.connection, "replica"):  # as others prove and read it meanwhile
+        with mysql.waiting_for_readers(
+            lock.connection, "replica"
+        ):  # as others prove and read it meanwhile
             _build_keys(lock, limits, shadow)
 
-    with meanwhile(build) as built, mysql.connect(lock.replica, limits) as other:
+    with in_background(build) as built, mysql.connect(lock.replica, limits) as other:
         sleep(BEGUN_SECONDS)
         _prove(other, shadow.name, shadow)
         early(shadow)
@@ -538,7 +624,7 @@ BEGUN_SECONDS = 0.05
 
 def _surplus(lock: Lock, shadow: Shadow) -> tuple[int, int]:
     """Count the rows that only the shadow has, and those that only the standing table has, doubled ones as often."""
-    row = hashing.row_hash(shadow.each.table)
+    row = hashing.row_hash(shadow.source_table.table)
     ((inserted, deleted),) = ask(
         lock.connection,
         f"comparing {lock.table}",
@@ -561,19 +647,28 @@ def _build_keys(lock: Lock, limits: Limits, shadow: Shadow) -> None:
     # One ALTER builds all of them, so a killed run has left all or none.
     if keys and not any(f"KEY {quote(row[0])} " in keys[0] for row in standing):
         adding = f"ALTER TABLE {quote(shadow.name)} " + ", ".join(f"ADD {key}" for key in keys)
-        _first_that_takes_it(lock, f"building the keys of {lock.table}", _adding(lock, shadow.name, adding))
+        _first_that_takes_it(
+            lock, f"building the keys of {lock.table}", _adding(lock, shadow.name, adding)
+        )
 
 
 def _adding(lock: Lock, name: str, adding: str) -> Iterator[str]:
     yield adding
-    yield from (f"{adding}, ENGINE={engine}" for engine in ENGINES[ENGINES.index(_engine(lock, name)) + 1 :])
+    yield from (
+        f"{adding}, ENGINE={engine}" for engine in ENGINES[ENGINES.index(_engine(lock, name)) + 1 :]
+    )
 
 
 def _rename(lock: Lock, limits: Limits, shadow: Shadow) -> bool:
     """Put the shadow in the table's place; return whether there was one, which stands aside now."""
-    table, old = quote(lock.table), quote(beside(OLD, lock.table))
+    table, old = quote(lock.table), quote(shadow_name(OLD, lock.table))
     aside = f"{table} TO {old}, " if _engine(lock, lock.table) else ""
-    _in_turns(lock, limits, f"swapping {lock.table}", f"RENAME TABLE {aside}{quote(shadow.name)} TO {table}")
+    _in_turns(
+        lock,
+        limits,
+        f"swapping {lock.table}",
+        f"RENAME TABLE {aside}{quote(shadow.name)} TO {table}",
+    )
     return bool(aside)
 
 
@@ -593,7 +688,7 @@ def _in_turns(lock: Lock, limits: Limits, doing: str, statement: str) -> None:
 
 def forget(lock: Lock, limits: Limits) -> None:
     """Drop a table with what is written of its extracts; its fence stays, as an older writer may still wake up."""
-    for name in (lock.table, beside(NEW, lock.table), beside(OLD, lock.table)):
+    for name in (lock.table, shadow_name(NEW, lock.table), shadow_name(OLD, lock.table)):
         if _engine(lock, name):
             _in_turns(lock, limits, f"dropping {name}", f"DROP TABLE {quote(name)}")
     with extracts.transaction(lock):
@@ -623,23 +718,39 @@ def _call_off_swap(lock: Lock, intent: int) -> None:
 def pages(
     replica: Replica,
     limits: Limits,
-    each: SourceTable,
+    source_table: SourceTable,
     select: str,
     scope: Scope = EVERYTHING,
     columns: Sequence[Column] = (),
 ) -> Iterator[pa.Table]:
     """Read rows of the replica's table in pages; the caller holds its lock, so that all pages are of one version."""
     for within in scope.ranges:
-        for page, _ in paging.pages(replica, limits, each.table, select, within, size=each.size, columns=columns):
+        for page, _ in paging.pages(
+            replica,
+            limits,
+            source_table.table,
+            select,
+            within,
+            size=source_table.size,
+            columns=columns,
+        ):
             yield page
-    yield from paging.rows_of(replica, limits, each.table, select, scope.keys, size=each.size)
+    yield from paging.rows_of(
+        replica, limits, source_table.table, select, scope.keys, size=source_table.size
+    )
 
 
 def listed(
-    replica: Replica, limits: Limits, each: SourceTable, within: Range, since: datetime | None
+    replica: Replica,
+    limits: Limits,
+    source_table: SourceTable,
+    within: Range,
+    since: datetime | None,
 ) -> Iterator[pa.Table]:
     """Read each row's key and hash in a range of keys in pages."""
-    return pages(replica, limits, each, hashing.listing(each.table, since), Scope((within,)))
+    return pages(
+        replica, limits, source_table, hashing.listing(source_table.table, since), Scope((within,))
+    )
 
 
 def differs(replica: Replica, limits: Limits, table: Table, hashes: tuple[int, int]) -> bool:
@@ -648,15 +759,22 @@ def differs(replica: Replica, limits: Limits, table: Table, hashes: tuple[int, i
         return _hashes(connection, table, table.name) != hashes
 
 
-def _hashes(connection: mysql.Connection, table: Table, name: str, since: datetime | None = None) -> tuple[int, int]:
-    statement = f"SELECT COUNT(*), COALESCE(SUM({hashing.row_hash(table, since)}), 0) FROM {quote(name)}"
+def _hashes(
+    connection: mysql.Connection, table: Table, name: str, since: datetime | None = None
+) -> tuple[int, int]:
+    statement = (
+        f"SELECT COUNT(*), COALESCE(SUM({hashing.row_hash(table, since)}), 0) FROM {quote(name)}"
+    )
     ((rows, total),) = ask(connection, f"proving {table.name}", statement)
     return int(rows), int(total) % hashing.HASHES
 
 
 def totals(replica: Replica, limits: Limits, table: Table, scope: Scope = EVERYTHING) -> Totals:
     """Count the rows of a scope and each column's values, and sum its numbers, all by the server."""
-    values = [f"COUNT({quote(column.name)})" if column.nullable else "COUNT(*)" for column in table.columns]
+    values = [
+        f"COUNT({quote(column.name)})" if column.nullable else "COUNT(*)"
+        for column in table.columns
+    ]
     sums = [summed(column, quote(column.name)) for column in table.columns]
     lost = [unmapped(column, quote(column.name)) for column in table.columns]
     asked = ["COUNT(*)", *values, *(f"SUM({each})" if each else "NULL" for each in (*sums, *lost))]
@@ -671,7 +789,10 @@ def totals(replica: Replica, limits: Limits, table: Table, scope: Scope = EVERYT
     return Totals(
         int(rows),
         tuple(map(int, counted[:width])),
-        tuple(None if each is None else total for each, total in zip(sums, counted[width:], strict=False)),
+        tuple(
+            None if each is None else total
+            for each, total in zip(sums, counted[width:], strict=False)
+        ),
         tuple(map(int, counted[2 * width :])),
     )
 

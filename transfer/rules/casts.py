@@ -79,7 +79,15 @@ CASTS = (
     Cast(r"(binary|varbinary|tinyblob|blob)\b.*", "{c}", "", "{c}", "bytea", "bytes", MEASURED),
     Cast(r"(mediumblob|longblob).*", "{c}", "", "{c}", "bytea", "bytes", DIGESTED),
     Cast(r"(enum|set)\(.*", POSITION, LABEL, AS_UTF8, "text", None, (POSITION, *MEASURED)),
-    Cast(r"json.*", AS_CHAR, UTF8, f"CAST({AS_CHAR} AS BINARY)", "text", None, ("SHA2(CAST({c} AS CHAR), 256)",)),
+    Cast(
+        r"json.*",
+        AS_CHAR,
+        UTF8,
+        f"CAST({AS_CHAR} AS BINARY)",
+        "text",
+        None,
+        ("SHA2(CAST({c} AS CHAR), 256)",),
+    ),
     Cast(r"(uuid|inet4|inet6).*", AS_CHAR, UTF8, AS_CHAR, "text", None, (AS_CHAR,)),
     # MySQL's own form of a vector is one that no driver reads.
     Cast(r"vector.*", AS_BYTES, "", AS_BYTES, "bytea", None, MEASURED),
@@ -119,7 +127,9 @@ def cast_of(column: Column) -> Cast:
     """
     cast = _first_match(column.type)
     if cast is None:
-        raise TableError(f"column {column.name} has the type {column.type}, which no rule in transfer/casts.py knows.")
+        raise TableError(
+            f"column {column.name} has the type {column.type}, which no rule in transfer/casts.py knows."
+        )
     return cast
 
 
@@ -204,7 +214,8 @@ def keeps_identity(columns: tuple[Column, ...]) -> bool:
     if sum(column.octets or 16 for column in columns) > LONGEST_KEY:
         return False
     return bool(columns) and all(
-        cast_of(column).literal and not warehouse_type(column).startswith(("date", "timestamp", "text"))
+        cast_of(column).literal
+        and not warehouse_type(column).startswith(("date", "timestamp", "text"))
         for column in columns
     )
 

@@ -76,12 +76,19 @@ def altered_names(table: Table) -> dict[str, dict[str, str]]:
 def raw_fields(table: Table) -> tuple[Field, ...]:
     """Return the columns that `raw` has for a table, generated ones included."""
     names = unique(column.name for column in table.columns)
-    return tuple(Field(name, warehouse_type(column)) for name, column in zip(names, table.columns, strict=True))
+    return tuple(
+        Field(name, warehouse_type(column))
+        for name, column in zip(names, table.columns, strict=True)
+    )
 
 
 def raw_key(table: Table) -> tuple[str, ...]:
     """Return the primary key in `raw`, empty where PostgreSQL could not keep the key's values apart."""
     names = dict(
-        zip((column.name for column in table.columns), (field.name for field in raw_fields(table)), strict=True)
+        zip(
+            (column.name for column in table.columns),
+            (field.name for field in raw_fields(table)),
+            strict=True,
+        )
     )
     return tuple(names[name] for name in table.key) if keeps_identity(table.key_columns) else ()

@@ -10,6 +10,10 @@ TRIMMED = r"E' \t\n\r\f\x0B\u00A0'"
 
 EXPRESSIONS = {
     "text": f"btrim({{c}}, {TRIMMED})",
-    "date": "CASE WHEN {c} NOT IN (" + ", ".join(f"DATE '{date}'" for date in EMPTY_DATES) + ") THEN {c} END",
-    "timestamp": "CASE WHEN {c} NOT IN (" + ", ".join(f"TIMESTAMP '{date}'" for date in EMPTY_DATES) + ") THEN {c} END",
+    "date": "CASE WHEN {c} NOT IN ("
+    + ", ".join(f"DATE '{date}'" for date in EMPTY_DATES)
+    + ") THEN {c} END",
+    "timestamp": "CASE WHEN {c} NOT IN ("
+    + ", ".join(f"TIMESTAMP '{date}'" for date in EMPTY_DATES)
+    + ") THEN {c} END",
 }

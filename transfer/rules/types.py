@@ -15,7 +15,9 @@ BEGIN, END = "<!-- types: written by `make types` -->", "<!-- end of types -->"
 def names(cast: Cast) -> tuple[str, ...]:
     """Return the types that a rule's pattern names."""
     words = re.findall(r"(?<!\\)[a-z]\w+", cast.matches)
-    return tuple(f"{word} unsigned" if "unsigned" in words else word for word in words if word != "unsigned")
+    return tuple(
+        f"{word} unsigned" if "unsigned" in words else word for word in words if word != "unsigned"
+    )
 
 
 def table() -> str:
@@ -25,7 +27,12 @@ def table() -> str:
 
 
 def _row(cast: Cast) -> tuple[str, ...]:
-    return ", ".join(f"`{name}`" for name in names(cast)), _in_replica(cast), _in_raw(cast), _in_public(cast)
+    return (
+        ", ".join(f"`{name}`" for name in names(cast)),
+        _in_replica(cast),
+        _in_raw(cast),
+        _in_public(cast),
+    )
 
 
 def _in_replica(cast: Cast) -> str:

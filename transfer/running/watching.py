@@ -27,7 +27,9 @@ LOOK_SECONDS = 10  # between two looks at a server, and before the first
 AGAIN_SECONDS = 30  # a server that hangs is tried again after that time; until then all who want it fail at once
 BEAT_SECONDS = 5  # between two signs of life of ours on a connection that waits for its turn
 IDLE_SECONDS = 30  # after that time without one a server ends a session that holds something: its holder is gone
-MOVING = 2**16  # so many bytes are a sign of life; a line with fewer in all that time is as good as cut
+MOVING = (
+    2**16
+)  # so many bytes are a sign of life; a line with fewer in all that time is as good as cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ def lines_to(port: int) -> frozenset[Line]:
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - ten times as fast
         with suppress(OSError), _held(int(name)) as held:
             peer = held.getpeername()
-            if str(peer).endswith(f".s.PGSQL.{port}") or (isinstance(peer, tuple) and peer[1] == port):
+            if str(peer).endswith(f".s.PGSQL.{port}") or (
+                isinstance(peer, tuple) and peer[1] == port
+            ):
                 found.add(line_of(int(name)))
     return frozenset(found)
 
@@ -221,8 +225,14 @@ def refuse_silent(server: Server) -> None:
 
     """
     silence = _SILENCES.get(_where(server))
-    if silence and silence.lasts >= server.hang_seconds and monotonic() - silence.last < AGAIN_SECONDS:
-        raise ServerHangs(server.place, "connecting", f"{server.host}:{server.port}", server.hang_seconds)
+    if (
+        silence
+        and silence.lasts >= server.hang_seconds
+        and monotonic() - silence.last < AGAIN_SECONDS
+    ):
+        raise ServerHangs(
+            server.place, "connecting", f"{server.host}:{server.port}", server.hang_seconds
+        )
 
 
 @contextmanager
@@ -280,7 +290,9 @@ def _watch() -> None:
                 waiting.setdefault(_where(wait.server), []).append(wait)
         for where, waits in waiting.items():
             if where not in _LOOKING and now - _LOOKED.get(where, -inf) >= _pause(waits[0]):
-                _LOOKING[where] = Thread(target=_look, args=(where, waits), name="looking", daemon=True)
+                _LOOKING[where] = Thread(
+                    target=_look, args=(where, waits), name="looking", daemon=True
+                )
                 _LOOKING[where].start()
 
 

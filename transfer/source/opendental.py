@@ -25,7 +25,7 @@ from transfer.errors import (
 )
 from transfer.mysql import connection as mysql
 from transfer.mysql import hashing, literals, paging
-from transfer.mysql.shown import shown
+from transfer.mysql.show_create import show_create
 from transfer.settings import Limits, Source
 from transfer.values.scope import EVERYWHERE, Key, Range
 from transfer.values.table import Column, Evidence, SourceTable, Table, digest
@@ -36,7 +36,8 @@ CONTROL = BoundedSemaphore(1)
 
 # Tables that OpenDental makes and drops by itself while it runs (dashboards, measures, signatures, conversions).
 TRANSIENT = re.compile(
-    r"(tempdash|tempehrmeasure|tempehrquality|tempprocnotesigned|tempcore|temptp|tempdt)[0-9a-z_]*", re.IGNORECASE
+    r"(tempdash|tempehrmeasure|tempehrquality|tempprocnotesigned|tempcore|temptp|tempdt)[0-9a-z_]*",
+    re.IGNORECASE,
 )
 
 RESERVED = re.compile(
@@ -119,7 +120,9 @@ def why_excluded(name: str, kind: str, patterns: Sequence[str]) -> str:
         return "a name that the pipeline keeps for its own bookkeeping"
     if TRANSIENT.fullmatch(name):
         return "a transient table that OpenDental makes and drops itself"
-    pattern = next((pattern for pattern in patterns if fnmatchcase(name.lower(), pattern.lower())), None)
+    pattern = next(
+        (pattern for pattern in patterns if fnmatchcase(name.lower(), pattern.lower())), None
+    )
     return f"matches ELT_EXCLUDE pattern {pattern}" if pattern else ""
 
 
@@ -139,7 +142,10 @@ def _server(connection: mysql.Connection) -> tuple[datetime, str, str, bool]:
         f" {hashing.SIGNED_ZEROS}",
     )
     mapped = mysql.rows(
-        connection, "source", "asking for its settings", "SHOW GLOBAL VARIABLES WHERE Variable_name = 'myisam_use_mmap'"
+        connection,
+        "source",
+        "asking for its settings",
+        "SHOW GLOBAL VARIABLES WHERE Variable_name = 'myisam_use_mmap'",
     )
     return now, identity, "" if mapped and mapped[0][1] == "ON" else "MyISAM", bool(signed_zeros)
 
@@ -215,7 +221,20 @@ def _columns(
     columns: dict[str, list[Column]] = {}
     stamps: dict[str, tuple[str, ...]] = {}
     more: dict[str, list[str]] = {}
-    for table, told, name, column_type, kind, nullable, charset, extra, precision, scale, octets, *made in found:
+    for (
+        table,
+        told,
+        name,
+        column_type,
+        kind,
+        nullable,
+        charset,
+        extra,
+        precision,
+        scale,
+        octets,
+        *made,
+    ) in found:
         if re.search(r"on update current_timestamp", str(extra), re.IGNORECASE):
             stamps[table] = (*stamps.get(table, ()), name)
         more.setdefault(table, []).append(f"{extra} {told}")
@@ -237,7 +256,9 @@ def _columns(
     return {table: tuple(found) for table, found in columns.items()}, stamps, more
 
 
-def _keys(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str, tuple[tuple[str, ...], bool]]:
+def _keys(
+    connection: mysql.Connection, only: Sequence[str] | None
+) -> dict[str, tuple[tuple[str, ...], bool]]:
     """Return each primary key's columns, and whether its index has only the beginnings of one."""
     found = mysql.rows(
         connection,
@@ -254,7 +275,9 @@ def _keys(connection: mysql.Connection, only: Sequence[str] | None) -> dict[str,
     return keys
 
 
-def _source_table(identity: str, engine: str, table: Table, facts: Sequence[object], *, tells: bool) -> SourceTable:
+def _source_table(
+    identity: str, engine: str, table: Table, facts: Sequence[object], *, tells: bool
+) -> SourceTable:
     created, updated, auto_increment, count, size = facts
     evidence = Evidence(
         identity=identity,
@@ -269,7 +292,9 @@ def _source_table(identity: str, engine: str, table: Table, facts: Sequence[obje
     return SourceTable(table, evidence, int(str(count or 0)), int(str(size or 0)))
 
 
-def look(source: Source, limits: Limits, name: str, version: str | None = None) -> tuple[datetime, SourceTable]:
+def look(
+    source: Source, limits: Limits, name: str, version: str | None = None
+) -> tuple[datetime, SourceTable]:
     """Look at one table and the source's clock.
 
     Raises:
@@ -292,40 +317,58 @@ def look(source: Source, limits: Limits, name: str, version: str | None = None) 
 def definition(source: Source, limits: Limits, name: str) -> str:
     """Return the table's SHOW CREATE TABLE, made explicit."""
     with vanishing(name), control(source, limits) as connection:
-        return shown(connection, "source", name)
+        return show_create(connection, "source", name)
 
 
-def hashes(source: Source, limits: Limits, each: SourceTable) -> tuple[int, int]:
+def hashes(source: Source, limits: Limits, source_table: SourceTable) -> tuple[int, int]:
     """Return the number of a table's rows and the sum of their hashes modulo 2^64, read in pages."""
     rows = total = 0
-    for page, _ in _pages(source, limits, each, hashing.row_hash(each.table)):
+    for page, _ in _pages(source, limits, source_table, hashing.row_hash(source_table.table)):
         rows += page.num_rows
-        total += hashing.sum_of_hashes(each.table, page.column(0))
+        total += hashing.sum_of_hashes(source_table.table, page.column(0))
     return rows, total % hashing.HASHES
 
 
 def listed(
-    source: Source, limits: Limits, each: SourceTable, within: Range, since: datetime | None
+    source: Source, limits: Limits, source_table: SourceTable, within: Range, since: datetime | None
 ) -> Iterator[pa.Table]:
     """Read each row's key and hash in a range of keys in pages."""
-    for page, _ in _pages(source, limits, each, hashing.listing(each.table, since), within):
+    for page, _ in _pages(
+        source, limits, source_table, hashing.listing(source_table.table, since), within
+    ):
         yield page
 
 
 def pages(
-    source: Source, limits: Limits, each: SourceTable, within: Range = EVERYWHERE
+    source: Source, limits: Limits, source_table: SourceTable, within: Range = EVERYWHERE
 ) -> Iterator[tuple[pa.Table, list[str]]]:
     """Read the stored columns of a range of keys in pages, each row's hash as the last column.
 
     No statement is open at the source between two pages.
     """
-    return _pages(source, limits, each, _with_hash(each.table), within, each.table.stored)
+    return _pages(
+        source,
+        limits,
+        source_table,
+        _with_hash(source_table.table),
+        within,
+        source_table.table.stored,
+    )
 
 
-def rows_of(source: Source, limits: Limits, each: SourceTable, keys: Sequence[Key]) -> Iterator[pa.Table]:
+def rows_of(
+    source: Source, limits: Limits, source_table: SourceTable, keys: Sequence[Key]
+) -> Iterator[pa.Table]:
     """Read the stored columns of single rows in pages, each row's hash as the last column."""
-    found = paging.rows_of(source, limits, each.table, _with_hash(each.table), keys, size=each.size)
-    yield from _one_at_a_time(source, limits, each, found)
+    found = paging.rows_of(
+        source,
+        limits,
+        source_table.table,
+        _with_hash(source_table.table),
+        keys,
+        size=source_table.size,
+    )
+    yield from _one_at_a_time(source, limits, source_table, found)
 
 
 def _with_hash(table: Table) -> str:
@@ -342,19 +385,23 @@ def reading(source: Source, limits: Limits) -> Iterator[mysql.Connection]:
 def _pages(
     source: Source,
     limits: Limits,
-    each: SourceTable,
+    source_table: SourceTable,
     select: str,
     within: Range = EVERYWHERE,
     columns: Sequence[Column] = (),
 ) -> Iterator[tuple[pa.Table, list[str]]]:
-    found = paging.pages(source, limits, each.table, select, within, size=each.size, columns=columns)
-    return _one_at_a_time(source, limits, each, found)
+    found = paging.pages(
+        source, limits, source_table.table, select, within, size=source_table.size, columns=columns
+    )
+    return _one_at_a_time(source, limits, source_table, found)
 
 
 Page = TypeVar("Page")
 
 
-def _one_at_a_time(source: Source, limits: Limits, each: SourceTable, found: Iterator[Page]) -> Iterator[Page]:
+def _one_at_a_time(
+    source: Source, limits: Limits, source_table: SourceTable, found: Iterator[Page]
+) -> Iterator[Page]:
     """Hold a reading connection for each page on its own."""
     while True:
         try:
@@ -364,19 +411,19 @@ def _one_at_a_time(source: Source, limits: Limits, each: SourceTable, found: Ite
             if fault.code in GONE:
                 raise
             # ConnectorX tries a statement that fails again in a form of its own, and reports that one's error.
-            look(source, limits, each.table.name)
+            look(source, limits, source_table.table.name)
             raise
         if page is None:
             return
         yield page
 
 
-def count(source: Source, limits: Limits, each: SourceTable) -> int:
+def count(source: Source, limits: Limits, source_table: SourceTable) -> int:
     """Return the number of rows, counted unless the server keeps it."""
-    if each.evidence.rows is not None:
-        return each.evidence.rows
+    if source_table.evidence.rows is not None:
+        return source_table.evidence.rows
     with control(source, limits) as connection:
-        name = each.table.name
+        name = source_table.table.name
         statement = f"SELECT COUNT(*) FROM {literals.quote(name)}"
         return int(mysql.rows(connection, "source", f"counting {name}", statement)[0][0])
 
@@ -386,4 +433,8 @@ def is_clean(before: Evidence, after: Evidence, read_from: datetime) -> bool:
 
     UPDATE_TIME has whole seconds, so a write in the second of the read may leave no trace.
     """
-    return before == after and before.updated is not None and (read_from - before.updated).total_seconds() > 2
+    return (
+        before == after
+        and before.updated is not None
+        and (read_from - before.updated).total_seconds() > 2
+    )

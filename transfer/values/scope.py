@@ -54,14 +54,19 @@ def parts(scope: Scope) -> list[str]:
     """Write a scope as JSON texts, none of them long."""
     ranges = json.dumps({"ranges": [[each.after, each.until] for each in scope.ranges]})
     starts = range(0, len(scope.keys), KEYS_IN_PART)
-    return [ranges, *(json.dumps({"keys": scope.keys[start : start + KEYS_IN_PART]}) for start in starts)]
+    return [
+        ranges,
+        *(json.dumps({"keys": scope.keys[start : start + KEYS_IN_PART]}) for start in starts),
+    ]
 
 
 def read(parts: Iterable[str]) -> Scope:
     """Read the texts of one scope or of several of the same table, whose keys are whole numbers."""
     found = [json.loads(part) for part in parts]
     ranges = [
-        Range(*(tuple(side) if side else None for side in each)) for part in found for each in part.get("ranges", ())
+        Range(*(tuple(side) if side else None for side in each))
+        for part in found
+        for each in part.get("ranges", ())
     ]
     return united(ranges, [tuple(key) for part in found for key in part.get("keys", ())])
 
@@ -78,7 +83,10 @@ def united(ranges: Iterable[Range], keys: Iterable[Key]) -> Scope:
         else:
             joined.append(each)
     starts = [_numbers(each.after) for each in joined]
-    return Scope(tuple(joined), tuple(key for key in sorted(set(keys), key=_numbers) if not _in(key, joined, starts)))
+    return Scope(
+        tuple(joined),
+        tuple(key for key in sorted(set(keys), key=_numbers) if not _in(key, joined, starts)),
+    )
 
 
 def _numbers(key: Key | None) -> tuple[int, ...]:

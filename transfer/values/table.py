@@ -94,13 +94,23 @@ class Evidence:
     def watermark(self) -> str:
         """A digest that changes when the table changes, as far as the server tells."""
         return digest(
-            self.identity, self.engine, self.fingerprint, self.created, self.updated, self.auto_increment, self.rows
+            self.identity,
+            self.engine,
+            self.fingerprint,
+            self.created,
+            self.updated,
+            self.auto_increment,
+            self.rows,
         )
 
     @property
     def shown(self) -> str:
         """What decides whether the table must be read again, for people to read."""
-        written = f"written {self.updated:%Y-%m-%d %H:%M:%S}" if self.updated else "no time of writing told"
+        written = (
+            f"written {self.updated:%Y-%m-%d %H:%M:%S}"
+            if self.updated
+            else "no time of writing told"
+        )
         rows = [] if self.rows is None else [f"{self.rows} rows"]
         key = [] if self.auto_increment is None else [f"next key {self.auto_increment}"]
         return ", ".join([written, *rows, *key])
@@ -175,7 +185,9 @@ class Extracted:
     @property
     def intact(self) -> bool:
         """True while the replica's table is the one that was recorded and has its rows."""
-        return self.replica_created_now == self.replica_created and self.replica_rows_now == self.rows
+        return (
+            self.replica_created_now == self.replica_created and self.replica_rows_now == self.rows
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ class Run:
     seconds: float
 
 
-def begin(warehouse: Warehouse, run_id: str, *, tables: Sequence[str] | None, forced: bool, verified: bool) -> None:
+def begin(
+    warehouse: Warehouse, run_id: str, *, tables: Sequence[str] | None, forced: bool, verified: bool
+) -> None:
     """Write down that a run has begun; one that is never ended was killed."""
     with postgres.connect(warehouse) as connection:
         connection.run(
@@ -63,18 +65,27 @@ def end(warehouse: Warehouse, run: Run, results: Sequence[TableResult]) -> None:
 def note(warehouse: Warehouse, run_id: str, plan: TablePlan, found: Sequence[Finding]) -> None:
     """Write down at once what was found and repaired in a table: a run that is killed later would not tell."""
     with postgres.connect(warehouse) as connection:
-        repaired = TableResult(plan.table, plan.method, plan.reason, "repaired", clean=False, found=tuple(found))
+        repaired = TableResult(
+            plan.table, plan.method, plan.reason, "repaired", clean=False, found=tuple(found)
+        )
         _write(connection, warehouse, run_id, [repaired])
         connection.commit()
 
 
-def _write(connection: postgres.Connection, warehouse: Warehouse, run_id: str, results: Sequence[TableResult]) -> None:
+def _write(
+    connection: postgres.Connection,
+    warehouse: Warehouse,
+    run_id: str,
+    results: Sequence[TableResult],
+) -> None:
     """Write the rows of a run's tables, if it is one that has begun.
 
     A retried flow run keeps the rows of its first attempt's tables, and in the others what that one found.
     """
     table = _named(warehouse, "etl_run_table")
-    changed = [f"{name} = excluded.{name}" for name in _COLUMNS if name not in ("table_name", "found")]
+    changed = [
+        f"{name} = excluded.{name}" for name in _COLUMNS if name not in ("table_name", "found")
+    ]
     connection.run(
         "writing etl_run_table",
         f"INSERT INTO {table} AS each (run_id, {', '.join(_COLUMNS)})"
@@ -185,7 +196,9 @@ def status(warehouse: Warehouse) -> Status:
     """Read the newest run and each table's freshness."""
     with postgres.connect(warehouse) as connection:
         present = connection.rows(
-            "looking for the history", "SELECT to_regclass($1)::text", (_named(warehouse, "etl_table_status"),)
+            "looking for the history",
+            "SELECT to_regclass($1)::text",
+            (_named(warehouse, "etl_table_status"),),
         )
         if not present[0][0]:
             return Status(None, ())
@@ -209,7 +222,9 @@ def mean_seconds(warehouse: Warehouse) -> dict[tuple[str, str], float]:
     """Return the mean seconds of the good work of each table and method, that of rotation's verifications by the way left out."""
     table = _named(warehouse, "etl_run_table")
     with postgres.connect(warehouse) as connection:
-        present = connection.rows("looking for the history", "SELECT to_regclass($1)::text", (table,))
+        present = connection.rows(
+            "looking for the history", "SELECT to_regclass($1)::text", (table,)
+        )
         if not present[0][0]:
             return {}
         found = connection.rows(

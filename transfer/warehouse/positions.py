@@ -35,8 +35,13 @@ def prepare(warehouse: Warehouse) -> None:
         )
         if present:
             return
-        connection.run("creating the status tables", "SELECT pg_advisory_xact_lock(hashtext('elt status tables'))")
-        raw, base = (postgres.quote(schema) for schema in (warehouse.raw_schema, warehouse.base_schema))
+        connection.run(
+            "creating the status tables",
+            "SELECT pg_advisory_xact_lock(hashtext('elt status tables'))",
+        )
+        raw, base = (
+            postgres.quote(schema) for schema in (warehouse.raw_schema, warehouse.base_schema)
+        )
         for statement in TABLES.read_text().format(raw=raw, base=base).split(";\n"):
             if statement.strip():
                 connection.run("creating the status tables", statement)
@@ -92,7 +97,9 @@ class _Row(NamedTuple):
     verify_seconds: float | None
 
 
-def state(warehouse: Warehouse, only: Sequence[str] | None = None, *, counted: bool = True) -> dict[str, Loaded]:
+def state(
+    warehouse: Warehouse, only: Sequence[str] | None = None, *, counted: bool = True
+) -> dict[str, Loaded]:
     """Read the position of every table, or of those named, and count what `raw` and `public` hold of them.
 
     Who holds the lock of a table that was `counted` before need not do so again: its rows are those that are recorded.
@@ -111,7 +118,9 @@ def state(warehouse: Warehouse, only: Sequence[str] | None = None, *, counted: b
     return {row.table_name: _loaded(warehouse, row, held) for row in found}
 
 
-def _rows(connection: postgres.Connection, warehouse: Warehouse, only: Sequence[str] | None) -> list[_Row]:
+def _rows(
+    connection: postgres.Connection, warehouse: Warehouse, only: Sequence[str] | None
+) -> list[_Row]:
     found = connection.rows(
         "reading etl_transform_status",
         f"SELECT table_name, fence, replica_generation, extract_id, {_held('extract_run')}, load_id, standardized_id,"
@@ -128,15 +137,27 @@ def _rows(connection: postgres.Connection, warehouse: Warehouse, only: Sequence[
     return [_Row(*row) for row in found]
 
 
-def _standing(warehouse: Warehouse, row: _Row) -> tuple[tuple[Place | None, int], tuple[Place | None, int]]:
+def _standing(
+    warehouse: Warehouse, row: _Row
+) -> tuple[tuple[Place | None, int], tuple[Place | None, int]]:
     """Return where the table stands in `raw` and in `public`, with the rows that are recorded of each."""
-    raw = Place(warehouse.raw_schema, row.raw_name) if row.raw_name and row.raw_name == row.raw_stands_as else None
-    public = Place(warehouse.base_schema, row.public_name) if row.public_name and row.public_stands else None
+    raw = (
+        Place(warehouse.raw_schema, row.raw_name)
+        if row.raw_name and row.raw_name == row.raw_stands_as
+        else None
+    )
+    public = (
+        Place(warehouse.base_schema, row.public_name)
+        if row.public_name and row.public_stands
+        else None
+    )
     return (raw, row.raw_rows), (public, row.public_rows)
 
 
 def _loaded(warehouse: Warehouse, row: _Row, held: Mapping[Place, int | None]) -> Loaded:
-    raw_intact, public_intact = (place is not None and held[place] == rows for place, rows in _standing(warehouse, row))
+    raw_intact, public_intact = (
+        place is not None and held[place] == rows for place, rows in _standing(warehouse, row)
+    )
     return Loaded(
         fence=row.fence,
         generation=row.generation,
@@ -234,13 +255,18 @@ def forget(warehouse: Warehouse, limits: Limits, table: str, fence: int) -> None
             f"SELECT raw_name, public_name FROM {_status(warehouse)} WHERE table_name = $1",
             (table,),
         )
-        for place in (Place(warehouse.base_schema, public or ""), Place(warehouse.raw_schema, raw or "")):
+        for place in (
+            Place(warehouse.base_schema, public or ""),
+            Place(warehouse.raw_schema, raw or ""),
+        ):
             if place.name and postgres.stands(connection, place, warehouse.base_schema):
                 postgres.drop(connection, limits, place)
         if raw or public:
             schemas.note(connection, warehouse, "", [SchemaChange(table, schemas.DROPPED)])
         connection.run(
-            "writing etl_transform_status", f"DELETE FROM {_status(warehouse)} WHERE table_name = $1", (table,)
+            "writing etl_transform_status",
+            f"DELETE FROM {_status(warehouse)} WHERE table_name = $1",
+            (table,),
         )
         connection.commit()
 
@@ -270,11 +296,18 @@ def note_verified(warehouse: Warehouse, table: str, seconds: float) -> None:
         connection.commit()
 
 
-def name_of(connection: postgres.Connection, warehouse: Warehouse, table: str, kind: Literal["raw", "public"]) -> str:
+def name_of(
+    connection: postgres.Connection,
+    warehouse: Warehouse,
+    table: str,
+    kind: Literal["raw", "public"],
+) -> str:
     """Return the table's name in `raw` or `public`: the recorded one, else its own unless another table has that already."""
     wanted = fit(table) if kind == "raw" else fit(snake_case(table))
     # Another run or thread may be about to take it for another table.
-    connection.run("choosing a name", "SELECT pg_advisory_xact_lock(hashtext($1))", (f"elt {kind} {wanted}",))
+    connection.run(
+        "choosing a name", "SELECT pg_advisory_xact_lock(hashtext($1))", (f"elt {kind} {wanted}",)
+    )
     found = connection.rows(
         "reading etl_transform_status",
         f"SELECT table_name, {kind}_name FROM {_status(warehouse)} WHERE table_name = $1 OR {kind}_name = $2",
@@ -354,7 +387,9 @@ def last_build(warehouse: Warehouse, time_zone: str) -> Built | None:
             "SELECT count(*) FROM json_array_elements_text($1::text::json) AS relation WHERE to_regclass(relation) IS NULL",
             (relations,),
         )
-    return Built(str(project), json.loads(numbers), bool(before_today), not missing, bool(overtaken))
+    return Built(
+        str(project), json.loads(numbers), bool(before_today), not missing, bool(overtaken)
+    )
 
 
 def note_begun(warehouse: Warehouse, run_id: str, project: str) -> int:

@@ -45,7 +45,11 @@ class Recipe:
 
     def select(self, schema: str) -> str:
         """Return the whole SELECT, given the schema of `raw`; a user's own SQL names what it reads itself."""
-        return f"{self.selected}\nFROM {Place(schema, self.raw_name)}" if self.standard else self.selected
+        return (
+            f"{self.selected}\nFROM {Place(schema, self.raw_name)}"
+            if self.standard
+            else self.selected
+        )
 
 
 def recipe(limits: Limits, table: Table, raw_name: str) -> Recipe:
@@ -67,7 +71,11 @@ def recipe(limits: Limits, table: Table, raw_name: str) -> Recipe:
 
 def unused(limits: Limits, tables: Collection[str]) -> tuple[str, ...]:
     """Return the files of a user's own SQL that fit no table."""
-    return tuple(sorted(str(file) for file in limits.standardize_dir.glob("*.sql") if file.stem not in tables))
+    return tuple(
+        sorted(
+            str(file) for file in limits.standardize_dir.glob("*.sql") if file.stem not in tables
+        )
+    )
 
 
 def _own_sql(file: Path) -> str:
@@ -80,7 +88,9 @@ def _own_sql(file: Path) -> str:
 def has_other_structure(warehouse: Warehouse, limits: Limits, table: Table) -> bool:
     """Tell whether the base table that stands has other columns or another key than the standard rules give it."""
     with postgres.connect(warehouse) as connection:
-        target = Place(warehouse.base_schema, positions.name_of(connection, warehouse, table.name, "public"))
+        target = Place(
+            warehouse.base_schema, positions.name_of(connection, warehouse, table.name, "public")
+        )
         made = recipe(limits, table, positions.name_of(connection, warehouse, table.name, "raw"))
         return not _fits(connection, target, table, made)
 
@@ -92,7 +102,9 @@ def _fits(connection: postgres.Connection, target: Place, table: Table, made: Re
     return postgres.has_structure(connection, target, wanted, made.key)
 
 
-def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int, scope: Scope = EVERYTHING) -> Hop:
+def standardize(
+    warehouse: Warehouse, limits: Limits, table: Table, fence: int, scope: Scope = EVERYTHING
+) -> Hop:
     """Make the base table's rows of a scope equal to what its recipe makes of `raw`, in one transaction.
 
     Only rows that differ are touched. A user's own SQL makes all of them.
@@ -107,32 +119,62 @@ def standardize(warehouse: Warehouse, limits: Limits, table: Table, fence: int, 
         positions.take(connection, warehouse, table.name, fence)
         load = positions.load_id(connection, warehouse, table.name)
         made = recipe(limits, table, positions.name_of(connection, warehouse, table.name, "raw"))
-        target = Place(warehouse.base_schema, positions.name_of(connection, warehouse, table.name, "public"))
+        target = Place(
+            warehouse.base_schema, positions.name_of(connection, warehouse, table.name, "public")
+        )
         first = not postgres.stands(connection, target, warehouse.base_schema)
         scope = scope if made.standard and _fits(connection, target, table, made) else EVERYTHING
         postgres.bring_keys(connection, scope, raw_key(table), raw_fields(table))
         conditions = [] if scope.whole else postgres.conditions(scope, raw_key(table))
-        rows = _make(connection, target if first else SIDE, made, warehouse.raw_schema, conditions, temporary=not first)
+        rows = _make(
+            connection,
+            target if first else SIDE,
+            made,
+            warehouse.raw_schema,
+            conditions,
+            temporary=not first,
+        )
         changes = Changes(rows, 0, 0) if first else _renew(connection, limits, target, made, scope)
         if first:
             key = _key(postgres.fields_of(connection, target), made)
             postgres.add_key(connection, limits, target, key, ours=True)
             postgres.claim(connection, target, warehouse.base_schema)
         positions.note_standardized(
-            connection, warehouse, table.name, target, load=load, rules=made.rules, moved=first or changes.any
+            connection,
+            warehouse,
+            table.name,
+            target,
+            load=load,
+            rules=made.rules,
+            moved=first or changes.any,
         )
         connection.commit()
-    return Hop("standardize", rows, changes.inserted, changes.updated, changes.deleted, monotonic() - started)
+    return Hop(
+        "standardize",
+        rows,
+        changes.inserted,
+        changes.updated,
+        changes.deleted,
+        monotonic() - started,
+    )
 
 
 def _make(
-    connection: postgres.Connection, place: Place, made: Recipe, raw: str, conditions: Sequence[str], *, temporary: bool
+    connection: postgres.Connection,
+    place: Place,
+    made: Recipe,
+    raw: str,
+    conditions: Sequence[str],
+    *,
+    temporary: bool,
 ) -> int:
     kind, end = ("TEMPORARY ", " ON COMMIT DROP") if temporary else ("", "")
     try:
         select = made.select(raw)
         first, *others = [f"{select} WHERE {condition}" for condition in conditions] or [select]
-        connection.run(f"standardizing by {made.origin}", f"CREATE {kind}TABLE {place}{end} AS\n{first}")
+        connection.run(
+            f"standardizing by {made.origin}", f"CREATE {kind}TABLE {place}{end} AS\n{first}"
+        )
         for other in others:
             connection.run(f"standardizing by {made.origin}", f"INSERT INTO {place}\n{other}")
     except DatabaseFault as fault:
@@ -152,13 +194,17 @@ def _check_key(connection: postgres.Connection, place: Place, made: Recipe) -> N
     """Refuse a user's rows that share a key: merging them would silently keep one."""
     key = _key(postgres.fields_of(connection, place), made)
     names = ", ".join(map(quote, key))
-    if key and connection.rows("standardizing", f"SELECT 1 FROM {place} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"):
+    if key and connection.rows(
+        "standardizing", f"SELECT 1 FROM {place} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
+    ):
         raise TableError(
             f"{made.origin} makes several rows with the same {', '.join(key)}, the table's key; mend or remove the file."
         )
 
 
-def _renew(connection: postgres.Connection, limits: Limits, target: Place, made: Recipe, scope: Scope) -> Changes:
+def _renew(
+    connection: postgres.Connection, limits: Limits, target: Place, made: Recipe, scope: Scope
+) -> Changes:
     columns = postgres.fields_of(connection, SIDE)
     key = _key(columns, made)
     kept = restructure.conform(connection, limits, target, columns, key)

@@ -69,7 +69,13 @@ class Copied:
 
 @contextmanager
 def copied(
-    warehouse: Warehouse, limits: Limits, table: Table, fence: int, pages: Iterable[pa.Table], *, whole: bool = True
+    warehouse: Warehouse,
+    limits: Limits,
+    table: Table,
+    fence: int,
+    pages: Iterable[pa.Table],
+    *,
+    whole: bool = True,
 ) -> Iterator[Copied]:
     """Copy the replica's pages into a transaction that is rolled back at the block's end, unless `take` has committed it.
 
@@ -82,7 +88,9 @@ def copied(
     with postgres.connect(warehouse) as connection, holdable(table):
         postgres.wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
-        target = Place(warehouse.raw_schema, positions.name_of(connection, warehouse, table.name, "raw"))
+        target = Place(
+            warehouse.raw_schema, positions.name_of(connection, warehouse, table.name, "raw")
+        )
         first = not postgres.stands(connection, target, warehouse.base_schema)
         if not whole and not postgres.has_structure(connection, target, fields, key):
             raise TableUnsteady(
@@ -94,7 +102,9 @@ def copied(
         yield Copied(connection, table, target, first, rows, size, texts, monotonic() - started)
 
 
-def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -> tuple[Hop, dict[str, dict[str, int]]]:
+def take(
+    warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin
+) -> tuple[Hop, dict[str, dict[str, int]]]:
     """Make `raw` equal to the rows that were copied, and commit them with its position; return what it could not hold.
 
     Raises:
@@ -115,7 +125,9 @@ def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -
     altered = _proven(table, origin.totals(), held, copied.texts)
     rows = held.rows if origin.scope.whole else _count(connection, target)
     if rows != origin.rows:
-        raise TableError(f"{table.name}: the replica holds {origin.rows} rows but raw would hold {rows}.")
+        raise TableError(
+            f"{table.name}: the replica holds {origin.rows} rows but raw would hold {rows}."
+        )
     schemas.note_loaded(connection, warehouse, table, origin.run_id)
     positions.note_loaded(
         connection,
@@ -133,7 +145,13 @@ def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -
     connection.commit()
     seconds = copied.seconds + monotonic() - started
     return Hop(
-        "load", copied.rows, changes.inserted, changes.updated, changes.deleted, seconds, bytes=copied.bytes
+        "load",
+        copied.rows,
+        changes.inserted,
+        changes.updated,
+        changes.deleted,
+        seconds,
+        bytes=copied.bytes,
     ), altered
 
 
@@ -150,7 +168,9 @@ def _checked_fields(table: Table) -> tuple[Field, ...]:
     return fields
 
 
-def _merge(connection: postgres.Connection, limits: Limits, target: Place, table: Table, scope: Scope) -> Changes:
+def _merge(
+    connection: postgres.Connection, limits: Limits, target: Place, table: Table, scope: Scope
+) -> Changes:
     """Make the standing table's rows of a scope equal to those beside it."""
     fields, key = raw_fields(table), raw_key(table)
     connection.run(f"looking at {table.name}", f"ANALYZE {SIDE}")
@@ -164,7 +184,9 @@ def _merge(connection: postgres.Connection, limits: Limits, target: Place, table
 def has_its_structure(warehouse: Warehouse, table: Table) -> bool:
     """Tell whether `raw` has the table with the columns and the key that it is to have."""
     with postgres.connect(warehouse) as connection:
-        target = Place(warehouse.raw_schema, positions.name_of(connection, warehouse, table.name, "raw"))
+        target = Place(
+            warehouse.raw_schema, positions.name_of(connection, warehouse, table.name, "raw")
+        )
         return postgres.has_structure(connection, target, raw_fields(table), raw_key(table))
 
 
@@ -195,7 +217,10 @@ class Altered:
 
     def __add__(self, other: Altered) -> Altered:
         """Sum the counts."""
-        return Altered(self.nul_characters + other.nul_characters, self.unmapped_characters + other.unmapped_characters)
+        return Altered(
+            self.nul_characters + other.nul_characters,
+            self.unmapped_characters + other.unmapped_characters,
+        )
 
 
 def _copy(
@@ -205,7 +230,9 @@ def _copy(
     fields = raw_fields(table)
     standing = postgres.fields_of(connection, side)
     if standing != fields:  # COPY writes another type of equal width as garbage
-        raise TableError(f"{table.name}: the table to be filled in PostgreSQL has other columns than the rows.")
+        raise TableError(
+            f"{table.name}: the table to be filled in PostgreSQL has other columns than the rows."
+        )
     rows, size, altered = 0, 0, (Altered(),) * len(fields)
     for page in pages:
         clean, found = holdable_texts(fields, page)
@@ -232,7 +259,9 @@ def _holdable(values: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Altered]:
         texts, unmapped = values.cast(pa.large_string()), 0
     except pa.ArrowInvalid:
         decoded = [None if value is None else _decoded(value) for value in values.to_pylist()]
-        texts = pa.chunked_array([pa.array((each and each[0] for each in decoded), pa.large_string())])
+        texts = pa.chunked_array(
+            [pa.array((each and each[0] for each in decoded), pa.large_string())]
+        )
         unmapped = sum(each[1] for each in decoded if each)
     nul = pc.sum(pc.match_substring(texts, "\x00")).as_py() or 0
     return pc.replace_substring(texts, "\x00", "") if nul else texts, Altered(nul, unmapped)
@@ -244,19 +273,27 @@ def _decoded(value: bytes) -> tuple[str, bool]:
     return text, text != found
 
 
-def _proven(table: Table, origin: Totals, held: Totals, texts: Sequence[Altered]) -> dict[str, dict[str, int]]:
+def _proven(
+    table: Table, origin: Totals, held: Totals, texts: Sequence[Altered]
+) -> dict[str, dict[str, int]]:
     """Compare what `raw` holds with the replica's totals; a date that became NULL is named, any other loss is an error."""
     if held.rows != origin.rows:
-        raise TableError(f"{table.name}: {origin.rows} rows were to be loaded but raw would hold {held.rows} of them.")
+        raise TableError(
+            f"{table.name}: {origin.rows} rows were to be loaded but raw would hold {held.rows} of them."
+        )
     altered: dict[str, dict[str, int]] = {}
     for position, column in enumerate(table.columns):
         had, has = origin.values[position], held.values[position]
-        if had < has or (had > has and warehouse_type(column) not in ("date", "timestamp", "timestamptz")):
+        if had < has or (
+            had > has and warehouse_type(column) not in ("date", "timestamp", "timestamptz")
+        ):
             raise TableError(
                 f"{table.name}: column {column.name} has {had} values in the replica but raw would hold {has}."
             )
         if origin.sums[position] is not None and origin.sums[position] != held.sums[position]:
-            raise TableError(f"{table.name}: column {column.name} has another sum in the replica than raw would have.")
+            raise TableError(
+                f"{table.name}: column {column.name} has another sum in the replica than raw would have."
+            )
         kinds = {
             "impossible_dates": had - has,
             "nul_characters": texts[position].nul_characters,

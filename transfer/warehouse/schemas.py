@@ -12,7 +12,12 @@ from transfer.postgres import client as postgres
 from transfer.settings import Warehouse
 from transfer.values.table import Column, Table
 
-APPEARED, GONE, RETURNED, DROPPED = "table appeared", "table gone", "table returned", "table dropped on request"
+APPEARED, GONE, RETURNED, DROPPED = (
+    "table appeared",
+    "table gone",
+    "table returned",
+    "table dropped on request",
+)
 SHOWN_LENGTH = 80
 
 
@@ -97,11 +102,20 @@ def differences(table: str, before: str, after: str) -> tuple[SchemaChange, ...]
             if old.columns[name] != new.columns[names[name]]
         ),
     ]
-    order = [names[name] for name in kept], [name for name in new.columns if name in map(names.get, kept)]
+    order = (
+        [names[name] for name in kept],
+        [name for name in new.columns if name in map(names.get, kept)],
+    )
     if order[0] != order[1]:
-        changes.append(SchemaChange(table, "columns reordered", before=", ".join(order[0]), after=", ".join(order[1])))
+        changes.append(
+            SchemaChange(
+                table, "columns reordered", before=", ".join(order[0]), after=", ".join(order[1])
+            )
+        )
     if tuple(names[name] for name in old.key) != new.key:
-        changes.append(SchemaChange(table, "key changed", before=", ".join(old.key), after=", ".join(new.key)))
+        changes.append(
+            SchemaChange(table, "key changed", before=", ".join(old.key), after=", ".join(new.key))
+        )
     return tuple(changes)
 
 
@@ -115,7 +129,9 @@ def _renamed(old: _Structure, new: _Structure) -> dict[str, str]:
     return {name: new_name} if (place, definition) == (new_place, new_definition) else {}
 
 
-def note_loaded(connection: postgres.Connection, warehouse: Warehouse, table: Table, run_id: str) -> None:
+def note_loaded(
+    connection: postgres.Connection, warehouse: Warehouse, table: Table, run_id: str
+) -> None:
     """Write down what changed of a table since its last load, in the transaction of this one, and keep its structure.
 
     A table is one that appeared if a complete earlier run did not know it. In a warehouse of a release that kept no
@@ -137,7 +153,9 @@ def note_loaded(connection: postgres.Connection, warehouse: Warehouse, table: Ta
     )
 
 
-def _appeared(connection: postgres.Connection, warehouse: Warehouse, table: str, run_id: str) -> bool:
+def _appeared(
+    connection: postgres.Connection, warehouse: Warehouse, table: str, run_id: str
+) -> bool:
     """Tell whether there was a complete run before and none knew the table: one that was red then is not new when it comes."""
     schema = _schema(warehouse)
     found = connection.rows(
@@ -151,7 +169,12 @@ def _appeared(connection: postgres.Connection, warehouse: Warehouse, table: str,
     return bool(found[0][0])
 
 
-def note(connection: postgres.Connection, warehouse: Warehouse, run_id: str, changes: Sequence[SchemaChange]) -> None:
+def note(
+    connection: postgres.Connection,
+    warehouse: Warehouse,
+    run_id: str,
+    changes: Sequence[SchemaChange],
+) -> None:
     """Write changes down."""
     if changes:
         connection.run(
@@ -163,7 +186,9 @@ def note(connection: postgres.Connection, warehouse: Warehouse, run_id: str, cha
         )
 
 
-def note_presence(warehouse: Warehouse, run_id: str, *, present: Sequence[str], gone: Sequence[str]) -> None:
+def note_presence(
+    warehouse: Warehouse, run_id: str, *, present: Sequence[str], gone: Sequence[str]
+) -> None:
     """Mark the tables that the source no longer has, and take the mark from those that it has again."""
     with postgres.connect(warehouse) as connection:
         for names, kind, mark, marked in (
@@ -188,7 +213,9 @@ def gone(warehouse: Warehouse) -> frozenset[str]:
     asking = f"SELECT table_name FROM {_schema(warehouse)}.etl_transform_status WHERE gone_at IS NOT NULL"
     with postgres.connect(warehouse) as connection:
         try:
-            return frozenset(name for (name,) in connection.rows("reading etl_transform_status", asking))
+            return frozenset(
+                name for (name,) in connection.rows("reading etl_transform_status", asking)
+            )
         except DatabaseFault as fault:
             if fault.code in MISSING_TABLE:  # never prepared
                 return frozenset()
@@ -209,7 +236,9 @@ def latest(warehouse: Warehouse, count: int, tables: Sequence[str]) -> tuple[Sch
 def _changes(warehouse: Warehouse, which: str, *values: str | int) -> tuple[SchemaChange, ...]:
     table = f"{_schema(warehouse)}.etl_schema_change"
     with postgres.connect(warehouse) as connection:
-        if not connection.rows("looking for the history", "SELECT to_regclass($1)::text", (table,))[0][0]:
+        if not connection.rows("looking for the history", "SELECT to_regclass($1)::text", (table,))[
+            0
+        ][0]:
             return ()
         found = connection.rows(
             "reading etl_schema_change",

@@ -11,7 +11,10 @@ from dlt.sources.sql_database import sql_table
 
 def as_doubles(page: pa.Table) -> pa.Table:
     # dlt makes `double precision` of every float, and the binary COPY takes no other width.
-    wide = [field.with_type(pa.float64()) if field.type == pa.float32() else field for field in page.schema]
+    wide = [
+        field.with_type(pa.float64()) if field.type == pa.float32() else field
+        for field in page.schema
+    ]
     return page.cast(pa.schema(wide))
 
 

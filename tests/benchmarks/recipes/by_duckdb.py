@@ -12,7 +12,9 @@ def quote(name: str) -> str:
 
 def extension(name: str) -> str:
     return next(
-        str(file.locate()) for file in files(f"duckdb_extension_{name}") or () if file.match("*.duckdb_extension")
+        str(file.locate())
+        for file in files(f"duckdb_extension_{name}") or ()
+        if file.match("*.duckdb_extension")
     )
 
 

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import wait_for
 
-from transfer.running.ahead import ahead
+from transfer.running.overlap import prefetch
 
 
 @given(st.lists(st.binary()))
 def test_pages_come_as_they_were_read(read: list[bytes]):
-    with ahead(iter(read)) as pages:
+    with prefetch(iter(read)) as pages:
         assert list(pages) == read
 
 
@@ -24,7 +24,7 @@ def test_no_more_than_one_page_is_read_ahead():
             read.append(number)
             yield number
 
-    with ahead(reading()) as pages:
+    with prefetch(reading()) as pages:
         for number in pages:
             wait_for(lambda: read[-1] == min(number + 1, 8))  # noqa: B023 - called at once
             time.sleep(0.02)
@@ -40,7 +40,7 @@ def test_the_next_page_is_read_while_one_is_written():
         there.set()
         yield "second"
 
-    with ahead(reading()) as pages:
+    with prefetch(reading()) as pages:
         assert next(pages) == "first"
         wanted.set()
         assert there.wait(60)
@@ -52,7 +52,7 @@ def test_a_failed_read_fails_after_the_pages_before_it():
         yield 1
         raise ValueError("the second")
 
-    with ahead(reading()) as pages:
+    with prefetch(reading()) as pages:
         assert next(pages) == 1
         with pytest.raises(ValueError, match="the second"):
             next(pages)
@@ -73,7 +73,7 @@ def test_a_failed_write_leaves_no_read_under_way():
     before = threading.active_count()
 
     def write() -> None:
-        with ahead(reading()) as pages:
+        with prefetch(reading()) as pages:
             next(pages)
             assert under_way.wait(60)
             raise ValueError("disk full")

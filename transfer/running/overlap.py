@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def ahead(pages: Iterator[Page]) -> Iterator[Iterator[Page]]:
+def prefetch(pages: Iterator[Page]) -> Iterator[Iterator[Page]]:
     """Give the pages in their order, one of them read ahead; what reading raises is raised where its page would have come.
 
     At the block's end no read is under way any more.
@@ -29,7 +29,7 @@ def ahead(pages: Iterator[Page]) -> Iterator[Iterator[Page]]:
 
 
 @contextmanager
-def meanwhile(do: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
+def in_background(do: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
     """Do something while the block runs; what is given waits for its end, returns its result and raises what it raised.
 
     At the block's end it has ended in any case.

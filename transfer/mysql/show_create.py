@@ -11,15 +11,16 @@ from transfer.mysql.definition import Entry, Statement, Token, cut, is_column, p
 from transfer.mysql.literals import quote
 
 
-def shown(connection: Connection, place: str, table: str) -> str:
+def show_create(connection: Connection, place: str, table: str) -> str:
     """Return the table's definition as the server gives it, every collation named, labels and defaults as they are."""
     found = _show(connection, place, table)
     if _leaves_out(found):
         doing = f"asking for the collations of {table}"
-        defaults = (
-            "SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLLATIONS WHERE IS_DEFAULT = 'Yes'"
+        defaults = "SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLLATIONS WHERE IS_DEFAULT = 'Yes'"
+        found = _named(
+            found,
+            {str(row[0]): str(row[1]) for row in mysql.rows(connection, place, doing, defaults)},
         )
-        found = _named(found, {str(row[0]): str(row[1]) for row in mysql.rows(connection, place, doing, defaults)})
     mended = tuple(
         _with_default(connection, place, table, _with_labels(connection, place, table, entry))
         if is_column(entry)
@@ -42,14 +43,18 @@ def _show(connection: Connection, place: str, table: str) -> Statement:
 
 def _leaves_out(statement: Statement) -> bool:
     options = dict(statement.options)
-    return ("CHARSET" in options and "COLLATE" not in options) or any(map(_charset, statement.entries))
+    return ("CHARSET" in options and "COLLATE" not in options) or any(
+        map(_charset, statement.entries)
+    )
 
 
 def _charset(entry: Entry) -> int:
     """Find the character set of a column that names no collation; 0 if there is none."""
     found = words(entry) if is_column(entry) else []
     for position in range(3, len(found)):
-        if found[position - 2 : position] == ["CHARACTER", "SET"] and found[position + 1 : position + 2] != ["COLLATE"]:
+        if found[position - 2 : position] == ["CHARACTER", "SET"] and found[
+            position + 1 : position + 2
+        ] != ["COLLATE"]:
             return position
     return 0
 
@@ -61,7 +66,9 @@ def _named(statement: Statement, defaults: dict[str, str]) -> Statement:
         position = _charset(entry)
         collation = defaults.get(entry[position].text)
         named = Token("COLLATE"), Token(collation or "")
-        entries.append(cut(entry, position + 1, position + 1, *named) if position and collation else entry)
+        entries.append(
+            cut(entry, position + 1, position + 1, *named) if position and collation else entry
+        )
     options = dict(statement.options)
     if "COLLATE" not in options and options.get("CHARSET") in defaults:
         options["COLLATE"] = defaults[options["CHARSET"]]
@@ -83,7 +90,11 @@ def _with_labels(connection: Connection, place: str, table: str, entry: Entry) -
         found += _of_default(connection, place, table, _label_of(f"DEFAULT({column})"))
     used: dict[int, str] = {}
     for number, code in found:
-        positions = [int(number) - 1] if kind == "ENUM" else [bit for bit in range(64) if int(number) >> bit & 1]
+        positions = (
+            [int(number) - 1]
+            if kind == "ENUM"
+            else [bit for bit in range(64) if int(number) >> bit & 1]
+        )
         parts = [bytes.fromhex(code)] if kind == "ENUM" else bytes.fromhex(code).split(b",")
         if len(positions) == len(parts):  # an empty label that comes first leaves no comma
             used |= dict(zip(positions, map(_literal, parts), strict=True))
@@ -96,7 +107,10 @@ def _label_of(value: str) -> str:
 
 def _of_default(connection: Connection, place: str, table: str, selected: str) -> list[mysql.Row]:
     """Return one row of what a column's default gives, none where no server tells: in an empty table, of one that is NOT NULL."""
-    for origin in (f"{quote(table)} LIMIT 1", f"(SELECT 1) AS one LEFT JOIN {quote(table)} ON FALSE"):
+    for origin in (
+        f"{quote(table)} LIMIT 1",
+        f"(SELECT 1) AS one LEFT JOIN {quote(table)} ON FALSE",
+    ):
         asking = f"SELECT {selected} FROM {origin}"
         found = mysql.rows(connection, place, f"asking for a default of {table}", asking)
         if found and None not in found[0]:
@@ -138,7 +152,9 @@ def _with_default(connection: Connection, place: str, table: str, entry: Entry) 
         return entry
     value = f"DEFAULT({entry[0].text})"
     in_bytes = entry[1].word in BYTES
-    found = _of_default(connection, place, table, f"HEX({value if in_bytes else f'CONVERT({value} USING utf8mb4)'})")
+    found = _of_default(
+        connection, place, table, f"HEX({value if in_bytes else f'CONVERT({value} USING utf8mb4)'})"
+    )
     written = (f"x'{code}'" if in_bytes else _literal(bytes.fromhex(code)) for (code,) in found)
     return cut(entry, position, position + 1, *map(Token, written)) if found else entry
 

@@ -21,7 +21,7 @@ _BEGUN = Event()
 _INTERRUPTED = Event()
 
 
-def heed() -> None:
+def install() -> None:
     """At Ctrl-C end the process: at once while it starts, then some seconds after what is under way was told to stop.
 
     A thread may wait for a server that hangs, and be it the main one.
