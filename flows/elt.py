@@ -50,11 +50,12 @@ from transfer.errors import EltError, TableError, class_of, place_of
 from transfer.journey import drop_gone, preflight
 from transfer.journey.clearing import clear_left_over
 from transfer.journey.plan import Outlook, look, note_presence, with_seconds
-from transfer.journey.sync import found_in
+from transfer.journey.work import Findings
 from transfer.replica import extracts
 from transfer.running.stopping import stopping_if_interrupted
 from transfer.settings import Settings, settings
 from transfer.values.printable import printable
+from transfer.values.reasons import State
 from transfer.values.table import TablePlan, TableResult
 from transfer.warehouse import history, positions, schemas
 
@@ -149,14 +150,16 @@ def sync_tables(settings: Settings, outlook: Outlook, run_id: str) -> tuple[Tabl
     pool: ThreadPoolTaskRunner[TableResult] = ThreadPoolTaskRunner(
         max_workers=settings.limits.workers
     )
+    findings = Findings()
     with stopping_if_interrupted(pool) as runner:
         futures = [
-            (plan, runner.submit(task, {"plan": plan, "run_id": run_id})) for plan in outlook.work
+            (plan, runner.submit(task, {"plan": plan, "run_id": run_id, "findings": findings}))
+            for plan in outlook.work
         ]
-        return tuple(outcome(plan, run_id, future) for plan, future in futures)
+        return tuple(outcome(plan, findings, future) for plan, future in futures)
 
 
-def outcome(plan: TablePlan, run_id: str, future: PrefectFuture[TableResult]) -> TableResult:
+def outcome(plan: TablePlan, findings: Findings, future: PrefectFuture[TableResult]) -> TableResult:
     """Return a task's result, or the error that made the table red as its verdict."""
     found = future.result(raise_on_failure=False)
     if isinstance(found, TableResult):
@@ -168,8 +171,8 @@ def outcome(plan: TablePlan, run_id: str, future: PrefectFuture[TableResult]) ->
         plan.table,
         plan.method,
         plan.reason,
-        "failed",
-        found=found_in(run_id, plan.table),
+        State.FAILED,
+        found=findings.of(plan.table),
         note=note,
         error=class_of(found),
     )

@@ -16,6 +16,7 @@ from tasks.prefect_server import server_answers
 from transfer.settings import Settings
 from transfer.source.opendental import Excluded
 from transfer.values.printable import markdown, printable
+from transfer.values.reasons import State
 from transfer.values.table import TableResult
 from transfer.warehouse import history
 from transfer.warehouse.history import Run
@@ -59,7 +60,7 @@ class Summary:
         """The run in one line."""
         states = Counter(result.state for result in self.tables)
         if self.rotated:
-            del states["verified"]
+            del states[State.VERIFIED]
         parts = [f"{count} {state}" for state, count in sorted(states.items())]
         parts.append(f"{len(self.skipped)} unchanged")
         if self.rotated:
@@ -101,7 +102,8 @@ def report(summary: Summary) -> None:
     """Publish the verdict of each table as an artifact."""
     rows: list[dict[str, object]] = [_verdict(result) for result in summary.tables]
     rows += [
-        {"table": table, "state": "unchanged", "why": reason} for table, reason in summary.skipped
+        {"table": table, "state": State.UNCHANGED, "why": reason}
+        for table, reason in summary.skipped
     ]
     rows += [
         {"table": each.table, "state": "excluded", "why": each.reason} for each in summary.excluded

@@ -10,6 +10,7 @@ from prefect import task
 from tasks.caching import proven_key
 from tasks.retrying import may_help
 from transfer.journey.sync import sync
+from transfer.journey.work import Findings
 from transfer.settings import settings
 from transfer.values.printable import printable
 from transfer.values.table import TablePlan, TableResult
@@ -28,6 +29,6 @@ def _name(parameters: dict[str, Any]) -> str:
     refresh_cache=False,
     retry_condition_fn=may_help,
 )
-def sync_table(plan: TablePlan, run_id: str) -> TableResult:
+def sync_table(plan: TablePlan, run_id: str, findings: Findings) -> TableResult:
     """Bring one table up to date in all three places."""
-    return sync(settings(), plan, run_id)
+    return sync(settings(), plan, run_id, findings)

@@ -12,7 +12,7 @@ from runs import limited, run
 from deployments.databases import Databases
 from deployments.server import Server
 from transfer.errors import PreflightError, SettingsError
-from transfer.journey import preflight
+from transfer.journey import compatibility, preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql.definition import as_replica
 from transfer.mysql.show_create import show_create
@@ -206,7 +206,7 @@ def test_a_replica_that_changes_the_case_of_names_is_refused(databases: Database
 
 
 def test_a_character_set_that_the_replica_lacks_can_be_mapped_to_nothing(settings):
-    sentence = preflight._collations(
+    sentence = compatibility.collations(
         settings, {"gb18030_chinese_ci": 2}, frozenset({"utf8mb4_bin"})
     )
     assert "gb18030_chinese_ci (2 tables); take a server" in sentence

@@ -11,7 +11,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import in_the_suite, numbers, settings_for
+from conftest import EDITIONS, in_the_suite, numbers, settings_for
 from flow_runs import write_dbt
 from oracle import Places, ask, connected
 from relays import Way, way
@@ -139,6 +139,15 @@ def test_a_slow_way_is_no_hanging_server(direct, impatient, table):
     """As 3 s are to the defaults."""
     with way(direct.source.port, delay=0.03) as to:
         chosen = impatient("source", to, seconds=4)
+        assert run(chosen, table)[table].rows == 2_000
+
+
+@pytest.mark.skipif(not any(EDITIONS), reason="takes minutes: make matrix runs it")
+def test_a_source_that_answers_after_3_seconds_is_read_with_the_defaults(direct, table):
+    with way(direct.source.port, delay=1.5) as to:  # there and back
+        chosen = direct.model_copy(
+            update={"source": direct.source.model_copy(update={"port": to.port})}
+        )
         assert run(chosen, table)[table].rows == 2_000
 
 

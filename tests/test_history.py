@@ -16,7 +16,8 @@ from deployments.servers import Servers
 from transfer.changes import estimates
 from transfer.errors import DatabaseFault, TableShrunk, class_of
 from transfer.journey.plan import look, with_seconds
-from transfer.journey.sync import found_in, sync
+from transfer.journey.sync import sync
+from transfer.journey.work import Findings
 from transfer.settings import Settings
 from transfer.values.table import Hop, TableResult
 from transfer.warehouse import history
@@ -219,13 +220,12 @@ def test_what_was_found_is_in_the_history_though_the_run_never_ended(places, set
     broken = limited(settings, standardize_dir=tmp_path)
     history.begin(settings.warehouse, "killed", tables=None, forced=False, verified=True)
     (planned,) = look(broken, verify=True).plans
+    findings = Findings()
     with pytest.raises(Exception, match="does not run"):
-        sync(broken, planned, "killed")
+        sync(broken, planned, "killed", findings)
     drift = "SELECT run_id, table_name, found FROM etl_drift"
     assert ask(places.warehouse, drift) == [("killed", "patient", "1 changed in replica")]
-    result = TableResult(
-        "patient", "verify", "asked for", "failed", found=found_in("killed", "patient")
-    )
+    result = TableResult("patient", "verify", "asked for", "failed", found=findings.of("patient"))
     end(settings, "killed", result)
     assert ask(places.warehouse, drift) == [("killed", "patient", "1 changed in replica")]
 

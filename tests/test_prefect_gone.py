@@ -20,6 +20,10 @@ def hang(to: Way) -> None:
     to.hanging.set()
 
 
+def trickle(to: Way) -> None:
+    to.trickling.set()
+
+
 def die(to: Way) -> None:
     to.close()
 
@@ -31,7 +35,9 @@ TABLES = (
 )
 
 
-@pytest.mark.parametrize("fate", in_the_suite(hang, of=[hang, die]), ids=lambda fate: fate.__name__)
+@pytest.mark.parametrize(
+    "fate", in_the_suite(hang, of=[hang, trickle, die]), ids=lambda fate: fate.__name__
+)
 def test_a_run_finishes_though_prefect_is_gone(
     fate, command, prefect_api, servers, databases, project, tmp_path
 ):

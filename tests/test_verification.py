@@ -17,6 +17,7 @@ from deployments.databases import Databases
 from transfer.errors import DatabaseFault
 from transfer.journey.plan import look
 from transfer.journey.sync import sync
+from transfer.journey.work import Findings
 from transfer.settings import Settings
 from transfer.values.table import TableResult
 from transfer.warehouse import public, raw
@@ -390,12 +391,13 @@ def test_what_was_found_is_told_though_a_later_hop_failed_at_first(places, setti
     ask(places.replica, "UPDATE tried SET I = 7 WHERE Id = 3")
     ask(places.warehouse, 'UPDATE raw.tried SET "I" = 8 WHERE "Id" = 4')
     (planned,) = look(settings, ["tried"], verify=True).plans
+    findings = Findings()
     for place in (raw, "take"), (public, "standardize"):
         with monkeypatch.context() as once:
             once.setattr(*place, _fails)
             with pytest.raises(DatabaseFault):
-                sync(settings, planned, "one run")
-    result = sync(settings, planned, "one run")
+                sync(settings, planned, "one run", findings)
+    result = sync(settings, planned, "one run", findings)
     assert result.state == "repaired"
     assert [(finding.place, finding.kind) for finding in result.found] == [("replica", "changed")]
     assert oracle.unequal(places, ["tried"]) == {}

@@ -1,4 +1,6 @@
-"""The lines of `.env` and the names of the environment: what cannot be read, and what is nearly a setting but none."""
+"""The lines of `.env` and the names of the environment: what cannot be read, and what is nearly a
+setting but none.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +38,15 @@ def names(file: Path) -> list[str]:
     wrong = [binding.original.line for binding in bindings if binding.error]
     if wrong:
         raise SettingsError(
-            f"{file}: line {wrong[0]} is no NAME=value; a value with a # or quotes goes into quotes."
+            f"{file}: line {wrong[0]} is no NAME=value; a value with a # or quotes goes into"
+            " quotes."
         )
     return [str(binding.key) for binding in bindings if binding.key]
 
 
 def check_names(given: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse names that are nearly a setting, or begin as those of the servers do, as nobody would read them.
+    """Refuse names that are nearly a setting, or begin as those of the servers do, as nobody would
+    read them.
 
     Raises:
         SettingsError: one is misspelt; it names the right one.

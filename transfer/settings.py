@@ -32,6 +32,7 @@ from pydantic_settings.sources.utils import parse_env_vars
 
 from transfer import env_file
 from transfer.errors import SettingsError
+from transfer.values.reasons import READING_METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ROOT / ".env"
@@ -154,7 +155,9 @@ class Server(_Group):
 
     @property
     def verified_tls(self) -> bool:
-        """True when the connection must be TLS with the server's name checked: off loopback, unless named `off`."""
+        """True when the connection must be TLS with the server's name checked: off loopback, unless
+        named `off`.
+        """
         return self.tls == "verify" or (self.tls is None and not self.on_this_machine)
 
     @property
@@ -217,8 +220,8 @@ class Warehouse(Server):
     def _is_another(cls, value: str, info: ValidationInfo) -> str:
         if value == info.data.get("base_schema"):
             raise ValueError(
-                f"it is {value}, the schema of the base tables (ANALYTICS_POSTGRES_BASE_SCHEMA), where earlier versions had that;"
-                " say ANALYTICS_POSTGRES_SCHEMA=raw, or give the base tables another schema"
+                f"it is {value}, the schema of the base tables (ANALYTICS_POSTGRES_BASE_SCHEMA),"
+                " where earlier versions had that; say ANALYTICS_POSTGRES_SCHEMA=raw, or give the base tables another schema"
             )
         return value
 
@@ -299,9 +302,9 @@ class Limits(_Group):
     @classmethod
     def _are_methods(cls, pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
         for table, method in pairs:
-            if method not in METHODS:
+            if method not in READING_METHODS:
                 raise ValueError(
-                    f"{method} is no method for {table}; there are {', '.join(METHODS)}"
+                    f"{method} is no method for {table}; there are {', '.join(READING_METHODS)}"
                 )
         return pairs
 
@@ -317,7 +320,8 @@ class Limits(_Group):
         for name, other in pairs:
             if charset_of(name) != charset_of(other):
                 raise ValueError(
-                    f"{other} is not of the character set of {name}, whose bytes are copied as they are"
+                    f"{other} is not of the character set of {name}, whose bytes are copied as they"
+                    " are"
                 )
         if len(dict(pairs)) < len(pairs):
             raise ValueError("a collation stands in it twice")
@@ -331,9 +335,6 @@ def _pairs(value: object, form: str) -> object:
     if any(len(pair) != 2 for pair in pairs):
         raise ValueError(form)
     return pairs
-
-
-METHODS = ("reload", "incremental", "compare")
 
 
 def charset_of(collation: str) -> str:
@@ -383,7 +384,8 @@ def settings() -> Settings:
     """Read the settings from the environment and `.env`.
 
     Raises:
-        SettingsError: a variable is missing or unusable; its name stands in the message, its value does not.
+        SettingsError: a variable is missing or unusable; its name stands in the message, its value
+            does not.
 
     """
     env_file.check_names({*os.environ, *env_file.names(ENV_FILE)}, KNOWN)

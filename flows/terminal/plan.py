@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 
 from flows.terminal.console import as_text, new_grid, show_clear_text, show_loudly, show_overdue
-from transfer.changes.evidence import COMPARE, INCREMENTAL, RELOAD
 from transfer.journey.plan import Outlook
 from transfer.settings import Limits, Settings
+from transfer.values.reasons import Method
 
 
 def show_plan(console: Console, settings: Settings, outlook: Outlook) -> None:
@@ -48,11 +48,11 @@ def show_plan(console: Console, settings: Settings, outlook: Outlook) -> None:
 
 def plan_sentence(limits: Limits, outlook: Outlook) -> str:
     """Say what a run would do, all in all; tables are in work at once, so its seconds are fewer than theirs."""
-    read = [plan.estimated_rows for plan in outlook.work if plan.method == RELOAD]
+    read = [plan.estimated_rows for plan in outlook.work if plan.method == Method.RELOAD]
     others = [
         plan.estimated_rows
         for plan in outlook.work
-        if plan.verify or plan.method in (COMPARE, INCREMENTAL)
+        if plan.verify or plan.method in {Method.COMPARE, Method.INCREMENTAL}
     ]
     rows, compared = (
         sum(read),

@@ -15,6 +15,7 @@ from flows.terminal.console import (
 from tasks.build_models import ModelsResult
 from tasks.publish import Summary
 from transfer.settings import Settings
+from transfer.values.reasons import State
 
 
 def show_summary(console: Console, settings: Settings, summary: Summary) -> None:
@@ -32,14 +33,14 @@ def show_summary(console: Console, settings: Settings, summary: Summary) -> None
         ]
         counts = (
             [f"{count:,}" for count in (result.rows, *changed)]
-            if result.state != "failed"
+            if result.state != State.FAILED
             else ["–"] * 4
         )
         grid.add_row(
             as_text(result.table),
             as_text(result.state, style="" if result.good else "bold red"),
             *counts,
-            f"{result.seconds:.1f}" if result.state != "failed" else "–",
+            f"{result.seconds:.1f}" if result.state != State.FAILED else "–",
             as_text(
                 "; ".join(filter(None, [", ".join(map(str, result.found)), result.note]))
                 or result.reason
@@ -74,7 +75,7 @@ def _show_remarks(console: Console, summary: Summary) -> None:
     unclean = [
         result.table
         for result in summary.tables
-        if result.good and not result.clean and result.state != "vanished"
+        if result.good and not result.clean and result.state != State.VANISHED
     ]
     if unclean:
         console.print(

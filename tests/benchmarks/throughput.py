@@ -25,7 +25,8 @@ from tools import installed
 from deployments.clinic import create
 from deployments.installation import LOCAL
 from deployments.servers import Servers
-from transfer.journey import sync
+from transfer.journey import into_public, into_raw
+from transfer.journey.work import Step
 from transfer.mysql import connection as mysql
 from transfer.mysql import load_data
 from transfer.mysql.definition import as_replica
@@ -282,23 +283,23 @@ def load_alone(settings: Settings, table: str) -> float:
 
 def until_raw(settings: Settings, names: Sequence[str]) -> float:
     """Return the seconds of a first load that ends in `raw`."""
-    into_public, started = sync._into_public, time.monotonic()
-    sync._into_public = lambda *_: sync._Step()
+    whole, started = into_public.bring_up_to_date, time.monotonic()
+    into_public.bring_up_to_date = lambda *_: Step()
     try:
         run(settings, *names)
     finally:
-        sync._into_public = into_public
+        into_public.bring_up_to_date = whole
     return time.monotonic() - started
 
 
 def extract_alone(settings: Settings, table: str) -> float:
     """Return the seconds of the replica hop when `raw` is not loaded while the keys are built."""
-    early = sync._Early.copy
-    sync._Early.copy = lambda *_: None  # type: ignore[method-assign]
+    early = into_raw.copy_early
+    into_raw.copy_early = lambda *_: None
     try:
         return hops(run(settings, table))["extract"]
     finally:
-        sync._Early.copy = early  # type: ignore[method-assign]
+        into_raw.copy_early = early
 
 
 def others(servers: Servers, settings: Settings, table: str) -> dict[str, float]:

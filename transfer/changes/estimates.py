@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from transfer.values.reasons import Method
 from transfer.values.table import Loaded, SourceTable, TablePlan
 
 # Measured on 2 cores with all servers, 4 tables in work at once, a clinic of 408 tables and 37 MB.
@@ -20,11 +21,13 @@ def verification(source_table: SourceTable, loaded: Loaded | None) -> float:
 
 
 def work(plan: TablePlan, past: Mapping[tuple[str, str], float]) -> float:
-    """Return the seconds that a plan is expected to take; `past` has the mean of each table and method."""
+    """Return the seconds that a plan is expected to take; `past` has the mean of each table and
+    method.
+    """
     if not plan.hops:
         return plan.verify_seconds
     mean = past.get((plan.table, plan.method))
-    speed = COMPARED_BYTES if plan.method in ("incremental", "compare") else READ_BYTES
+    speed = COMPARED_BYTES if plan.method in {Method.INCREMENTAL, Method.COMPARE} else READ_BYTES
     return (
         TABLE_SECONDS + plan.estimated_bytes / speed if mean is None else mean
     ) + plan.verify_seconds

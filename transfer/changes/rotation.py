@@ -1,4 +1,6 @@
-"""Which tables a normal run verifies, so that each is compared end to end every few days within a budget of seconds."""
+"""Which tables a normal run verifies, so that each is compared end to end every few days within a
+budget of seconds.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,16 @@ from transfer.changes import estimates
 from transfer.settings import Limits
 from transfer.values.table import Loaded, SourceTable, digest
 
-# A table is due when this share of `ELT_VERIFY_DAYS` is over, so that several runs may see to it before all of them are.
+# A table is due when this share of `ELT_VERIFY_DAYS` is over, so that several runs may see to it
+# before all of them are.
 DUE = 6 / 7
 SOONEST = 1 / 7
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A table's place in the rotation: the days since it was verified, or else first loaded, and those since it is due.
+    """A table's place in the rotation: the days since it was verified, or else first loaded, and
+    those since it is due.
 
     The latter are negative before; `seconds` is what its verification is expected to take.
     """
@@ -42,7 +46,7 @@ def _said(days: float) -> str:
 
 
 def turns(limits: Limits, tables: Iterable[tuple[SourceTable, Loaded | None]]) -> tuple[Turn, ...]:
-    """Return the place of each table that stands in the warehouse; none if `ELT_VERIFY_DAYS` is 0."""
+    """Return the place of each table in the warehouse; none if `ELT_VERIFY_DAYS` is 0."""
     return tuple(
         _turn(limits, each, loaded)
         for each, loaded in tables
@@ -62,13 +66,16 @@ def _turn(limits: Limits, source_table: SourceTable, loaded: Loaded) -> Turn:
 
 
 def spread(limits: Limits, table: str) -> float:
-    """Return the days from a table's first load to its first verification: other ones for each, so that the work is spread."""
+    """Return the days from a table's first load to its first verification: other ones for each, so
+    that the work is spread.
+    """
     share = int(digest("rotation", table)[:8], 16) / 2**32
     return (SOONEST + share * (DUE - SOONEST)) * limits.verify_days
 
 
 def taken(limits: Limits, tables: Sequence[Turn]) -> dict[str, str]:
-    """Return the tables that a run verifies, and why: the longest overdue first, as far as `ELT_VERIFY_SECONDS` go.
+    """Return the tables that a run verifies, and why: the longest overdue first, as far as
+    `ELT_VERIFY_SECONDS` go.
 
     The first is taken whatever it takes, so a table larger than the budget has its turn too.
     """

@@ -1,4 +1,4 @@
-"""Whether `raw` holds the replica's rows, read back as Arrow from both and compared value by value."""
+"""Whether `raw` holds the replica's rows: both are read as Arrow and compared by value."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 PLACE = "raw"
 
-# What to select so that the driver gives a type's exact value, which is then cast to the Arrow type that was loaded. Of a text the bytes
-# that the server holds: what the driver made of it at the load it might undo when it is read.
+# What to select so that the driver gives a type's exact value, which is then cast to the Arrow type
+# that was loaded. Of a text the bytes that the server holds: what the driver made of it at the load
+# it might undo when it is read.
 READ = {
     "numeric": "{c}::text",
     "interval": "(extract(epoch FROM {c}) * 1000000)::bigint",
@@ -41,10 +42,11 @@ WRITTEN = {
 def compare(
     replica: Replica, warehouse: Warehouse, limits: Limits, source_table: SourceTable, name: str
 ) -> tuple[Finding, ...]:
-    """Return in what `raw`'s table of this name differs from the replica's; the caller holds the table's lock.
+    """Return in what `raw`'s table of this name differs from the replica's; the caller holds the
+    table's lock.
 
-    Where `raw` has the table's key, the pages of both are compared row by row; elsewhere, where the two servers would sort
-    the key differently or there is none, as multisets of row digests.
+    Where `raw` has the table's key, the pages of both are compared row by row; elsewhere, where the
+    two servers would sort the key differently or there is none, as multisets of row digests.
     """
     pages = (_as_held(source_table.table, page) for page in _pages(replica, limits, source_table))
     place, found = Place(warehouse.raw_schema, name), Counter[tuple[str, str]]()
@@ -137,7 +139,8 @@ def _range(table: Table, last: str | None, until: str | None) -> str:
 
 def _selected(fields: Sequence[Field]) -> str:
     return ", ".join(
-        f"{READ.get(field.type.partition('(')[0], '{c}').format(c=quote(field.name))} AS {quote(field.name)}"
+        f"{READ.get(field.type.partition('(')[0], '{c}').format(c=quote(field.name))} AS"
+        f" {quote(field.name)}"
         for field in fields
     )
 

@@ -1,4 +1,6 @@
-"""Clears the replica of what killed runs have left and no run needs; in PostgreSQL all of it goes with the transaction."""
+"""Clears the replica of what killed runs have left and no run needs; in PostgreSQL all of it goes
+with the transaction.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ log = logging.getLogger("elt")
 
 
 def clear_left_over(settings: Settings, outlook: Outlook, *, everything: bool) -> None:
-    """Clear what stands beside tables without work; those with work see to it themselves, as they may go on with it.
+    """Clear what stands beside tables without work; those with work see to it themselves, as they
+    may go on with it.
 
     Of a run that looked at some tables only, no others. What another run holds stays.
     """

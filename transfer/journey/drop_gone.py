@@ -1,4 +1,6 @@
-"""Drops, when asked to, tables that the source no longer has: from PostgreSQL first, as a view may stand there, then the replica."""
+"""Drops, when asked to, tables that the source no longer has: from PostgreSQL first, as a view may
+stand there, then the replica.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,12 @@ log = logging.getLogger("elt")
 
 
 def resolve(settings: Settings, patterns: Sequence[str]) -> tuple[str, ...]:
-    """Return the tables that fit names or wildcard patterns, all of which must be gone from the source.
+    """Return the tables that fit names or wildcard patterns, all of which must be gone from the
+    source.
 
     Raises:
-        UnknownTable: a pattern fits no table that is gone, or the source is not the one that the replica was read from.
+        UnknownTable: a pattern fits no table that is gone, or the source is not the one that the
+            replica was read from.
 
     """
     outlook = look(settings)
@@ -41,17 +45,20 @@ def resolve(settings: Settings, patterns: Sequence[str]) -> tuple[str, ...]:
         for each in extracts.state(settings.replica, settings.limits).extracted.values()
     ):
         raise UnknownTable(
-            "--drop-gone: nothing in the replica was read from this source (SOURCE_MYSQL_HOST, SOURCE_MYSQL_DB), so all its tables"
+            "--drop-gone: nothing in the replica was read from this source (SOURCE_MYSQL_HOST,"
+            " SOURCE_MYSQL_DB), so all its tables"
             " would seem gone; make a run first. Nothing was dropped."
         )
     return tuple(name for name in gone if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
 def drop(settings: Settings, table: str) -> None:
-    """Drop a table from `public`, `raw` and the replica with all that is recorded of it; doing it again goes on where it stopped.
+    """Drop a table from `public`, `raw` and the replica with all that is recorded of it; doing it
+    again goes on where it stopped.
 
     Raises:
-        TableError: something of the user's depends on it, or the source has it again; nothing of it is dropped then.
+        TableError: something of the user's depends on it, or the source has it again; nothing of it
+            is dropped then.
 
     """
     floor = max(

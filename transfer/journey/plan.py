@@ -15,15 +15,18 @@ from transfer.replica import extracts
 from transfer.settings import Limits, Settings
 from transfer.source import opendental as source
 from transfer.source.opendental import Excluded
+from transfer.values.reasons import Method
 from transfer.values.table import SourceTable, Standing, TablePlan
 from transfer.warehouse import history, positions, public, schemas
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a run is to do: a plan for each table, the tables left out, and those that the source no longer has.
+    """What a run is to do: a plan for each table, the tables left out, and those that the source no
+    longer has.
 
-    `overdue` are tables whose verification is, and which this run does not verify either; `remarks` are of the servers.
+    `overdue` are tables whose verification is, and which this run does not verify either; `remarks`
+    are of the servers.
     """
 
     plans: tuple[TablePlan, ...]
@@ -52,11 +55,13 @@ def look(
     accept_shrink: bool = False,
     accept_source: bool = False,
 ) -> Outlook:
-    """Look at the three databases, changing nothing, and plan every table or those named (wildcards allowed).
+    """Look at the three databases, changing nothing, and plan every table or those named (wildcards
+    allowed).
 
     Raises:
         UnknownTable: a name or pattern fits no table.
-        PreflightError: the source is another practice's, or shows less than before, and that is not accepted.
+        PreflightError: the source is another practice's, or shows less than before, and that is not
+            accepted.
 
     """
     found = source.survey(settings.source, settings.limits)
@@ -152,9 +157,9 @@ def _plan(
     except TableError as error:  # its own task will say so, and be red
         return TablePlan(
             source_table.table.name,
-            "reload",
+            Method.RELOAD,
             str(error),
-            (evidence.EXTRACT, evidence.LOAD, evidence.STANDARDIZE),
+            evidence.HOPS,
         )
 
 
@@ -181,7 +186,10 @@ def _unknown(pattern: str, names: Sequence[str], excluded: Sequence[Excluded]) -
     left_out = next((each for each in excluded if fnmatchcase(each.table, pattern)), None)
     if left_out:
         return f"--table {pattern}: {left_out.table} is not copied: {left_out.reason}."
-    return f"--table {pattern}: the source has no such table{hint(pattern, names) or '; --plan lists them all.'}"
+    return (
+        f"--table {pattern}: the source has no such"
+        f" table{hint(pattern, names) or '; --plan lists them all.'}"
+    )
 
 
 def hint(pattern: str, names: Sequence[str]) -> str:

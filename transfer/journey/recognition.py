@@ -24,16 +24,24 @@ COMPARED = 20  # the first patients
 LEAST = 3  # fewer say nothing
 ALIKE = 0.5  # of these; names are corrected and patients merged, but not of most
 PERSON = ("PatNum", "LName", "FName", "Birthdate")
-# What tells one practice from another where its patients do not; any may change, but not all at once.
+# What tells one practice from another where its patients do not; any may change, but not all at
+# once.
 NAMED = ("PracticeTitle", "PracticePhone", "PracticeAddress", "PracticeZip", "RegistrationKey")
 TOLD = 2  # so many of them say something
 NOT_NOW = MISSING_TABLE | MISSING_COLUMN | LOCKED_OUT | {"42703"}
 ACCEPT = "; if it is on purpose, run once with --accept-source."
 
 # The same text on MySQL and PostgreSQL, whatever the column's character set or type of date.
-OF_MYSQL = "SHA2(CONCAT_WS('/', HEX(CONVERT(LName USING utf8mb4)), HEX(CONVERT(FName USING utf8mb4)), DATE_FORMAT(Birthdate, '%Y-%m-%d')), 256)"
-OF_POSTGRES = """encode(sha256(convert_to(concat_ws('/', upper(encode(convert_to("LName", 'UTF8'), 'hex')),
-    upper(encode(convert_to("FName", 'UTF8'), 'hex')), to_char("Birthdate", 'YYYY-MM-DD')), 'UTF8')), 'hex')"""
+OF_MYSQL = (
+    "SHA2(CONCAT_WS('/', HEX(CONVERT(LName USING utf8mb4)), HEX(CONVERT(FName USING utf8mb4)),"
+    " DATE_FORMAT(Birthdate, '%Y-%m-%d')), 256)"
+)
+OF_VALUE = """encode(sha256(convert_to(
+    upper(encode(convert_to("ValueString", 'UTF8'), 'hex')), 'UTF8')), 'hex')"""
+OF_POSTGRES = """encode(sha256(convert_to(concat_ws('/',
+    upper(encode(convert_to("LName", 'UTF8'), 'hex')),
+    upper(encode(convert_to("FName", 'UTF8'), 'hex')),
+    to_char("Birthdate", 'YYYY-MM-DD')), 'UTF8')), 'hex')"""
 
 
 def check(
@@ -44,7 +52,8 @@ def check(
     *,
     whole: bool,
 ) -> None:
-    """Refuse a source that is another practice's, or that shows less than it did; `known` are the tables copied before.
+    """Refuse a source that is another practice's, or that shows less than it did; `known` are the
+    tables copied before.
 
     Raises:
         SourceRefused: it is; the sentence names the setting and the mend.
@@ -69,7 +78,8 @@ def _without_preferences(
     if PREFERENCES in seen or not (PREFERENCES in lost or (not known and seen >= OPENDENTAL)):
         return ""
     return (
-        f"SOURCE_MYSQL_DB: {server.db} shows no table {PREFERENCES}, which every OpenDental database has; name the practice's"
+        f"SOURCE_MYSQL_DB: {server.db} shows no table {PREFERENCES}, which every OpenDental"
+        " database has; name the practice's"
         f" database, or grant {server.user} SELECT on all of it (deployments/grants/source.sql)"
     )
 
@@ -84,12 +94,14 @@ def _unseen(settings: Settings, lost: list[str]) -> str:
     named = f"{len(lost)} table{'s' * (len(lost) > 1)} that it showed before, {lost[0]} the first"
     if "SELECT" not in privileges(granted, server.db):
         return (
-            f"SOURCE_MYSQL_USER: {server.user} does not see {named}, and may not read all of {server.db}; grant it SELECT"
+            f"SOURCE_MYSQL_USER: {server.user} does not see {named}, and may not read all of"
+            f" {server.db}; grant it SELECT"
             " on the whole database (deployments/grants/source.sql)"
         )
     if len(lost) > most:
         return (
-            f"SOURCE_MYSQL_DB: {server.db} lacks {named}, and ELT_GONE_TABLES allows {most} to go at once; name the"
+            f"SOURCE_MYSQL_DB: {server.db} lacks {named}, and ELT_GONE_TABLES allows {most} to go"
+            " at once; name the"
             " practice's database"
         )
     return ""
@@ -98,8 +110,8 @@ def _unseen(settings: Settings, lost: list[str]) -> str:
 def _of_another_practice(
     settings: Settings, found: source.Survey, copies: Mapping[str, Extracted]
 ) -> str:
-    """Compare the first patients with those of the replica, or of `raw` beside a new one, and where they tell nothing the
-    practice's preferences: by digests, which the servers make.
+    """Compare the first patients with those of the replica, or of `raw` beside a new one, and where
+    they tell nothing the practice's preferences: by digests, which the servers make.
     """
     patients = next((each for each in found.tables if each.table.name == PATIENTS), None)
     if patients and PATIENTS in copies and not evidence.why_read(patients, copies[PATIENTS]):
@@ -110,14 +122,18 @@ def _of_another_practice(
     if alike is not False:
         return ""
     return (
-        f"SOURCE_MYSQL_HOST or SOURCE_MYSQL_DB: {settings.source.db} at {settings.source.host}:{settings.source.port} is another"
-        " practice's, as most of the first patients, or all its names and numbers, are others than were copied; name the"
+        f"SOURCE_MYSQL_HOST or SOURCE_MYSQL_DB: {settings.source.db} at"
+        f" {settings.source.host}:{settings.source.port} is another"
+        " practice's, as most of the first patients, or all its names and numbers, are others than"
+        " were copied; name the"
         " practice's own, or give this one a replica and a warehouse of its own"
     )
 
 
 def _alike_patients(settings: Settings, patients: SourceTable) -> bool | None:
-    """Tell whether most of the first patients are those that were copied; None if they cannot be compared."""
+    """Tell whether most of the first patients are those that were copied; None if they cannot be
+    compared.
+    """
     if not set(PERSON) <= {column.name for column in patients.table.columns}:
         return None
     which = f"ORDER BY PatNum LIMIT {COMPARED}"
@@ -146,7 +162,9 @@ def _alike_patients(settings: Settings, patients: SourceTable) -> bool | None:
 
 
 def _alike_preferences(settings: Settings) -> bool | None:
-    """Tell whether any of the practice's names and numbers is as it was copied; None if they cannot be compared."""
+    """Tell whether any of the practice's names and numbers is as it was copied; None if they cannot
+    be compared.
+    """
     names = ", ".join(f"'{name}'" for name in NAMED)
     # An empty one is the same in every practice.
     of_mysql = f"WHERE PrefName IN ({names}) AND ValueString <> ''"
@@ -155,7 +173,7 @@ def _alike_preferences(settings: Settings) -> bool | None:
     theirs = _of(settings.source, settings.limits, "PrefName", value, PREFERENCES, of_mysql)
     ours = _of(settings.replica, settings.limits, "PrefName", value, PREFERENCES, of_mysql)
     if ours is None:
-        value = """encode(sha256(convert_to(upper(encode(convert_to("ValueString", 'UTF8'), 'hex')), 'UTF8')), 'hex')"""
+        value = OF_VALUE
         ours = _of_raw(settings.warehouse, '"PrefName"', value, PREFERENCES, of_raw)
     both = [name for name in ours or () if name in (theirs or {})]
     if not ours or not theirs or len(both) < TOLD:

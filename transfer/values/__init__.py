@@ -1,1 +1,3 @@
-"""The values that travel between the rooms, and text as it may be shown; imports nothing of ours, any room may import it."""
+"""The values that travel between the rooms, and text as it may be shown; imports nothing of ours,
+any room may import it.
+"""

@@ -24,7 +24,9 @@ EVERYWHERE = Range()
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The rows within `ranges`, which do not overlap, and those with one of `keys`, none of which is within them."""
+    """The rows within `ranges`, which do not overlap, and those with one of `keys`, none of which
+    is within them.
+    """
 
     ranges: tuple[Range, ...] = ()
     keys: tuple[Key, ...] = ()
@@ -72,7 +74,9 @@ def read(parts: Iterable[str]) -> Scope:
 
 
 def united(ranges: Iterable[Range], keys: Iterable[Key]) -> Scope:
-    """Return the scope of ranges that may overlap and keys that may be in them or come twice, all of whole numbers."""
+    """Return the scope of ranges that may overlap and keys that may be in them or come twice, all
+    of whole numbers.
+    """
     joined: list[Range] = []
     for each in sorted(ranges, key=lambda each: _numbers(each.after)):
         last = joined[-1] if joined else None

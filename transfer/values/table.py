@@ -1,4 +1,6 @@
-"""The values that travel between the parts: what a table is, what is known of it, what happened to it."""
+"""The values that travel between the parts: what a table is, what is known of it, what happened to
+it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,8 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+
+from transfer.values.reasons import HopName, Method, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,11 @@ class Column:
 class Table:
     """A table's structure; `key` is its primary key in order, empty without one.
 
-    `versioned` if MariaDB keeps its history, `prefixed` if the key's index has only the beginnings of a column. The server
-    sets the columns `stamps` to the time of a row's last change. Without `signed_zeros` a server, the source's or the
-    replica's, takes -0 for 0, and so do the hashes of rows. `told` is a digest of what else the server tells of its
-    definition, defaults and comments say, whose change leaves no trace in a MyISAM table's times.
+    `versioned` if MariaDB keeps its history, `prefixed` if the key's index has only the beginnings
+    of a column. The server sets the columns `stamps` to the time of a row's last change. Without
+    `signed_zeros` a server, the source's or the replica's, takes -0 for 0, and so do the hashes of
+    rows. `told` is a digest of what else the server tells of its definition, defaults and comments
+    say, whose change leaves no trace in a MyISAM table's times.
     """
 
     name: str
@@ -80,7 +85,9 @@ def digest(*parts: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What `information_schema` says of a table's state; times are the server's, in UTC. `rows` is None if estimated."""
+    """What `information_schema` says of a table's state; times are the server's, in UTC. `rows` is
+    None if estimated.
+    """
 
     identity: str
     engine: str
@@ -123,7 +130,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A table's size as the server tells it, 0 where it does not; `exact` unless it is an estimate."""
+    """A table's size as the server tells it, 0 where it does not; `exact` if it was counted."""
 
     rows: int
     bytes: int
@@ -152,9 +159,11 @@ class SourceTable:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a server counts of a table: its rows, each column's values that are not NULL, and exact sums of its numbers.
+    """What a server counts of a table: its rows, each column's values that are not NULL, and exact
+    sums of its numbers.
 
-    A sum is None for a column that has none; `unmapped` are texts with characters that Unicode has not.
+    A sum is None for a column that has none; `unmapped` are texts with characters that Unicode has
+    not.
     """
 
     rows: int
@@ -165,9 +174,11 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """The newest complete extract of a table, as the replica recorded it, and what the replica holds now.
+    """The newest complete extract of a table, as the replica recorded it, and what the replica
+    holds now.
 
-    `changed_id` is the newest one that changed a row; `read_from` the source's clock (UTC) when its read began.
+    `changed_id` is the newest one that changed a row; `read_from` the source's clock (UTC) when its
+    read began.
     """
 
     id: int
@@ -194,8 +205,9 @@ class Extracted:
 class Loaded:
     """A table's position in PostgreSQL as recorded there, and what `raw` and `public` hold now.
 
-    `rows` are those that `raw` was given, `altered` if values are counted that PostgreSQL cannot hold. The days are those
-    since it was loaded first and since it was verified, None if it never was; `verify_seconds` is what that took.
+    `rows` are those that `raw` was given, `altered` if values are counted that PostgreSQL cannot
+    hold. The days are those since it was loaded first and since it was verified, None if it never
+    was; `verify_seconds` is what that took.
     """
 
     fence: int
@@ -218,7 +230,9 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a table stands in the replica and in PostgreSQL; `generation` names the copy that the replica is."""
+    """Where a table stands in the replica and in PostgreSQL; `generation` names the copy that the
+    replica is.
+    """
 
     generation: str
     extracted: Extracted | None
@@ -227,17 +241,18 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class TablePlan:
-    """What a run is to do with a table and why; small, frozen and free of values, so that Prefect may store it.
+    """What a run is to do with a table and why; small, frozen and free of values, so that Prefect
+    may store it.
 
-    `reason` is why there is work, `because` why its source is read so. `verify` is why it is to be verified, empty if it is
-    not, and `verify_seconds` what that is expected to take; `estimated_seconds`, of all its work, are known when somebody
-    asks for them.
+    `reason` is why there is work, `because` why its source is read so. `verify` is why it is to be
+    verified, empty if it is not, and `verify_seconds` what that is expected to take;
+    `estimated_seconds`, of all its work, are known when somebody asks for them.
     """
 
     table: str
-    method: str
+    method: Method
     reason: str
-    hops: tuple[str, ...]
+    hops: tuple[HopName, ...]
     because: str = ""
     estimated_rows: int = 0
     estimated_bytes: int = 0
@@ -258,9 +273,11 @@ class TablePlan:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What one hop did: rows, and bytes of Arrow, read from its origin, and rows changed in its target.
+    """What one hop did: rows, and bytes of Arrow, read from its origin, and rows changed in its
+    target.
 
-    `replaced` if the target was exchanged as a whole: then all rows that were read are inserted ones.
+    `replaced` if the target was exchanged as a whole: then all rows that were read are inserted
+    ones.
     """
 
     name: str
@@ -280,7 +297,9 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Rows that a verification found changed, missing or extra in a place; `column` is empty for whole rows."""
+    """Rows that a verification found changed, missing or extra in a place; `column` is empty for
+    whole rows.
+    """
 
     place: str
     kind: str
@@ -295,12 +314,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class TableResult:
-    """The verdict of one table in one run; the watermarks are the source's evidence of the reads before and after it."""
+    """The verdict of one table in one run; the watermarks are the source's evidence of the reads
+    before and after it.
+    """
 
     table: str
-    method: str
+    method: Method
     reason: str
-    state: str
+    state: State
     hops: tuple[Hop, ...] = ()
     rows: int = 0
     clean: bool = True
@@ -315,16 +336,19 @@ class TableResult:
 
     @property
     def changed(self) -> int:
-        """Rows changed in the replica, or, where extract had nothing to do, in the last hop that did."""
+        """Rows changed in the replica, or, where extract had nothing to do, in the last hop that
+        did.
+        """
         return next((hop.changed for hop in self.hops if hop.changed), 0)
 
     @property
     def sentence(self) -> str:
         """The verdict for a log; counts only."""
-        if self.state in {"failed", "vanished"}:
+        if self.state in {State.FAILED, State.VANISHED}:
             return f"{self.table}: {self.state}: {self.note}"
         hops = "; ".join(
-            f"{hop.name} {hop.read:,} rows (+{hop.inserted:,} ~{hop.updated:,} -{hop.deleted:,}) in {hop.seconds:.2f} s"
+            f"{hop.name} {hop.read:,} rows (+{hop.inserted:,} ~{hop.updated:,} -{hop.deleted:,}) in"
+            f" {hop.seconds:.2f} s"
             for hop in self.hops
         )
         counted = "; ".join(
@@ -344,4 +368,4 @@ class TableResult:
     @property
     def good(self) -> bool:
         """False when the table is red, or was until a verification repaired it."""
-        return self.state not in ("failed", "repaired")
+        return self.state not in {State.FAILED, State.REPAIRED}

@@ -10,6 +10,7 @@ from datetime import datetime
 from transfer.postgres import client as postgres
 from transfer.postgres.client import quote
 from transfer.settings import Warehouse
+from transfer.values.reasons import State
 from transfer.values.table import Finding, TablePlan, TableResult
 from transfer.warehouse.schemas import SchemaChange
 
@@ -66,7 +67,7 @@ def note(warehouse: Warehouse, run_id: str, plan: TablePlan, found: Sequence[Fin
     """Write down at once what was found and repaired in a table: a run that is killed later would not tell."""
     with postgres.connect(warehouse) as connection:
         repaired = TableResult(
-            plan.table, plan.method, plan.reason, "repaired", clean=False, found=tuple(found)
+            plan.table, plan.method, plan.reason, State.REPAIRED, clean=False, found=tuple(found)
         )
         _write(connection, warehouse, run_id, [repaired])
         connection.commit()

@@ -1,0 +1,256 @@
+"""The first hop: the source's rows come into the replica, proven by their hashes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from time import monotonic
+
+from transfer.changes import evidence
+from transfer.changes.evidence import How
+from transfer.errors import TableShrunk, TableUnsteady
+from transfer.journey import into_raw
+from transfer.journey.into_raw import EarlyCopy
+from transfer.journey.work import Step, Work, repaired
+from transfer.mysql import buckets
+from transfer.mysql.buckets import Difference
+from transfer.replica import extracts
+from transfer.replica import tables as replica
+from transfer.replica.extracts import Verdict
+from transfer.replica.tables import Shadow
+from transfer.running.overlap import prefetch
+from transfer.source import opendental as source
+from transfer.values.reasons import Method, Reason, is_damage
+from transfer.values.scope import NOTHING, Range, Scope
+from transfer.values.table import Extracted, Finding, Hop, SourceTable
+
+
+def bring_up_to_date(work: Work) -> Step:
+    """Read the source if the evidence calls for it."""
+    due = evidence.why_read(work.source_table, work.before.extracted)
+    reason = Reason.FORCED if work.forced else due
+    return replace(_extract(work, reason), due=due) if reason else Step()
+
+
+def verify(work: Work, step: Step) -> Step:
+    """Tell what the hop found, or compare source and replica by hashes if nothing was read.
+
+    A read has compared the hashes already: no row is hashed twice in a run.
+    """
+    before = work.before.extracted
+    if not step.hops:
+        if not _has_drifted(work):
+            return step
+        step = _extract(work, Reason.DRIFTED)
+    if before and is_damage(step.due):
+        return replace(step, found=_repaired(work.source_table, before, step.hops[0]))
+    return step
+
+
+def _has_drifted(work: Work) -> bool:
+    """Tell whether the replica has other rows than the source, which nobody wrote since the read.
+
+    Raises:
+        TableUnsteady: somebody wrote while they were compared.
+
+    """
+    settings, source_table = work.settings, work.source_table
+    hashes = source.hashes(settings.source, settings.limits, source_table)
+    if not replica.differs(settings.replica, settings.limits, source_table.table, hashes):
+        return False
+    _, afterwards = _look(work)
+    if afterwards.evidence != source_table.evidence:
+        raise TableUnsteady(
+            f"{work.plan.table} was written while it was verified; trying again reads it anew."
+        )
+    return True
+
+
+def _look(work: Work) -> tuple[datetime, SourceTable]:
+    settings, plan = work.settings, work.plan
+    return source.look(settings.source, settings.limits, plan.table, plan.version)
+
+
+def _extract(work: Work, reason: Reason) -> Step:
+    """Read the table, or what of it differs, beside the replica's, then make the two equal."""
+    started = monotonic()
+    settings, before, recorded = work.settings, work.source_table, work.before.extracted
+    counted = source.count(settings.source, settings.limits, before)
+    definition = source.definition(settings.source, settings.limits, work.plan.table)
+    how = _how(work)
+    method, shadow = _read(work, how, definition, counted)
+    after = _check_steady(work, counted, shadow)
+    verdict = Verdict(
+        work.run_id,
+        method,
+        reason,
+        before.evidence,
+        source.is_clean(before.evidence, after.evidence, shadow.read_from),
+        shadow.total,
+        shadow.read_from,
+        started,
+        damaged=recorded is None or not recorded.intact,
+    )
+    _check_size(work, shadow, verdict)
+    # What a normal run, which relies on stamps, would not have seen.
+    since = how.since if work.plan.verify else None
+    missed = replica.missed(work.lock, shadow, since) if since else 0
+    early: list[EarlyCopy | None] = []
+    hop = replica.finish(
+        work.lock,
+        settings.limits,
+        shadow,
+        recorded,
+        verdict,
+        lambda rows: early.append(into_raw.copy_early(work, rows)),
+    )
+    return Step(
+        (hop,),
+        found=(Finding("replica", "changed", "", missed),) if missed else (),
+        altered={
+            column: {"negative_zeros": count} for column, count in shadow.negative_zeros.items()
+        },
+        copied=early[0] if early else None,
+    )
+
+
+def _how(work: Work) -> How:
+    return evidence.how_read(
+        work.settings.limits,
+        work.source_table,
+        work.before.extracted,
+        work.now,
+        forced=work.forced,
+        verified=bool(work.plan.verify),
+    )
+
+
+def _check_steady(work: Work, counted: int, shadow: Shadow) -> SourceTable:
+    """Return the table as it stands at the source after the read.
+
+    Raises:
+        TableUnsteady: what was read cannot be one version of it.
+
+    """
+    settings, before = work.settings, work.source_table
+    _, after = _look(work)
+    held = source.count(settings.source, settings.limits, after)
+    unsteady = evidence.why_unsteady(
+        before.evidence, after.evidence, rows=(counted, held, shadow.total)
+    )
+    if unsteady:
+        raise TableUnsteady(
+            f"{work.plan.table} {unsteady}; nothing was changed, the next run reads it anew."
+        )
+    return after
+
+
+def _check_size(work: Work, shadow: Shadow, verdict: Verdict) -> None:
+    """Refuse a table that lost most of its rows.
+
+    It is taken if the user says so, or if it still looks so long enough after the first time.
+
+    Raises:
+        TableShrunk: it keeps its last version until then.
+
+    """
+    limits, recorded, name = work.settings.limits, work.before.extracted, work.plan.table
+    if not recorded or not evidence.shrunk(limits, recorded.rows, shadow.total):
+        return
+    held = extracts.held_seconds(work.lock)
+    if work.plan.accept_shrink or (held is not None and held >= limits.second_look_seconds):
+        return
+    replica.hold(work.lock, shadow, verdict)
+    raise TableShrunk(
+        f"{name} has {shadow.total:,} rows but had {recorded.rows:,}, so its last version stays"
+        f" (ELT_SHRINK_SHARE). If they were deleted on purpose, run with --table {name}"
+        f" --accept-shrink; a run that finds it so again after {limits.second_look_seconds} s"
+        " (ELT_SECOND_LOOK_SECONDS) takes it."
+    )
+
+
+def _read(work: Work, how: How, definition: str, counted: int) -> tuple[Method, Shadow]:
+    """Read what the replica is to have; return the method by which that was possible."""
+    limits, source_table = work.settings.limits, work.source_table
+    if how.method is Method.RELOAD:
+        return how.method, _read_whole(work, definition, counted)
+    if replica.mergeable(work.lock, limits, source_table, definition):
+        since = how.since if how.method is Method.INCREMENTAL else None
+        return how.method, _read_differing(work, definition, since)
+    seed = replica.seed(work.lock, limits, source_table, definition, work.now)
+    if seed:
+        return Method.COMPARE, _read_into(work, seed)
+    return Method.RELOAD, _read_whole(work, definition, counted)
+
+
+def _read_whole(work: Work, definition: str, counted: int) -> Shadow:
+    """Read all rows, going on where a killed run stopped."""
+    limits, source_table = work.settings.limits, work.source_table
+    shadow = replica.shadow(work.lock, limits, source_table, definition, work.now)
+    if not counted:  # it is counted again afterwards
+        return shadow
+    return _append_range(work, shadow, Range(shadow.last))
+
+
+def _read_differing(work: Work, definition: str, since: datetime | None) -> Shadow:
+    """Find the rows whose hashes differ in source and replica, and read those."""
+    limits, source_table = work.settings.limits, work.source_table
+    difference = _difference(work, since, source_table)
+    shadow = replica.patch(work.lock, limits, source_table, definition, work.now, difference, since)
+    return _append(work, shadow, difference.scope)
+
+
+def _read_into(work: Work, seed: Shadow) -> Shadow:
+    """Read what differs from the rows that the replica's table had under other columns."""
+    copy = replace(work.source_table, table=replace(work.source_table.table, name=seed.name))
+    difference = _difference(work, None, copy)
+    shadow = replica.keep(work.lock, work.settings.limits, seed, difference)
+    return _append(work, shadow, difference.scope)
+
+
+def _append(work: Work, shadow: Shadow, scope: Scope) -> Shadow:
+    settings = work.settings
+    for within in scope.ranges:
+        shadow = _append_range(work, shadow, within)
+    for page in source.rows_of(settings.source, settings.limits, work.source_table, scope.keys):
+        shadow = replica.append(work.lock, shadow, page)
+    return shadow
+
+
+def _append_range(work: Work, shadow: Shadow, within: Range) -> Shadow:
+    settings = work.settings
+    found = source.pages(settings.source, settings.limits, work.source_table, within)
+    with prefetch(found) as pages:
+        for page, last in pages:
+            shadow = replica.append(work.lock, shadow, page, last)
+    return shadow
+
+
+def _difference(work: Work, since: datetime | None, copy: SourceTable) -> Difference:
+    """Compare source and a copy in the replica by buckets, and row by row where those differ."""
+    settings, source_table = work.settings, work.source_table
+    cut = buckets.cut(work.lock.connection, settings.limits, copy.table, source_table.size)
+    with source.reading(settings.source, settings.limits) as connection:
+        sides = (connection, source_table.table), (work.lock.connection, copy.table)
+        compared = buckets.compare(*sides, cut, since)
+    difference = replace(compared, scope=NOTHING)
+    for within in compared.scope.ranges:
+        ours = source.listed(settings.source, settings.limits, source_table, within, since)
+        theirs = replica.listed(settings.replica, settings.limits, copy, within, since)
+        difference += buckets.compare_rows(source_table.table, within, ours, theirs)
+    return difference
+
+
+def _repaired(source_table: SourceTable, extracted: Extracted, hop: Hop) -> tuple[Finding, ...]:
+    """Tell repairs from what was written at the source meanwhile, which only counts can."""
+    only_damaged = evidence.only_damaged(source_table, extracted)
+    if only_damaged and not hop.replaced:
+        return repaired("replica", hop)
+    if extracted.replica_created_now is None:
+        return (Finding("replica", "missing", "", extracted.rows),)
+    held = extracted.replica_rows_now
+    surplus = 0 if held is None else held - extracted.rows
+    if surplus:
+        kind = "extra" if surplus > 0 else "missing"
+        return (Finding("replica", kind, "", abs(surplus)),)
+    return (Finding("replica", "other structure", "", 1),) if only_damaged else ()

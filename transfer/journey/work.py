@@ -1,0 +1,117 @@
+"""What the hops of a table's journey share: the table in work, what each did, what was found."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from transfer.changes import evidence
+from transfer.replica import extracts
+from transfer.replica.extracts import Lock, State
+from transfer.settings import Settings
+from transfer.values.reasons import Reason
+from transfer.values.scope import EVERYTHING, Scope
+from transfer.values.table import Finding, Hop, SourceTable, Standing, TablePlan, Totals
+from transfer.warehouse import history, positions
+from transfer.warehouse.raw import Copied
+
+log = logging.getLogger("elt")
+
+
+class Findings:
+    """What the verifications of a run found and repaired, table by table.
+
+    It outlives an attempt at a table: the next attempt of the same run finds it repaired.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._found: dict[str, tuple[Finding, ...]] = {}
+
+    def of(self, table: str) -> tuple[Finding, ...]:
+        """Return what was found in a table."""
+        return self._found.get(table, ())
+
+    def add(self, table: str, found: tuple[Finding, ...]) -> None:
+        """Add what was found in a table."""
+        self._found[table] = (*self.of(table), *found)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A table in work: what is known of it at the source since `now`, and the lock held on it.
+
+    `before` is how it stood, `copies` what the replica says once it has been brought up to date.
+    Rows copied early into `raw` are rolled back when `until_loaded` closes, if nobody took them.
+    """
+
+    settings: Settings
+    plan: TablePlan
+    run_id: str
+    findings: Findings
+    lock: Lock
+    now: datetime
+    source_table: SourceTable
+    before: Standing
+    forced: bool
+    until_loaded: ExitStack
+    copies: State = field(default_factory=lambda: State("", {}))
+
+    @property
+    def standing(self) -> Standing:
+        """Where the table stands now; `raw` and `public` are as intact as they were before."""
+        name, was = self.plan.table, self.before.loaded
+        loaded = positions.state(self.settings.warehouse, [name], counted=False).get(name)
+        if loaded and was:
+            intact = was.raw_intact, was.public_intact
+            loaded = replace(loaded, raw_intact=intact[0], public_intact=intact[1])
+        return Standing(self.copies.generation, self.copies.extracted.get(name), loaded)
+
+    @property
+    def raw_name(self) -> str:
+        """The table's name in `raw`."""
+        return evidence.raw_name(self.source_table, self.standing)
+
+    def with_replica(self) -> Work:
+        """Return the work with what the replica says now."""
+        chosen = self.settings
+        copies = extracts.state(chosen.replica, chosen.limits, [self.plan.table], counted=False)
+        return replace(self, copies=copies)
+
+    def record(self, found: tuple[Finding, ...]) -> None:
+        """Write down at once what was found, as a later step may fail."""
+        for finding in found:
+            log.error("%s: verification found %s", self.plan.table, finding)
+        if found:
+            self.findings.add(self.plan.table, found)
+            everything = self.findings.of(self.plan.table)
+            history.note(self.settings.warehouse, self.run_id, self.plan, everything)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a hop and its verification did: the hops, the rows they were about, what was found.
+
+    `due` is why the hop had work by itself, None if it had none or was only forced. `altered`
+    counts the values that PostgreSQL does not hold; `copied` are rows on their way into `raw`.
+    """
+
+    hops: tuple[Hop, ...] = ()
+    due: Reason | None = None
+    scope: Scope = EVERYTHING
+    found: tuple[Finding, ...] = ()
+    altered: dict[str, dict[str, int]] = field(default_factory=dict)
+    copied: tuple[Copied, Totals] | None = None
+
+    @property
+    def whole(self) -> bool:
+        """True if all rows were brought."""
+        return bool(self.hops) and self.scope.whole
+
+
+def repaired(place: str, hop: Hop) -> tuple[Finding, ...]:
+    """Return what a hop had to repair in a place."""
+    kinds = (("changed", hop.updated), ("missing", hop.inserted), ("extra", hop.deleted))
+    return tuple(Finding(place, kind, "", count) for kind, count in kinds if count)
