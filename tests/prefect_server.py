@@ -1,6 +1,7 @@
 """A Prefect server that the tests share, and flow runs on it; a test file takes them by `pytest_plugins`."""
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -101,5 +102,32 @@ def command(
         **changed: str | None,
     ) -> Ended:
         return elt(home, variables | changed, *arguments, timeout=timeout)
+
+    return run
+
+
+@pytest.fixture
+def here(
+    in_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """Does what `python flows/elt.py` does, in this process: for what ends before Prefect is asked.
+
+    To start the program takes twenty times as long.
+    """
+    from flows.elt import perform  # here, as it takes its time
+    from flows.terminal.command_line import arguments
+
+    def run(*given: str, **changed: str | None) -> Ended:
+        with in_environment.context() as environment:
+            for name, value in changed.items():
+                if value is None:
+                    environment.delenv(name)
+                else:
+                    environment.setenv(name, value)
+            capsys.readouterr()
+            started = time.monotonic()
+            code = perform(arguments(list(given)))
+            told = capsys.readouterr()
+            return Ended(code, told.out, told.err, time.monotonic() - started)
 
     return run

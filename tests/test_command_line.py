@@ -54,34 +54,34 @@ def assert_untouched(replica: Client, warehouse: Client) -> None:
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_a_wrong_password(prefix, command: Command, practice, replica, warehouse):
-    ended = command(**{f"{prefix}_PASSWORD": "wrong"})
+def test_a_wrong_password(prefix, here: Command, practice, replica, warehouse):
+    ended = here(**{f"{prefix}_PASSWORD": "wrong"})
     assert_one_sentence(ended, f"{prefix}_USER or {prefix}_PASSWORD is wrong")
     assert_untouched(replica, warehouse)
 
 
-def test_a_missing_variable(command: Command):
-    ended = command(REPLICATION_MYSQL_PASSWORD=None)
+def test_a_missing_variable(here: Command):
+    ended = here(REPLICATION_MYSQL_PASSWORD=None)
     assert_one_sentence(ended, "REPLICATION_MYSQL_PASSWORD is not set", ".env")
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("SOURCE_MYSQL_PORT", "many"), ("ELT_TIME_ZONE", "Lunar/Tranquility")]
 )
-def test_an_unusable_variable(name, value, command: Command):
-    ended = command(**{name: value})
+def test_an_unusable_variable(name, value, here: Command):
+    ended = here(**{name: value})
     assert_one_sentence(ended, f"{name} is unusable")
 
 
 @pytest.mark.parametrize("listening", [False, True], ids=["refusing", "silent"])
-def test_hosts_that_do_not_answer(listening, command: Command):
+def test_hosts_that_do_not_answer(listening, here: Command):
     """All three at once, so that the test takes the time of one."""
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         if listening:
             taken.listen()
         port = str(taken.getsockname()[1])
-        ended = command(**{f"{prefix}_PORT": port for prefix in PREFIXES})
+        ended = here(**{f"{prefix}_PORT": port for prefix in PREFIXES})
     sentences = ended.err.strip().splitlines()
     assert [line.split(":")[0] for line in sentences] == [
         f"{each}_HOST or {each}_PORT" for each in PREFIXES
@@ -103,13 +103,13 @@ def test_a_prefect_server_that_does_not_answer(
     assert_untouched(replica, warehouse)
 
 
-def test_a_host_that_has_no_address(command: Command, practice):
-    ended = command(SOURCE_MYSQL_HOST="no.such.host.invalid", SOURCE_MYSQL_TLS="off")
+def test_a_host_that_has_no_address(here: Command, practice):
+    ended = here(SOURCE_MYSQL_HOST="no.such.host.invalid", SOURCE_MYSQL_TLS="off")
     assert_one_sentence(ended, "SOURCE_MYSQL_HOST or SOURCE_MYSQL_PORT: no database answers")
 
 
-def test_an_unknown_database(command: Command, practice):
-    ended = command(ANALYTICS_POSTGRES_DB="no_such_database")
+def test_an_unknown_database(here: Command, practice):
+    ended = here(ANALYTICS_POSTGRES_DB="no_such_database")
     assert_one_sentence(ended, "ANALYTICS_POSTGRES_DB", "deployments/grants")
 
 
@@ -155,11 +155,11 @@ def role(servers: Servers, database: Database, password: str, rights: str) -> It
 
 
 def test_a_replica_user_without_insert(
-    command: Command, servers, databases: Databases, practice, replica, warehouse
+    here: Command, servers, databases: Databases, practice, replica, warehouse
 ):
     grant = f"SELECT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX ON `{databases.replica.name}`.*"
     with account(servers, "replica", grant) as user:
-        ended = command(REPLICATION_MYSQL_USER=user, REPLICATION_MYSQL_PASSWORD="pw")
+        ended = here(REPLICATION_MYSQL_USER=user, REPLICATION_MYSQL_PASSWORD="pw")
     assert_one_sentence(
         ended, "REPLICATION_MYSQL_USER", "lacks INSERT", "deployments/grants/replica.sql"
     )
@@ -175,32 +175,32 @@ def test_a_replica_user_without_insert(
     ],
 )
 def test_a_source_user_that_may_not_read(
-    right, words, command: Command, servers, databases: Databases, practice
+    right, words, here: Command, servers, databases: Databases, practice
 ):
     if "not_there" in right:
         practice.run("CREATE TABLE not_there (Id int)")
     with account(servers, "source", right.format(databases.source.name)) as user:
         if "not_there" in right:
             practice.run("DROP TABLE not_there")
-        ended = command(SOURCE_MYSQL_USER=user, SOURCE_MYSQL_PASSWORD="pw")
+        ended = here(SOURCE_MYSQL_USER=user, SOURCE_MYSQL_PASSWORD="pw")
     assert_one_sentence(ended, "SOURCE_MYSQL_", words, "deployments/grants/source.sql")
 
 
 def test_a_warehouse_role_that_may_create_nothing(
-    command: Command, servers, databases: Databases, practice, replica
+    here: Command, servers, databases: Databases, practice, replica
 ):
     with role(servers, databases.warehouse, "pw", "CONNECT") as user:
-        ended = command(ANALYTICS_POSTGRES_USER=user, ANALYTICS_POSTGRES_PASSWORD="pw")
+        ended = here(ANALYTICS_POSTGRES_USER=user, ANALYTICS_POSTGRES_PASSWORD="pw")
     assert_one_sentence(
         ended, "ANALYTICS_POSTGRES_USER", "may not create", "deployments/grants/postgres.sql"
     )
     assert replica.run("SHOW TABLES") == []
 
 
-def test_a_replica_without_local_infile(command: Command, servers, practice, replica, warehouse):
+def test_a_replica_without_local_infile(here: Command, servers, practice, replica, warehouse):
     servers.replica.execute("SET GLOBAL local_infile = 0")
     try:
-        ended = command()
+        ended = here()
     finally:
         servers.replica.execute("SET GLOBAL local_infile = 1")
     assert_one_sentence(ended, "REPLICATION_MYSQL_HOST", "local_infile")
@@ -208,7 +208,7 @@ def test_a_replica_without_local_infile(command: Command, servers, practice, rep
 
 
 def test_the_plan_tells_method_and_reason_and_touches_nothing(
-    command: Command, practice, replica, warehouse
+    command: Command, here: Command, practice, replica, warehouse
 ):
     practice.run("CREATE VIEW everybody AS SELECT * FROM patient")
     ended = command("--plan", PREFECT_API_URL="http://127.0.0.1:1/api")
@@ -216,7 +216,7 @@ def test_the_plan_tells_method_and_reason_and_touches_nothing(
     assert re.search(r"patient +reload +extract → load → standardize .* never loaded", ended.out)
     assert re.search(r"everybody +excluded", ended.out)
     assert "3 of 3 tables have work" in ended.out
-    told = json.loads(command("--plan", "--json", "--table", "pat*").out)
+    told = json.loads(here("--plan", "--json", "--table", "pat*").out)
     assert [(plan["table"], plan["method"], plan["reason"]) for plan in told["plans"]] == [
         ("patient", "reload", "never loaded"),
         ("patientnote", "reload", "never loaded"),
@@ -256,12 +256,12 @@ def test_a_red_run_names_the_table_and_ends_with_1(command: Command, practice, t
 
 
 def test_a_verification_that_found_and_repaired_something_ends_with_1(
-    command: Command, practice, warehouse
+    command: Command, here: Command, practice, warehouse
 ):
     settle(practice)
     assert command("--no-dbt").code == 0
     warehouse.run('UPDATE raw.patient SET "Note" = \'somebody\' WHERE "Id" = 2')
-    planned = json.loads(command("--plan", "--verify", "--json").out)
+    planned = json.loads(here("--plan", "--verify", "--json").out)
     assert {plan["table"]: plan["method"] for plan in planned["plans"]} == dict.fromkeys(
         ("patient", "patientnote", "recall"), "verify"
     )
@@ -277,7 +277,7 @@ def test_a_verification_that_found_and_repaired_something_ends_with_1(
 
 
 def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(
-    command: Command, practice, warehouse
+    command: Command, here: Command, practice, warehouse
 ):
     settle(practice)
     assert command("--no-dbt").code == 0
@@ -285,9 +285,9 @@ def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(
     warehouse.run('UPDATE raw.patient SET "Note" = \'somebody\' WHERE "Id" = 2')
     assert (
         "0 of 3 tables have work, about 0 rows to read; about 0.0 s"
-        in command("--plan", ELT_VERIFY_DAYS="0").out
+        in here("--plan", ELT_VERIFY_DAYS="0").out
     )
-    told = command("--plan").out
+    told = here("--plan").out
     assert re.search(
         r"^patient +verify +– +2 +0\.0 +\d\.\d +not verified for 6 days *$", told, re.MULTILINE
     )
@@ -306,7 +306,7 @@ def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(
     assert "2 unchanged, 1 verified by rotation in " in ended.out.splitlines()[-1]
     sentence = "not verified for over 7 days (ELT_VERIFY_DAYS): patientnote, recall; run more often, or give"
     assert sentence in ended.out
-    told = command("--status", "recall", "--table", "PATIENT")
+    told = here("--status", "recall", "--table", "PATIENT")
     assert told.code == 0
     assert re.search(
         r"^recall +20\d\d-.* 20\d\d-\d\d-\d\d \S+ +written 20\d\d-\d\d-\d\d \S+, 2 rows, next key",
@@ -316,13 +316,13 @@ def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(
     assert "not verified for over 7 days (ELT_VERIFY_DAYS): recall; run" in told.out
     assert "patientnote" not in told.out
     assert_one_sentence(
-        command("--status", "recal"),
+        here("--status", "recal"),
         "--status recal: no run has met such a table; did you mean recall?",
     )
 
 
 def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
-    command: Command, practice, warehouse, tmp_path: Path
+    command: Command, here: Command, practice, warehouse, tmp_path: Path
 ):
     told = command("--status", PREFECT_API_URL="http://127.0.0.1:1/api")
     assert (told.code, told.out.splitlines()[-1]) == (0, "No run yet.")
@@ -341,7 +341,7 @@ def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
     assert "does not run: a column is missing" in re.sub(r"\s+", " ", told.out)
     assert re.search(r"^last run \S+: red, began 20", told.out.splitlines()[-1])
     assert in_time(told.seconds, 20)
-    only = json.loads(command("--status", "--table", "pat*", "--json").out)
+    only = json.loads(here("--status", "--table", "pat*", "--json").out)
     assert [(each["table"], each["failures"]) for each in only["tables"]] == [
         ("patient", 0),
         ("patientnote", 0),

@@ -80,7 +80,7 @@ def test_a_source_account_that_may_write_is_named_unless_it_is_meant(
 pytest_plugins = ["prefect_server"]
 
 
-def test_each_run_names_it(command, servers: Servers, settings: Settings, source):
+def test_each_run_names_it(command, here, servers: Servers, settings: Settings, source):
     source.run("CREATE TABLE t (Id bigint PRIMARY KEY) ENGINE=MyISAM")
     with account(servers, "source", f"SELECT, DROP ON `{settings.source.db}`.*") as user:
         login = {"SOURCE_MYSQL_USER": user, "SOURCE_MYSQL_PASSWORD": "pw"}
@@ -91,4 +91,4 @@ def test_each_run_names_it(command, servers: Servers, settings: Settings, source
                 "may do more at the clinic's server than read (DROP); leave it SELECT alone"
                 in ended.out
             )
-        assert "may do more" not in command("--plan", ELT_ALLOW_WRITER="true", **login).out
+        assert "may do more" not in here("--plan", ELT_ALLOW_WRITER="true", **login).out

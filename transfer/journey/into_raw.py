@@ -94,21 +94,21 @@ def _load(work: Work, standing: Standing, scope: Scope, copied: EarlyCopy | None
         raise TableError(f"{work.plan.table} is not in the replica, so raw cannot be loaded.")
     if not scope.whole:
         try:
-            return _carry(work, standing.generation, standing.extracted, scope, None)
+            return _carry(work, standing, standing.extracted, scope, None)
         except TableError as error:
             log.warning("%s Loading all of it.", error)
-    return _carry(work, standing.generation, standing.extracted, EVERYTHING, copied)
+    return _carry(work, standing, standing.extracted, EVERYTHING, copied)
 
 
 def _carry(
-    work: Work, generation: str, extracted: Extracted, scope: Scope, copied: EarlyCopy | None
+    work: Work, standing: Standing, extracted: Extracted, scope: Scope, copied: EarlyCopy | None
 ) -> Step:
-    settings, source_table, loaded = work.settings, work.source_table, work.standing.loaded
-    followed = loaded and loaded.raw_intact and loaded.generation == generation
+    settings, source_table, loaded = work.settings, work.source_table, standing.loaded
+    followed = loaded and loaded.raw_intact and loaded.generation == standing.generation
     moved = not (followed and loaded and extracted.changed_id <= loaded.extract_id)
     origin = partial(
         raw.Origin,
-        generation,
+        standing.generation,
         extracted.id,
         extracted.run_id,
         work.run_id,
