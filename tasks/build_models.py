@@ -21,7 +21,8 @@ from tasks import files
 from tasks.caching import proven_key
 from transfer.drivers.sessions import DOUBLE, MOMENT, POOLER, TEXT, postgres_proof, startup, unlike
 from transfer.errors import DatabaseFault, EltError
-from transfer.postgres import client as postgres
+from transfer.postgres import opening
+from transfer.postgres.pool import connect
 from transfer.running.stopping import stoppable
 from transfer.settings import ROOT, Limits, Settings, Warehouse, settings
 from transfer.values.table import digest
@@ -288,7 +289,7 @@ def _invoke(settings: Settings, planned: ModelsPlan) -> list[Any]:
     with (
         environment(settings.warehouse, settings.limits),
         stoppable(_cancel),
-        postgres.others_watched(settings.warehouse, "building the models", "dbt"),
+        opening.others_watched(settings.warehouse, "building the models", "dbt"),
     ):
         _prove(settings.warehouse)
         from dbt.artifacts.schemas.run import (
@@ -367,7 +368,7 @@ def _prove(warehouse: Warehouse) -> None:
             pooled = process != connection.info.backend_pid
     except psycopg2.Error as error:
         raise DatabaseFault("warehouse", "opening a session for dbt", error.pgcode or "") from None
-    postgres.refuse(
+    opening.refuse(
         f"{warehouse.host}:{warehouse.port}", POOLER if pooled else unlike(found, DBTS_OWN)
     )
 
@@ -423,7 +424,7 @@ def environment(warehouse: Warehouse, limits: Limits, **more: str) -> Iterator[N
             **more,
         }
     )
-    postgres.forget_libpqs_variables()
+    opening.forget_libpqs_variables()
     before = {name: os.environ.get(name) for name in names}
     _set(names)
     try:
@@ -445,8 +446,8 @@ def _set(variables: Mapping[str, str | None]) -> None:
 
 def _known(warehouse: Warehouse) -> frozenset[str]:
     """Return which settings of newer servers this one knows; what is wrong with one that does not answer dbt says better."""
-    with suppress(DatabaseFault), postgres.connect(warehouse) as connection:
-        return postgres.known_settings(connection)
+    with suppress(DatabaseFault), connect(warehouse) as connection:
+        return opening.known_settings(connection)
     return frozenset()
 
 

@@ -11,7 +11,7 @@ from flow_runs import copy_project, write_dbt
 from deployments.databases import Databases
 from tasks import build_models, caching
 from tasks.build_models import BuildFailed, build
-from transfer.postgres import client as postgres
+from transfer.postgres.pool import connect
 from transfer.settings import Settings
 from transfer.warehouse import positions
 
@@ -55,7 +55,7 @@ FAILURES = {
 def base_table(settings: Settings, warehouse: Client) -> None:
     """The base table `patient` of the small dbt project, and some that stand in a model's way."""
     positions.prepare(settings.warehouse)
-    with postgres.connect(settings.warehouse) as connection:
+    with connect(settings.warehouse) as connection:
         for statement in (
             "CREATE TABLE patient AS SELECT n AS pat_num, $$"
             + NAME

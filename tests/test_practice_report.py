@@ -28,7 +28,7 @@ from tasks import files
 from tasks.report import catalogue, charts, page, practice_report
 from tasks.report.figures import NO_COUNTERPART
 from tasks.report.subjects import SUBJECTS, everything
-from transfer.postgres.client import connect
+from transfer.postgres.pool import connect
 from transfer.settings import Warehouse
 
 AS_OF = date(2026, 3, 17)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from transfer.postgres import client as postgres
-from transfer.postgres.client import quote
+from transfer.postgres.connection import Connection
+from transfer.postgres.literals import quote
+from transfer.postgres.pool import connect
 from transfer.settings import Warehouse
 from transfer.values.table import Finding, TablePlan, TableResult
 from transfer.warehouse.schemas import SchemaChange
@@ -32,7 +33,7 @@ def begin(
     warehouse: Warehouse, run_id: str, *, tables: Sequence[str] | None, forced: bool, verified: bool
 ) -> None:
     """Write down that a run has begun; one that is never ended was killed."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         connection.run(
             "writing etl_run",
             f"INSERT INTO {_named(warehouse, 'etl_run')} (run_id, state, tables_named, forced, verified)"
@@ -44,7 +45,7 @@ def begin(
 
 def end(warehouse: Warehouse, run: Run, results: Sequence[TableResult]) -> None:
     """Write down how a run ended and what became of each of its tables."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         connection.run(
             "writing etl_run",
             f"UPDATE {_named(warehouse, 'etl_run')} SET state = $2, unchanged = $3, models_passed = $4, models_failed = $5,"
@@ -64,7 +65,7 @@ def end(warehouse: Warehouse, run: Run, results: Sequence[TableResult]) -> None:
 
 def note(warehouse: Warehouse, run_id: str, plan: TablePlan, found: Sequence[Finding]) -> None:
     """Write down at once what was found and repaired in a table: a run that is killed later would not tell."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         repaired = TableResult(
             plan.table, plan.method, plan.reason, "repaired", clean=False, found=tuple(found)
         )
@@ -73,7 +74,7 @@ def note(warehouse: Warehouse, run_id: str, plan: TablePlan, found: Sequence[Fin
 
 
 def _write(
-    connection: postgres.Connection,
+    connection: Connection,
     warehouse: Warehouse,
     run_id: str,
     results: Sequence[TableResult],
@@ -194,7 +195,7 @@ class Status:
 
 def status(warehouse: Warehouse) -> Status:
     """Read the newest run and each table's freshness."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         present = connection.rows(
             "looking for the history",
             "SELECT to_regclass($1)::text",
@@ -221,7 +222,7 @@ def status(warehouse: Warehouse) -> Status:
 def mean_seconds(warehouse: Warehouse) -> dict[tuple[str, str], float]:
     """Return the mean seconds of the good work of each table and method, that of rotation's verifications by the way left out."""
     table = _named(warehouse, "etl_run_table")
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         present = connection.rows(
             "looking for the history", "SELECT to_regclass($1)::text", (table,)
         )

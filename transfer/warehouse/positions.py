@@ -10,10 +10,14 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Literal, NamedTuple
 
-from transfer.errors import MISSING_TABLE, DatabaseFault, TableBusy
-from transfer.postgres import client as postgres
-from transfer.postgres.client import Place
+from transfer.errors import DatabaseFault, TableBusy
+from transfer.postgres import tables
+from transfer.postgres.connection import Connection
+from transfer.postgres.literals import Place, quote
+from transfer.postgres.locks import wait_for_locks
+from transfer.postgres.pool import connect
 from transfer.rules.layout import fit, snake_case
+from transfer.server_codes import MISSING_TABLE
 from transfer.settings import Limits, Warehouse
 from transfer.values.table import Loaded, digest
 from transfer.warehouse import schemas
@@ -24,7 +28,7 @@ TABLES = Path(__file__).with_name("sql") / "warehouse_tables.sql"
 
 def prepare(warehouse: Warehouse) -> None:
     """Create the schemas and bookkeeping tables that are missing."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         ((present,),) = connection.rows(
             "looking for the status tables",
             "SELECT to_regnamespace(quote_ident($3)) IS NOT NULL AND to_regnamespace(quote_ident($1)) IS NOT NULL AND NOT EXISTS (SELECT"
@@ -39,9 +43,7 @@ def prepare(warehouse: Warehouse) -> None:
             "creating the status tables",
             "SELECT pg_advisory_xact_lock(hashtext('elt status tables'))",
         )
-        raw, base = (
-            postgres.quote(schema) for schema in (warehouse.raw_schema, warehouse.base_schema)
-        )
+        raw, base = (quote(schema) for schema in (warehouse.raw_schema, warehouse.base_schema))
         for statement in TABLES.read_text().format(raw=raw, base=base).split(";\n"):
             if statement.strip():
                 connection.run("creating the status tables", statement)
@@ -70,7 +72,7 @@ _PRESENT = {
 
 
 def _status(warehouse: Warehouse) -> str:
-    return f"{postgres.quote(warehouse.base_schema)}.etl_transform_status"
+    return f"{quote(warehouse.base_schema)}.etl_transform_status"
 
 
 class _Row(NamedTuple):
@@ -104,7 +106,7 @@ def state(
 
     Who holds the lock of a table that was `counted` before need not do so again: its rows are those that are recorded.
     """
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         try:
             found = _rows(connection, warehouse, only)
         except DatabaseFault as fault:
@@ -114,13 +116,11 @@ def state(
         recorded: dict[Place, int | None] = {}
         for row in found:
             recorded |= {place: rows for place, rows in _standing(warehouse, row) if place}
-        held = postgres.counts(connection, recorded) if counted else recorded
+        held = tables.counts(connection, recorded) if counted else recorded
     return {row.table_name: _loaded(warehouse, row, held) for row in found}
 
 
-def _rows(
-    connection: postgres.Connection, warehouse: Warehouse, only: Sequence[str] | None
-) -> list[_Row]:
+def _rows(connection: Connection, warehouse: Warehouse, only: Sequence[str] | None) -> list[_Row]:
     found = connection.rows(
         "reading etl_transform_status",
         f"SELECT table_name, fence, replica_generation, extract_id, {_held('extract_run')}, load_id, standardized_id,"
@@ -188,7 +188,7 @@ def _days(column: str) -> str:
     return f"(extract(epoch FROM now() - {_held(column)}::timestamptz) / 86400)::double precision"
 
 
-def take(connection: postgres.Connection, warehouse: Warehouse, table: str, fence: int) -> None:
+def take(connection: Connection, warehouse: Warehouse, table: str, fence: int) -> None:
     """Keep older writers of a table out until the transaction ends.
 
     Raises:
@@ -206,7 +206,7 @@ def take(connection: postgres.Connection, warehouse: Warehouse, table: str, fenc
 
 
 def note_loaded(
-    connection: postgres.Connection,
+    connection: Connection,
     warehouse: Warehouse,
     table: str,
     target: Place,
@@ -247,8 +247,8 @@ def forget(warehouse: Warehouse, limits: Limits, table: str, fence: int) -> None
         TableError: something else depends on it, or it was not made by the pipeline; then nothing of it is dropped.
 
     """
-    with postgres.connect(warehouse) as connection:
-        postgres.wait_for_locks(connection, limits.lock_seconds)
+    with connect(warehouse) as connection:
+        wait_for_locks(connection, limits.lock_seconds)
         take(connection, warehouse, table, fence)
         ((raw, public),) = connection.rows(
             "reading etl_transform_status",
@@ -259,8 +259,8 @@ def forget(warehouse: Warehouse, limits: Limits, table: str, fence: int) -> None
             Place(warehouse.base_schema, public or ""),
             Place(warehouse.raw_schema, raw or ""),
         ):
-            if place.name and postgres.stands(connection, place, warehouse.base_schema):
-                postgres.drop(connection, limits, place)
+            if place.name and tables.stands(connection, place, warehouse.base_schema):
+                tables.drop(connection, limits, place)
         if raw or public:
             schemas.note(connection, warehouse, "", [SchemaChange(table, schemas.DROPPED)])
         connection.run(
@@ -273,7 +273,7 @@ def forget(warehouse: Warehouse, limits: Limits, table: str, fence: int) -> None
 
 def confirm(warehouse: Warehouse, tables: Sequence[str]) -> None:
     """Note that tables were found equal to the replica just now."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         connection.run(
             "writing etl_transform_status",
             # Rows that another run has locked are left to it.
@@ -286,7 +286,7 @@ def confirm(warehouse: Warehouse, tables: Sequence[str]) -> None:
 
 def note_verified(warehouse: Warehouse, table: str, seconds: float) -> None:
     """Note that a table was found equal in all places just now, or was made so, and what finding out took."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         connection.run(
             "writing etl_transform_status",
             f"UPDATE {_status(warehouse)} SET verified_at = now(), verify_seconds = $2, checked_at = now()"
@@ -297,7 +297,7 @@ def note_verified(warehouse: Warehouse, table: str, seconds: float) -> None:
 
 
 def name_of(
-    connection: postgres.Connection,
+    connection: Connection,
     warehouse: Warehouse,
     table: str,
     kind: Literal["raw", "public"],
@@ -319,14 +319,14 @@ def name_of(
     return wanted if wanted not in recorded.values() else fit(f"{wanted}_{digest(table)[:8]}")
 
 
-def load_id(connection: postgres.Connection, warehouse: Warehouse, table: str) -> int:
+def load_id(connection: Connection, warehouse: Warehouse, table: str) -> int:
     """Return the number of the version that `raw` holds."""
     statement = f"SELECT load_id FROM {_status(warehouse)} WHERE table_name = $1"
     return int(connection.rows("reading etl_transform_status", statement, (table,))[0][0])
 
 
 def note_standardized(
-    connection: postgres.Connection,
+    connection: Connection,
     warehouse: Warehouse,
     table: str,
     target: Place,
@@ -361,7 +361,7 @@ class Built:
 
 def base_tables(warehouse: Warehouse) -> dict[str, int]:
     """Return each base table's number, which grows when its rows change."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         found = connection.rows(
             "reading etl_transform_status",
             f"SELECT public_name, public_id FROM {_status(warehouse)} WHERE public_name IS NOT NULL AND public_id > 0",
@@ -371,7 +371,7 @@ def base_tables(warehouse: Warehouse) -> dict[str, int]:
 
 def last_build(warehouse: Warehouse, time_zone: str) -> Built | None:
     """Return the last good build, None before the first; the time zone tells when a day begins."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         found = connection.rows(
             "reading etl_dbt_status",
             "SELECT project_hash, positions, relations, (built_at AT TIME ZONE $1)::date < (now() AT TIME ZONE $1)::date,"
@@ -394,7 +394,7 @@ def last_build(warehouse: Warehouse, time_zone: str) -> Built | None:
 
 def note_begun(warehouse: Warehouse, run_id: str, project: str) -> int:
     """Write down that a build begins, and return its number; unless more comes of it, it counts as failed."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         ((build,),) = connection.rows(
             "writing etl_dbt_status",
             f"INSERT INTO {_builds(warehouse)} (run_id, good, project_hash, positions, relations, selected, seconds)"
@@ -416,7 +416,7 @@ def note_built(
     seconds: float,
 ) -> None:
     """Write down how a build ended; a partial one keeps the relations of those before."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         connection.run(
             "writing etl_dbt_status",
             f"UPDATE {_builds(warehouse)} AS build SET good = $2, positions = $3, selected = $5, seconds = $6,"
@@ -430,7 +430,7 @@ def note_built(
 
 
 def _builds(warehouse: Warehouse) -> str:
-    return f"{postgres.quote(warehouse.base_schema)}.etl_dbt_status"
+    return f"{quote(warehouse.base_schema)}.etl_dbt_status"
 
 
 @contextmanager
@@ -442,7 +442,7 @@ def one_builder(warehouse: Warehouse, limits: Limits) -> Iterator[None]:
 
     """
     until = monotonic() + limits.lock_seconds
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         while not connection.rows(
             "waiting to build the models", "SELECT pg_try_advisory_lock(hashtext('elt dbt build'))"
         )[0][0]:

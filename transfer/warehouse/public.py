@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from transfer.errors import DatabaseFault, TableError, meaning
-from transfer.postgres import client as postgres
-from transfer.postgres import restructure
-from transfer.postgres.client import Changes, Place, quote
+from transfer.errors import DatabaseFault, TableError
+from transfer.postgres import restructure, tables
+from transfer.postgres.connection import Connection
+from transfer.postgres.literals import Place, quote
+from transfer.postgres.locks import wait_for_locks
+from transfer.postgres.merging import Changes, Sides, bring_keys, conditions
+from transfer.postgres.pool import connect
 from transfer.rules.layout import Field, public_names, raw_fields, raw_key
 from transfer.rules.standard import EXPRESSIONS
+from transfer.server_codes import meaning
 from transfer.settings import Limits, Warehouse
 from transfer.values.scope import EVERYTHING, Scope
 from transfer.values.table import Hop, Table, digest
@@ -87,7 +91,7 @@ def _own_sql(file: Path) -> str:
 
 def has_other_structure(warehouse: Warehouse, limits: Limits, table: Table) -> bool:
     """Tell whether the base table that stands has other columns or another key than the standard rules give it."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         target = Place(
             warehouse.base_schema, positions.name_of(connection, warehouse, table.name, "public")
         )
@@ -95,11 +99,11 @@ def has_other_structure(warehouse: Warehouse, limits: Limits, table: Table) -> b
         return not _fits(connection, target, table, made)
 
 
-def _fits(connection: postgres.Connection, target: Place, table: Table, made: Recipe) -> bool:
+def _fits(connection: Connection, target: Place, table: Table, made: Recipe) -> bool:
     """Tell whether a table has the columns and the key that the standard rules give it."""
     types = [field.type for field in raw_fields(table)]
     wanted = [Field(name, held) for name, held in zip(public_names(table), types, strict=True)]
-    return postgres.has_structure(connection, target, wanted, made.key)
+    return tables.has_structure(connection, target, wanted, made.key)
 
 
 def standardize(
@@ -114,31 +118,31 @@ def standardize(
 
     """
     started = monotonic()
-    with postgres.connect(warehouse) as connection:
-        postgres.wait_for_locks(connection, limits.lock_seconds)
+    with connect(warehouse) as connection:
+        wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
         load = positions.load_id(connection, warehouse, table.name)
         made = recipe(limits, table, positions.name_of(connection, warehouse, table.name, "raw"))
         target = Place(
             warehouse.base_schema, positions.name_of(connection, warehouse, table.name, "public")
         )
-        first = not postgres.stands(connection, target, warehouse.base_schema)
+        first = not tables.stands(connection, target, warehouse.base_schema)
         scope = scope if made.standard and _fits(connection, target, table, made) else EVERYTHING
-        postgres.bring_keys(connection, scope, raw_key(table), raw_fields(table))
-        conditions = [] if scope.whole else postgres.conditions(scope, raw_key(table))
+        bring_keys(connection, scope, raw_key(table), raw_fields(table))
+        within = [] if scope.whole else conditions(scope, raw_key(table))
         rows = _make(
             connection,
             target if first else SIDE,
             made,
             warehouse.raw_schema,
-            conditions,
+            within,
             temporary=not first,
         )
         changes = Changes(rows, 0, 0) if first else _renew(connection, limits, target, made, scope)
         if first:
-            key = _key(postgres.fields_of(connection, target), made)
-            postgres.add_key(connection, limits, target, key, ours=True)
-            postgres.claim(connection, target, warehouse.base_schema)
+            key = _key(tables.fields_of(connection, target), made)
+            tables.add_key(connection, limits, target, key, ours=True)
+            tables.claim(connection, target, warehouse.base_schema)
         positions.note_standardized(
             connection,
             warehouse,
@@ -160,7 +164,7 @@ def standardize(
 
 
 def _make(
-    connection: postgres.Connection,
+    connection: Connection,
     place: Place,
     made: Recipe,
     raw: str,
@@ -190,9 +194,9 @@ def _make(
     return int(connection.rows("counting rows", f"SELECT count(*) FROM {place}")[0][0])
 
 
-def _check_key(connection: postgres.Connection, place: Place, made: Recipe) -> None:
+def _check_key(connection: Connection, place: Place, made: Recipe) -> None:
     """Refuse a user's rows that share a key: merging them would silently keep one."""
-    key = _key(postgres.fields_of(connection, place), made)
+    key = _key(tables.fields_of(connection, place), made)
     names = ", ".join(map(quote, key))
     if key and connection.rows(
         "standardizing", f"SELECT 1 FROM {place} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
@@ -203,14 +207,13 @@ def _check_key(connection: postgres.Connection, place: Place, made: Recipe) -> N
 
 
 def _renew(
-    connection: postgres.Connection, limits: Limits, target: Place, made: Recipe, scope: Scope
+    connection: Connection, limits: Limits, target: Place, made: Recipe, scope: Scope
 ) -> Changes:
-    columns = postgres.fields_of(connection, SIDE)
+    columns = tables.fields_of(connection, SIDE)
     key = _key(columns, made)
-    kept = restructure.conform(connection, limits, target, columns, key)
-    changes = postgres.merge(connection, limits, SIDE, target, columns, key, scope)
-    restructure.put_back(connection, target, kept)
-    return changes
+    return restructure.bring_up_to_date(
+        connection, limits, Sides(SIDE, target, columns, key), scope
+    )
 
 
 def _key(columns: tuple[Field, ...], made: Recipe) -> tuple[str, ...]:

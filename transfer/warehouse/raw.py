@@ -12,13 +12,17 @@ from time import monotonic
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transfer.errors import TOO_LARGE, DatabaseFault, TableError, TableUnsteady, meaning
+from transfer.errors import DatabaseFault, TableError, TableUnsteady
 from transfer.mysql.literals import quote as mysql_quote
-from transfer.postgres import client as postgres
-from transfer.postgres import restructure
-from transfer.postgres.client import Changes, Place
+from transfer.postgres import restructure, tables
+from transfer.postgres.connection import Connection
+from transfer.postgres.literals import Place
+from transfer.postgres.locks import wait_for_locks
+from transfer.postgres.merging import Changes, Sides, bring_keys, same_keys, totals
+from transfer.postgres.pool import connect
 from transfer.rules.casts import read_for_raw, warehouse_type
 from transfer.rules.layout import Field, altered_names, raw_fields, raw_key
+from transfer.server_codes import TOO_LARGE, meaning
 from transfer.settings import Limits, Warehouse
 from transfer.values.scope import EVERYTHING, Scope
 from transfer.values.table import Hop, Table, Totals
@@ -57,7 +61,7 @@ class Copied:
     `texts` is what was altered in each column.
     """
 
-    connection: postgres.Connection
+    connection: Connection
     table: Table
     target: Place
     first: bool
@@ -85,19 +89,19 @@ def copied(
     """
     started = monotonic()
     fields, key = _checked_fields(table), raw_key(table)
-    with postgres.connect(warehouse) as connection, holdable(table):
-        postgres.wait_for_locks(connection, limits.lock_seconds)
+    with connect(warehouse) as connection, holdable(table):
+        wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
         target = Place(
             warehouse.raw_schema, positions.name_of(connection, warehouse, table.name, "raw")
         )
-        first = not postgres.stands(connection, target, warehouse.base_schema)
-        if not whole and not postgres.has_structure(connection, target, fields, key):
+        first = not tables.stands(connection, target, warehouse.base_schema)
+        if not whole and not tables.has_structure(connection, target, fields, key):
             raise TableUnsteady(
                 f"raw's table of {table.name} was altered while it was loaded; trying again loads it anew."
             )
         side = target if first else SIDE
-        postgres.create(connection, side, fields, temporary=not first)
+        tables.create(connection, side, fields, temporary=not first)
         rows, size, texts = _copy(connection, side, table, pages)
         yield Copied(connection, table, target, first, rows, size, texts, monotonic() - started)
 
@@ -114,14 +118,14 @@ def take(
     started = monotonic()
     connection, table, target = copied.connection, copied.table, copied.target
     fields, key = raw_fields(table), raw_key(table)
+    sides = Sides(SIDE, target, fields, key)
     if copied.first:
-        postgres.add_key(connection, limits, target, key, ours=True)
-        postgres.claim(connection, target, warehouse.base_schema)
+        tables.add_key(connection, limits, target, key, ours=True)
+        tables.claim(connection, target, warehouse.base_schema)
         changes = Changes(copied.rows, 0, 0)
     else:
-        changes = _merge(connection, limits, target, table, origin.scope)
-    moved = target if origin.scope.whole else postgres.same_keys(target, SIDE, key)
-    held = postgres.totals(connection, moved, fields)
+        changes = _merge(connection, limits, sides, origin.scope)
+    held = totals(connection, target if origin.scope.whole else same_keys(sides), fields)
     altered = _proven(table, origin.totals(), held, copied.texts)
     rows = held.rows if origin.scope.whole else _count(connection, target)
     if rows != origin.rows:
@@ -168,29 +172,23 @@ def _checked_fields(table: Table) -> tuple[Field, ...]:
     return fields
 
 
-def _merge(
-    connection: postgres.Connection, limits: Limits, target: Place, table: Table, scope: Scope
-) -> Changes:
+def _merge(connection: Connection, limits: Limits, sides: Sides, scope: Scope) -> Changes:
     """Make the standing table's rows of a scope equal to those beside it."""
-    fields, key = raw_fields(table), raw_key(table)
-    connection.run(f"looking at {table.name}", f"ANALYZE {SIDE}")
-    postgres.bring_keys(connection, scope, key, fields)
-    kept = restructure.conform(connection, limits, target, fields, key)
-    changes = postgres.merge(connection, limits, SIDE, target, fields, key, scope)
-    restructure.put_back(connection, target, kept)
-    return changes
+    connection.run(f"looking at {sides.target.name}", f"ANALYZE {sides.side}")
+    bring_keys(connection, scope, sides.key, sides.fields)
+    return restructure.bring_up_to_date(connection, limits, sides, scope)
 
 
 def has_its_structure(warehouse: Warehouse, table: Table) -> bool:
     """Tell whether `raw` has the table with the columns and the key that it is to have."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         target = Place(
             warehouse.raw_schema, positions.name_of(connection, warehouse, table.name, "raw")
         )
-        return postgres.has_structure(connection, target, raw_fields(table), raw_key(table))
+        return tables.has_structure(connection, target, raw_fields(table), raw_key(table))
 
 
-def _count(connection: postgres.Connection, target: Place) -> int:
+def _count(connection: Connection, target: Place) -> int:
     return int(connection.rows(f"proving {target}", f"SELECT count(*) FROM {target}")[0][0])
 
 
@@ -224,11 +222,11 @@ class Altered:
 
 
 def _copy(
-    connection: postgres.Connection, side: Place, table: Table, pages: Iterable[pa.Table]
+    connection: Connection, side: Place, table: Table, pages: Iterable[pa.Table]
 ) -> tuple[int, int, tuple[Altered, ...]]:
     """Append the pages; return the number of rows and of bytes, and what was altered in each column."""
     fields = raw_fields(table)
-    standing = postgres.fields_of(connection, side)
+    standing = tables.fields_of(connection, side)
     if standing != fields:  # COPY writes another type of equal width as garbage
         raise TableError(
             f"{table.name}: the table to be filled in PostgreSQL has other columns than the rows."

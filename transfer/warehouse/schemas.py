@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from transfer.errors import MISSING_TABLE, DatabaseFault
-from transfer.postgres import client as postgres
+from transfer.errors import DatabaseFault
+from transfer.postgres.connection import Connection
+from transfer.postgres.literals import quote
+from transfer.postgres.pool import connect
+from transfer.server_codes import MISSING_TABLE
 from transfer.settings import Warehouse
 from transfer.values.table import Column, Table
 
@@ -129,9 +132,7 @@ def _renamed(old: _Structure, new: _Structure) -> dict[str, str]:
     return {name: new_name} if (place, definition) == (new_place, new_definition) else {}
 
 
-def note_loaded(
-    connection: postgres.Connection, warehouse: Warehouse, table: Table, run_id: str
-) -> None:
+def note_loaded(connection: Connection, warehouse: Warehouse, table: Table, run_id: str) -> None:
     """Write down what changed of a table since its last load, in the transaction of this one, and keep its structure.
 
     A table is one that appeared if a complete earlier run did not know it. In a warehouse of a release that kept no
@@ -153,9 +154,7 @@ def note_loaded(
     )
 
 
-def _appeared(
-    connection: postgres.Connection, warehouse: Warehouse, table: str, run_id: str
-) -> bool:
+def _appeared(connection: Connection, warehouse: Warehouse, table: str, run_id: str) -> bool:
     """Tell whether there was a complete run before and none knew the table: one that was red then is not new when it comes."""
     schema = _schema(warehouse)
     found = connection.rows(
@@ -170,7 +169,7 @@ def _appeared(
 
 
 def note(
-    connection: postgres.Connection,
+    connection: Connection,
     warehouse: Warehouse,
     run_id: str,
     changes: Sequence[SchemaChange],
@@ -190,7 +189,7 @@ def note_presence(
     warehouse: Warehouse, run_id: str, *, present: Sequence[str], gone: Sequence[str]
 ) -> None:
     """Mark the tables that the source no longer has, and take the mark from those that it has again."""
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         for names, kind, mark, marked in (
             (gone, "table gone", "now()", "NULL"),
             (present, "table returned", "NULL", "NOT NULL"),
@@ -211,7 +210,7 @@ def note_presence(
 def gone(warehouse: Warehouse) -> frozenset[str]:
     """Return the tables that are marked as gone from the source."""
     asking = f"SELECT table_name FROM {_schema(warehouse)}.etl_transform_status WHERE gone_at IS NOT NULL"
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         try:
             return frozenset(
                 name for (name,) in connection.rows("reading etl_transform_status", asking)
@@ -235,7 +234,7 @@ def latest(warehouse: Warehouse, count: int, tables: Sequence[str]) -> tuple[Sch
 
 def _changes(warehouse: Warehouse, which: str, *values: str | int) -> tuple[SchemaChange, ...]:
     table = f"{_schema(warehouse)}.etl_schema_change"
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         if not connection.rows("looking for the history", "SELECT to_regclass($1)::text", (table,))[
             0
         ][0]:
@@ -250,4 +249,4 @@ def _changes(warehouse: Warehouse, which: str, *values: str | int) -> tuple[Sche
 
 
 def _schema(warehouse: Warehouse) -> str:
-    return postgres.quote(warehouse.base_schema)
+    return quote(warehouse.base_schema)
