@@ -18,7 +18,7 @@ from relays import Way, way
 from runs import HANGING_SECONDS, in_time, prepare, run, wait_for
 
 from deployments.databases import Databases
-from tasks import build_models
+from tasks import build_models, dbt_project
 from transfer.errors import DatabaseFault, ServerHangs
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
@@ -230,8 +230,8 @@ def test_a_build_of_models_ends_when_its_server_hangs(
     (home / "models/people.sql").write_text(
         "select pat_num, l_name, pg_sleep(1)::text as slept from {{ source('opendental', 'patient') }}"
     )
-    in_environment.setattr(build_models, "PROJECT", home)
-    in_environment.setattr(build_models, "TARGET", tmp_path / "target")
+    in_environment.setattr(dbt_project, "PROJECT", home)
+    in_environment.setattr(dbt_project, "TARGET", tmp_path / "target")
     for table in (
         "patient (PatNum bigint PRIMARY KEY, LName text)",
         "appointment (AptNum bigint PRIMARY KEY)",

@@ -25,7 +25,7 @@ from dbt_common.context import set_invocation_context
 from pydantic import SecretStr
 from runs import limited
 
-from tasks.build_models import environment
+from tasks.dbt_environment import environment
 from transfer.errors import DatabaseFault, PreflightError
 from transfer.journey import preflight
 from transfer.mysql import connection as mysql

@@ -28,6 +28,7 @@ from transfer.settings import Settings
 from transfer.source import opendental as source
 from transfer.values.table import SourceTable
 from transfer.warehouse import public, raw
+from transfer.warehouse.holdable import holdable_texts
 
 
 def main() -> None:
@@ -113,7 +114,7 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
     fields, key, target = raw_fields(table), raw_key(table), Place("raw", f"{name}_again")
     texts = stage(
         "texts that PostgreSQL can hold",
-        lambda: [raw.holdable_texts(fields, page)[0] for page in pages],
+        lambda: [holdable_texts(fields, page)[0] for page in pages],
     )
     with connect(settings.warehouse) as connection:
         tables.create(connection, target, fields)

@@ -17,7 +17,7 @@ from flow_runs import write_dbt
 from hostile import Path, alone, together
 from oracle import ask
 
-from tasks import build_models
+from tasks import build_models, dbt_project
 from transfer.drivers.sessions import LIBPQ, POSTGRES, POSTGRES_REQUIRED
 from transfer.errors import PreflightError, TableError
 from transfer.journey import preflight
@@ -246,8 +246,8 @@ def small_dbt(tmp_path: File, monkeypatch: pytest.MonkeyPatch, path: Path) -> It
         "select pat_num, l_name, 'ñ\\😀' as words, 0.1::float8 + 0.2 as total, cast(now() as text) ~ '[+]00$' as in_utc"
         " from {{ source('opendental', 'patient') }}"
     )
-    monkeypatch.setattr(build_models, "PROJECT", home)
-    monkeypatch.setattr(build_models, "TARGET", tmp_path / "target")
+    monkeypatch.setattr(dbt_project, "PROJECT", home)
+    monkeypatch.setattr(dbt_project, "TARGET", tmp_path / "target")
     source = path.places.source
     ask(
         source,

@@ -18,6 +18,7 @@ from transfer.rules.layout import Field, raw_fields, raw_key
 from transfer.settings import Limits, Replica, Warehouse
 from transfer.values.table import Finding, SourceTable, Table
 from transfer.warehouse import raw
+from transfer.warehouse.holdable import holdable_texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -85,7 +86,7 @@ def _pages(replica: Replica, limits: Limits, source_table: SourceTable) -> Itera
 def _as_held(table: Table, page: pa.Table) -> pa.Table:
     """Return the replica's page as `raw` is to hold it."""
     fields = raw_fields(table)
-    clean, _ = raw.holdable_texts(fields, page)
+    clean, _ = holdable_texts(fields, page)
     schema = _schema(fields)
     return clean.rename_columns(schema.names).cast(schema)
 

@@ -510,8 +510,8 @@ def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> 
     early = work.early.take()
     if early:
         copied, totals = early
-        hop, altered = raw.take(chosen.warehouse, chosen.limits, copied, origin(lambda: totals))
-        return _Step((hop,), altered=altered, scope=scope)
+        taken = raw.take(chosen.warehouse, chosen.limits, copied, origin(lambda: totals))
+        return _Step((taken.hop,), altered=taken.counts, scope=scope)
     found = _pages_for_raw(chosen, each, scope)
     with (
         in_background(
@@ -522,8 +522,8 @@ def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> 
             chosen.warehouse, chosen.limits, each.table, work.lock.fence, pages, whole=scope.whole
         ) as copied,
     ):
-        hop, altered = raw.take(chosen.warehouse, chosen.limits, copied, origin(totals_of))
-    return _Step((hop,), altered=altered, scope=scope)
+        taken = raw.take(chosen.warehouse, chosen.limits, copied, origin(totals_of))
+    return _Step((taken.hop,), altered=taken.counts, scope=scope)
 
 
 def _pages_for_raw(

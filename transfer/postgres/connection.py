@@ -38,7 +38,8 @@ def schema(fields: Sequence[Field]) -> pa.Schema:
 class Connection:
     """One ADBC connection whose errors are ours, and on which nobody waits for ever.
 
-    It is not in autocommit. `lines` are its sockets. `look` asks the server, by another connection, whether it is at work.
+    It is not in autocommit. `lines` are its sockets.
+    `look` asks the server, by another connection, whether it is at work.
     `process` is the server's process that works for it, empty until that is known.
     """
 
