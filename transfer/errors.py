@@ -134,7 +134,7 @@ class ServerHangs(DatabaseFault):
 
     def __str__(self) -> str:
         """Say what was given up, and which server to look at."""
-        return (
+        return printable(
             f"{self.place}: {self.doing} was given up, as the server at {self.where} hangs: it has"
             " given no answer, not even to a new connection,"
             f" for {self.seconds:g} s (ELT_HANG_SECONDS)."
