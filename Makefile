@@ -53,7 +53,7 @@ matrix: install ## run it on servers of other versions, too (hours): make matrix
 	@$(BIN)/python -m deployments.matrix $(ARGS)
 
 dbt: install ## run dbt by hand with the settings of .env: make dbt ARGS='build -s dim_patients'
-	@$(BIN)/python -m tasks.build_models $(ARGS)
+	@$(BIN)/python -m tasks.dbt_by_hand $(ARGS)
 
 metrics: install ## write the catalogue of metrics, dbt/METRICS.md, from the models
 	@$(BIN)/python -m tasks.report.catalogue dbt/METRICS.md

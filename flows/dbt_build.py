@@ -5,7 +5,8 @@ from __future__ import annotations
 from prefect import flow
 
 import tasks  # noqa: F401 - keeps Prefect offline, so it comes before Prefect
-from tasks.build_models import ModelsPlan, ModelsResult, build_models
+from tasks.build_models import build_models
+from tasks.models import ModelsPlan, ModelsResult
 
 
 @flow(name="dbt_build", retries=0)

@@ -41,7 +41,7 @@ from flows.terminal.progress import progress
 from flows.terminal.status import show_status
 from flows.terminal.summary import show_summary
 from tasks import build_models, caching
-from tasks.build_models import BuildFailed, ModelsPlan, ModelsResult
+from tasks.models import BuildFailed, ModelsPlan, ModelsResult
 from tasks.prefect_server import NO_OWN_SERVER, check_server, lost_prefect, server_answers
 from tasks.publish import UNRECORDED, Summary, publish, remember
 from tasks.survey import survey
@@ -57,7 +57,7 @@ from transfer.settings import Settings, settings
 from transfer.values.printable import printable
 from transfer.values.reasons import State
 from transfer.values.table import TablePlan, TableResult
-from transfer.warehouse import history, positions, schemas
+from transfer.warehouse import bookkeeping, history, schemas
 
 log = logging.getLogger("elt")
 
@@ -270,7 +270,7 @@ def show_plan(
 def drop(settings: Settings, patterns: Sequence[str]) -> int:
     """Drop tables that the source no longer has; 1 if one had to stay, all others are dropped."""
     extracts.prepare(settings.replica, settings.limits)
-    positions.prepare(settings.warehouse)
+    bookkeeping.prepare(settings.warehouse)
     code = 0
     for table in drop_gone.resolve(settings, patterns):
         try:

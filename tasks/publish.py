@@ -11,7 +11,7 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from tasks.build_models import ModelsResult
+from tasks.models import ModelsResult
 from tasks.prefect_server import server_answers
 from transfer.settings import Settings
 from transfer.source.opendental import Excluded

@@ -12,7 +12,7 @@ from transfer.journey import preflight
 from transfer.journey.plan import Outlook, look
 from transfer.replica import extracts
 from transfer.settings import settings
-from transfer.warehouse import positions
+from transfer.warehouse import bookkeeping, positions
 
 
 @task(name="survey", cache_policy=NO_CACHE, retry_condition_fn=may_help)
@@ -27,7 +27,7 @@ def survey(
     chosen = settings()
     remarks = preflight.check(chosen)
     extracts.prepare(chosen.replica, chosen.limits)
-    positions.prepare(chosen.warehouse)
+    bookkeeping.prepare(chosen.warehouse)
     accepted = {"accept_shrink": accept_shrink, "accept_source": accept_source}
     outlook = look(chosen, tables, force_full=force_full, verify=verify, **accepted)
     outlook = replace(outlook, remarks=remarks)

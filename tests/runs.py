@@ -18,12 +18,12 @@ from transfer.journey.sync import sync
 from transfer.replica import extracts
 from transfer.settings import Settings
 from transfer.values.table import TablePlan, TableResult
-from transfer.warehouse import positions
+from transfer.warehouse import bookkeeping
 
 
 def prepare(settings: Settings) -> None:
     extracts.prepare(settings.replica, settings.limits)
-    positions.prepare(settings.warehouse)
+    bookkeeping.prepare(settings.warehouse)
 
 
 def run(

@@ -21,7 +21,7 @@ from transfer.errors import DatabaseFault, PreflightError
 from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
-from transfer.postgres import client as postgres
+from transfer.postgres.pool import connect
 from transfer.settings import MySQLServer, Server, Settings
 
 HOSTILE = [
@@ -88,7 +88,7 @@ def assert_all_drivers_log_in(settings: Settings) -> None:
     assert reading.read(settings.source, settings.limits, "asking", who).column(
         "who"
     ).to_pylist() == [settings.source.user]
-    with postgres.connect(settings.warehouse) as warehouse:
+    with connect(settings.warehouse) as warehouse:
         assert warehouse.rows("asking", "SELECT current_user::text") == [(settings.warehouse.user,)]
 
 
@@ -158,5 +158,5 @@ def opened(settings: Settings, server: Server) -> None:
     if isinstance(server, MySQLServer):
         with mysql.connect(server, settings.limits, kept=False):
             return
-    with postgres.connect(server):
+    with connect(server):
         return

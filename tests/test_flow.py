@@ -27,7 +27,7 @@ from prefect.states import AwaitingRetry
 from runs import in_time
 
 from flows.elt import RunFailed, elt
-from tasks import build_models
+from tasks import dbt_by_hand, dbt_project
 from tasks.publish import Summary
 from tasks.sync_table import sync_table
 from transfer.journey.plan import look
@@ -45,8 +45,8 @@ pytestmark = [
 def small_dbt(tmp_path: Path, in_environment: pytest.MonkeyPatch) -> Path:
     """A dbt project of three models, as the real one takes its time."""
     home = write_dbt(tmp_path / "small")
-    in_environment.setattr(build_models, "PROJECT", home)
-    in_environment.setattr(build_models, "TARGET", tmp_path / "target")
+    in_environment.setattr(dbt_project, "PROJECT", home)
+    in_environment.setattr(dbt_project, "TARGET", tmp_path / "target")
     return home
 
 
@@ -334,7 +334,7 @@ def test_what_is_in_the_views_sql_is_built_anew_when_it_changes(source, small_db
     assert elt().models.reason == "the dbt project or its variables changed"
     assert elt().models is None
     with pytest.raises(SystemExit):
-        build_models.main(["run", "-s", "nothing", "--vars", "as_of_date: 2026-01-01"])
+        dbt_by_hand.main(["run", "-s", "nothing", "--vars", "as_of_date: 2026-01-01"])
     assert elt().models.reason == "the dbt project or its variables changed"
     assert elt().models is None
 

@@ -18,11 +18,13 @@ from relays import Way, way
 from runs import HANGING_SECONDS, in_time, prepare, run, wait_for
 
 from deployments.databases import Databases
-from tasks import build_models
+from tasks import build_models, dbt_project
 from transfer.errors import DatabaseFault, ServerHangs
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
-from transfer.postgres import client as postgres
+from transfer.postgres import opening
+from transfer.postgres.locks import wait_for_locks
+from transfer.postgres.pool import connect
 from transfer.replica import extracts
 from transfer.running import watching
 from transfer.settings import Settings
@@ -83,7 +85,7 @@ def asking_mysql(chosen: Settings, place: str, seconds: float) -> list[Any]:
 
 
 def asking_postgres(chosen: Settings, seconds: float) -> list[Any]:
-    with postgres.connect(chosen.warehouse) as connection:
+    with connect(chosen.warehouse) as connection:
         return connection.rows("reading", f"SELECT 1 FROM pg_sleep({seconds})")
 
 
@@ -161,7 +163,7 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "BEAT_SECONDS", 0.5)
     monkeypatch.setattr(mysql, "IDLE_SECONDS", IDLE_SECONDS)
     monkeypatch.setattr(
-        postgres, "OWN", postgres.OWN | {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"}
+        opening, "OWN", opening.OWN | {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"}
     )
 
 
@@ -176,8 +178,8 @@ def in_replica(chosen: Settings, table: str) -> Iterator[Callable[[str], object]
 
 @contextmanager
 def in_warehouse(chosen: Settings, table: str) -> Iterator[Callable[[str], object]]:
-    with postgres.connect(chosen.warehouse) as connection:
-        postgres.wait_for_locks(connection, chosen.limits.lock_seconds)
+    with connect(chosen.warehouse) as connection:
+        wait_for_locks(connection, chosen.limits.lock_seconds)
         positions.take(connection, chosen.warehouse, table, 1)
         yield partial(connection.run, "working")
 
@@ -237,8 +239,8 @@ def test_a_build_of_models_ends_when_its_server_hangs(
     (home / "models/people.sql").write_text(
         "select pat_num, l_name, pg_sleep(1)::text as slept from {{ source('opendental', 'patient') }}"
     )
-    in_environment.setattr(build_models, "PROJECT", home)
-    in_environment.setattr(build_models, "TARGET", tmp_path / "target")
+    in_environment.setattr(dbt_project, "PROJECT", home)
+    in_environment.setattr(dbt_project, "TARGET", tmp_path / "target")
     for table in (
         "patient (PatNum bigint PRIMARY KEY, LName text)",
         "appointment (AptNum bigint PRIMARY KEY)",

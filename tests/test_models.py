@@ -9,11 +9,13 @@ from conftest import Client
 from flow_runs import copy_project, write_dbt
 
 from deployments.databases import Databases
-from tasks import build_models, caching
-from tasks.build_models import BuildFailed, build
-from transfer.postgres import client as postgres
+from tasks import caching, dbt_project
+from tasks.build_models import build
+from tasks.dbt_messages import reason_of
+from tasks.models import BuildFailed
+from transfer.postgres.pool import connect
 from transfer.settings import Settings
-from transfer.warehouse import positions
+from transfer.warehouse import bookkeeping
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of Prefect and dbt are not ours
 
@@ -54,8 +56,8 @@ FAILURES = {
 @pytest.fixture
 def base_table(settings: Settings, warehouse: Client) -> None:
     """The base table `patient` of the small dbt project, and some that stand in a model's way."""
-    positions.prepare(settings.warehouse)
-    with postgres.connect(settings.warehouse) as connection:
+    bookkeeping.prepare(settings.warehouse)
+    with connect(settings.warehouse) as connection:
         for statement in (
             "CREATE TABLE patient AS SELECT n AS pat_num, $$"
             + NAME
@@ -72,8 +74,8 @@ def base_table(settings: Settings, warehouse: Client) -> None:
 @pytest.fixture
 def small_dbt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = write_dbt(tmp_path / "small")
-    monkeypatch.setattr(build_models, "PROJECT", home)
-    monkeypatch.setattr(build_models, "TARGET", tmp_path / "target")
+    monkeypatch.setattr(dbt_project, "PROJECT", home)
+    monkeypatch.setattr(dbt_project, "TARGET", tmp_path / "target")
     return home
 
 
@@ -82,7 +84,7 @@ def by_hand(
 ) -> subprocess.CompletedProcess[str]:
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.run(
-        [sys.executable, "-m", "tasks.build_models", *arguments],
+        [sys.executable, "-m", "tasks.dbt_by_hand", *arguments],
         cwd=home,
         env=inherited | {"PYTHONPATH": str(home)} | variables,
         capture_output=True,
@@ -124,7 +126,7 @@ def test_a_failed_model_says_why_and_quotes_no_row(
     ],
 )
 def test_a_message_becomes_our_words(message: str, words: str):
-    assert build_models.reason_of(message) == words
+    assert reason_of(message) == words
 
 
 def test_a_project_that_does_not_compile_names_the_command_that_says_more(

@@ -26,9 +26,9 @@ from deployments import browser
 from deployments.databases import Databases
 from tasks import files
 from tasks.report import catalogue, charts, page, practice_report
-from tasks.report.figures import NO_COUNTERPART
+from tasks.report.figures import NO_COUNTERPART, Column, at_month_ends
 from tasks.report.subjects import SUBJECTS, everything
-from transfer.postgres.client import connect
+from transfer.postgres.pool import connect
 from transfer.settings import Warehouse
 
 AS_OF = date(2026, 3, 17)
@@ -274,6 +274,50 @@ def test_the_tables_have_the_drawn_numbers(desktop: Page):
         for cell in desktop.run(cells)
     ] == drawn
     assert len(drawn) == 14
+
+
+def last_row(text: str, subject: str, title: str) -> list[str]:
+    """The cells of the last row of a figure's table."""
+    figure = text.partition(f'<section id="{subject}"')[2].partition(f"<h3>{title}</h3>")[2]
+    rows = figure.partition("</tbody>")[0].split("<tr>")
+    return re.findall(r"<t[dh][^>]*>([^<]*)<", rows[-1])
+
+
+@pytest.mark.parametrize(
+    ("title", "metric", "place"),
+    [
+        ("Active patients", "active_patients", 1),
+        ("Active patients", "active_patients_24_months", 2),
+        ("Retention", "retention_rate", 1),
+    ],
+)
+def test_the_current_month_is_what_the_metric_says(
+    title: str, metric: str, place: int, text: str, marts: Any
+):
+    mart = "active_patients_monthly"
+    defined = catalogue.metrics()[f"{mart}.{metric}"]
+    asked = f"SELECT {defined.expression} FROM public_marts.{mart}"
+    expected = charts.shown(ask(marts, asked), defined.unit)
+    assert last_row(html.unescape(text), "active", title)[place] == expected
+
+
+@pytest.mark.parametrize("metric", ["active_patients", "retention_rate"])
+def test_every_month_end_is_the_metric_of_that_month(metric: str, marts: Any, warehouse: Warehouse):
+    """Each month is taken for the current one, so that the metric's own filter holds for it."""
+    mart = "active_patients_monthly"
+    column = Column(metric).of(mart)
+    expression = catalogue.metrics()[column.metric].expression
+    query = at_month_ends(mart, "date_trunc('month', month_end_date)::date", [column])
+    with connect(warehouse) as connection:
+        found = practice_report.Reader(connection, "public", catalogue.metrics()).rows("", query)
+    assert len(found) == 14
+    for month, number in found:
+        marts.execute(
+            f"SELECT {expression.replace('is_current_month', 'true')} FROM public_marts.{mart}"
+            " WHERE date_trunc('month', month_end_date) = %s",
+            [month],
+        )
+        assert marts.fetchone() == (Decimal(number),)
 
 
 def test_every_figure_is_drawn_on_a_phone_and_a_planted_difference_is_red(

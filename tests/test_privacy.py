@@ -16,7 +16,7 @@ from deployments.databases import PREFIXES, Databases
 from transfer.errors import DatabaseFault, EltError
 from transfer.mysql import connection as mysql
 from transfer.mysql import load_data, reading
-from transfer.postgres import client as postgres
+from transfer.postgres.pool import connect
 from transfer.settings import Settings
 from transfer.values.table import Column
 
@@ -169,7 +169,7 @@ def test_a_drivers_error_keeps_the_value_to_itself(
             deed(connection)
 
     def in_warehouse(*statements: str) -> None:
-        with postgres.connect(settings.warehouse) as connection:
+        with connect(settings.warehouse) as connection:
             for statement in statements:
                 connection.run("writing", statement)
 

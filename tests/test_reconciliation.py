@@ -14,7 +14,9 @@ from runs import run, settle
 from deployments.clinic import connect, create, play_day
 from deployments.databases import Databases
 from deployments.servers import Servers
-from tasks.build_models import ModelsResult, build, sources
+from tasks.build_models import build
+from tasks.dbt_project import sources
+from tasks.models import ModelsResult
 from transfer.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of dbt are not ours

@@ -6,7 +6,7 @@ import oracle
 import pytest
 from conftest import settings_for
 from oracle import Places, ask
-from runs import limited, plan, prepare, run, settle
+from runs import limited, plan, run, settle
 
 from deployments.databases import Databases
 from transfer.changes import rotation
@@ -257,17 +257,4 @@ def test_no_days_switch_the_rotation_off(places, settings):
 def test_a_verification_that_was_asked_for_starts_the_days_anew(places, settings):
     verified_days_ago(places, "late", 8)
     assert run(settings, "late", verify=True)["late"].reason == "asked for"
-    assert run(settings) == {}
-
-
-def test_a_warehouse_of_an_earlier_release_is_planned_as_it_is_and_gets_its_columns(
-    places, settings
-):
-    for column in ("verified_at", "verify_seconds", "first_loaded_at"):
-        ask(places.warehouse, f"ALTER TABLE etl_transform_status DROP COLUMN {column} CASCADE")
-    assert look(settings).work == ()
-    asked = "SELECT count(*) FROM etl_transform_status WHERE verified_at IS NULL AND first_loaded_at > now() - interval '1 hour'"
-    prepare(settings)
-    assert ask(places.warehouse, asked) == [(len(TABLES),)]
-    assert ask(places.warehouse, "SELECT count(*) FROM etl_table_status") == [(len(TABLES),)]
     assert run(settings) == {}

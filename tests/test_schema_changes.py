@@ -357,20 +357,6 @@ def test_each_change_of_a_structure_is_told_once(places, settings):
     assert told(places, once) == []
 
 
-def test_a_warehouse_of_an_older_release_keeps_the_structure_and_tells_nothing(
-    table, places, settings
-):
-    ask(
-        places.warehouse,
-        "ALTER TABLE etl_transform_status DROP COLUMN structure, DROP COLUMN gone_at CASCADE",
-    )
-    ask(places.warehouse, "DROP TABLE etl_schema_change")
-    change(places, settings, table, "ADD COLUMN More int")
-    assert told(places, table) == []
-    change(places, settings, table, "DROP COLUMN More")
-    assert [row[:2] for row in told(places, table)] == [("column dropped", "More")]
-
-
 def test_a_failed_load_tells_nothing_until_it_succeeds(table, places, settings):
     ask(places.warehouse, f"CREATE VIEW public.v{table} AS SELECT fee FROM public.{table}")
     ask(places.warehouse, f'CREATE VIEW raw.v{table} AS SELECT "Fee" FROM raw.{table}')

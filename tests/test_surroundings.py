@@ -15,7 +15,7 @@ from prefect.settings import get_current_settings
 from pydantic import AliasChoices
 
 from deployments.clinic.schema import create_statement, tables
-from tasks.build_models import environment
+from tasks.dbt_environment import environment
 from transfer.settings import ROOT, Settings
 
 pytest_plugins = ["prefect_server"]

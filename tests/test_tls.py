@@ -25,12 +25,12 @@ from dbt_common.context import set_invocation_context
 from pydantic import SecretStr
 from runs import limited
 
-from tasks.build_models import environment
+from tasks.dbt_environment import environment
 from transfer.errors import DatabaseFault, PreflightError
 from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
-from transfer.postgres import client as postgres
+from transfer.postgres.pool import connect
 from transfer.settings import ROOT, Limits, Settings, Warehouse
 
 pytestmark = [pytest.mark.needs(place, "TLS of today") for place in ("source", "replica")]
@@ -165,7 +165,7 @@ def test_with_the_right_authority_every_session_is_encrypted(secure):
         with mysql.connect(server, secure.limits) as connection:
             assert mysql.rows(connection, "x", "asking", CIPHER)[0][1]
         assert reading.read(server, secure.limits, "asking", CIPHER).column("Value")[0].as_py()
-    with postgres.connect(secure.warehouse) as warehouse:
+    with connect(secure.warehouse) as warehouse:
         assert warehouse.rows("asking", ENCRYPTED) == [(True,)]
     with closing(psycopg2.connect(**rendered(secure.warehouse))) as dbts, dbts.cursor() as cursor:
         cursor.execute(ENCRYPTED)
@@ -207,7 +207,7 @@ def test_no_driver_speaks_to_whom_it_does_not_know(refusing, secure):
             with pytest.raises(DatabaseFault):
                 attempt.result()
     impatient.undo()
-    with pytest.raises(DatabaseFault) as fault, postgres.connect(refusing.warehouse):
+    with pytest.raises(DatabaseFault) as fault, connect(refusing.warehouse):
         pass
     assert fault.value.code == "TLS"
     with pytest.raises(psycopg2.OperationalError, match="certificate"):
@@ -221,7 +221,7 @@ def test_off_works_in_the_clear(secure):
         with mysql.connect(server, plain.limits) as connection:
             assert mysql.rows(connection, "x", "asking", CIPHER)[0][1] == ""
         assert reading.read(server, plain.limits, "asking", CIPHER).column("Value")[0].as_py() == ""
-    with postgres.connect(plain.warehouse) as warehouse:
+    with connect(plain.warehouse) as warehouse:
         assert warehouse.rows("asking", ENCRYPTED) == [(False,)]
     with closing(psycopg2.connect(**rendered(plain.warehouse))) as dbts, dbts.cursor() as cursor:
         cursor.execute(ENCRYPTED)
@@ -234,6 +234,6 @@ def test_a_wrong_password_is_tried_once(tls, secure, folder):
     log = folder / "postgres" / "server.log"
     refused = log.read_text().count("password authentication failed")
     wrong = secure.warehouse.model_copy(update={"tls": tls, "password": SecretStr("wrong")})
-    with pytest.raises(DatabaseFault, match="user or password is wrong"), postgres.connect(wrong):
+    with pytest.raises(DatabaseFault, match="user or password is wrong"), connect(wrong):
         pass
     assert log.read_text().count("password authentication failed") == refused + 1

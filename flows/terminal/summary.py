@@ -12,7 +12,7 @@ from flows.terminal.console import (
     show_loudly,
     show_overdue,
 )
-from tasks.build_models import ModelsResult
+from tasks.models import ModelsResult
 from tasks.publish import Summary
 from transfer.settings import Settings
 from transfer.values.reasons import State

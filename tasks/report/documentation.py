@@ -8,7 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tasks import files
-from tasks.build_models import PROJECT, environment
+from tasks.dbt_environment import environment
+from tasks.dbt_project import PROJECT
 from transfer.errors import EltError
 from transfer.settings import ROOT, Limits, Warehouse
 

@@ -20,7 +20,8 @@ from tasks.report import charts
 from tasks.report.catalogue import Metric
 from tasks.report.charts import Row, Series, Table, shown
 from tasks.report.figures import NO_COUNTERPART, Column, Figure, Headline, Subject
-from tasks.report.subjects import HEADLINE, SUBJECTS
+from tasks.report.headline import HEADLINE
+from tasks.report.subjects import SUBJECTS
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -17,10 +17,13 @@ from tasks.report import page
 from tasks.report.catalogue import CatalogueError, Metric, metrics
 from tasks.report.charts import Row, Table, shown
 from tasks.report.figures import Figure, Headline
+from tasks.report.headline import HEADLINE
 from tasks.report.page import series
-from tasks.report.subjects import HEADLINE, SUBJECTS, everything
+from tasks.report.subjects import SUBJECTS, everything
 from transfer.errors import DatabaseFault, EltError
-from transfer.postgres.client import Connection, connect, quote
+from transfer.postgres.connection import Connection
+from transfer.postgres.literals import quote
+from transfer.postgres.pool import connect
 from transfer.settings import ROOT, Warehouse
 from transfer.values.printable import printable
 

@@ -16,7 +16,8 @@ from deployments.clinic.create import create
 from deployments.servers import Servers
 from transfer.mysql import connection as mysql
 from transfer.mysql import hashing, literals, reading
-from transfer.postgres import client as postgres
+from transfer.postgres.connection import Connection
+from transfer.postgres.literals import Place
 from transfer.replica import tables as replica
 from transfer.settings import Limits, Replica, Settings
 from transfer.values.table import Table, Totals
@@ -67,7 +68,7 @@ def first_load(servers: Servers, clinic: Settings, *, proven: bool) -> Cost:
 def unproven() -> ExitStack:
     """Leave out the hashes, their comparison, and the totals but the number of rows."""
 
-    def held(connection: postgres.Connection, place: postgres.Place, *_: object) -> Totals:
+    def held(connection: Connection, place: Place, *_: object) -> Totals:
         ((rows,),) = connection.rows("counting", f"SELECT count(*) FROM {place}")
         return Totals(rows, (), ())
 
@@ -86,7 +87,7 @@ def unproven() -> ExitStack:
         (hashing, "row_hash", lambda *_: "0"),
         (replica, "_prove", lambda *_: None),
         (replica, "totals", count),
-        (postgres, "totals", held),
+        (raw, "totals", held),
         (raw, "_proven", lambda *_: {}),
     ):
         stack.enter_context(patch.object(owner, name, instead))

@@ -18,14 +18,17 @@ from deployments.servers import Servers
 from transfer.mysql import connection as mysql
 from transfer.mysql import hashing, load_data, paging, reading
 from transfer.mysql.definition import as_replica
-from transfer.postgres import client as postgres
-from transfer.postgres.client import Place
+from transfer.postgres import tables
+from transfer.postgres.literals import Place
+from transfer.postgres.merging import totals
+from transfer.postgres.pool import connect
 from transfer.replica import tables as replica
 from transfer.rules.layout import raw_fields, raw_key
 from transfer.settings import Settings
 from transfer.source import opendental as source
 from transfer.values.table import SourceTable
 from transfer.warehouse import public, raw
+from transfer.warehouse.holdable import holdable_texts
 
 
 def main() -> None:
@@ -111,13 +114,13 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
     fields, key, target = raw_fields(table), raw_key(table), Place("raw", f"{name}_again")
     texts = stage(
         "texts that PostgreSQL can hold",
-        lambda: [raw.holdable_texts(fields, page)[0] for page in pages],
+        lambda: [holdable_texts(fields, page)[0] for page in pages],
     )
-    with postgres.connect(settings.warehouse) as connection:
-        postgres.create(connection, target, fields)
+    with connect(settings.warehouse) as connection:
+        tables.create(connection, target, fields)
         stage("COPY", lambda: [connection.copy("copying", target, fields, page) for page in texts])  # type: ignore[union-attr]
-        stage("raw's key", lambda: postgres.add_key(connection, limits, target, key, ours=True))
-        stage("raw's totals", lambda: postgres.totals(connection, target, fields))
+        stage("raw's key", lambda: tables.add_key(connection, limits, target, key, ours=True))
+        stage("raw's totals", lambda: totals(connection, target, fields))
         made = public.recipe(limits, table, target.name)
         again = Place("public", target.name)
         stage(
@@ -125,7 +128,7 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
             lambda: connection.run("making", f"CREATE TABLE {again} AS {made.select('raw')}"),
         )
         stage(
-            "public's key", lambda: postgres.add_key(connection, limits, again, made.key, ours=True)
+            "public's key", lambda: tables.add_key(connection, limits, again, made.key, ours=True)
         )
     return costs
 

@@ -30,7 +30,7 @@ from transfer.journey.work import Step
 from transfer.mysql import connection as mysql
 from transfer.mysql import load_data
 from transfer.mysql.definition import as_replica
-from transfer.postgres import client as postgres
+from transfer.postgres.literals import quote
 from transfer.replica import tables as replica
 from transfer.rules.layout import raw_fields, raw_key
 from transfer.settings import Settings
@@ -166,8 +166,8 @@ def _ready(folder: Path, settings: Settings, each: SourceTable) -> Ready:
         load_data.load_statement(table.name, table.stored),
         f"ALTER TABLE `{table.name}` {adding}" if adding else "",
         copy,
-        ", ".join(f"{postgres.quote(field.name)} {field.type}" for field in raw_fields(table)),
-        ", ".join(map(postgres.quote, raw_key(table))),
+        ", ".join(f"{quote(field.name)} {field.type}" for field in raw_fields(table)),
+        ", ".join(map(quote, raw_key(table))),
     )
 
 
@@ -252,7 +252,7 @@ def load_ready(settings: Settings, each: Ready) -> None:
 def copy_ready(settings: Settings, each: Ready) -> None:
     """COPY BINARY of the ready file, then the primary key."""
     with copying(settings) as cursor, each.copy.open("rb") as file:
-        name = f"ready.{postgres.quote(each.name)}"
+        name = f"ready.{quote(each.name)}"
         cursor.execute("SELECT pg_advisory_xact_lock(1); CREATE SCHEMA IF NOT EXISTS ready; COMMIT")
         cursor.execute(f"CREATE TABLE {name} ({each.columns})")
         cursor.copy_expert(f"COPY {name} FROM STDIN (FORMAT binary)", file)

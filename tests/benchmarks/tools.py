@@ -30,7 +30,9 @@ from deployments.clinic.create import create
 from deployments.installation import LOCAL
 from transfer.mysql import connection as mysql
 from transfer.mysql import literals
-from transfer.postgres import client as postgres
+from transfer.postgres import tables
+from transfer.postgres.literals import Place, quote
+from transfer.postgres.pool import connect
 from transfer.settings import Limits, MySQLServer, Replica, Server, Settings, Warehouse
 
 TABLES = ("procedurelog", "securitylog", "sheetfield")
@@ -61,17 +63,15 @@ class Tool:
 
     def clear(self, warehouse: Warehouse) -> None:
         """Drop what an earlier copy left."""
-        with postgres.connect(warehouse) as connection:
-            connection.run(
-                "dropping", f"DROP SCHEMA IF EXISTS {postgres.quote(self.schema)} CASCADE"
-            )
+        with connect(warehouse) as connection:
+            connection.run("dropping", f"DROP SCHEMA IF EXISTS {quote(self.schema)} CASCADE")
             connection.commit()
 
     def check(self, replica: Replica, warehouse: Warehouse, table: str) -> None:
         """Raise RuntimeError unless the copy has the replica's number of rows."""
-        place, expected = postgres.Place(self.schema, table), rows_in(replica, table)
-        with postgres.connect(warehouse) as connection:
-            copied = postgres.counts(connection, [place])[place]
+        place, expected = Place(self.schema, table), rows_in(replica, table)
+        with connect(warehouse) as connection:
+            copied = tables.counts(connection, [place])[place]
         if copied != expected:
             raise RuntimeError(f"{self.name}: {place} has {copied} rows, the replica {expected}")
 

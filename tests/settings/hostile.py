@@ -18,7 +18,7 @@ from deployments.servers import Servers
 from transfer.journey import preflight
 from transfer.mysql import connection as mysql
 from transfer.mysql import reading
-from transfer.postgres import client as postgres
+from transfer.postgres.pool import close_connections
 from transfer.settings import Settings
 
 COLUMNS = (
@@ -113,7 +113,7 @@ def renew() -> None:
     mysql.close_connections()
     for reader in reading._IDLE_READERS:
         reader.proven.clear()
-    postgres.close_connections()
+    close_connections()
 
 
 @contextmanager

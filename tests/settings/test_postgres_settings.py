@@ -17,11 +17,11 @@ from flow_runs import write_dbt
 from hostile import Path, alone, together
 from oracle import ask
 
-from tasks import build_models
+from tasks import build_models, dbt_project
 from transfer.drivers.sessions import LIBPQ, POSTGRES, POSTGRES_REQUIRED
 from transfer.errors import PreflightError, TableError
 from transfer.journey import preflight
-from transfer.postgres import client as postgres
+from transfer.postgres import opening
 
 # What a stranger sets for the pipeline's role, or for the database.
 SETTINGS = """
@@ -246,8 +246,8 @@ def small_dbt(tmp_path: File, monkeypatch: pytest.MonkeyPatch, path: Path) -> It
         "select pat_num, l_name, 'ñ\\😀' as words, 0.1::float8 + 0.2 as total, cast(now() as text) ~ '[+]00$' as in_utc"
         " from {{ source('opendental', 'patient') }}"
     )
-    monkeypatch.setattr(build_models, "PROJECT", home)
-    monkeypatch.setattr(build_models, "TARGET", tmp_path / "target")
+    monkeypatch.setattr(dbt_project, "PROJECT", home)
+    monkeypatch.setattr(dbt_project, "TARGET", tmp_path / "target")
     source = path.places.source
     ask(
         source,
@@ -295,8 +295,8 @@ def test_dbts_sessions_are_the_same_whatever_the_role_and_the_environment_say(
 )
 def test_a_session_that_is_altered_on_its_way_is_refused(option, said, path, monkeypatch):
     """What no setting can do, as each is overruled, a proxy can: it changes what the startup packet says."""
-    ours = postgres.startup
-    monkeypatch.setattr(postgres, "startup", lambda own: f"{ours(own)} {option}")
+    ours = opening.startup
+    monkeypatch.setattr(opening, "startup", lambda own: f"{ours(own)} {option}")
     with pytest.raises(PreflightError, match=said):
         preflight.check(path.settings)
 
@@ -304,11 +304,11 @@ def test_a_session_that_is_altered_on_its_way_is_refused(option, said, path, mon
 def test_verification_looks_past_the_driver(path, monkeypatch):
     """Texts that were loaded and are read back through the same wrong encoding come back as they went, and are found all the same."""
     tables = path.tables()
-    address = postgres.address
+    address = opening.address
     monkeypatch.setattr(
-        postgres, "address", lambda warehouse: address(warehouse).replace("UTF8", "LATIN1")
+        opening, "address", lambda warehouse: address(warehouse).replace("UTF8", "LATIN1")
     )
-    monkeypatch.setattr(postgres, "_prove", lambda *_: None)
+    monkeypatch.setattr(opening, "_prove", lambda *_: None)
     hostile.renew()
     hostile.run(path.settings, *tables)
     with pytest.raises(
@@ -322,7 +322,7 @@ def test_verification_looks_past_the_driver(path, monkeypatch):
 
 def test_what_libpq_is_given_wins(path):
     """The address has all of it, so that nothing is left to the environment."""
-    given = set(re.findall(r"[?&](\w+)=", postgres.address(path.settings.warehouse)))
+    given = set(re.findall(r"[?&](\w+)=", opening.address(path.settings.warehouse)))
     assert given >= {"client_encoding", "options", "sslmode", "connect_timeout", "application_name"}
     assert not {name for name in os.environ if name in LIBPQ}
     with closing(path.servers.postgres.connect()) as connection:

@@ -10,12 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transfer.mysql import hashing, paging
-from transfer.postgres import client as postgres
-from transfer.postgres.client import Place, quote
+from transfer.postgres import tables
+from transfer.postgres.connection import Connection, schema
+from transfer.postgres.literals import Place, quote
+from transfer.postgres.pool import connect
 from transfer.rules.layout import Field, raw_fields, raw_key
 from transfer.settings import Limits, Replica, Warehouse
 from transfer.values.table import Finding, SourceTable, Table
 from transfer.warehouse import raw
+from transfer.warehouse.holdable import holdable_texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,8 +53,8 @@ def compare(
     """
     pages = (_as_held(source_table.table, page) for page in _pages(replica, limits, source_table))
     place, found = Place(warehouse.raw_schema, name), Counter[tuple[str, str]]()
-    with postgres.connect(warehouse) as connection:
-        if not postgres.has_structure(
+    with connect(warehouse) as connection:
+        if not tables.has_structure(
             connection, place, raw_fields(source_table.table), raw_key(source_table.table)
         ):
             return (Finding(PLACE, "other structure", "", 1),)
@@ -85,14 +88,14 @@ def _pages(replica: Replica, limits: Limits, source_table: SourceTable) -> Itera
 def _as_held(table: Table, page: pa.Table) -> pa.Table:
     """Return the replica's page as `raw` is to hold it."""
     fields = raw_fields(table)
-    clean, _ = raw.holdable_texts(fields, page)
+    clean, _ = holdable_texts(fields, page)
     schema = _schema(fields)
     return clean.rename_columns(schema.names).cast(schema)
 
 
 def _schema(fields: Sequence[Field]) -> pa.Schema:
     """Return the Arrow types in which both sides are compared."""
-    loaded = postgres.schema(fields)
+    loaded = schema(fields)
     return pa.schema(
         [
             each.with_type(pa.large_binary()) if pa.types.is_large_string(each.type) else each
@@ -102,7 +105,7 @@ def _schema(fields: Sequence[Field]) -> pa.Schema:
 
 
 def _compare_by_key(
-    connection: postgres.Connection,
+    connection: Connection,
     place: Place,
     table: Table,
     pages: Iterable[pa.Table],
@@ -146,7 +149,7 @@ def _selected(fields: Sequence[Field]) -> str:
 
 
 def _read(
-    connection: postgres.Connection, place: Place, table: Table, last: str | None, until: str
+    connection: Connection, place: Place, table: Table, last: str | None, until: str
 ) -> pa.Table:
     fields = raw_fields(table)
     order = ", ".join(map(quote, raw_key(table)))
@@ -183,7 +186,7 @@ def _unequal(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> int:
 
 
 def _compare_multisets(
-    connection: postgres.Connection,
+    connection: Connection,
     place: Place,
     table: Table,
     pages: Iterable[pa.Table],

@@ -118,8 +118,8 @@ def _carry(
     )
     if copied:
         early, totals = copied
-        hop, altered = raw.take(settings.warehouse, settings.limits, early, origin(lambda: totals))
-        return Step((hop,), scope=scope, altered=altered)
+        taken = raw.take(settings.warehouse, settings.limits, early, origin(lambda: totals))
+        return Step((taken.hop,), scope=scope, altered=taken.counts)
     found = _pages(settings, source_table, scope) if extracted.rows else iter(())
     with (
         in_background(
@@ -135,8 +135,8 @@ def _carry(
             whole=scope.whole,
         ) as side,
     ):
-        hop, altered = raw.take(settings.warehouse, settings.limits, side, origin(totals_of))
-    return Step((hop,), scope=scope, altered=altered)
+        taken = raw.take(settings.warehouse, settings.limits, side, origin(totals_of))
+    return Step((taken.hop,), scope=scope, altered=taken.counts)
 
 
 def _pages(settings: Settings, source_table: SourceTable, scope: Scope) -> Iterator[pa.Table]:

@@ -17,7 +17,7 @@ from transfer.journey.refusals import sentence_for
 from transfer.mysql import connection as mysql
 from transfer.mysql.definition import utf8mb3
 from transfer.mysql.grants import beyond_reading, covers
-from transfer.postgres import client as postgres
+from transfer.postgres.pool import connect
 from transfer.settings import (
     Limits,
     MySQLServer,
@@ -284,7 +284,7 @@ OLDEST = 15  # the oldest on which the whole is tested
 
 def _warehouse(warehouse: Warehouse) -> str:
     schemas = (warehouse.raw_schema, warehouse.base_schema)
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         found = connection.rows(
             "asking for its privileges",
             "SELECT name, CASE WHEN to_regnamespace(quote_ident(name)) IS NULL"

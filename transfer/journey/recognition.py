@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from transfer.changes import evidence
-from transfer.errors import LOCKED_OUT, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, SourceRefused
+from transfer.errors import DatabaseFault, SourceRefused
 from transfer.journey.preflight import privileges
 from transfer.mysql import connection as mysql
 from transfer.mysql.literals import quote
-from transfer.postgres import client as postgres
-from transfer.postgres.client import Place
+from transfer.postgres.literals import Place
+from transfer.postgres.pool import connect
+from transfer.server_codes import LOCKED_OUT, MISSING_COLUMN, MISSING_TABLE
 from transfer.settings import Limits, MySQLServer, Settings, Source, Warehouse
 from transfer.source import opendental as source
 from transfer.values.table import Extracted, SourceTable
@@ -199,7 +200,7 @@ def _of_raw(
     warehouse: Warehouse, key: str, value: str, table: str, which: str
 ) -> dict[str, str] | None:
     query = f"SELECT {key}, {value} FROM {Place(warehouse.raw_schema, table)} {which}"
-    with postgres.connect(warehouse) as connection:
+    with connect(warehouse) as connection:
         try:
             return dict(connection.rows(f"asking raw's {table} whose it is", query))
         except DatabaseFault as fault:

@@ -1,1 +1,4 @@
-"""The client of PostgreSQL, which knows no place; the warehouse, changes, journey and tasks may import it."""
+"""The client of PostgreSQL, which knows no place.
+
+The warehouse, changes, journey and tasks may import it.
+"""

@@ -1,4 +1,4 @@
-"""Other columns or another key for a table that stands in PostgreSQL, and what others have built on them put back as it was."""
+"""Gives a standing table other columns or another key, and puts back what others built on it."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
-from transfer.postgres import client as postgres
-from transfer.postgres.client import (
-    DEPENDED_UPON,
-    Connection,
-    Place,
-    fields_of,
-    key_of,
-    listed,
-    quote,
-)
+from transfer.errors import DatabaseFault, TableError
+from transfer.postgres import tables
+from transfer.postgres.connection import Connection
+from transfer.postgres.literals import Place, listed, quote
+from transfer.postgres.locks import Named, in_turns
+from transfer.postgres.merging import Changes, Sides, merge
 from transfer.rules.layout import Field
+from transfer.server_codes import GONE, LOCKED_OUT, meaning
 from transfer.settings import Limits
+from transfer.values.scope import Scope
 
 # Something depends on a column that is to go, or on its type, or is not ours to drop.
-HINDERED = frozenset({DEPENDED_UPON, "0A000", "42501"})
+HINDERED = frozenset({tables.DEPENDED_UPON, "0A000", "42501"})
 
 DEPENDENTS = Path(__file__).with_name("sql") / "dependents.sql"
 
 
 @dataclass(frozen=True, slots=True)
 class Dependent:
-    """A view, index, constraint, rule or the like that stands on columns: which of them it reads itself.
+    """A view, index, constraint, rule or the like that stands on columns.
 
-    `dropping` is empty for what goes with its column by itself, `making` is None for what cannot be made again.
+    `reads` are the columns that it reads.
+    `dropping` is empty for what goes with its column by itself.
+    `making` is None for what cannot be made again.
     """
 
     name: str
@@ -43,10 +42,10 @@ class Dependent:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """How the columns and the key of a standing table are to become others.
+    """What is to change in the columns and the key of a standing table.
 
-    A type that widens stays in its place only where PostgreSQL need not write the rows anew: to a transaction that began
-    before, a table so rewritten looks empty, a column that was replaced but NULL.
+    A type is widened in place only where PostgreSQL need not rewrite the rows. To a transaction
+    that began before, a rewritten table looks empty, while a replaced column only looks NULL.
     """
 
     gone: tuple[str, ...]
@@ -81,120 +80,137 @@ class _Change:
         )
 
 
-def conform(
-    connection: Connection,
-    limits: Limits,
-    place: Place,
-    fields: Sequence[Field],
-    key: Sequence[str],
-) -> tuple[Dependent, ...]:
-    """Give a standing table other columns or another key without replacing it; return what is to be put back on it.
-
-    Nothing is dropped by CASCADE, and nothing is lost: the caller fills the table, then calls `put_back`, and if that fails
-    the whole transaction is rolled back.
+def bring_up_to_date(connection: Connection, limits: Limits, sides: Sides, scope: Scope) -> Changes:
+    """Give the target the columns and the key of both sides, then its rows of a scope.
 
     Raises:
         TableError: a view or the like needs a column that is to go, or cannot be made again.
 
     """
-    change = _change(connection, place, fields, key)
+    kept = _conform(connection, limits, sides)
+    changes = merge(connection, limits, sides, scope)
+    _put_back(connection, sides.target, kept)
+    return changes
+
+
+def _conform(connection: Connection, limits: Limits, sides: Sides) -> tuple[Dependent, ...]:
+    """Give a standing table other columns or another key without replacing it.
+
+    Return what is to be put back on it. Nothing is dropped by CASCADE, and nothing is lost: if the
+    table cannot be filled, or the dependents not put back, the whole transaction is rolled back.
+    """
+    place = sides.target
+    change = _change(connection, sides)
     if not change.actions:
         return ()
     dependents: tuple[Dependent, ...] = ()
 
-    def statements() -> list[tuple[str, str]]:
+    def statements() -> list[Named]:
         nonlocal dependents
-        dependents = _dependents(
-            connection, place, change
-        )  # dbt may have made a view anew since the turn before
+        # dbt may have replaced a view since the turn before.
+        dependents = _dependents(connection, place, change)
         _refuse_losses(place, change, dependents)
-        dropping = [(each.name, each.dropping) for each in reversed(dependents) if each.dropping]
+        dropping = [
+            (dependent.name, dependent.dropping)
+            for dependent in reversed(dependents)
+            if dependent.dropping
+        ]
         return [*dropping, ("", f"ALTER TABLE {place} {', '.join(change.actions)}")]
 
-    outcome, where = postgres.in_turns(connection, limits, f"altering {place}", statements)
+    outcome, where = in_turns(connection, limits, f"altering {place}", statements)
     if outcome in HINDERED:
-        raise TableError(
-            _sentence(place, change.moving, where or postgres.dependents(connection, place))
-        )
+        hindrance = where or tables.dependents(connection, place)
+        raise TableError(_sentence(place, change.moving, hindrance))
     if outcome:
         raise DatabaseFault("warehouse", f"altering {place}", outcome)
-    return tuple(each for each in dependents if each.making and not each.reads & set(change.gone))
+    gone = set(change.gone)
+    return tuple(
+        dependent for dependent in dependents if dependent.making and not dependent.reads & gone
+    )
 
 
-def put_back(connection: Connection, place: Place, dependents: Sequence[Dependent]) -> None:
-    """Make again what stood on columns that others have replaced.
+def _put_back(connection: Connection, place: Place, dependents: Sequence[Dependent]) -> None:
+    """Make what stood on columns that have been replaced again.
 
     Raises:
         TableError: it does not fit the new columns.
 
     """
-    for each in dependents:
+    for dependent in dependents:
         try:
-            for statement in each.making or ():
-                connection.run(f"putting {each.name} back on {place}", statement)
+            for statement in dependent.making or ():
+                connection.run(f"putting {dependent.name} back on {place}", statement)
         except DatabaseFault as fault:
             if fault.code in GONE | LOCKED_OUT:
                 raise
             raise TableError(
-                f"{place} must get other columns, but {each.name} cannot be made again over them ({meaning(fault.code)}, error"
-                f" {fault.code}): change or drop it and run again (dbt makes its own views anew)."
+                f"{place} must get other columns, but {dependent.name} cannot be made again over"
+                f" them ({meaning(fault.code)}, error {fault.code}): change or drop it and run"
+                " again (dbt makes its own views anew)."
             ) from None
 
 
-def _change(
-    connection: Connection, place: Place, fields: Sequence[Field], key: Sequence[str]
-) -> _Change:
-    wanted = {field.name: field for field in fields}
-    standing = {field.name: field for field in fields_of(connection, place)}
+def _change(connection: Connection, sides: Sides) -> _Change:
+    wanted = {field.name: field for field in sides.fields}
+    standing = {field.name: field for field in tables.fields_of(connection, sides.target)}
     retyped = [
         field for name, field in wanted.items() if name in standing and standing[name] != field
     ]
     widened = tuple(field for field in retyped if _widens(standing[field.name].type, field.type))
     replaced = tuple(field for field in retyped if field not in widened)
     gone = tuple(name for name in standing if name not in wanted)
-    bound, constraint = _bound(connection, place)
     leaving = {*gone, *(field.name for field in replaced)}
-    standing_key = key_of(connection, place)
-    key_goes = bool(standing_key) and (
-        standing_key != tuple(key) or not leaving.isdisjoint(standing_key)
-    )
+    kept = {*leaving, *sides.key}
+    # NOT NULL outlives its key.
+    freed = [name for name in _not_null(connection, sides.target) if name not in kept]
     return _Change(
         gone=gone,
         replaced=replaced,
         widened=widened,
         added=tuple(field for name, field in wanted.items() if name not in standing),
-        freed=tuple(
-            name for name in bound if name not in leaving and name not in key
-        ),  # NOT NULL outlives its key
-        key=constraint if key_goes else "",
+        freed=tuple(freed),
+        key=_key_to_drop(connection, sides, leaving),
     )
+
+
+def _key_to_drop(connection: Connection, sides: Sides, leaving: set[str]) -> str:
+    """Return the name of the primary key's constraint if the key has to go, empty if it stays."""
+    standing = tables.key_of(connection, sides.target)
+    if not standing or (standing == tuple(sides.key) and leaving.isdisjoint(standing)):
+        return ""
+    found = connection.rows(
+        f"looking at {sides.target}",
+        "SELECT conname::text FROM pg_constraint"
+        " WHERE conrelid = to_regclass($1) AND contype = 'p'",
+        (str(sides.target),),
+    )
+    return str(found[0][0]) if found else ""
+
+
+def _not_null(connection: Connection, place: Place) -> list[str]:
+    """Return the columns that are NOT NULL."""
+    found = connection.rows(
+        f"looking at {place}",
+        "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass($1)"
+        " AND attnum > 0 AND attnotnull AND NOT attisdropped",
+        (str(place),),
+    )
+    return [str(name) for (name,) in found]
 
 
 def _widens(before: str, after: str) -> bool:
-    """Tell whether a type takes another's values as they are stored: a numeric of more digits, but not more decimals."""
-    digits = [re.fullmatch(r"numeric\((\d+),(\d+)\)", each) for each in (before, after)]
-    if digits[0] is None or digits[1] is None:
+    """Tell whether a type takes another's values as they are stored.
+
+    That is a numeric of more digits, but not of more decimals.
+    """
+    old, new = (re.fullmatch(r"numeric\((\d+),(\d+)\)", kind) for kind in (before, after))
+    if old is None or new is None:
         return False
-    return digits[0][2] == digits[1][2] and int(digits[0][1]) < int(digits[1][1])
-
-
-def _bound(connection: Connection, place: Place) -> tuple[list[str], str]:
-    """Return the columns that are NOT NULL, and the name of the primary key's constraint."""
-    columns = connection.rows(
-        f"looking at {place}",
-        "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND attnotnull AND NOT attisdropped",
-        (str(place),),
-    )
-    constraint = connection.rows(
-        f"looking at {place}",
-        "SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'",
-        (str(place),),
-    )
-    return [str(name) for (name,) in columns], str(constraint[0][0]) if constraint else ""
+    return old[2] == new[2] and int(old[1]) < int(new[1])
 
 
 def _dependents(connection: Connection, place: Place, change: _Change) -> tuple[Dependent, ...]:
-    found = postgres.definitions(
+    found = tables.definitions(
         connection,
         f"looking at what stands on {place}",
         DEPENDENTS.read_text(),
@@ -212,19 +228,26 @@ def _dependents(connection: Connection, place: Place, change: _Change) -> tuple[
 
 
 def _refuse_losses(place: Place, change: _Change, dependents: Sequence[Dependent]) -> None:
-    """Refuse to drop what could not be made again, as it reads a column that is gone or is more than its definition."""
+    """Refuse to drop what could not be made again.
+
+    It reads a column that is gone, or is more than its definition.
+    """
     gone = set(change.gone)
-    reading = [each for each in dependents if each.dropping and each.reads & gone]
+    reading = [
+        dependent for dependent in dependents if dependent.dropping and dependent.reads & gone
+    ]
     if reading:
-        columns = [name for name in change.gone if any(name in each.reads for each in reading)]
-        raise TableError(_sentence(place, columns, listed([each.name for each in reading])))
-    lasting = [each.name for each in dependents if each.making is None]
+        read = frozenset().union(*(dependent.reads for dependent in reading))
+        columns = [name for name in change.gone if name in read]
+        names = [dependent.name for dependent in reading]
+        raise TableError(_sentence(place, columns, listed(names)))
+    lasting = [dependent.name for dependent in dependents if dependent.making is None]
     if lasting:
         raise TableError(_sentence(place, change.moving, listed(lasting)))
 
 
 def _sentence(place: Place, columns: Sequence[str], hindrance: str) -> str:
     return (
-        f"{place} must lose or retype {listed(columns) or 'its primary key'}, but {hindrance} depends on it: drop what reads it and"
-        " run again (dbt makes its own views anew)."
+        f"{place} must lose or retype {listed(columns) or 'its primary key'}, but {hindrance}"
+        " depends on it: drop what reads it and run again (dbt makes its own views anew)."
     )

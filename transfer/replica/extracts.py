@@ -12,9 +12,10 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-from transfer.errors import GONE, MISSING_COLUMN, MISSING_TABLE, DatabaseFault, TableBusy
+from transfer.errors import DatabaseFault, TableBusy
 from transfer.mysql import connection as mysql
 from transfer.mysql.literals import quote
+from transfer.server_codes import GONE, MISSING_COLUMN, MISSING_TABLE
 from transfer.settings import Limits, Replica
 from transfer.values import scope as scopes
 from transfer.values.scope import EVERYTHING, Key, Scope

@@ -12,7 +12,7 @@ from time import monotonic, sleep
 
 import pyarrow as pa
 
-from transfer.errors import GONE, LOCKED_OUT, DatabaseFault, TableError, meaning
+from transfer.errors import DatabaseFault, TableError
 from transfer.mysql import buckets, hashing, load_data, paging, ranges
 from transfer.mysql import connection as mysql
 from transfer.mysql.buckets import NO_ROWS, Difference
@@ -23,6 +23,7 @@ from transfer.replica import extracts
 from transfer.replica.extracts import FROM_TABLES, Lock, Progress, Verdict, ask
 from transfer.rules.casts import cast_of, numbered, summed, unmapped
 from transfer.running.overlap import in_background
+from transfer.server_codes import GONE, LOCKED_OUT, meaning
 from transfer.settings import Limits, Replica
 from transfer.values.scope import EVERYTHING, Range, Scope
 from transfer.values.table import Column, Extracted, Hop, SourceTable, Table, Totals, digest

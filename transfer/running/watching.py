@@ -19,7 +19,8 @@ from threading import Lock, Thread
 from time import monotonic, sleep
 from typing import Protocol, TypeAlias
 
-from transfer.errors import GONE, DatabaseFault, ServerHangs
+from transfer.errors import DatabaseFault, ServerHangs
+from transfer.server_codes import GONE
 from transfer.settings import Server
 
 TICK_SECONDS = 0.5

@@ -13,19 +13,11 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from transfer.errors import (
-    FORBIDDEN,
-    GONE,
-    MISSING_COLUMN,
-    MISSING_TABLE,
-    DatabaseFault,
-    PracticeUpgrading,
-    TableVanished,
-    vanishing,
-)
+from transfer.errors import DatabaseFault, PracticeUpgrading, TableVanished, vanishing
 from transfer.mysql import connection as mysql
 from transfer.mysql import hashing, literals, paging
 from transfer.mysql.show_create import show_create
+from transfer.server_codes import FORBIDDEN, GONE, MISSING_COLUMN, MISSING_TABLE
 from transfer.settings import Limits, Source
 from transfer.values.scope import EVERYWHERE, Key, Range
 from transfer.values.table import Column, Evidence, SourceTable, Table, digest

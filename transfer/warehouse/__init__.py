@@ -1,1 +1,4 @@
-"""`raw` and `public` in PostgreSQL with their bookkeeping; changes, journey, tasks and flows may import it, source and replica never."""
+"""`raw` and `public` in PostgreSQL with their bookkeeping.
+
+Changes, journey, tasks and flows may import it, source and replica never.
+"""

@@ -1,4 +1,4 @@
-"""The warehouse's history of runs: one row for each, and one for each table that it had work with."""
+"""The warehouse's history: a row for each run, and one for each table that it had work with."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from transfer.postgres import client as postgres
-from transfer.postgres.client import quote
+from transfer.postgres.connection import Connection
+from transfer.postgres.pool import connect
 from transfer.settings import Warehouse
 from transfer.values.reasons import State
-from transfer.values.table import Finding, TablePlan, TableResult
+from transfer.values.table import Finding, Hop, TablePlan, TableResult
+from transfer.warehouse.bookkeeping import is_there, named
 from transfer.warehouse.schemas import SchemaChange
 
 RUNNING, GOOD, RED = "running", "good", "red"
@@ -32,24 +33,27 @@ class Run:
 def begin(
     warehouse: Warehouse, run_id: str, *, tables: Sequence[str] | None, forced: bool, verified: bool
 ) -> None:
-    """Write down that a run has begun; one that is never ended was killed."""
-    with postgres.connect(warehouse) as connection:
+    """Record that a run has begun; one that never ends was killed."""
+    with connect(warehouse) as connection:
         connection.run(
             "writing etl_run",
-            f"INSERT INTO {_named(warehouse, 'etl_run')} (run_id, state, tables_named, forced, verified)"
-            " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_id) DO NOTHING",  # a retried flow run goes on with its own
+            f"INSERT INTO {named(warehouse, 'etl_run')}"
+            " (run_id, state, tables_named, forced, verified) VALUES ($1, $2, $3, $4, $5)"
+            # A flow run that is retried goes on with its own.
+            " ON CONFLICT (run_id) DO NOTHING",
             (run_id, RUNNING, ", ".join(tables or ()), forced, verified),
         )
         connection.commit()
 
 
 def end(warehouse: Warehouse, run: Run, results: Sequence[TableResult]) -> None:
-    """Write down how a run ended and what became of each of its tables."""
-    with postgres.connect(warehouse) as connection:
+    """Record how a run ended and what became of each of its tables."""
+    with connect(warehouse) as connection:
         connection.run(
             "writing etl_run",
-            f"UPDATE {_named(warehouse, 'etl_run')} SET state = $2, unchanged = $3, models_passed = $4, models_failed = $5,"
-            " seconds = $6, finished_at = now() WHERE run_id = $1",
+            f"UPDATE {named(warehouse, 'etl_run')} SET state = $2, unchanged = $3,"
+            " models_passed = $4, models_failed = $5, seconds = $6, finished_at = now()"
+            " WHERE run_id = $1",
             (
                 run.run_id,
                 GOOD if run.good else RED,
@@ -64,8 +68,8 @@ def end(warehouse: Warehouse, run: Run, results: Sequence[TableResult]) -> None:
 
 
 def note(warehouse: Warehouse, run_id: str, plan: TablePlan, found: Sequence[Finding]) -> None:
-    """Write down at once what was found and repaired in a table: a run that is killed later would not tell."""
-    with postgres.connect(warehouse) as connection:
+    """Record at once what was found and repaired in a table, as the run may be killed later."""
+    with connect(warehouse) as connection:
         repaired = TableResult(
             plan.table, plan.method, plan.reason, State.REPAIRED, clean=False, found=tuple(found)
         )
@@ -74,42 +78,45 @@ def note(warehouse: Warehouse, run_id: str, plan: TablePlan, found: Sequence[Fin
 
 
 def _write(
-    connection: postgres.Connection,
+    connection: Connection,
     warehouse: Warehouse,
     run_id: str,
     results: Sequence[TableResult],
 ) -> None:
     """Write the rows of a run's tables, if it is one that has begun.
 
-    A retried flow run keeps the rows of its first attempt's tables, and in the others what that one found.
+    A flow run that is retried keeps the rows of its first attempt's tables, and adds to what that
+    attempt found in the others.
     """
-    table = _named(warehouse, "etl_run_table")
+    table = named(warehouse, "etl_run_table")
     changed = [
         f"{name} = excluded.{name}" for name in _COLUMNS if name not in ("table_name", "found")
     ]
     connection.run(
         "writing etl_run_table",
-        f"INSERT INTO {table} AS each (run_id, {', '.join(_COLUMNS)})"
+        f"INSERT INTO {table} AS work (run_id, {', '.join(_COLUMNS)})"
         f" SELECT run.run_id, {', '.join(f'record.{name}' for name in _COLUMNS)}"
         f" FROM json_populate_recordset(NULL::{table}, $2::text::json) AS record"
-        f" JOIN {_named(warehouse, 'etl_run')} AS run ON run.run_id = $1"
+        f" JOIN {named(warehouse, 'etl_run')} AS run ON run.run_id = $1"
         f" ON CONFLICT (run_id, table_name) DO UPDATE SET {', '.join(changed)}, found = CASE"
-        " WHEN position(excluded.found IN each.found) > 0 THEN each.found"
-        " WHEN position(each.found IN excluded.found) > 0 THEN excluded.found"
-        " ELSE concat_ws(', ', each.found, excluded.found) END",
+        " WHEN position(excluded.found IN work.found) > 0 THEN work.found"
+        " WHEN position(work.found IN excluded.found) > 0 THEN excluded.found"
+        " ELSE concat_ws(', ', work.found, excluded.found) END",
         (run_id, json.dumps([_record(result) for result in results])),
     )
 
 
 _COLUMNS = (
-    "table_name state method reason rows_total rows_read bytes_read rows_inserted rows_updated rows_deleted clean verified"
-    " found watermark_before watermark_after extract_seconds load_seconds standardize_seconds seconds error_class note"
+    "table_name state method reason rows_total rows_read bytes_read"
+    " rows_inserted rows_updated rows_deleted clean verified found"
+    " watermark_before watermark_after extract_seconds load_seconds standardize_seconds seconds"
+    " error_class note"
 ).split()
 
 
 def _record(result: TableResult) -> dict[str, object]:
-    """Return a table's row; what was read and changed is told of the first hop, whose origin is farthest."""
-    first = result.hops[0] if result.hops else None
+    """Return a table's row, with what its first hop read and changed."""
+    first = result.hops[0] if result.hops else Hop("")
     spent: dict[str, float] = {}
     for hop in result.hops:
         spent[hop.name] = spent.get(hop.name, 0) + hop.seconds
@@ -119,11 +126,11 @@ def _record(result: TableResult) -> dict[str, object]:
         "method": result.method,
         "reason": result.reason,
         "rows_total": result.rows,
-        "rows_read": first.read if first else 0,
-        "bytes_read": first.bytes if first else 0,
-        "rows_inserted": first.inserted if first else 0,
-        "rows_updated": first.updated if first else 0,
-        "rows_deleted": first.deleted if first else 0,
+        "rows_read": first.read,
+        "bytes_read": first.bytes,
+        "rows_inserted": first.inserted,
+        "rows_updated": first.updated,
+        "rows_deleted": first.deleted,
         "clean": result.clean,
         "verified": result.verified,
         "found": ", ".join(map(str, result.found)),
@@ -136,10 +143,6 @@ def _record(result: TableResult) -> dict[str, object]:
         "error_class": result.error,
         "note": result.note,
     }
-
-
-def _named(warehouse: Warehouse, name: str) -> str:
-    return f"{quote(warehouse.base_schema)}.{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +158,10 @@ class LastRun:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """When a table was last equal to the source, and how its last run with work ended; times are UTC.
+    """When a table was last equal to the source, and how its last run with work ended; in UTC.
 
-    `unverified_days` are those since it was last verified, or else loaded first, None if the source no longer has it;
-    `unchecked_days` are those since a run last met it.
+    `unverified_days` are the days since it was last verified, or else first loaded, None if the
+    source no longer has it. `unchecked_days` are the days since a run last met it.
     """
 
     table: str
@@ -176,12 +179,13 @@ class Freshness:
     unchecked_days: float | None
 
     def overdue(self, days: int) -> bool:
-        """Tell whether it was not verified for more days, though runs go on meeting it: one that is excluded they do not."""
-        return (
-            self.unchecked_days is not None
-            and self.unverified_days is not None
-            and self.unchecked_days < days < self.unverified_days
-        )
+        """Tell whether it was not verified for more days, though runs still meet it.
+
+        They do not meet a table that is excluded.
+        """
+        if self.unchecked_days is None or self.unverified_days is None:
+            return False
+        return self.unchecked_days < days < self.unverified_days
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,42 +199,38 @@ class Status:
 
 def status(warehouse: Warehouse) -> Status:
     """Read the newest run and each table's freshness."""
-    with postgres.connect(warehouse) as connection:
-        present = connection.rows(
-            "looking for the history",
-            "SELECT to_regclass($1)::text",
-            (_named(warehouse, "etl_table_status"),),
-        )
-        if not present[0][0]:
+    freshness = named(warehouse, "etl_table_status")
+    with connect(warehouse) as connection:
+        if not is_there(connection, freshness):
             return Status(None, ())
         runs = connection.rows(
             "reading etl_run",
             "SELECT run_id, state, started_at, finished_at, seconds"
-            f" FROM {_named(warehouse, 'etl_run')} ORDER BY started_at DESC, run_id LIMIT 1",
+            f" FROM {named(warehouse, 'etl_run')} ORDER BY started_at DESC, run_id LIMIT 1",
         )
         tables = connection.rows(
             "reading etl_table_status",
-            # An earlier release's view, which is left as it is, has fewer columns.
-            "SELECT table_name, checked_at, rows_total, state, method, seconds, runs, failures, note,"
-            " (it ->> 'verified_at')::timestamptz, (it ->> 'unverified_days')::double precision,"
-            " coalesce(it ->> 'watermark', ''), (extract(epoch FROM now() - checked_at) / 86400)::double precision"
-            f" FROM {_named(warehouse, 'etl_table_status')} AS status, to_jsonb(status) AS it ORDER BY table_name",
+            "SELECT table_name, checked_at, rows_total, state, method, seconds, runs, failures,"
+            " note, verified_at, unverified_days, watermark,"
+            " (extract(epoch FROM now() - checked_at) / 86400)::double precision"
+            f" FROM {freshness} ORDER BY table_name",
         )
     return Status(LastRun(*runs[0]) if runs else None, tuple(Freshness(*row) for row in tables))
 
 
 def mean_seconds(warehouse: Warehouse) -> dict[tuple[str, str], float]:
-    """Return the mean seconds of the good work of each table and method, that of rotation's verifications by the way left out."""
-    table = _named(warehouse, "etl_run_table")
-    with postgres.connect(warehouse) as connection:
-        present = connection.rows(
-            "looking for the history", "SELECT to_regclass($1)::text", (table,)
-        )
-        if not present[0][0]:
+    """Return the mean seconds of the good work of each table and method.
+
+    Work that only a rotation's verification was added to is left out.
+    """
+    table = named(warehouse, "etl_run_table")
+    with connect(warehouse) as connection:
+        if not is_there(connection, table):
             return {}
         found = connection.rows(
             "reading etl_run_table",
             f"SELECT table_name, method, avg(seconds) FROM {table}"
-            " WHERE state IN ('synced', 'unchanged', 'verified') AND (NOT verified OR method = 'verify') GROUP BY 1, 2",
+            " WHERE state IN ('synced', 'unchanged', 'verified')"
+            " AND (NOT verified OR method = 'verify') GROUP BY 1, 2",
         )
     return {(str(name), str(method)): float(mean) for name, method, mean in found}

@@ -1,4 +1,7 @@
-"""The base tables in PostgreSQL: `raw` in snake_case, trimmed, without empty dates, keyed; made in SQL where the rows are."""
+"""The base tables in PostgreSQL: `raw` in snake_case, trimmed, without empty dates, keyed.
+
+They are made in SQL, where the rows are.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from transfer.errors import DatabaseFault, TableError, meaning
-from transfer.postgres import client as postgres
-from transfer.postgres import restructure
-from transfer.postgres.client import Changes, Place, quote
+from transfer.errors import DatabaseFault, TableError
+from transfer.postgres import restructure, tables
+from transfer.postgres.connection import Connection
+from transfer.postgres.literals import Place, quote
+from transfer.postgres.locks import wait_for_locks
+from transfer.postgres.merging import Changes, Sides, bring_keys, conditions
+from transfer.postgres.pool import connect
 from transfer.rules.layout import Field, public_names, raw_fields, raw_key
 from transfer.rules.standard import EXPRESSIONS
+from transfer.server_codes import meaning
 from transfer.settings import Limits, Warehouse
 from transfer.values.scope import EVERYTHING, Scope
 from transfer.values.table import Hop, Table, digest
@@ -26,7 +33,11 @@ STANDARD = "the standard rules"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a base table is made: what is selected of `raw`'s table, its key as `public` names it, and whose SQL it is."""
+    """How a base table is made.
+
+    `selected` is what is selected of `raw`'s table, `key` its key as `public` names it, and
+    `origin` says whose SQL it is.
+    """
 
     selected: str
     raw_name: str
@@ -35,25 +46,26 @@ class Recipe:
 
     @property
     def standard(self) -> bool:
-        """True for the pipeline's own rules, by which the same rows always give the same."""
+        """True for the pipeline's own rules, which always make the same of the same rows."""
         return self.origin == STANDARD
 
     @property
     def rules(self) -> str:
-        """A digest: another one means that `public` must be made anew from `raw`."""
+        """A digest: when it changes, `public` must be made again from `raw`."""
         return digest(self.selected, self.raw_name, self.key)
 
     def select(self, schema: str) -> str:
-        """Return the whole SELECT, given the schema of `raw`; a user's own SQL names what it reads itself."""
-        return (
-            f"{self.selected}\nFROM {Place(schema, self.raw_name)}"
-            if self.standard
-            else self.selected
-        )
+        """Return the whole SELECT, given the schema of `raw`.
+
+        A user's own SQL names what it reads itself.
+        """
+        if not self.standard:
+            return self.selected
+        return f"{self.selected}\nFROM {Place(schema, self.raw_name)}"
 
 
 def recipe(limits: Limits, table: Table, raw_name: str) -> Recipe:
-    """Return the user's own SQL for a table if there is a file for it, else the standard rules over its table in `raw`."""
+    """Return the user's own SQL for a table if there is a file, else the standard rules."""
     columns = raw_fields(table)
     names = public_names(table)
     renamed = {field.name: name for field, name in zip(columns, names, strict=True)}
@@ -85,132 +97,151 @@ def _own_sql(file: Path) -> str:
         raise TableError(f"{file} cannot be read as UTF-8; mend or remove it.") from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """A base table in work: its recipe, where it is to stand, and which load it is made of.
+
+    It is the `first` when there is no such table yet.
+    """
+
+    connection: Connection
+    table: Table
+    recipe: Recipe
+    target: Place
+    load_id: int
+    first: bool
+
+    @property
+    def place(self) -> Place:
+        """Where its rows are made: in the table itself, or beside the one that stands."""
+        return self.target if self.first else SIDE
+
+
 def has_other_structure(warehouse: Warehouse, limits: Limits, table: Table) -> bool:
-    """Tell whether the base table that stands has other columns or another key than the standard rules give it."""
-    with postgres.connect(warehouse) as connection:
-        target = Place(
-            warehouse.base_schema, positions.name_of(connection, warehouse, table.name, "public")
-        )
+    """Tell whether the base table has other columns or another key than the standard rules give."""
+    with connect(warehouse) as connection:
         made = recipe(limits, table, positions.name_of(connection, warehouse, table.name, "raw"))
-        return not _fits(connection, target, table, made)
+        return not _fits(connection, _target(connection, warehouse, table), table, made)
 
 
-def _fits(connection: postgres.Connection, target: Place, table: Table, made: Recipe) -> bool:
+def _target(connection: Connection, warehouse: Warehouse, table: Table) -> Place:
+    name = positions.name_of(connection, warehouse, table.name, "public")
+    return Place(warehouse.base_schema, name)
+
+
+def _fits(connection: Connection, target: Place, table: Table, made: Recipe) -> bool:
     """Tell whether a table has the columns and the key that the standard rules give it."""
     types = [field.type for field in raw_fields(table)]
     wanted = [Field(name, held) for name, held in zip(public_names(table), types, strict=True)]
-    return postgres.has_structure(connection, target, wanted, made.key)
+    return tables.has_structure(connection, target, wanted, made.key)
 
 
 def standardize(
     warehouse: Warehouse, limits: Limits, table: Table, fence: int, scope: Scope = EVERYTHING
 ) -> Hop:
-    """Make the base table's rows of a scope equal to what its recipe makes of `raw`, in one transaction.
+    """Make the base table's rows of a scope equal to what its recipe makes of `raw`.
 
-    Only rows that differ are touched. A user's own SQL makes all of them.
+    Only rows that differ are touched, in one transaction. A user's own SQL makes all rows.
 
     Raises:
         TableError: the user's own SQL fails, or a view needs a column that is to go.
 
     """
     started = monotonic()
-    with postgres.connect(warehouse) as connection:
-        postgres.wait_for_locks(connection, limits.lock_seconds)
+    with connect(warehouse) as connection:
+        wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
-        load = positions.load_id(connection, warehouse, table.name)
-        made = recipe(limits, table, positions.name_of(connection, warehouse, table.name, "raw"))
-        target = Place(
-            warehouse.base_schema, positions.name_of(connection, warehouse, table.name, "public")
+        making = _begin(connection, warehouse, limits, table)
+        scope = scope if _can_be_made_in_part(making) else EVERYTHING
+        rows = _make(making, warehouse.raw_schema, scope)
+        changes = _enter(warehouse, limits, making, rows, scope)
+        made = positions.Standardization(
+            target=making.target,
+            load_id=making.load_id,
+            rules=making.recipe.rules,
+            moved=making.first or changes.any,
         )
-        first = not postgres.stands(connection, target, warehouse.base_schema)
-        scope = scope if made.standard and _fits(connection, target, table, made) else EVERYTHING
-        postgres.bring_keys(connection, scope, raw_key(table), raw_fields(table))
-        conditions = [] if scope.whole else postgres.conditions(scope, raw_key(table))
-        rows = _make(
-            connection,
-            target if first else SIDE,
-            made,
-            warehouse.raw_schema,
-            conditions,
-            temporary=not first,
-        )
-        changes = Changes(rows, 0, 0) if first else _renew(connection, limits, target, made, scope)
-        if first:
-            key = _key(postgres.fields_of(connection, target), made)
-            postgres.add_key(connection, limits, target, key, ours=True)
-            postgres.claim(connection, target, warehouse.base_schema)
-        positions.note_standardized(
-            connection,
-            warehouse,
-            table.name,
-            target,
-            load=load,
-            rules=made.rules,
-            moved=first or changes.any,
-        )
+        positions.note_standardized(connection, warehouse, table.name, made)
         connection.commit()
-    return Hop(
-        "standardize",
-        rows,
-        changes.inserted,
-        changes.updated,
-        changes.deleted,
-        monotonic() - started,
+    seconds = monotonic() - started
+    return Hop("standardize", rows, changes.inserted, changes.updated, changes.deleted, seconds)
+
+
+def _begin(connection: Connection, warehouse: Warehouse, limits: Limits, table: Table) -> _Making:
+    load = positions.load_id(connection, warehouse, table.name)
+    raw_name = positions.name_of(connection, warehouse, table.name, "raw")
+    target = _target(connection, warehouse, table)
+    return _Making(
+        connection=connection,
+        table=table,
+        recipe=recipe(limits, table, raw_name),
+        target=target,
+        load_id=load,
+        first=not tables.stands(connection, target, warehouse.base_schema),
     )
 
 
-def _make(
-    connection: postgres.Connection,
-    place: Place,
-    made: Recipe,
-    raw: str,
-    conditions: Sequence[str],
-    *,
-    temporary: bool,
-) -> int:
-    kind, end = ("TEMPORARY ", " ON COMMIT DROP") if temporary else ("", "")
+def _can_be_made_in_part(making: _Making) -> bool:
+    made = making.recipe
+    return made.standard and _fits(making.connection, making.target, making.table, made)
+
+
+def _make(making: _Making, raw: str, scope: Scope) -> int:
+    """Make the rows of a scope; return their number."""
+    connection, place, made = making.connection, making.place, making.recipe
+    key = raw_key(making.table)
+    bring_keys(connection, scope, key, raw_fields(making.table))
+    within = [] if scope.whole else conditions(scope, key)
     try:
-        select = made.select(raw)
-        first, *others = [f"{select} WHERE {condition}" for condition in conditions] or [select]
-        connection.run(
-            f"standardizing by {made.origin}", f"CREATE {kind}TABLE {place}{end} AS\n{first}"
-        )
-        for other in others:
-            connection.run(f"standardizing by {made.origin}", f"INSERT INTO {place}\n{other}")
+        _select_into(making, made.select(raw), within)
     except DatabaseFault as fault:
         if made.standard or not re.match(r"(42|22|21|0A)", fault.code):
             raise
         raise TableError(
-            f"{made.origin} does not run: {meaning(fault.code)} (error {fault.code}); mend or remove the file."
+            f"{made.origin} does not run: {meaning(fault.code)} (error {fault.code}); mend or"
+            " remove the file."
         ) from None
-    if temporary:
+    if not making.first:
         connection.run("standardizing", f"ANALYZE {place}")
     if not made.standard:
         _check_key(connection, place, made)
     return int(connection.rows("counting rows", f"SELECT count(*) FROM {place}")[0][0])
 
 
-def _check_key(connection: postgres.Connection, place: Place, made: Recipe) -> None:
+def _select_into(making: _Making, select: str, within: Sequence[str]) -> None:
+    doing, place = f"standardizing by {making.recipe.origin}", making.place
+    kind, end = ("", "") if making.first else ("TEMPORARY ", " ON COMMIT DROP")
+    first, *others = [f"{select} WHERE {condition}" for condition in within] or [select]
+    making.connection.run(doing, f"CREATE {kind}TABLE {place}{end} AS\n{first}")
+    for other in others:
+        making.connection.run(doing, f"INSERT INTO {place}\n{other}")
+
+
+def _check_key(connection: Connection, place: Place, made: Recipe) -> None:
     """Refuse a user's rows that share a key: merging them would silently keep one."""
-    key = _key(postgres.fields_of(connection, place), made)
+    key = _key(tables.fields_of(connection, place), made)
     names = ", ".join(map(quote, key))
-    if key and connection.rows(
-        "standardizing", f"SELECT 1 FROM {place} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
-    ):
+    doubled = f"SELECT 1 FROM {place} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"
+    if key and connection.rows("standardizing", doubled):
         raise TableError(
-            f"{made.origin} makes several rows with the same {', '.join(key)}, the table's key; mend or remove the file."
+            f"{made.origin} makes several rows with the same {', '.join(key)}, the table's key;"
+            " mend or remove the file."
         )
 
 
-def _renew(
-    connection: postgres.Connection, limits: Limits, target: Place, made: Recipe, scope: Scope
+def _enter(
+    warehouse: Warehouse, limits: Limits, making: _Making, rows: int, scope: Scope
 ) -> Changes:
-    columns = postgres.fields_of(connection, SIDE)
-    key = _key(columns, made)
-    kept = restructure.conform(connection, limits, target, columns, key)
-    changes = postgres.merge(connection, limits, SIDE, target, columns, key, scope)
-    restructure.put_back(connection, target, kept)
-    return changes
+    """Give a first base table its key, or make the standing one's rows of a scope equal."""
+    connection, target = making.connection, making.target
+    columns = tables.fields_of(connection, making.place)
+    key = _key(columns, making.recipe)
+    if making.first:
+        tables.add_key(connection, limits, target, key, ours=True)
+        tables.claim(connection, target, warehouse.base_schema)
+        return Changes(rows, 0, 0)
+    sides = Sides(SIDE, target, columns, key)
+    return restructure.bring_up_to_date(connection, limits, sides, scope)
 
 
 def _key(columns: tuple[Field, ...], made: Recipe) -> tuple[str, ...]:

@@ -1,38 +1,45 @@
-"""`raw` in PostgreSQL: the replica's tables under their own names, value for value; what cannot be held is counted."""
+"""`raw` in PostgreSQL: the replica's tables under their own names, value for value.
+
+What PostgreSQL cannot hold is counted.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import add
 from time import monotonic
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from transfer.errors import TOO_LARGE, DatabaseFault, TableError, TableUnsteady, meaning
+from transfer.errors import DatabaseFault, TableError, TableUnsteady
 from transfer.mysql.literals import quote as mysql_quote
-from transfer.postgres import client as postgres
-from transfer.postgres import restructure
-from transfer.postgres.client import Changes, Place
+from transfer.postgres import restructure, tables
+from transfer.postgres.connection import Connection
+from transfer.postgres.literals import Place
+from transfer.postgres.locks import wait_for_locks
+from transfer.postgres.merging import Changes, Sides, bring_keys, same_keys, totals
+from transfer.postgres.pool import connect
 from transfer.rules.casts import read_for_raw, warehouse_type
 from transfer.rules.layout import Field, altered_names, raw_fields, raw_key
+from transfer.server_codes import TOO_LARGE, meaning
 from transfer.settings import Limits, Warehouse
 from transfer.values.scope import EVERYTHING, Scope
-from transfer.values.table import Hop, Table, Totals
+from transfer.values.table import Column, Hop, Table, Totals
 from transfer.warehouse import positions, schemas
+from transfer.warehouse.holdable import Altered, holdable_texts
 
 SIDE = Place("", "_elt_side")
+MOST_COLUMNS = 1_600
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a run loads: of an extract of a copy with so many `rows` those of a `scope`, and the replica's own totals of them.
+    """What a run loads: the rows of a `scope`, of an extract of a copy that has so many `rows`.
 
-    `moved` when rows changed since the last load, though `raw` may have them already: somebody edited it, or it is another
-    landing schema. The totals are asked for once the rows have been copied, as the replica may still be counting.
+    `totals` are the replica's own of that scope. They are asked for once the rows have been copied,
+    as the replica may still be counting. It is `moved` when rows changed since the last load, even
+    if `raw` has them already: somebody edited it, or it is another landing schema.
     """
 
     generation: str
@@ -45,19 +52,15 @@ class Origin:
     moved: bool = False
 
 
-def select(table: Table) -> str:
-    """Return the select list that reads the replica's columns as `raw` holds them."""
-    return ", ".join(read_for_raw(column, mysql_quote(column.name)) for column in table.columns)
-
-
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """Rows of a table in a transaction that is not committed: those of `raw` itself, if it is the `first` load, or beside it.
+    """Rows of a table in a transaction that is not committed.
 
+    They stand in `raw` itself if it is the `first` load, else beside it.
     `texts` is what was altered in each column.
     """
 
-    connection: postgres.Connection
+    connection: Connection
     table: Table
     target: Place
     first: bool
@@ -65,6 +68,24 @@ class Copied:
     bytes: int
     texts: tuple[Altered, ...]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a load did, and what `raw` could not hold of each column that lost something."""
+
+    hop: Hop
+    altered: dict[str, Altered]
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """The altered values by column and kind."""
+        return {column: altered.counts for column, altered in self.altered.items()}
+
+
+def select(table: Table) -> str:
+    """Return the select list that reads the replica's columns as `raw` holds them."""
+    return ", ".join(read_for_raw(column, mysql_quote(column.name)) for column in table.columns)
 
 
 @contextmanager
@@ -77,7 +98,9 @@ def copied(
     *,
     whole: bool = True,
 ) -> Iterator[Copied]:
-    """Copy the replica's pages into a transaction that is rolled back at the block's end, unless `take` has committed it.
+    """Copy the replica's pages into a transaction.
+
+    It is rolled back at the block's end, unless `take` has committed it.
 
     Raises:
         TableError: PostgreSQL cannot hold the table.
@@ -85,117 +108,40 @@ def copied(
     """
     started = monotonic()
     fields, key = _checked_fields(table), raw_key(table)
-    with postgres.connect(warehouse) as connection, holdable(table):
-        postgres.wait_for_locks(connection, limits.lock_seconds)
+    with connect(warehouse) as connection, _holdable(table):
+        wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
-        target = Place(
-            warehouse.raw_schema, positions.name_of(connection, warehouse, table.name, "raw")
-        )
-        first = not postgres.stands(connection, target, warehouse.base_schema)
-        if not whole and not postgres.has_structure(connection, target, fields, key):
+        target = _target(connection, warehouse, table)
+        first = not tables.stands(connection, target, warehouse.base_schema)
+        if not whole and not tables.has_structure(connection, target, fields, key):
             raise TableUnsteady(
-                f"raw's table of {table.name} was altered while it was loaded; trying again loads it anew."
+                f"raw's table of {table.name} was altered while it was loaded;"
+                " trying again loads it anew."
             )
         side = target if first else SIDE
-        postgres.create(connection, side, fields, temporary=not first)
+        tables.create(connection, side, fields, temporary=not first)
         rows, size, texts = _copy(connection, side, table, pages)
         yield Copied(connection, table, target, first, rows, size, texts, monotonic() - started)
 
 
-def take(
-    warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin
-) -> tuple[Hop, dict[str, dict[str, int]]]:
-    """Make `raw` equal to the rows that were copied, and commit them with its position; return what it could not hold.
-
-    Raises:
-        TableError: its totals do not agree with the replica's.
-
-    """
-    started = monotonic()
-    connection, table, target = copied.connection, copied.table, copied.target
-    fields, key = raw_fields(table), raw_key(table)
-    if copied.first:
-        postgres.add_key(connection, limits, target, key, ours=True)
-        postgres.claim(connection, target, warehouse.base_schema)
-        changes = Changes(copied.rows, 0, 0)
-    else:
-        changes = _merge(connection, limits, target, table, origin.scope)
-    moved = target if origin.scope.whole else postgres.same_keys(target, SIDE, key)
-    held = postgres.totals(connection, moved, fields)
-    altered = _proven(table, origin.totals(), held, copied.texts)
-    rows = held.rows if origin.scope.whole else _count(connection, target)
-    if rows != origin.rows:
-        raise TableError(
-            f"{table.name}: the replica holds {origin.rows} rows but raw would hold {rows}."
-        )
-    schemas.note_loaded(connection, warehouse, table, origin.run_id)
-    positions.note_loaded(
-        connection,
-        warehouse,
-        table.name,
-        target,
-        generation=origin.generation,
-        extract_id=origin.extract_id,
-        extract_run=origin.extract_run,
-        rows=origin.rows,
-        names=altered_names(table),
-        altered=altered,
-        moved=copied.first or changes.any or origin.moved,
-    )
-    connection.commit()
-    seconds = copied.seconds + monotonic() - started
-    return Hop(
-        "load",
-        copied.rows,
-        changes.inserted,
-        changes.updated,
-        changes.deleted,
-        seconds,
-        bytes=copied.bytes,
-    ), altered
-
-
-MOST_COLUMNS = 1_600
+def _target(connection: Connection, warehouse: Warehouse, table: Table) -> Place:
+    name = positions.name_of(connection, warehouse, table.name, "raw")
+    return Place(warehouse.raw_schema, name)
 
 
 def _checked_fields(table: Table) -> tuple[Field, ...]:
     fields = raw_fields(table)
     if len(fields) > MOST_COLUMNS:
         raise TableError(
-            f"{table.name} has {len(fields):,} columns, PostgreSQL's tables {MOST_COLUMNS:,} at most; it stands in the replica only."
+            f"{table.name} has {len(fields):,} columns, PostgreSQL's tables {MOST_COLUMNS:,} at"
+            " most; it stands in the replica only."
             f" ELT_EXCLUDE={table.name} leaves it out."
         )
     return fields
 
 
-def _merge(
-    connection: postgres.Connection, limits: Limits, target: Place, table: Table, scope: Scope
-) -> Changes:
-    """Make the standing table's rows of a scope equal to those beside it."""
-    fields, key = raw_fields(table), raw_key(table)
-    connection.run(f"looking at {table.name}", f"ANALYZE {SIDE}")
-    postgres.bring_keys(connection, scope, key, fields)
-    kept = restructure.conform(connection, limits, target, fields, key)
-    changes = postgres.merge(connection, limits, SIDE, target, fields, key, scope)
-    restructure.put_back(connection, target, kept)
-    return changes
-
-
-def has_its_structure(warehouse: Warehouse, table: Table) -> bool:
-    """Tell whether `raw` has the table with the columns and the key that it is to have."""
-    with postgres.connect(warehouse) as connection:
-        target = Place(
-            warehouse.raw_schema, positions.name_of(connection, warehouse, table.name, "raw")
-        )
-        return postgres.has_structure(connection, target, raw_fields(table), raw_key(table))
-
-
-def _count(connection: postgres.Connection, target: Place) -> int:
-    return int(connection.rows(f"proving {target}", f"SELECT count(*) FROM {target}")[0][0])
-
-
 @contextmanager
-def holdable(table: Table) -> Iterator[None]:
+def _holdable(table: Table) -> Iterator[None]:
     """Tell a row that PostgreSQL cannot hold from a server that fails."""
     try:
         yield
@@ -203,102 +149,141 @@ def holdable(table: Table) -> Iterator[None]:
         if fault.code not in TOO_LARGE:
             raise
         raise TableError(
-            f"{table.name} has a row that PostgreSQL cannot hold ({meaning(fault.code)}, error {fault.code}); it stands in the"
-            f" replica only. ELT_EXCLUDE={table.name} leaves it out."
+            f"{table.name} has a row that PostgreSQL cannot hold ({meaning(fault.code)}, error"
+            f" {fault.code}); it stands in the replica only."
+            f" ELT_EXCLUDE={table.name} leaves it out."
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Altered:
-    """How many of a column's texts had a NUL character, and how many a character that Unicode has not."""
-
-    nul_characters: int = 0
-    unmapped_characters: int = 0
-
-    def __add__(self, other: Altered) -> Altered:
-        """Sum the counts."""
-        return Altered(
-            self.nul_characters + other.nul_characters,
-            self.unmapped_characters + other.unmapped_characters,
-        )
-
-
 def _copy(
-    connection: postgres.Connection, side: Place, table: Table, pages: Iterable[pa.Table]
+    connection: Connection, place: Place, table: Table, pages: Iterable[pa.Table]
 ) -> tuple[int, int, tuple[Altered, ...]]:
-    """Append the pages; return the number of rows and of bytes, and what was altered in each column."""
+    """Append the pages; return the number of rows and of bytes, and what was altered by column."""
     fields = raw_fields(table)
-    standing = postgres.fields_of(connection, side)
-    if standing != fields:  # COPY writes another type of equal width as garbage
+    # COPY writes another type of equal width as garbage.
+    if tables.fields_of(connection, place) != fields:
         raise TableError(
             f"{table.name}: the table to be filled in PostgreSQL has other columns than the rows."
         )
-    rows, size, altered = 0, 0, (Altered(),) * len(fields)
+    rows, size, texts = 0, 0, (Altered(),) * len(fields)
     for page in pages:
         clean, found = holdable_texts(fields, page)
-        connection.copy(f"loading {table.name}", side, fields, clean)
+        connection.copy(f"loading {table.name}", place, fields, clean)
         rows, size = rows + page.num_rows, size + page.nbytes
-        altered = tuple(map(add, altered, found))
-    return rows, size, altered
+        texts = tuple(before + more for before, more in zip(texts, found, strict=True))
+    return rows, size, texts
 
 
-def holdable_texts(fields: Sequence[Field], page: pa.Table) -> tuple[pa.Table, tuple[Altered, ...]]:
-    """Make texts of a page's bytes as PostgreSQL can hold them; return what was altered in each column."""
-    found = []
-    for position, field in enumerate(fields):
-        if field.type == "text":
-            texts, altered = _holdable(page.column(position))
-            page = page.set_column(position, page.field(position).name, texts)
-        found.append(altered if field.type == "text" else Altered())
-    return page, tuple(found)
+def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -> Taken:
+    """Make `raw` equal to the rows that were copied, and commit them with its position.
+
+    Raises:
+        TableError: its totals do not agree with the replica's.
+
+    """
+    started = monotonic()
+    connection, table = copied.connection, copied.table
+    sides = Sides(SIDE, copied.target, raw_fields(table), raw_key(table))
+    changes = _enter(warehouse, limits, copied, sides, origin.scope)
+    altered = _prove(copied, sides, origin)
+    load = positions.Load(
+        target=copied.target,
+        generation=origin.generation,
+        extract_id=origin.extract_id,
+        extract_run=origin.extract_run,
+        rows=origin.rows,
+        names=altered_names(table),
+        altered={column: found.counts for column, found in altered.items()},
+        moved=copied.first or changes.any or origin.moved,
+    )
+    schemas.note_loaded(connection, warehouse, table, origin.run_id)
+    positions.note_loaded(connection, warehouse, table.name, load)
+    connection.commit()
+    hop = Hop(
+        "load",
+        copied.rows,
+        changes.inserted,
+        changes.updated,
+        changes.deleted,
+        copied.seconds + monotonic() - started,
+        bytes=copied.bytes,
+    )
+    return Taken(hop, altered)
 
 
-def _holdable(values: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Altered]:
-    """Remove U+0000, and put question marks where no character is."""
-    try:
-        texts, unmapped = values.cast(pa.large_string()), 0
-    except pa.ArrowInvalid:
-        decoded = [None if value is None else _decoded(value) for value in values.to_pylist()]
-        texts = pa.chunked_array(
-            [pa.array((each and each[0] for each in decoded), pa.large_string())]
+def _enter(
+    warehouse: Warehouse, limits: Limits, copied: Copied, sides: Sides, scope: Scope
+) -> Changes:
+    """Make the copied rows `raw`'s table, or make its rows of a scope equal to them."""
+    connection, target = copied.connection, copied.target
+    if copied.first:
+        tables.add_key(connection, limits, target, sides.key, ours=True)
+        tables.claim(connection, target, warehouse.base_schema)
+        return Changes(copied.rows, 0, 0)
+    connection.run(f"looking at {copied.table.name}", f"ANALYZE {sides.side}")
+    bring_keys(connection, scope, sides.key, sides.fields)
+    return restructure.bring_up_to_date(connection, limits, sides, scope)
+
+
+def _prove(copied: Copied, sides: Sides, origin: Origin) -> dict[str, Altered]:
+    """Compare what `raw` holds with the replica's totals; return what it could not hold."""
+    connection, table, whole = copied.connection, copied.table, origin.scope.whole
+    held = totals(connection, sides.target if whole else same_keys(sides), sides.fields)
+    altered = _proven(table, origin.totals(), held, copied.texts)
+    rows = held.rows if whole else _count(connection, sides.target)
+    if rows != origin.rows:
+        raise TableError(
+            f"{table.name}: the replica holds {origin.rows} rows but raw would hold {rows}."
         )
-        unmapped = sum(each[1] for each in decoded if each)
-    nul = pc.sum(pc.match_substring(texts, "\x00")).as_py() or 0
-    return pc.replace_substring(texts, "\x00", "") if nul else texts, Altered(nul, unmapped)
+    return altered
 
 
-def _decoded(value: bytes) -> tuple[str, bool]:
-    """Read UTF-8; return whether there was half of a surrogate pair in it, which becomes a question mark."""
-    text = re.sub("[\ud800-\udfff]", "?", found := value.decode(errors="surrogatepass"))
-    return text, text != found
+def _count(connection: Connection, target: Place) -> int:
+    return int(connection.rows(f"proving {target}", f"SELECT count(*) FROM {target}")[0][0])
 
 
 def _proven(
-    table: Table, origin: Totals, held: Totals, texts: Sequence[Altered]
-) -> dict[str, dict[str, int]]:
-    """Compare what `raw` holds with the replica's totals; a date that became NULL is named, any other loss is an error."""
+    table: Table, origin: Totals, held: Totals, texts: Iterable[Altered]
+) -> dict[str, Altered]:
+    """Compare totals of a table; return what was altered in each column that lost something.
+
+    Raises:
+        TableError: a row, a value or a sum is lost, and it is no date that became NULL.
+
+    """
     if held.rows != origin.rows:
         raise TableError(
-            f"{table.name}: {origin.rows} rows were to be loaded but raw would hold {held.rows} of them."
+            f"{table.name}: {origin.rows} rows were to be loaded but raw would hold {held.rows} of"
+            " them."
         )
-    altered: dict[str, dict[str, int]] = {}
-    for position, column in enumerate(table.columns):
-        had, has = origin.values[position], held.values[position]
-        if had < has or (
-            had > has and warehouse_type(column) not in ("date", "timestamp", "timestamptz")
-        ):
-            raise TableError(
-                f"{table.name}: column {column.name} has {had} values in the replica but raw would hold {has}."
-            )
+    found: dict[str, Altered] = {}
+    for position, (column, text) in enumerate(zip(table.columns, texts, strict=True)):
+        nulls = _lost_values(table, column, origin.values[position], held.values[position])
         if origin.sums[position] is not None and origin.sums[position] != held.sums[position]:
             raise TableError(
-                f"{table.name}: column {column.name} has another sum in the replica than raw would have."
+                f"{table.name}: column {column.name} has another sum in the replica than raw would"
+                " have."
             )
-        kinds = {
-            "impossible_dates": had - has,
-            "nul_characters": texts[position].nul_characters,
-            "unmapped_characters": origin.unmapped[position] + texts[position].unmapped_characters,
-        }
-        if any(kinds.values()):
-            altered[column.name] = {kind: count for kind, count in kinds.items() if count}
-    return altered
+        altered = text + Altered(nulls, unmapped_characters=origin.unmapped[position])
+        if altered.counts:
+            found[column.name] = altered
+    return found
+
+
+def _lost_values(table: Table, column: Column, had: int, has: int) -> int:
+    """Return how many dates became NULL."""
+    if had < has or (
+        had > has and warehouse_type(column) not in ("date", "timestamp", "timestamptz")
+    ):
+        raise TableError(
+            f"{table.name}: column {column.name} has {had} values in the replica but raw would hold"
+            f" {has}."
+        )
+    return had - has
+
+
+def has_its_structure(warehouse: Warehouse, table: Table) -> bool:
+    """Tell whether `raw` has the table with the columns and the key that it is to have."""
+    with connect(warehouse) as connection:
+        target = _target(connection, warehouse, table)
+        return tables.has_structure(connection, target, raw_fields(table), raw_key(table))

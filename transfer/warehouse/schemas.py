@@ -1,4 +1,4 @@
-"""How the source's structure was and is: what changed in it, written down for people beside the rows that came with it."""
+"""What changed in the structure of the source's tables, recorded with their rows."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from transfer.errors import MISSING_TABLE, DatabaseFault
-from transfer.postgres import client as postgres
+from transfer.errors import DatabaseFault
+from transfer.postgres.connection import Connection
+from transfer.postgres.pool import connect
+from transfer.server_codes import MISSING_TABLE
 from transfer.settings import Warehouse
 from transfer.values.table import Column, Table
+from transfer.warehouse.bookkeeping import among, is_there, joined, named
 
-APPEARED, GONE, RETURNED, DROPPED = (
-    "table appeared",
-    "table gone",
-    "table returned",
-    "table dropped on request",
-)
+APPEARED = "table appeared"
+VANISHED = "table gone"
+RETURNED = "table returned"
+DROPPED = "table dropped on request"
 SHOWN_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
-    """One change of a table of the source; `found` is when the run that met it wrote it down."""
+    """One change of a table of the source; `found` is when the run that met it recorded it."""
 
     table: str
     kind: str
@@ -70,7 +71,8 @@ def written(table: Table) -> str:
 
 def _definition(column: Column) -> str:
     charset = f" CHARACTER SET {column.charset}" if column.charset else ""
-    return f"{column.type}{charset}{'' if column.nullable else ' NOT NULL'}{' GENERATED' if column.generated else ''}"
+    null, generated = "" if column.nullable else " NOT NULL", " GENERATED" * column.generated
+    return f"{column.type}{charset}{null}{generated}"
 
 
 def _read(text: str) -> _Structure:
@@ -79,7 +81,7 @@ def _read(text: str) -> _Structure:
 
 
 def differences(table: str, before: str, after: str) -> tuple[SchemaChange, ...]:
-    """Tell what leads from one structure to another."""
+    """Return the changes that lead from one structure to another."""
     old, new = _read(before), _read(after)
     renamed = _renamed(old, new)
     names = {name: renamed.get(name, name) for name in old.columns}
@@ -120,106 +122,114 @@ def differences(table: str, before: str, after: str) -> tuple[SchemaChange, ...]
 
 
 def _renamed(old: _Structure, new: _Structure) -> dict[str, str]:
-    """Return the column that was renamed, if one only is gone, one only is new, and they have the same place and type."""
-    gone = [each for each in enumerate(old.columns.items()) if each[1][0] not in new.columns]
-    added = [each for each in enumerate(new.columns.items()) if each[1][0] not in old.columns]
+    """Return the column that was renamed, with its new name.
+
+    Only one column is gone, only one is new, and they have the same place and type.
+    """
+    gone = [(place, name) for place, name in enumerate(old.columns) if name not in new.columns]
+    added = [(place, name) for place, name in enumerate(new.columns) if name not in old.columns]
     if len(gone) != 1 or len(added) != 1:
         return {}
-    (place, (name, definition)), (new_place, (new_name, new_definition)) = gone[0], added[0]
-    return {name: new_name} if (place, definition) == (new_place, new_definition) else {}
+    (place, name), (new_place, new_name) = gone[0], added[0]
+    same = place == new_place and old.columns[name] == new.columns[new_name]
+    return {name: new_name} if same else {}
 
 
-def note_loaded(
-    connection: postgres.Connection, warehouse: Warehouse, table: Table, run_id: str
-) -> None:
-    """Write down what changed of a table since its last load, in the transaction of this one, and keep its structure.
+def note_loaded(connection: Connection, warehouse: Warehouse, table: Table, run_id: str) -> None:
+    """Record what changed of a table since its last load, in the transaction of this one.
 
-    A table is one that appeared if a complete earlier run did not know it. In a warehouse of a release that kept no
-    structures the first load only keeps it.
+    A table has appeared if a complete earlier run did not know it.
     """
+    status, structure = named(warehouse, "etl_transform_status"), written(table)
     ((before, first),) = connection.rows(
         "reading etl_transform_status",
-        f"SELECT coalesce(structure, ''), extract_id = 0 FROM {_schema(warehouse)}.etl_transform_status WHERE table_name = $1",
+        f"SELECT coalesce(structure, ''), extract_id = 0 FROM {status} WHERE table_name = $1",
         (table.name,),
     )
     if before:
-        note(connection, warehouse, run_id, differences(table.name, before, written(table)))
+        note(connection, warehouse, run_id, differences(table.name, before, structure))
     elif first and _appeared(connection, warehouse, table.name, run_id):
         note(connection, warehouse, run_id, [SchemaChange(table.name, APPEARED)])
     connection.run(
         "writing etl_transform_status",
-        f"UPDATE {_schema(warehouse)}.etl_transform_status SET structure = $2 WHERE table_name = $1",
-        (table.name, written(table)),
+        f"UPDATE {status} SET structure = $2 WHERE table_name = $1",
+        (table.name, structure),
     )
 
 
-def _appeared(
-    connection: postgres.Connection, warehouse: Warehouse, table: str, run_id: str
-) -> bool:
-    """Tell whether there was a complete run before and none knew the table: one that was red then is not new when it comes."""
-    schema = _schema(warehouse)
+def _appeared(connection: Connection, warehouse: Warehouse, table: str, run_id: str) -> bool:
+    """Tell whether there was a complete run before and none knew the table.
+
+    One that was red then is not new when it comes.
+    """
+    runs = named(warehouse, "etl_run")
     found = connection.rows(
         "reading etl_run",
-        f"SELECT EXISTS (SELECT FROM {schema}.etl_run WHERE finished_at IS NOT NULL AND tables_named = '' AND run_id <> $2)"
-        f" AND NOT EXISTS (SELECT FROM {schema}.etl_run_table AS work JOIN {schema}.etl_run AS run USING (run_id)"
-        " WHERE work.table_name = $1 AND run_id <> $2 AND run.started_at > coalesce((SELECT max(found_at)"
-        f" FROM {schema}.etl_schema_change WHERE table_name = $1 AND kind = $3), '-infinity'))",
+        f"SELECT EXISTS (SELECT FROM {runs}"
+        " WHERE finished_at IS NOT NULL AND tables_named = '' AND run_id <> $2)"
+        f" AND NOT EXISTS (SELECT FROM {named(warehouse, 'etl_run_table')} AS work"
+        f" JOIN {runs} AS run USING (run_id)"
+        " WHERE work.table_name = $1 AND run_id <> $2"
+        " AND run.started_at > coalesce((SELECT max(found_at)"
+        f" FROM {named(warehouse, 'etl_schema_change')}"
+        " WHERE table_name = $1 AND kind = $3), '-infinity'))",
         (table, run_id, DROPPED),
     )
     return bool(found[0][0])
 
 
 def note(
-    connection: postgres.Connection,
-    warehouse: Warehouse,
-    run_id: str,
-    changes: Sequence[SchemaChange],
+    connection: Connection, warehouse: Warehouse, run_id: str, changes: Sequence[SchemaChange]
 ) -> None:
-    """Write changes down."""
-    if changes:
-        connection.run(
-            "writing etl_schema_change",
-            f"INSERT INTO {_schema(warehouse)}.etl_schema_change (run_id, table_name, kind, column_name, before, after)"
-            " SELECT nullif($1, ''), made.table, kind, nullif(made.column, ''), nullif(before, ''), nullif(after, '')"
-            ' FROM json_to_recordset($2::text::json) AS made ("table" text, kind text, "column" text, before text, after text)',
-            (run_id, json.dumps([asdict(change) for change in changes], default=str)),
-        )
+    """Record changes."""
+    if not changes:
+        return
+    connection.run(
+        "writing etl_schema_change",
+        f"INSERT INTO {named(warehouse, 'etl_schema_change')}"
+        " (run_id, table_name, kind, column_name, before, after)"
+        " SELECT nullif($1, ''), made.table, kind, nullif(made.column, ''),"
+        " nullif(before, ''), nullif(after, '') FROM json_to_recordset($2::text::json)"
+        ' AS made ("table" text, kind text, "column" text, before text, after text)',
+        (run_id, json.dumps([asdict(change) for change in changes], default=str)),
+    )
 
 
 def note_presence(
     warehouse: Warehouse, run_id: str, *, present: Sequence[str], gone: Sequence[str]
 ) -> None:
-    """Mark the tables that the source no longer has, and take the mark from those that it has again."""
-    with postgres.connect(warehouse) as connection:
+    """Mark the tables that the source no longer has, and unmark those that it has again."""
+    status = named(warehouse, "etl_transform_status")
+    with connect(warehouse) as connection:
         for names, kind, mark, marked in (
-            (gone, "table gone", "now()", "NULL"),
-            (present, "table returned", "NULL", "NOT NULL"),
+            (gone, VANISHED, "now()", "NULL"),
+            (present, RETURNED, "NULL", "NOT NULL"),
         ):
             connection.run(
                 "writing etl_schema_change",
-                f"WITH marked AS (UPDATE {_schema(warehouse)}.etl_transform_status SET gone_at = {mark} WHERE table_name IN"
+                f"WITH marked AS (UPDATE {status} SET gone_at = {mark} WHERE table_name IN"
                 # Rows that another run has locked are left to it.
-                f" (SELECT table_name FROM {_schema(warehouse)}.etl_transform_status WHERE gone_at IS {marked}"
-                " AND table_name = ANY(string_to_array($2, chr(1))) FOR UPDATE SKIP LOCKED) RETURNING table_name)"
-                f" INSERT INTO {_schema(warehouse)}.etl_schema_change (run_id, table_name, kind)"
+                f" (SELECT table_name FROM {status} WHERE gone_at IS {marked}"
+                f" AND {among('table_name', '$2')} FOR UPDATE SKIP LOCKED) RETURNING table_name)"
+                f" INSERT INTO {named(warehouse, 'etl_schema_change')} (run_id, table_name, kind)"
                 " SELECT $1, table_name, $3 FROM marked",
-                (run_id, "\x01".join(names), kind),
+                (run_id, joined(names), kind),
             )
         connection.commit()
 
 
 def gone(warehouse: Warehouse) -> frozenset[str]:
     """Return the tables that are marked as gone from the source."""
-    asking = f"SELECT table_name FROM {_schema(warehouse)}.etl_transform_status WHERE gone_at IS NOT NULL"
-    with postgres.connect(warehouse) as connection:
+    status = named(warehouse, "etl_transform_status")
+    asking = f"SELECT table_name FROM {status} WHERE gone_at IS NOT NULL"
+    with connect(warehouse) as connection:
         try:
-            return frozenset(
-                name for (name,) in connection.rows("reading etl_transform_status", asking)
-            )
+            found = connection.rows("reading etl_transform_status", asking)
         except DatabaseFault as fault:
             if fault.code in MISSING_TABLE:  # never prepared
                 return frozenset()
             raise
+    return frozenset(name for (name,) in found)
 
 
 def of_run(warehouse: Warehouse, run_id: str) -> tuple[SchemaChange, ...]:
@@ -228,26 +238,20 @@ def of_run(warehouse: Warehouse, run_id: str) -> tuple[SchemaChange, ...]:
 
 
 def latest(warehouse: Warehouse, count: int, tables: Sequence[str]) -> tuple[SchemaChange, ...]:
-    """Return the newest changes of tables, the newest first; none of a warehouse that has no such history."""
-    of_tables = "WHERE table_name = ANY(string_to_array($1, chr(1)))"
-    return _changes(warehouse, f"{of_tables} ORDER BY id DESC LIMIT $2", "\x01".join(tables), count)
+    """Return the newest changes of tables, the newest first, none without a history."""
+    which = f"WHERE {among('table_name', '$1')} ORDER BY id DESC LIMIT $2"
+    return _changes(warehouse, which, joined(tables), count)
 
 
 def _changes(warehouse: Warehouse, which: str, *values: str | int) -> tuple[SchemaChange, ...]:
-    table = f"{_schema(warehouse)}.etl_schema_change"
-    with postgres.connect(warehouse) as connection:
-        if not connection.rows("looking for the history", "SELECT to_regclass($1)::text", (table,))[
-            0
-        ][0]:
+    changes = named(warehouse, "etl_schema_change")
+    with connect(warehouse) as connection:
+        if not is_there(connection, changes):
             return ()
         found = connection.rows(
             "reading etl_schema_change",
-            "SELECT table_name, kind, coalesce(column_name, ''), coalesce(before, ''), coalesce(after, ''), found_at"
-            f" FROM {table} {which}",
+            "SELECT table_name, kind, coalesce(column_name, ''), coalesce(before, ''),"
+            f" coalesce(after, ''), found_at FROM {changes} {which}",
             values,
         )
     return tuple(SchemaChange(*row) for row in found)
-
-
-def _schema(warehouse: Warehouse) -> str:
-    return postgres.quote(warehouse.base_schema)

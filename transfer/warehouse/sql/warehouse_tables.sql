@@ -5,35 +5,31 @@ CREATE SCHEMA IF NOT EXISTS {base};
 
 CREATE TABLE IF NOT EXISTS {base}.etl_transform_status (
     table_name text PRIMARY KEY,
-    public_name text UNIQUE,
     fence bigint NOT NULL,
     replica_generation text NOT NULL DEFAULT '',
     extract_id bigint NOT NULL DEFAULT 0,
+    extract_run text,
     load_id bigint NOT NULL DEFAULT 0,
+    raw_name text UNIQUE,
     raw_oid bigint,
     raw_rows bigint NOT NULL DEFAULT 0,
+    structure text,
     values_altered text NOT NULL DEFAULT '{{}}',
+    names_altered text NOT NULL DEFAULT '{{}}',
+    first_loaded_at timestamptz NOT NULL DEFAULT now(),
     loaded_at timestamptz,
     standardized_id bigint NOT NULL DEFAULT 0,
     standardize_rules text NOT NULL DEFAULT '',
+    public_name text UNIQUE,
     public_id bigint NOT NULL DEFAULT 0,
     public_oid bigint,
     public_rows bigint NOT NULL DEFAULT 0,
     standardized_at timestamptz,
-    checked_at timestamptz
+    checked_at timestamptz,
+    verified_at timestamptz,
+    verify_seconds double precision,
+    gone_at timestamptz
 );
-
-ALTER TABLE {base}.etl_transform_status
-ADD COLUMN IF NOT EXISTS raw_name text UNIQUE,
-ADD COLUMN IF NOT EXISTS extract_run text,
-ADD COLUMN IF NOT EXISTS names_altered text NOT NULL DEFAULT '{{}}',
-ADD COLUMN IF NOT EXISTS first_loaded_at timestamptz NOT NULL DEFAULT now(),
-ADD COLUMN IF NOT EXISTS verified_at timestamptz,
-ADD COLUMN IF NOT EXISTS verify_seconds double precision;
-
-ALTER TABLE {base}.etl_transform_status
-ADD COLUMN IF NOT EXISTS structure text,
-ADD COLUMN IF NOT EXISTS gone_at timestamptz;
 
 CREATE TABLE IF NOT EXISTS {base}.etl_schema_change (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -102,12 +98,15 @@ CREATE TABLE IF NOT EXISTS {base}.etl_run_table (
     reason text NOT NULL,
     rows_total bigint NOT NULL,
     rows_read bigint NOT NULL,
+    bytes_read bigint NOT NULL,
     rows_inserted bigint NOT NULL,
     rows_updated bigint NOT NULL,
     rows_deleted bigint NOT NULL,
     clean boolean NOT NULL,
     verified boolean NOT NULL,
     found text NOT NULL,
+    watermark_before text NOT NULL,
+    watermark_after text NOT NULL,
     extract_seconds double precision,
     load_seconds double precision,
     standardize_seconds double precision,
@@ -116,11 +115,6 @@ CREATE TABLE IF NOT EXISTS {base}.etl_run_table (
     note text NOT NULL,
     PRIMARY KEY (run_id, table_name)
 );
-
-ALTER TABLE {base}.etl_run_table
-ADD COLUMN IF NOT EXISTS bytes_read bigint NOT NULL DEFAULT 0,
-ADD COLUMN IF NOT EXISTS watermark_before text NOT NULL DEFAULT '',
-ADD COLUMN IF NOT EXISTS watermark_after text NOT NULL DEFAULT '';
 
 CREATE OR REPLACE VIEW {base}.etl_table_status AS
 SELECT
@@ -147,32 +141,32 @@ SELECT
 FROM {base}.etl_transform_status AS status
 FULL JOIN (
     -- A failed table has work in every run until it is good, so a later run of all tables without it says that it is.
-    SELECT DISTINCT ON (each.table_name)
-        each.table_name,
-        each.state,
-        each.method,
-        each.seconds,
-        each.note,
+    SELECT DISTINCT ON (work.table_name)
+        work.table_name,
+        work.state,
+        work.method,
+        work.seconds,
+        work.note,
         run.started_at,
-        each.state = 'failed' AND run.started_at < (
+        work.state = 'failed' AND run.started_at < (
             SELECT max(started_at)
             FROM {base}.etl_run
             WHERE tables_named = '' AND state IN ('good', 'red')
         ) AS past
-    FROM {base}.etl_run_table AS each
+    FROM {base}.etl_run_table AS work
     JOIN {base}.etl_run AS run USING (run_id)
-    ORDER BY each.table_name, run.started_at DESC
+    ORDER BY work.table_name, run.started_at DESC
 ) AS last USING (table_name)
 LEFT JOIN (
     SELECT
         table_name,
         count(*) AS runs,
-        count(*) FILTER (WHERE each.state = 'failed') AS failures,
-        avg(each.seconds) AS mean_seconds,
+        count(*) FILTER (WHERE work.state = 'failed') AS failures,
+        avg(work.seconds) AS mean_seconds,
         sum(rows_inserted + rows_updated + rows_deleted)::bigint AS rows_changed,
         (array_agg(watermark_after ORDER BY run.started_at DESC) FILTER (WHERE watermark_after <> ''))[1] AS watermark,
         sum(bytes_read)::bigint AS bytes_read
-    FROM {base}.etl_run_table AS each
+    FROM {base}.etl_run_table AS work
     JOIN {base}.etl_run AS run USING (run_id)
     GROUP BY table_name
 ) AS past USING (table_name)
@@ -213,28 +207,28 @@ GROUP BY 1;
 
 CREATE OR REPLACE VIEW {base}.etl_errors AS
 SELECT
-    each.error_class,
+    work.error_class,
     count(*) AS times,
-    count(DISTINCT each.table_name) AS tables,
+    count(DISTINCT work.table_name) AS tables,
     count(*)::double precision / (SELECT count(*) FROM {base}.etl_run_table) AS error_rate,
     min(run.started_at) AS first_at,
     max(run.started_at) AS last_at
-FROM {base}.etl_run_table AS each
+FROM {base}.etl_run_table AS work
 JOIN {base}.etl_run AS run USING (run_id)
-WHERE each.error_class <> ''
-GROUP BY each.error_class;
+WHERE work.error_class <> ''
+GROUP BY work.error_class;
 
 CREATE OR REPLACE VIEW {base}.etl_drift AS
 SELECT
-    each.run_id,
-    each.table_name,
+    work.run_id,
+    work.table_name,
     coalesce(run.finished_at, run.started_at) AS found_at,
-    each.found,
+    work.found,
     CASE WHEN run.verified THEN '--verify' ELSE 'rotation' END AS found_by,
-    each.reason
-FROM {base}.etl_run_table AS each
+    work.reason
+FROM {base}.etl_run_table AS work
 JOIN {base}.etl_run AS run USING (run_id)
-WHERE each.found <> '';
+WHERE work.found <> '';
 
 COMMENT ON TABLE {base}.etl_run IS 'One row per run; one that still says running long after was killed.';
 
