@@ -1,1 +1,1 @@
-"""How the ELT is put to work: private servers, a synthetic clinic, grants, the demo."""
+"""What stands around the ELT: private servers, a synthetic clinic, grants and the demo."""

@@ -1,4 +1,4 @@
-"""The servers in containers, by compose.yaml: the way for machines where no program can be found or fetched."""
+"""The servers in containers, for machines where no program can be found or fetched."""
 
 import os
 import shutil
@@ -13,8 +13,8 @@ COMPOSE_FILE = Path(__file__).parent / "compose.yaml"
 SERVICES = ("source", "replica", "postgres")
 
 
-def available() -> bool:
-    """True if a Docker engine answers and knows compose."""
+def is_available() -> bool:
+    """Tell whether a Docker engine answers and knows compose."""
     if not shutil.which("docker"):
         return False
     probes = (["docker", "info"], ["docker", "compose", "version"])
@@ -26,7 +26,7 @@ def available() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One service of the compose file; `folder` tells apart the installations on one machine."""
+    """One service of the compose file; `folder` tells the installations on a machine apart."""
 
     name: str
     folder: Path
@@ -38,15 +38,13 @@ class Container:
 
     @property
     def pid(self) -> int | None:
-        """On the engine's machine; None if the container does not run."""
+        """The process id on the engine's machine; None if the container does not run."""
         container = self._compose("ps", "--quiet", self.name).strip()
         if not container:
             return None
         inspect = ["docker", "inspect", "--format", "{{.State.Pid}}", container]
-        return (
-            int(subprocess.run(inspect, check=False, capture_output=True, text=True).stdout or 0)
-            or None
-        )
+        found = subprocess.run(inspect, check=False, capture_output=True, text=True).stdout
+        return int(found or 0) or None
 
     def start(self) -> None:
         self._compose("up", "--detach", self.name)
@@ -57,7 +55,7 @@ class Container:
     def kill(self) -> None:
         self._compose("kill", self.name)
 
-    def last_words(self) -> str:
+    def last_error(self) -> str:
         lines = self._compose("logs", "--no-color", "--tail=1", self.name).strip().splitlines()
         return lines[-1] if lines else "nothing in its log"
 
@@ -66,6 +64,7 @@ class Container:
 
 
 def compose(folder: Path, *arguments: str, variables: dict[str, str]) -> str:
+    """Run docker compose for this folder's servers and return its output; raise ServerError."""
     command = ["docker", "compose", "-p", _project(folder), "-f", str(COMPOSE_FILE), *arguments]
     result = subprocess.run(
         command, env={**os.environ, **variables}, check=False, capture_output=True, text=True

@@ -13,7 +13,7 @@ DEFAULT_NAMES = {
 }
 ACCOUNTS = {"source": "readonly_user", "replica": "replication_user", "postgres": "analytics_user"}
 
-# The variables that address the servers, as in .env.template.
+# How the variables of each server begin, as in .env.template.
 PREFIXES = {
     "source": "SOURCE_MYSQL",
     "replica": "REPLICATION_MYSQL",
@@ -34,12 +34,14 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Databases:
+    """The three databases of one pipeline."""
+
     source: Database
     replica: Database
     warehouse: Database
 
     def variables(self) -> dict[str, str]:
-        """As the pipeline reads them from the environment or .env."""
+        """Return the environment variables that name these databases to the pipeline."""
         result: dict[str, str] = {}
         for key, database in (
             ("source", self.source),
@@ -57,6 +59,7 @@ class Databases:
 
 
 def from_variables(key: str, variables: Mapping[str, str], default_port: int) -> Database:
+    """Return the database that these variables name; missing ones have defaults."""
     prefix = PREFIXES[key]
     return Database(
         variables[f"{prefix}_HOST"],
@@ -68,7 +71,7 @@ def from_variables(key: str, variables: Mapping[str, str], default_port: int) ->
 
 
 def grants(key: str, database: str, password: str) -> list[str]:
-    """The statements of grants/<key>.sql for this database and password."""
+    """Return the statements of grants/<key>.sql for this database and password."""
     text = re.sub(r"(?m)^\s*--.*$", "", (GRANTS / f"{key}.sql").read_text())
     default = DEFAULT_NAMES[key]
     text = text.replace(default.replace("_", r"\_"), database.replace("_", r"\_"))

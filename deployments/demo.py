@@ -37,21 +37,22 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def demo(patients: int, seed: int) -> int:
+    """Run the demo; return an exit status."""
     started = time.monotonic()
     found = servers.find()
-    if _is_the_users(found):
+    if _belongs_to_user(found):
         source = found.databases.source
         raise ServerError(
-            f"{source.name} at {source.host}:{source.port} is your own database, which the demo leaves alone: "
-            "run .venv/bin/python flows/elt.py for it, or move .env away for the demo."
+            f"{source.name} at {source.host}:{source.port} is your own database, "
+            "which the demo leaves alone: run .venv/bin/python flows/elt.py for it, "
+            "or move .env away for the demo."
         )
-    _say(
-        "servers", ", ".join(f"{server.name} {server.host}:{server.port}" for server in found.all())
-    )
+    addresses = [f"{server.name} {server.host}:{server.port}" for server in found.all()]
+    _say("servers", ", ".join(addresses))
     if found.ours:
         _write_env(found)
-    with ThreadPoolExecutor() as meanwhile:
-        prefect = meanwhile.submit(prefect_server.start, LOCAL)
+    with ThreadPoolExecutor() as pool:
+        prefect = pool.submit(prefect_server.start, LOCAL)
         status = _fill(found, patients, seed)
         api = prefect.result()
     _say("Prefect", api.removesuffix("/api"))
@@ -59,19 +60,22 @@ def demo(patients: int, seed: int) -> int:
     if status == 0:
         _show_numbers(found)
         status = _run("-m", "tasks.report.practice_report", **found.databases.variables())
-        print(_where_to_look(found, api, time.monotonic() - started))
+        print(_describe_results(found, api, time.monotonic() - started))
     return status
 
 
-def _is_the_users(found: Servers) -> bool:
-    """True unless the source is ours, empty or a synthetic clinic; one on another machine is not even looked at."""
+def _belongs_to_user(found: Servers) -> bool:
+    """Tell whether the source is the user's own: not ours, not empty, not a synthetic clinic.
+
+    A source on another machine counts as the user's without a look at it.
+    """
     if found.ours:
         return False
     if not found.source.on_this_machine:
         return True
     if _has_no_tables(found):
         return False
-    # A table of that name with other columns, or closed to us, is no mark of ours.
+    # A preference table with other columns, or one that we may not read, is not ours.
     with (
         suppress(OperationalError),
         closing(found.source.connect(found.databases.source.name)) as connection,
@@ -81,7 +85,7 @@ def _is_the_users(found: Servers) -> bool:
 
 
 def _fill(found: Servers, patients: int, seed: int) -> int:
-    """Makes the clinic if the source is empty, or if making it was interrupted."""
+    """Make the clinic if the source is empty, or if an earlier attempt was interrupted."""
     if UNFINISHED.exists() and found.ours:
         found.source.execute(f"drop database `{found.databases.source.name}`")
         found.source.create_database(found.databases.source)
@@ -99,10 +103,13 @@ def _fill(found: Servers, patients: int, seed: int) -> int:
 
 
 def _write_env(found: Servers) -> None:
-    """Writes the addresses into .env, or what has changed of them; a file of the user's, or what he added, stays as it is."""
+    """Write the addresses into .env, or what has changed in them.
+
+    A user's own file stays as it is, and so do the lines that a user added to ours.
+    """
     addresses = found.databases.variables()
     before = ENV_FILE.read_text() if ENV_FILE.exists() else ""
-    if ENV_FILE.exists() and not servers.is_the_demos(ENV_FILE):
+    if ENV_FILE.exists() and not servers.is_written_by_demo(ENV_FILE):
         return
     added = [
         line
@@ -134,7 +141,8 @@ def _run(*arguments: str, **variables: str) -> int:
 
 MONTHS = """
     with production as (
-        select date_trunc('month', production_date) as month, sum(gross_production) as gross, sum(net_production) as net
+        select date_trunc('month', production_date) as month,
+            sum(gross_production) as gross, sum(net_production) as net
         from public_marts.daily_production where production_date <= now() group by 1
     ),
     collections as (
@@ -147,7 +155,7 @@ MONTHS = """
 
 
 def _show_numbers(found: Servers) -> None:
-    """The practice's last months, from the marts."""
+    """Print the practice's last months, from the marts."""
     with (
         closing(found.postgres.connect(found.databases.warehouse.name)) as connection,
         connection.cursor() as cursor,
@@ -160,12 +168,9 @@ def _show_numbers(found: Servers) -> None:
         print(f"{month:9}{gross:>18}{net:>18}{income:>14}")
 
 
-def _where_to_look(found: Servers, api: str, seconds: float) -> str:
-    source, replica, warehouse = (
-        found.databases.source,
-        found.databases.replica,
-        found.databases.warehouse,
-    )
+def _describe_results(found: Servers, api: str, seconds: float) -> str:
+    databases = found.databases
+    source, replica, warehouse = databases.source, databases.replica, databases.warehouse
     python = os.path.relpath(sys.executable)
     return f"""
 The demo took {seconds:.0f} seconds. Where to look (passwords: .env):
@@ -175,11 +180,13 @@ The demo took {seconds:.0f} seconds. Where to look (passwords: .env):
   warehouse  psql -h {warehouse.host} -p {warehouse.port} -U {warehouse.user} {warehouse.name}
              raw, public, public_staging, public_intermediate, public_marts
   report     reports/practice.html
-  marts      select * from public_marts.daily_production where procedures_completed > 0 order by 1 desc limit 10;
+  marts      select * from public_marts.daily_production
+             where procedures_completed > 0 order by 1 desc limit 10;
   runs       {api.removesuffix("/api")}
   logs       logs/elt_pipeline.log, logs/connection.log
 
-Play the clinic's next day, which is tomorrow at first, and bring it over (the page counts a day once it has come):
+Play the clinic's next day and bring it over. The first one is tomorrow, and the report shows a
+day only when it has come:
 
   {python} -m deployments.clinic day
   PREFECT_API_URL={api} {python} flows/elt.py

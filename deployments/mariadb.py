@@ -1,4 +1,7 @@
-"""A private MariaDB server: its data directory, made without mariadb-install-db, and its command line."""
+"""A private MariaDB server: its command line, and its data directory.
+
+The directory is made without mariadb-install-db, which a server's package may lack.
+"""
 
 import os
 import shutil
@@ -16,7 +19,8 @@ _COMMON = (
     "--aria-pagecache-buffer-size=16M",
 )
 
-# As a clinic has it: MyISAM, no sql_mode (OpenDental demands that), and not in UTC, which brings errors to light.
+# As a clinic has it: MyISAM, the blank sql_mode that OpenDental demands, and a time zone that is
+# not UTC, so that errors show.
 SOURCE = (
     *_COMMON,
     "--sql-mode=",
@@ -41,7 +45,7 @@ REPLICA = (
 
 
 def prepare(program: Program, folder: Path, password: str) -> None:
-    """Makes the data directory unless it is there; what an interrupted attempt left is thrown away."""
+    """Make the data directory unless it is there; remove what an interrupted attempt left."""
     data = folder / "data"
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     if data.exists():
@@ -69,7 +73,8 @@ def prepare(program: Program, folder: Path, password: str) -> None:
 
 
 def process(program: Program, folder: Path, port: int, settings: tuple[str, ...]) -> PrivateProcess:
-    # A relative socket lies in the data directory; an absolute one would have to be shorter than 108 bytes.
+    # A relative socket lies in the data directory; an absolute path may have 107 bytes at most.
+    """Return the server's process, not started yet."""
     command = (
         *_base(program, folder / "data"),
         f"--port={port}",
@@ -100,7 +105,8 @@ def _share(program: Program) -> Path:
     share = system_tables(program.path)
     if not share:
         raise ServerError(
-            f"{program.path} has no system tables beside it: install mariadb-server-core completely."
+            f"{program.path} has no system tables beside it: "
+            "install mariadb-server-core completely."
         )
     return share
 

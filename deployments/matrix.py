@@ -1,4 +1,7 @@
-"""Runs the tests with servers of other versions than this machine's, a pair of source and replica after the other: see `editions`."""
+"""Runs the tests with servers of other versions than this machine's: see `editions`.
+
+Each pair of source and replica has its turn.
+"""
 
 import argparse
 import os
@@ -18,8 +21,9 @@ from deployments.processes import ServerError
 
 IN_PARALLEL = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 
-# What of the suite depends on which servers meet, what on one of them, and what on the warehouse's; all of it is run where the
-# source is one of the versions that practices have and the replica the one that most machines have.
+# PAIRED depends on which two servers meet, SET on the settings of one, MODELLED on the warehouse.
+# The whole suite runs where the source is a version that practices have and the replica the one
+# that most machines have.
 PAIRED = ("tests/types", "tests/cases", "tests/pairs")
 SET = "tests/settings"
 MODELLED = tuple(
@@ -37,12 +41,13 @@ class Combination:
     postgres: str = ""
 
     @classmethod
-    def read(cls, text: str) -> "Combination":
+    def parse(cls, text: str) -> "Combination":
         names = text.split(":")
         unknown = [name for name in names if name and name not in editions.EDITIONS]
         if unknown or not 2 <= len(names) <= 3:
             raise ServerError(
-                f"{text} is no combination: say source:replica or source:replica:warehouse, of {', '.join(editions.EDITIONS)}."
+                f"{text} is no combination: say source:replica or source:replica:warehouse, "
+                f"of {', '.join(editions.EDITIONS)}."
             )
         return cls(*names)
 
@@ -77,7 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m deployments.matrix",
         description=__doc__,
-        epilog="All else goes to pytest.",
+        epilog="Everything else goes to pytest.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -86,44 +91,45 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="SOURCE:REPLICA[:WAREHOUSE]",
         help=f"one combination, instead of all; of {', '.join(editions.EDITIONS)}",
     )
-    options, of_pytest = parser.parse_known_args(arguments)
+    options, options_of_pytest = parser.parse_known_args(arguments)
     try:
         make_private(MATRIX)
-        combinations = [Combination.read(text) for text in options.pair] if options.pair else ALL
-        for name in sorted({name for each in combinations for name in each.names.values() if name}):
+        combinations = [Combination.parse(text) for text in options.pair] if options.pair else ALL
+        names = {name for pair in combinations for name in pair.names.values() if name}
+        for name in sorted(names):
             editions.fetch(name, MATRIX)
-        results = {each: test(each, of_pytest) for each in combinations}
+        results = {pair: run_tests(pair, options_of_pytest) for pair in combinations}
     except ServerError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
-    for each, (_, said) in results.items():
-        print(f"{_versions(each)}: {said}")
+    for pair, (_, summary) in results.items():
+        print(f"{_versions(pair)}: {summary}")
     sys.exit(max(status for status, _ in results.values()))
 
 
-def test(combination: Combination, of_pytest: Sequence[str]) -> tuple[int, str]:
-    """Runs pytest on these servers, which are stopped afterwards; returns its exit status and a summary."""
+def run_tests(combination: Combination, options_of_pytest: Sequence[str]) -> tuple[int, str]:
+    """Run pytest on these servers and stop them; return its exit status and a summary."""
     report = MATRIX / f"{str(combination).replace(':', '-')}.xml"
     report.unlink(missing_ok=True)
-    chosen = {
+    selected = {
         editions.VARIABLES[server]: name for server, name in combination.names.items() if name
     }
-    given = [each for each in of_pytest if not each.startswith("-")]
+    files = [word for word in options_of_pytest if not word.startswith("-")]
     started = time.monotonic()
     try:
         status = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", *IN_PARALLEL, f"--junit-xml={report}"),
-                *([] if given else combination.tests),
-                *of_pytest,
+                *([] if files else combination.tests),
+                *options_of_pytest,
             ],
             cwd=PROJECT,
-            env={**os.environ, **chosen},
+            env={**os.environ, **selected},
             check=False,
         ).returncode
     finally:
-        own = f"test-{'-'.join(chosen.values())}"
+        own = f"test-{'-'.join(selected.values())}"
         for folder in (*LOCAL.glob(own), *LOCAL.glob(f"{own}-gw*")):
             servers.stop(folder)
     return status, f"{_counts(report)} in {time.monotonic() - started:.0f} s"
@@ -132,9 +138,10 @@ def test(combination: Combination, of_pytest: Sequence[str]) -> tuple[int, str]:
 def _counts(report: Path) -> str:
     if not report.exists():
         return "no tests were run"
-    suite = ET.parse(report).getroot()[0].attrib  # noqa: S314 - we have just had it written
+    suite = ET.parse(report).getroot()[0].attrib  # noqa: S314 - pytest has just written it
     failed, skipped = int(suite["failures"]) + int(suite["errors"]), int(suite["skipped"])
-    return f"{int(suite['tests']) - failed - skipped} passed, {failed} failed, {skipped} not for these servers"
+    passed = int(suite["tests"]) - failed - skipped
+    return f"{passed} passed, {failed} failed, {skipped} not for these servers"
 
 
 PRODUCTS = {"mysql": "MySQL", "mariadb": "MariaDB", "postgres": "PostgreSQL"}
@@ -151,8 +158,8 @@ def _versions(combination: Combination) -> str:
 def version(program: Program) -> str:
     options = [] if program.path.name == "postgres" else ["--no-defaults"]
     command = [*program.command(), *options, "--version"]
-    said = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-    found = re.search(r"(?:Ver|PostgreSQL\)) ([0-9.]+)", said)
+    printed = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    found = re.search(r"(?:Ver|PostgreSQL\)) ([0-9.]+)", printed)
     return found[1] if found else "of an unknown version"
 
 

@@ -1,6 +1,6 @@
-"""A private MySQL server, which `make matrix` puts in MariaDB's place: its data directory and its command line.
+"""A private MySQL server, which `make matrix` puts in MariaDB's place.
 
-From 5.7 on a MySQL makes its own system tables; 5.6 is fed them from the SQL beside it.
+From 5.7 on, MySQL makes its own system tables; 5.6 gets them from the SQL beside it.
 """
 
 import os
@@ -11,7 +11,8 @@ from pathlib import Path
 from deployments.packages import Program
 from deployments.processes import PrivateProcess, ServerError
 
-# The same as in mariadb.py, in MySQL's words; without the log of changes that newer ones write by default.
+# The same settings as in mariadb.py, with MySQL's names, and without the binary log, which newer
+# versions write by default.
 _COMMON = (
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
@@ -44,7 +45,7 @@ REPLICA = (
 
 
 def prepare(program: Program, folder: Path, password: str) -> None:
-    """Makes the data directory unless it is there; what an interrupted attempt left is thrown away."""
+    """Make the data directory unless it is there; remove what an interrupted attempt left."""
     data = folder / "data"
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     if data.exists():
@@ -76,11 +77,11 @@ def _initialize(
 def _bootstrap(
     program: Program, _folder: Path, data: Path, password: str
 ) -> subprocess.CompletedProcess[str]:
-    made_of = ("mysql_system_tables.sql", "mysql_system_tables_data.sql")
+    sources = ("mysql_system_tables.sql", "mysql_system_tables_data.sql")
     statements = [
         "CREATE DATABASE mysql;",
         "USE mysql;",
-        *((_system_tables(program).with_name(name)).read_text() for name in made_of),
+        *((_system_tables(program).with_name(name)).read_text() for name in sources),
         "DELETE FROM user WHERE User <> 'root' OR Host NOT IN ('localhost', '127.0.0.1');",
         f"UPDATE user SET Password = PASSWORD('{password}');",
         "",
@@ -96,13 +97,14 @@ def _system_tables(program: Program) -> Path:
 
 
 def process(program: Program, folder: Path, port: int, settings: tuple[str, ...]) -> PrivateProcess:
-    # A relative socket lies in the data directory; an absolute one would have to be shorter than 108 bytes.
+    # A relative socket lies in the data directory; an absolute path may have 107 bytes at most.
+    """Return the server's process, not started yet."""
     command = (
         *_base(program, folder / "data"),
         f"--port={port}",
         "--socket=server.sock",
         "--pid-file=server.pid",
-        *(_in_old_words(settings) if _is_old(program) else settings),
+        *(_as_old_settings(settings) if _is_old(program) else settings),
     )
     return PrivateProcess(folder.name, folder, tuple(command))
 
@@ -129,8 +131,8 @@ def _is_old(program: Program) -> bool:
     return _system_tables(program).exists()
 
 
-def _in_old_words(settings: tuple[str, ...]) -> tuple[str, ...]:
-    # Its performance schema takes 400 MB.
+def _as_old_settings(settings: tuple[str, ...]) -> tuple[str, ...]:
+    # The performance schema of 5.6 takes 400 MB.
     return (
         *(setting.replace("utf8mb3", "utf8") for setting in settings),
         "--performance-schema=OFF",

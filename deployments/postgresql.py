@@ -1,4 +1,4 @@
-"""A private PostgreSQL server: its data directory and its command line, also when root starts it."""
+"""A private PostgreSQL server: its data directory and its command line, for root too."""
 
 import os
 import pwd
@@ -27,17 +27,18 @@ SETTINGS = {
 
 STOP_SIGNAL = signal.SIGINT  # SIGTERM would wait for the clients to leave
 
-# Read and search anything, as root itself may; the second is what containers leave to their root.
+# Each lets a process enter any folder, as root may; containers leave their root only the second.
 _CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
 
 
 def prepare(program: Program, folder: Path, password: str) -> None:
-    """Makes the data directory unless it is there; what an interrupted attempt left is thrown away."""
+    """Make the data directory unless it is there; remove what an interrupted attempt left."""
     data = folder / "data"
     if data.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)  # whatever root's umask: see _as_somebody_else
+    # Another user has to enter it, whatever root's umask is: see _as_other_user.
+    folder.chmod(0o755)
     unfinished, secret = folder / "data.unfinished", folder / "password"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
@@ -49,16 +50,10 @@ def prepare(program: Program, folder: Path, password: str) -> None:
             os.chown(path, _nobody().pw_uid, _nobody().pw_gid)
     initdb = subprocess.run(
         [
-            *_as_somebody_else(folder),
+            *_as_other_user(folder),
             *program.sibling("initdb"),
-            *(
-                "--no-sync",
-                "--encoding=UTF8",
-                "--locale=C",
-                "--auth=scram-sha-256",
-                "--username=postgres",
-            ),
-            *(f"--pgdata={unfinished}", f"--pwfile={secret}"),
+            *("--no-sync", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256"),
+            *("--username=postgres", f"--pgdata={unfinished}", f"--pwfile={secret}"),
         ],
         stdin=subprocess.DEVNULL,
         check=False,
@@ -75,21 +70,23 @@ def prepare(program: Program, folder: Path, password: str) -> None:
 
 
 def process(program: Program, folder: Path, port: int) -> PrivateProcess:
+    """Return the server's process, not started yet."""
     settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     command = (
-        *_as_somebody_else(folder),
+        *_as_other_user(folder),
         *program.command(),
-        "-D",
-        str(folder / "data"),
-        "-p",
-        str(port),
+        *("-D", str(folder / "data")),
+        *("-p", str(port)),
         *settings,
     )
     return PrivateProcess(folder.name, folder, tuple(command), stop_signal=STOP_SIGNAL)
 
 
-def _as_somebody_else(folder: Path) -> list[str]:
-    """PostgreSQL refuses to run as root; initdb wants a user that has a name: nobody has one everywhere."""
+def _as_other_user(folder: Path) -> list[str]:
+    """Return what goes before a command so that root does not run it.
+
+    PostgreSQL refuses to run as root, and initdb wants a user with a name: nobody is everywhere.
+    """
     if os.geteuid():
         return []
     setpriv = shutil.which("setpriv")
@@ -101,18 +98,17 @@ def _as_somebody_else(folder: Path) -> list[str]:
     command = [setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     # /root and the like are closed to others: nobody gets through with one of root's capabilities.
     if not all(parent.stat().st_mode & 0o001 for parent in folder.parents):
-        capability = _capability(folder)
+        capability = _find_capability(folder)
         command += [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"]
-        # access(2), which initdb asks about its own program, otherwise disregards the capability.
+        # Otherwise access(2), with which initdb checks its own program, ignores the capability.
         command += ["--securebits=+no_setuid_fixup"]
     return command
 
 
-def _capability(folder: Path) -> str:
+def _find_capability(folder: Path) -> str:
     status = Path("/proc/self/status").read_text()
-    effective = int(
-        next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff")), 16
-    )
+    line = next(line for line in status.splitlines() if line.startswith("CapEff"))
+    effective = int(line.split()[1], 16)
     for name, bit in _CAPABILITIES.items():
         if effective >> bit & 1:
             return name

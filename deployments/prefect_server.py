@@ -10,18 +10,16 @@ from deployments.processes import PrivateProcess, ServerError, wait_until
 
 
 def start(folder: Path) -> str:
-    """Starts the server of this folder, or finds it running; returns the address of its API."""
+    """Start this folder's server unless it runs; return the address of its API."""
     home = folder.resolve() / "prefect"
     make_private(home)
     process = _process(home, _port(home))
     api = f"http://127.0.0.1:{_port(home)}/api"
     process.start()
-    if (
-        not wait_until(lambda: process.pid is None or _healthy(api), seconds=120)
-        or process.pid is None
-    ):
+    answered = wait_until(lambda: process.pid is None or _is_healthy(api), seconds=120)
+    if not answered or process.pid is None:
         raise ServerError(
-            f"The Prefect server does not start: {process.last_words()} (see {process.log})"
+            f"The Prefect server does not start: {process.last_error()} (see {process.log})"
         )
     return api
 
@@ -30,32 +28,23 @@ def _process(home: Path, port: int) -> PrivateProcess:
     settings = {
         "PREFECT_HOME": home,
         "PREFECT_PROFILES_PATH": home / "profiles.toml",
-        # On any port but 4200 the pages ask the wrong server without this.
+        # Without this the pages ask port 4200, wherever the server is.
         "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        # Both: the second alone does not stop the server's own telemetry.
+        # Both are needed: the second alone does not stop the server's own telemetry.
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
     command = (
         *("env", "-u", "PREFECT_API_URL", *(f"{name}={value}" for name, value in settings.items())),
-        *(
-            sys.executable,
-            "-m",
-            "prefect",
-            "server",
-            "start",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-        ),
+        *(sys.executable, "-m", "prefect", "server", "start"),
+        *("--host", "127.0.0.1", "--port", str(port)),
     )
     return PrivateProcess("prefect", home, command)
 
 
 def _port(home: Path) -> int:
-    """The port it had, unless a stranger has taken it meanwhile."""
+    """Return the port it had, unless another program has taken it."""
     file = home / "port"
     port = int(file.read_text()) if file.exists() else 0
     if not port or (PrivateProcess("prefect", home, ()).pid is None and not is_free(port)):
@@ -64,9 +53,10 @@ def _port(home: Path) -> int:
     return port
 
 
-def _healthy(api: str) -> bool:
+def _is_healthy(api: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{api}/health", timeout=5) as answer:  # noqa: S310 - our own address
+        # The address is our own, hence the noqa.
+        with urllib.request.urlopen(f"{api}/health", timeout=5) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

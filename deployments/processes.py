@@ -1,4 +1,4 @@
-"""Starts processes that outlive this one, and later knows them again by pid and start time."""
+"""Starts processes that outlive this one, and recognises them later by pid and start time."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# The shell puts the process into the background and leaves, so nobody has to reap it.
+# The shell starts the process in the background and ends, so init reaps it.
 _SPAWN = 'log=$1; shift; exec "$@" </dev/null >>"$log" 2>&1 & echo $!'
 
 
@@ -20,14 +20,14 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running process; pids are reused, the start time is not."""
+    """A running process. Pids are reused; a pid with its start time is not."""
 
     pid: int
     started: str
 
 
 def find(pid: int) -> Process | None:
-    """The process of this pid, None when there is none or only its unreaped remains."""
+    """Return the process of this pid; None if there is none, or only its unreaped remains."""
     started = _started_by_proc(pid) if Path("/proc/self/stat").exists() else _started_by_ps(pid)
     return Process(pid, started) if started else None
 
@@ -49,6 +49,7 @@ def _started_by_ps(pid: int) -> str | None:
 
 
 def children(pid: int) -> list[Process]:
+    """Return the processes whose parent has this pid."""
     if not Path("/proc/self/stat").exists():
         answer = subprocess.run(
             ["pgrep", "-P", str(pid)], check=False, capture_output=True, text=True
@@ -65,12 +66,13 @@ def _parent(folder: Path) -> int | None:
         return None
 
 
-def alive(process: Process) -> bool:
+def is_alive(process: Process) -> bool:
+    """Tell whether the process is still running."""
     return find(process.pid) == process
 
 
 def spawn(command: Sequence[str], log: Path) -> Process:
-    """Starts the command in a session of its own, so that Ctrl-C in this terminal does not reach it."""
+    """Start the command in a session of its own, so that Ctrl-C here does not reach it."""
     log.touch()
     log.chmod(0o600)
     shell = subprocess.run(
@@ -85,6 +87,7 @@ def spawn(command: Sequence[str], log: Path) -> Process:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait for the condition, at most so many seconds; return its last value."""
     deadline = time.monotonic() + seconds
     while not (done := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -92,13 +95,14 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def end(process: Process, signum: int, seconds: float) -> bool:
-    """Sends the signal if the process is still the same one; True when it is gone."""
-    if not alive(process):
+    """Send the signal if the process is still the same one; tell whether it is gone."""
+    if not is_alive(process):
         return True
     os.kill(process.pid, signum)
-    if not wait_until(lambda: not alive(process), seconds):
+    if not wait_until(lambda: not is_alive(process), seconds):
         return False
-    # PostgreSQL does not start beside a dead predecessor whom init has not reaped yet; some containers' never does.
+    # PostgreSQL does not start while its predecessor waits to be reaped; in some containers init
+    # never reaps it.
     wait_until(lambda: _is_reaped(process.pid), seconds=2)
     return True
 
@@ -113,7 +117,7 @@ def _is_reaped(pid: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PrivateProcess:
-    """A server of ours: its command, its log, and on disk the process that runs it."""
+    """A server of ours: its command, its log, and in its folder the process that runs it."""
 
     name: str
     folder: Path
@@ -126,7 +130,7 @@ class PrivateProcess:
 
     @property
     def pid(self) -> int | None:
-        process = recorded(self.folder)
+        process = find_recorded(self.folder)
         return process.pid if process else None
 
     def start(self) -> None:
@@ -140,35 +144,35 @@ class PrivateProcess:
         stop_recorded(self.folder, self.stop_signal)
 
     def kill(self) -> None:
-        """As a crash does it: no shutdown, nothing flushed, and no child left that goes on working."""
+        """Kill as a crash would: nothing is flushed, and no child goes on working."""
         orphans = children(self.pid) if self.pid else []
         stop_recorded(self.folder, signal.SIGKILL)
         for orphan in orphans:
             end(orphan, signal.SIGKILL, seconds=10)
 
-    def last_words(self) -> str:
+    def last_error(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        errors = [
-            line for line in lines[-40:] if re.search("error|fatal", line, re.IGNORECASE)
-        ] or lines
-        return errors[-1].strip() if errors else "nothing in its log"
+        errors = [line for line in lines[-40:] if re.search("error|fatal", line, re.IGNORECASE)]
+        return (errors or lines or ["nothing in its log"])[-1].strip()
 
 
-def recorded(folder: Path) -> Process | None:
-    """The process that was started in this folder, if it is still running."""
+def find_recorded(folder: Path) -> Process | None:
+    """Return the process that was started in this folder, if it is still running."""
     try:
         process = Process(**json.loads((folder / "process.json").read_text()))
     except FileNotFoundError:
         return None
-    return process if alive(process) else None
+    return process if is_alive(process) else None
 
 
 def stop_recorded(folder: Path, signum: int = signal.SIGTERM) -> None:
-    process = recorded(folder)
-    if (
-        process
-        and not end(process, signum, seconds=60)
-        and not end(process, signal.SIGKILL, seconds=10)
-    ):
+    """Stop the process that was started in this folder; raise ServerError if it stays."""
+    process = find_recorded(folder)
+    ended = (
+        process is None
+        or end(process, signum, seconds=60)
+        or end(process, signal.SIGKILL, seconds=10)
+    )
+    if process and not ended:
         raise ServerError(f"The server in {folder} (pid {process.pid}) does not stop.")
     (folder / "process.json").unlink(missing_ok=True)

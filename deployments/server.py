@@ -1,4 +1,4 @@
-"""One server: its address, its administrator, and starting, stopping and killing it if it is ours."""
+"""One server: its address, its administrator, and how to start, stop and kill it if it is ours."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from deployments.containers import Container
 from deployments.databases import Database, grants
 from deployments.processes import PrivateProcess, ServerError, wait_until
 
-# PostgreSQL's words when the children of a killed one still hold its memory; they leave once they notice.
+# What PostgreSQL says while the children of a killed one hold its memory; they soon notice and end.
 _PREDECESSOR = re.compile(r"pre-existing shared memory block|lock file .* already exists")
 
 
@@ -31,19 +31,21 @@ class Server:
         return self.host in {"localhost", "127.0.0.1", "::1"}
 
     def connect(self, database: str | None = None) -> Any:
-        """An administrator's connection in autocommit."""
+        """Return an administrator's connection in autocommit; raise ConnectionError."""
         raise NotImplementedError
 
     def create_database(self, database: Database) -> None:
-        """Makes the database and runs the file in grants/ for it; only the former on a server that is not ours."""
+        """Make the database; on a server of ours, run its file of grants/ too."""
         raise NotImplementedError
 
     def execute(self, *statements: str) -> None:
+        """Run the statements as the administrator."""
         with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
             for statement in statements:
                 cursor.execute(statement)
 
     def answers(self) -> bool:
+        """Tell whether the server accepts connections."""
         try:
             self.connect().close()
         except OSError:
@@ -52,48 +54,50 @@ class Server:
 
     @property
     def pid(self) -> int | None:
-        return self._ours().pid
+        return self._own_process().pid
 
     def start(self) -> None:
-        process = self._ours()
+        """Start the server and wait until it answers; raise ServerError if it does not."""
+        process = self._own_process()
         process.start()
-        if not wait_until(self._decided, seconds=60) or process.pid is None:
+        if not wait_until(self._has_answered_or_ended, seconds=60) or process.pid is None:
             raise ServerError(
-                f"The {self.name} server does not start: {process.last_words()} (see {process.log})"
+                f"The {self.name} server does not start: {process.last_error()} (see {process.log})"
             )
 
     def stop(self) -> None:
-        self._ours().stop()
+        self._own_process().stop()
 
     def kill(self) -> None:
-        """kill -9; start() brings it back on the same port."""
-        self._ours().kill()
+        """Send kill -9; start() brings the server back on the same port."""
+        self._own_process().kill()
 
-    def _decided(self) -> bool:
-        """True when the server answers or has given up."""
-        process = self._ours()
+    def _has_answered_or_ended(self) -> bool:
+        """Tell whether the server answers or has given up."""
+        process = self._own_process()
         if process.pid is not None:
             return self.answers()
-        if not _PREDECESSOR.search(process.last_words()):
+        if not _PREDECESSOR.search(process.last_error()):
             return True
         time.sleep(0.5)
         process.start()
         return False
 
-    def _ours(self) -> PrivateProcess | Container:
+    def _own_process(self) -> PrivateProcess | Container:
         if self.process is None:
-            raise ServerError(
-                f"The {self.name} server at {self.host}:{self.port} was not started by this project."
-            )
+            where = f"{self.name} server at {self.host}:{self.port}"
+            raise ServerError(f"The {where} was not started by this project.")
         return self.process
 
 
 class MariaDB(Server):
+    """A server that speaks MySQL: MariaDB or MySQL itself."""
+
     __slots__ = ()
 
     @property
     def socket(self) -> Path:
-        return self._ours().folder / "data/server.sock"
+        return self._own_process().folder / "data/server.sock"
 
     def connect(self, database: str | None = None) -> Any:
         import pymysql  # here, so that stop and clean work without the virtual environment
@@ -107,10 +111,12 @@ class MariaDB(Server):
                 database=database,
                 charset="utf8mb4",
                 autocommit=True,
-                # MySQL's information_schema tells of tables what it found up to a day ago.
+                # Otherwise MySQL's information_schema may show statistics that are a day old.
                 init_command="SET autocommit = 1 /*!80000 , information_schema_stats_expiry = 0 */",
-                connect_timeout=30,  # on a machine that is busy; one that is down refuses at once
-                ssl_disabled=self.on_this_machine,  # to read the machine's certificates takes longer than all else
+                # Long enough for a busy machine; one that is down refuses at once.
+                connect_timeout=30,
+                # Loading the machine's certificates would take longer than all the rest.
+                ssl_disabled=self.on_this_machine,
             )
         except pymysql.err.OperationalError as error:
             where = f"{self.name} server at {self.host}:{self.port}"
@@ -118,14 +124,14 @@ class MariaDB(Server):
 
     @property
     def product(self) -> str:
-        """MariaDB or MySQL, whichever answers."""
+        """MariaDB or MySQL, as the server says."""
         with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
             cursor.execute("select version()")
             return "MariaDB" if "MariaDB" in str(cursor.fetchone()) else "MySQL"
 
     @property
     def version(self) -> str:
-        """As in 10.11.18."""
+        """The version without its suffix, such as 10.11.18."""
         with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
             cursor.execute("select version()")
             return str(cursor.fetchone()[0]).partition("-")[0]
@@ -133,18 +139,20 @@ class MariaDB(Server):
     def create_database(self, database: Database) -> None:
         self.execute(f"create database if not exists `{database.name}`")
         if self.process:
-            known = self._knows(database.user)  # CREATE USER IF NOT EXISTS came with MySQL 5.7
             statements = grants(self.name, database.name, database.password)
-            self.execute(
-                *(each for each in statements if not (known and each.startswith("create user")))
-            )
+            # MySQL 5.6 has no CREATE USER IF NOT EXISTS.
+            if self._has_user(database.user):
+                statements = [line for line in statements if not line.startswith("create user")]
+            self.execute(*statements)
 
-    def _knows(self, user: str) -> bool:
+    def _has_user(self, user: str) -> bool:
         with closing(self.connect()) as connection, closing(connection.cursor()) as cursor:
             return bool(cursor.execute("select 1 from mysql.user where user = %s", [user]))
 
 
 class PostgreSQL(Server):
+    """A PostgreSQL server."""
+
     __slots__ = ()
 
     def connect(self, database: str | None = None) -> Any:
@@ -157,7 +165,7 @@ class PostgreSQL(Server):
                 user=self.user,
                 password=self.password,
                 dbname=database or "postgres",
-                connect_timeout=30,  # on a machine that is busy; one that is down refuses at once
+                connect_timeout=30,
             )
         except psycopg2.OperationalError as error:
             raise ConnectionError(str(error)) from error
@@ -169,7 +177,8 @@ class PostgreSQL(Server):
         statements = (
             grants(self.name, database.name, database.password) if self.process else [create]
         )
-        # PostgreSQL has no "create role if not exists"; trying may write the statement with its password into the log.
+        # PostgreSQL has no "create role if not exists", and a statement that fails may be logged
+        # with its password.
         done = {
             "create role": self._has("select from pg_roles where rolname = %s", database.user),
             "create database": self._has(

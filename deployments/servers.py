@@ -1,4 +1,4 @@
-"""The servers of the demo and the tests: a source and a replica MariaDB and a PostgreSQL, found or started."""
+"""The servers of the demo and the tests, found or started: MySQL twice, and a PostgreSQL."""
 
 import argparse
 import fcntl
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from deployments import containers, mariadb, mysql, postgresql
 from deployments.containers import Container
@@ -22,30 +23,46 @@ from deployments.databases import (
     Databases,
     from_variables,
 )
-from deployments.installation import LOCAL, NAMES, PROJECT, Installation, homes, make_private, read
-from deployments.installation import installation as remember
+from deployments.installation import (
+    LOCAL,
+    NAMES,
+    PROJECT,
+    Installation,
+    homes,
+    make_private,
+    prepare,
+    read,
+)
 from deployments.packages import Program
-from deployments.processes import PrivateProcess, ServerError, recorded, stop_recorded
+from deployments.processes import PrivateProcess, ServerError, find_recorded, stop_recorded
 from deployments.server import MariaDB, PostgreSQL, Server
 
 ENV_FILE = PROJECT / ".env"
+S = TypeVar("S", MariaDB, PostgreSQL)
 
 # First line of the .env that the demo writes: its addresses are those of private servers.
-DEMO_MARK = "# Written by `make demo` for its own servers; without this line the file is yours and stays as it is."
+DEMO_MARK = (
+    "# Written by `make demo` for its own servers; "
+    "without this line the file is yours and stays as it is."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
+    """The three servers of one pipeline, and its databases on them."""
+
     source: MariaDB
     replica: MariaDB
     postgres: PostgreSQL
     databases: Databases
 
     def all(self) -> tuple[MariaDB, MariaDB, PostgreSQL]:
+        """Return the servers in the order in which rows pass them."""
         return self.source, self.replica, self.postgres
 
     @property
     def ours(self) -> bool:
+        """Tell whether this project started all three."""
         return all(server.process for server in self.all())
 
     @property
@@ -53,7 +70,7 @@ class Servers:
         return all(server.on_this_machine for server in self.all())
 
     def create_databases(self, source: str, replica: str, warehouse: str) -> Databases:
-        """Databases of these names, with the pipeline's rights on them; they may exist."""
+        """Make databases of these names with the pipeline's rights, unless they exist."""
         old = self.databases
         new = Databases(
             replace(old.source, name=source),
@@ -66,18 +83,19 @@ class Servers:
         return new
 
     def drop_databases(self, databases: Databases) -> None:
+        """Drop the databases that exist."""
         self.source.execute(f"drop database if exists `{databases.source.name}`")
         self.replica.execute(f"drop database if exists `{databases.replica.name}`")
         self.postgres.execute(f'drop database if exists "{databases.warehouse.name}" with (force)')
 
 
 def find(folder: Path = LOCAL) -> Servers:
-    """The servers whose addresses the user gave; without any, the private ones of this folder, started."""
-    return given() or start(folder)
+    """Return the servers whose addresses the user gave; without any, start this folder's."""
+    return find_given() or start(folder)
 
 
-def given(env_file: Path = ENV_FILE) -> Servers | None:
-    """The servers that the environment or the user's .env name; both count as the pipeline reads them."""
+def find_given(env_file: Path = ENV_FILE) -> Servers | None:
+    """Return the servers that the environment or the user's .env names; None if they name none."""
     variables = {**_read_env(env_file), **os.environ}
     hosts = [f"{PREFIXES[name]}_HOST" for name in NAMES]
     absent = [host for host in hosts if not variables.get(host)]
@@ -100,25 +118,25 @@ def given(env_file: Path = ENV_FILE) -> Servers | None:
 
 
 def _read_env(file: Path) -> Mapping[str, str]:
-    if not file.exists() or is_the_demos(file):
+    if not file.exists() or is_written_by_demo(file):
         return {}
-    from dotenv import (
-        dotenv_values,
-    )  # here, so that stop and clean work without the virtual environment
+    # Imported here, so that stop and clean work without the virtual environment.
+    from dotenv import dotenv_values
 
     return {name: value for name, value in dotenv_values(file).items() if value}
 
 
-def is_the_demos(env_file: Path) -> bool:
+def is_written_by_demo(env_file: Path) -> bool:
+    """Tell whether the demo wrote this .env."""
     return env_file.read_text().startswith(DEMO_MARK)
 
 
 def start(folder: Path = LOCAL) -> Servers:
-    """Starts the three servers of this folder, or finds them running."""
+    """Start the three servers of this folder, or find them running."""
     folder = folder.resolve()
     make_private(folder)
-    with _only_one(folder):
-        installation = remember(folder)
+    with _lock(folder):
+        installation = prepare(folder)
         servers = _servers(folder, installation)
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda server: _start(server, folder, installation), servers.all()))
@@ -129,8 +147,8 @@ def start(folder: Path = LOCAL) -> Servers:
     return servers
 
 
-def running(folder: Path = LOCAL) -> Servers:
-    """The servers of this folder as they are, started or not."""
+def load(folder: Path = LOCAL) -> Servers:
+    """Return the servers of this folder as they are, started or not."""
     folder = folder.resolve()
     if not (folder / "servers.json").exists():
         raise ServerError(
@@ -140,9 +158,9 @@ def running(folder: Path = LOCAL) -> Servers:
 
 
 def stop(folder: Path = LOCAL) -> list[str]:
-    """Stops what was started in this folder or one folder below; returns where."""
+    """Stop what was started in this folder or one folder below; return where."""
     started = homes(folder)
-    stopped = [str(home.relative_to(folder)) for home in started if recorded(home)]
+    stopped = [str(home.relative_to(folder)) for home in started if find_recorded(home)]
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda home: stop_recorded(home, _stop_signal(home)), started))
     for home in _in_containers(folder):
@@ -156,7 +174,7 @@ def _stop_signal(home: Path) -> int:
 
 
 def clean(folder: Path = LOCAL) -> None:
-    """Stops the servers and removes what start made; a folder named by the user keeps all else that is in it."""
+    """Stop the servers and remove what start made; whatever else is in the folder stays."""
     stop(folder)
     for home in _in_containers(folder):
         containers.compose(home, "down", "--volumes", variables=read(home).compose_variables())
@@ -168,9 +186,8 @@ def clean(folder: Path = LOCAL) -> None:
             path.unlink(missing_ok=True)
     if folder.resolve() == LOCAL:
         shutil.rmtree(LOCAL, ignore_errors=True)
-        if not ENV_FILE.exists() or is_the_demos(
-            ENV_FILE
-        ):  # else the logs are of the user's own practice
+        # With an .env of the user's, the logs are those of a real practice.
+        if not ENV_FILE.exists() or is_written_by_demo(ENV_FILE):
             ENV_FILE.unlink(missing_ok=True)
             shutil.rmtree(PROJECT / "logs", ignore_errors=True)
     for home in (*installed, folder.resolve()):
@@ -179,7 +196,7 @@ def clean(folder: Path = LOCAL) -> None:
 
 
 def _installed(folder: Path) -> list[Path]:
-    """The innermost first."""
+    """Return the folders with servers, the innermost first."""
     files = (*folder.glob("*/servers.json"), *folder.glob("servers.json"))
     return [file.parent.resolve() for file in files]
 
@@ -199,28 +216,14 @@ def _start(server: Server, folder: Path, installation: Installation) -> None:
 
 
 def _servers(folder: Path, installation: Installation) -> Servers:
-    passwords, ports = installation.passwords, installation.ports
-    processes = {name: _process(name, folder, installation) for name in NAMES}
+    def server(kind: type[S], name: str, user: str) -> S:
+        port, password = installation.ports[name], installation.passwords[name]
+        return kind(name, "127.0.0.1", port, user, password, _process(name, folder, installation))
+
     return Servers(
-        source=MariaDB(
-            "source", "127.0.0.1", ports["source"], "root", passwords["source"], processes["source"]
-        ),
-        replica=MariaDB(
-            "replica",
-            "127.0.0.1",
-            ports["replica"],
-            "root",
-            passwords["replica"],
-            processes["replica"],
-        ),
-        postgres=PostgreSQL(
-            "postgres",
-            "127.0.0.1",
-            ports["postgres"],
-            "postgres",
-            passwords["postgres"],
-            processes["postgres"],
-        ),
+        source=server(MariaDB, "source", "root"),
+        replica=server(MariaDB, "replica", "root"),
+        postgres=server(PostgreSQL, "postgres", "postgres"),
         databases=Databases(*(_database(name, installation) for name in NAMES)),
     )
 
@@ -231,17 +234,14 @@ def _process(name: str, folder: Path, installation: Installation) -> PrivateProc
         return Container(name, folder, installation.compose_variables())
     if name == "postgres":
         return postgresql.process(program, folder / name, port)
+    home, is_source = folder / name, name == "source"
     if _is_mysql(program):
-        return mysql.process(
-            program, folder / name, port, mysql.SOURCE if name == "source" else mysql.REPLICA
-        )
-    return mariadb.process(
-        program, folder / name, port, mariadb.SOURCE if name == "source" else mariadb.REPLICA
-    )
+        return mysql.process(program, home, port, mysql.SOURCE if is_source else mysql.REPLICA)
+    return mariadb.process(program, home, port, mariadb.SOURCE if is_source else mariadb.REPLICA)
 
 
 def _is_mysql(program: Program) -> bool:
-    """True in a run of `make matrix` that has MySQL in MariaDB's place."""
+    """Tell whether `make matrix` has put MySQL in MariaDB's place."""
     return program.path.name == "mysqld"
 
 
@@ -252,15 +252,15 @@ def _database(name: str, installation: Installation) -> Database:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Two starts at once, say of the tests and the demo, take turns."""
+def _lock(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: two starts at once, of the tests and the demo, take turns."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def status(folder: Path = LOCAL) -> list[str]:
-    return [_state(server) for server in running(folder).all()]
+    return [_state(server) for server in load(folder).all()]
 
 
 def _state(server: Server) -> str:

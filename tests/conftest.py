@@ -16,7 +16,7 @@ from oracle import Places, connected
 from deployments import editions
 from deployments.databases import PREFIXES, Databases
 from deployments.installation import LOCAL
-from deployments.servers import Servers, given, start
+from deployments.servers import Servers, find_given, start
 from transfer.settings import Limits, Replica, Settings, Source, Warehouse
 
 pytest_plugins = ["practice"]
@@ -131,7 +131,7 @@ def numbers(last: int) -> str:
 def given_servers() -> Iterator[Servers | None]:
     """The servers whose addresses the user gave; his settings take no further part in the tests."""
     with pytest.MonkeyPatch.context() as environment:
-        found = given()
+        found = find_given()
         for name in list(os.environ):
             if name.startswith((*PREFIXES.values(), "ELT_", "PREFECT_API_")):
                 environment.delenv(name)

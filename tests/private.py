@@ -12,7 +12,7 @@ import pytest
 from conftest import EDITIONS
 
 from deployments import servers as deployed
-from deployments.installation import LOCAL, installation, make_private
+from deployments.installation import LOCAL, make_private, prepare
 from deployments.processes import PrivateProcess
 from deployments.server import Server
 from deployments.servers import Servers
@@ -32,7 +32,7 @@ def home(name: str) -> Iterator[Path]:
 @contextmanager
 def started(folder: Path, arguments: dict[str, Sequence[str]]) -> Iterator[Servers]:
     """The servers `source`, `replica` and `postgres` that have arguments, an empty list at least, with their databases."""
-    remembered = installation(folder)
+    remembered = prepare(folder)
     if not remembered.programs:
         pytest.skip("containers take no arguments")
     found = deployed._servers(folder, remembered)

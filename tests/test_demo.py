@@ -80,17 +80,17 @@ def users(servers, databases) -> Servers:
 
 
 def test_an_empty_database_and_a_synthetic_clinic_are_the_demos(users, source):
-    assert not demo._is_the_users(users)
+    assert not demo._belongs_to_user(users)
     source.run("create table preference (PrefName varchar(255), ValueString text)")
-    assert demo._is_the_users(users)
+    assert demo._belongs_to_user(users)
     source.run("insert into preference values (%s, '10 1')", MARK)
-    assert not demo._is_the_users(users)
+    assert not demo._belongs_to_user(users)
 
 
 def test_a_table_that_only_has_the_name_of_the_preferences_is_a_users(users, source):
     source.run("create table preference (id int)")
-    assert demo._is_the_users(users)
+    assert demo._belongs_to_user(users)
 
 
 def test_a_source_on_another_machine_is_refused_without_a_look(users):
-    assert demo._is_the_users(replace(users, source=replace(users.source, host="db.invalid")))
+    assert demo._belongs_to_user(replace(users, source=replace(users.source, host="db.invalid")))

@@ -19,7 +19,7 @@ import yaml
 from deployments import containers, editions, installation, mariadb, matrix, postgresql, servers
 from deployments.databases import DEFAULT_NAMES, GRANTS, Database
 from deployments.packages import Program
-from deployments.processes import ServerError, alive, children, find
+from deployments.processes import ServerError, children, find, is_alive
 from deployments.servers import DEMO_MARK, Servers
 
 NAMES = ["source", "replica", "postgres"]
@@ -89,7 +89,7 @@ def test_no_child_of_a_killed_postgres_goes_on_working(private):
             private.postgres.kill()
         assert isinstance(endless.exception(), psycopg2.OperationalError | psycopg2.InterfaceError)
     assert workers
-    assert not [worker for worker in workers if alive(worker)]
+    assert not [worker for worker in workers if is_alive(worker)]
     private.postgres.start()
 
 
@@ -284,7 +284,7 @@ def test_a_given_server_is_not_ours_to_kill(addresses, tmp_path):
 def test_an_address_missing_among_given_ones_is_named(addresses, tmp_path):
     addresses.delenv("REPLICATION_MYSQL_HOST")
     with pytest.raises(ServerError, match="REPLICATION_MYSQL_HOST"):
-        servers.given(tmp_path / ".env")
+        servers.find_given(tmp_path / ".env")
 
 
 def test_the_users_env_file_names_servers_and_the_demos_does_not(tmp_path):
@@ -292,8 +292,8 @@ def test_the_users_env_file_names_servers_and_the_demos_does_not(tmp_path):
     mine, demos = tmp_path / "mine", tmp_path / "demos"
     mine.write_text(lines)
     demos.write_text(f"{DEMO_MARK}\n{lines}")
-    assert [it.host for it in servers.given(mine).all()] == ["a", "b", "c"]
-    assert servers.given(demos) is None
+    assert [it.host for it in servers.find_given(mine).all()] == ["a", "b", "c"]
+    assert servers.find_given(demos) is None
 
 
 def test_an_error_on_the_command_line_is_one_sentence(tmp_path):
@@ -352,7 +352,7 @@ def test_a_program_of_another_system_runs_with_that_systems_libraries(tmp_path):
 
 
 def test_a_folder_remembers_the_program_that_made_its_data(private, folder):
-    assert installation.read(folder).programs == installation.installation(folder).programs
+    assert installation.read(folder).programs == installation.prepare(folder).programs
 
 
 def test_the_matrix_names_what_it_lacks_in_one_sentence(tmp_path, monkeypatch):
@@ -373,9 +373,9 @@ def test_the_matrix_runs_all_tests_on_what_practices_have_and_the_models_on_each
     assert len(matrix.ALL) == 25 + 3
     whole = [str(each) for each in matrix.ALL if not each.tests]
     assert whole == ["mysql-5.6:mariadb-10.11", "mariadb-10.5:mariadb-10.11"]
-    assert matrix.Combination.read("mysql-newest:mariadb-10.5").tests == matrix.PAIRED
+    assert matrix.Combination.parse("mysql-newest:mariadb-10.5").tests == matrix.PAIRED
     assert (
-        matrix.Combination.read("mariadb-10.11:mariadb-10.11:postgres-15").tests == matrix.MODELLED
+        matrix.Combination.parse("mariadb-10.11:mariadb-10.11:postgres-15").tests == matrix.MODELLED
     )
     assert all((matrix.PROJECT / path).exists() for path in (*matrix.PAIRED, *matrix.MODELLED))
 
@@ -383,7 +383,7 @@ def test_the_matrix_runs_all_tests_on_what_practices_have_and_the_models_on_each
 @pytest.mark.parametrize("text", ["mysql-5.6", "mysql-5.6:mysql-4.1", "a:b:c:d"])
 def test_a_combination_that_cannot_be_is_refused_in_one_sentence(text):
     with pytest.raises(ServerError, match="is no combination: say source:replica"):
-        matrix.Combination.read(text)
+        matrix.Combination.parse(text)
 
 
 def test_an_edition_that_does_not_exist_is_named_beside_those_that_do(tmp_path, monkeypatch):
@@ -391,7 +391,7 @@ def test_an_edition_that_does_not_exist_is_named_beside_those_that_do(tmp_path, 
     with pytest.raises(
         ServerError, match=r"^There is no edition mysql-4\.1; there are mysql-5\.6, "
     ):
-        editions.chosen(tmp_path, "source")
+        editions.selected(tmp_path, "source")
 
 
 def test_the_matrix_knows_the_version_of_a_server(private, folder):

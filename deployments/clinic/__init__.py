@@ -1,4 +1,4 @@
-"""A synthetic dental practice in the real OpenDental schema."""
+"""A synthetic dental practice in the real OpenDental schema; it imports nothing of the ELT."""
 
 from deployments.clinic.create import ClinicSummary, create
 from deployments.clinic.day import DaySummary, play_day

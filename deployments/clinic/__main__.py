@@ -1,4 +1,4 @@
-"""Command line: create a clinic, play days in it, show its size."""
+"""Creates a clinic, plays days in it, and shows its size: the command line."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         "--replace", action="store_true", help="drop the synthetic clinic that is there"
     )
     days = commands.add_parser("day", parents=[where], help="play days of practice")
-    days.add_argument("--days", type=_positive, default=1)
+    days.add_argument("--days", type=_positive, default=1, help="how many (%(default)s)")
     commands.add_parser("size", parents=[where], help="rows of each table")
     return parser
 
@@ -110,7 +110,8 @@ def _day(connection: Connection[Any], options: argparse.Namespace) -> None:
     for _ in range(options.days):
         played = play_day(connection)
         _say(
-            f"{played.day}: {played.inserted:,} rows inserted, {played.updated:,} updated, {played.deleted:,} deleted"
+            f"{played.day}: {played.inserted:,} rows inserted, {played.updated:,} updated, "
+            f"{played.deleted:,} deleted"
         )
 
 

@@ -1,4 +1,4 @@
-"""The nightly aging: the ledger's balances of the accounts as they stand in the database."""
+"""The nightly aging: the balances of the accounts as they stand in the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pymysql.connections import Connection
 from deployments.clinic import ledger
 from deployments.clinic.statements import statements
 
-# Whatever is older is over ninety days old at the last month's end too, so that its sums will do.
+# What is older than this is over 90 days old at the last month's end too, so sums are enough.
 _OLD_DAYS = 200
 _FREE = ("procedures", "claim procedures", "free adjustments", "splits", "linked adjustments")
 _OF_PROCEDURES = ("attached adjustments", "linked procedures")
@@ -22,7 +22,7 @@ _ENTRY_COLUMNS = ("PatNum", "day", "cents", "ProcNum", "proc_day")
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Everybody's account in the database as of a day, and the preferences that rule its aging."""
+    """All accounts in the database as of a day, and the preferences that rule their aging."""
 
     connection: Connection[Any]
     day: date
@@ -32,17 +32,19 @@ class Accounts:
     due_ahead: int
 
     def balances(self) -> pl.DataFrame:
+        """Return the balances as of the day, as `ledger.balances` does."""
         return ledger.balances(
             self.account, self.people, self.day, lifo=self.lifo, due_ahead=self.due_ahead
         )
 
     def last_month(self) -> pl.DataFrame:
+        """Return what was receivable at the end of the month before the day."""
         ends = ledger.month_ends(self.day, 1)
         return ledger.receivables(self.account, self.people, ends, lifo=self.lifo)
 
 
 def read_accounts(connection: Connection[Any], day: date) -> Accounts:
-    """All accounts, one query for each kind of entry."""
+    """Read all accounts, with one query for each kind of entry."""
     old = day - timedelta(days=_OLD_DAYS)
 
     def rows(name: str, *columns: str) -> pl.DataFrame:
@@ -57,7 +59,7 @@ def read_accounts(connection: Connection[Any], day: date) -> Accounts:
 
     with connection.cursor() as cursor:
         cursor.execute(statements("aging")["preferences"])
-        chosen = dict(cursor.fetchall())
+        preferences = dict(cursor.fetchall())
     entries = [
         *(ledger.entries(rows(name, *_FREE_COLUMNS)) for name in _FREE),
         *(ledger.entries(rows(name, *_ENTRY_COLUMNS)) for name in _OF_PROCEDURES),
@@ -74,27 +76,28 @@ def read_accounts(connection: Connection[Any], day: date) -> Accounts:
         day,
         account,
         rows("patients", "PatNum", "Guarantor"),
-        # OpenDental takes the unset preference for on.
-        lifo=chosen.get("AgingProcLifo", "1") != "2",
-        due_ahead=int(chosen.get("PayPlansBillInAdvanceDays") or 0),
+        # OpenDental reads an unset preference as on.
+        lifo=preferences.get("AgingProcLifo", "1") != "2",
+        due_ahead=int(preferences.get("PayPlansBillInAdvanceDays") or 0),
     )
 
 
 def known_months(accounts: Accounts) -> set[date]:
+    """Return the month ends that the dashboard has already."""
     with accounts.connection.cursor() as cursor:
         cursor.execute(statements("aging")["months remembered"], {"day": accounts.day})
         return {day for (day,) in cursor.fetchall()}
 
 
 def family_rows(balances: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `famaging`: families with anything to tell."""
+    """Return the rows of `famaging`: families with a balance that is not 0."""
     names = [name for name in ledger.BALANCES if name != "EstBalance"]
-    told = balances.filter(pl.any_horizontal(pl.col(name) != 0 for name in names))
-    return told.select("PatNum", *(pl.col(name) / 100 for name in names))
+    owing = balances.filter(pl.any_horizontal(pl.col(name) != 0 for name in names))
+    return owing.select("PatNum", *(pl.col(name) / 100 for name in names))
 
 
 def own_changes(connection: Connection[Any], balances: pl.DataFrame) -> list[dict[str, Any]]:
-    """The patients whose own balance is another than the stored one."""
+    """Return the patients whose stored balance differs, with the right one in dollars."""
     with connection.cursor() as cursor:
         cursor.execute(statements("aging")["own balances"])
         stored = dict(cursor.fetchall())

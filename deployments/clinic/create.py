@@ -1,4 +1,4 @@
-"""Creates a clinic: catalog first, then chunks of patients with all that happened to them, then the logs."""
+"""Creates a clinic: its lists, then patients in chunks with all that happened, then the logs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from pymysql.connections import Connection
 from pymysql.err import ProgrammingError
 
 from deployments.clinic import (
+    adjustments,
     catalog,
+    claim_rows,
     claims,
     filler,
     hours,
+    insurance,
     ledger,
     money,
     people,
     plans,
     rooms,
     treatment,
+    treatment_plans,
     visits,
 )
 from deployments.clinic.load import (
@@ -62,9 +66,13 @@ def create(
     replace: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> ClinicSummary:
-    """Fills the connection's current database with a clinic; foreign tables are never touched."""
+    """Fill the connection's current database with a clinic.
+
+    It raises ClinicError, and touches nothing, where there are tables of somebody else's.
+    """
     started = time.monotonic()
-    practice = Practice(patients, seed, as_of or date.today())  # noqa: DTZ011 - a practice lives by its own calendar
+    # A practice lives by its own calendar.
+    practice = Practice(patients, seed, as_of or date.today())  # noqa: DTZ011
     _make_room(connection, replace)
     with opendental_session(connection), bulk_loading(connection) as bulk:
         loader = Loader(connection, practice.chance, practice.now, bulk, say)
@@ -87,12 +95,13 @@ def create(
 
 
 def _make_room(connection: Connection[Any], replace: bool) -> None:
+    """Drop an unfinished or replaced clinic; raise ClinicError if the tables are not ours."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT DATABASE()")
         (name,) = cursor.fetchone() or (None,)
         if not name:
             raise ClinicError(
-                "The connection has no current database: name the database the clinic is to live in."
+                "The connection has no current database: name the one for the clinic."
             )
         cursor.execute(
             "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
@@ -103,19 +112,19 @@ def _make_room(connection: Connection[Any], replace: bool) -> None:
         mark = read_mark(connection) if present <= set(tables()) else None
         if mark is None:
             raise ClinicError(
-                f"Database {name} already holds {len(present)} tables that are not a synthetic clinic's; "
-                "choose an empty database."
+                f"Database {name} already holds {len(present)} tables "
+                "that are not a synthetic clinic's; choose an empty database."
             )
         if not replace and mark != UNFINISHED:
             raise ClinicError(
-                f"Database {name} already holds a synthetic clinic; add --replace to make it anew."
+                f"Database {name} already holds a synthetic clinic; add --replace to replace it."
             )
         for table in [*sorted(present - {"preference"}), "preference"]:
             cursor.execute(f"DROP TABLE `{table}`")
 
 
 def read_mark(connection: Connection[Any]) -> str | None:
-    """What the clinic says of itself; None if there is none."""
+    """Return the mark that a clinic carries; None if there is none."""
     with connection.cursor() as cursor:
         try:
             cursor.execute("SELECT ValueString FROM preference WHERE PrefName = %s", (MARK,))
@@ -126,11 +135,12 @@ def read_mark(connection: Connection[Any]) -> str | None:
 
 
 def finished_mark(connection: Connection[Any]) -> str:
-    """The mark of a clinic that can be played in."""
+    """Return the mark of a finished clinic; raise ClinicError if there is none."""
     mark = read_mark(connection)
     if mark is None:
         raise ClinicError(
-            "There is no synthetic clinic in this database: python -m deployments.clinic create makes one."
+            "There is no synthetic clinic in this database: "
+            "python -m deployments.clinic create makes one."
         )
     if mark == UNFINISHED:
         raise ClinicError("The synthetic clinic in this database is unfinished: create it again.")
@@ -138,7 +148,7 @@ def finished_mark(connection: Connection[Any]) -> str:
 
 
 def read_size(connection: Connection[Any]) -> dict[str, int]:
-    """Rows of each table of a clinic."""
+    """Return the number of rows of each table of a clinic."""
     finished_mark(connection)
     with connection.cursor() as cursor:
         counts = {}
@@ -154,7 +164,7 @@ def _mark(loader: Loader, practice: Practice) -> None:
 
 
 def _write_zero_dates(loader: Loader) -> None:
-    """Dates that only a blank sql_mode lets in, as old versions left them."""
+    """Write dates that only a blank sql_mode accepts, as old versions left them."""
     loader.execute(
         "UPDATE patient SET AdmitDate = '0000-00-00', DateTStamp = DateTStamp WHERE PatNum % 97 = 5"
     )
@@ -167,16 +177,15 @@ def _fill(loader: Loader, practice: Practice) -> None:
     catalog.write_catalog(loader, practice)
     loader.append("operatory", rooms.operatories(practice))
     filler.fill_lists(loader, practice)
-    loader.append("insplan", claims.plan_rows(practice))
-    loader.append("benefit", claims.benefits(practice))
+    loader.append("insplan", insurance.plan_rows(practice))
+    loader.append("benefit", insurance.benefits(practice))
     parts = []
     book = rooms.Book.of(practice, visits.APPOINTMENT_DAYS, visits.AHEAD_DAYS + 40)
     for first in range(1, practice.patients + 1, people.COHORT):
         last = min(first + people.COHORT - 1, practice.patients)
         parts.append(_write_chunk(loader, practice, book, first, last))
-        loader.say(
-            f"patients {first}–{last} of {practice.patients}, {sum(loader.counts.values()):,} rows"
-        )
+        rows = sum(loader.counts.values())
+        loader.say(f"patients {first}–{last} of {practice.patients}, {rows:,} rows")
     _write_schedules(loader, practice, pl.concat([part.busy for part in parts]).unique())
     loader.append("dashboardar", _receivables([part.receivable for part in parts]))
     _write_deleted_appointments(loader, practice, pl.concat([part.deleted for part in parts]))
@@ -194,8 +203,11 @@ def _receivables(parts: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What a cohort leaves for the end: what it owed at month ends, deleted appointments, and days with visits."""
+class Remainder:
+    """What a cohort leaves for the end of the creation.
+
+    That is what it owed at month ends, its deleted appointments, and the days with visits.
+    """
 
     receivable: pl.DataFrame
     deleted: pl.DataFrame
@@ -209,7 +221,10 @@ def _write_schedules(loader: Loader, practice: Practice, busy: pl.DataFrame) -> 
 
 
 def _write_deleted_appointments(loader: Loader, practice: Practice, gone: pl.DataFrame) -> None:
-    """Their history is all there is of them; nothing else may lead to their numbers or get them."""
+    """Write the history of deleted appointments, which is all that is left of them.
+
+    No other row may point to their numbers, and no appointment may get them again.
+    """
     first = loader.count("appointment") + 1
     gone = gone.with_columns(AptNum=pl.int_range(first, first + pl.len(), dtype=pl.Int64))
     rows = visits.appointments(practice, gone)
@@ -219,23 +234,23 @@ def _write_deleted_appointments(loader: Loader, practice: Practice, gone: pl.Dat
 
 def _write_chunk(
     loader: Loader, practice: Practice, book: rooms.Book, first: int, last: int
-) -> Left:
-    """One cohort of patients, from their first visit to their balance."""
+) -> Remainder:
+    """Write one cohort of patients, from their first visit to their balance."""
     everybody = people.patients(practice, first, last)
-    folk = everybody.filter(~pl.col("merged"))
-    subs = loader.numbered("inssub", claims.subscribers(practice, folk))
-    cover = claims.coverage(practice, folk, subs)
+    patients = everybody.filter(~pl.col("merged"))
+    subs = loader.numbered("inssub", insurance.subscribers(practice, patients))
+    cover = insurance.coverage(practice, patients, subs)
     seen = visits.with_rooms(
-        practice, book, _with_appointments(loader, visits.visits(practice, folk))
+        practice, book, _with_appointments(loader, visits.visits(practice, patients))
     )
-    procs = loader.numbered("procedurelog", treatment.procedures(practice, folk, seen))
+    procs = loader.numbered("procedurelog", treatment.procedures(practice, patients, seen))
     found = claims.claims(practice, procs, cover, loader.count("claim") + 1)
     checks, lines = claims.checks(
         practice, loader.numbered("claimproc", found.procs), loader.count("claimpayment") + 1
     )
-    changes = money.adjustments(practice, procs)
+    changes = adjustments.adjustments(practice, procs)
     owed = money.owed(practice, procs, lines, changes)
-    planned = plans.plans(loader, practice, folk, owed, lines)
+    planned = plans.plans(loader, practice, patients, owed, lines)
     lines = plans.attach(lines, planned)
     found = claims.Claims(found.claims, lines)
     owed = owed.join(
@@ -245,9 +260,9 @@ def _write_chunk(
         maintain_order="left",
     )
     adjusted = loader.numbered(
-        "adjustment", money.all_adjustments(changes, money.bad_debts(practice, owed))
+        "adjustment", adjustments.all_adjustments(changes, adjustments.bad_debts(practice, owed))
     )
-    paid = money.in_order(money.splits(practice, folk, owed), plans.payments(practice, planned))
+    paid = money.in_order(money.splits(practice, patients, owed), plans.payments(practice, planned))
     account = ledger.Account(
         _entries(procs, lines, adjusted, paid, planned),
         _estimates(lines),
@@ -257,26 +272,36 @@ def _write_chunk(
         account, everybody, practice.as_of, lifo=True, due_ahead=catalog.DUE_AHEAD
     )
 
-    loader.append("patient", people.patient_rows(practice, everybody, balances))
-    loader.append("patientnote", people.patient_notes(practice, everybody))
-    loader.append("refattach", people.referrals(practice, folk, loader.count("referral")))
-    loader.append("patientlink", people.merges(practice, everybody))
-    loader.append("inssub", claims.subscriber_rows(practice, subs))
+    _write_patients(loader, practice, everybody, balances)
+    loader.append("inssub", insurance.subscriber_rows(practice, subs))
     loader.append("patplan", cover.drop("PlanNum", "PlanType", "CarrierNum"))
-    _write_visits(loader, practice, folk, seen)
+    _write_visits(loader, practice, patients, seen)
     _write_treatment(loader, practice, procs)
     _write_claims(loader, practice, found, checks)
     _write_money(loader, practice, adjusted, paid)
     _write_plans(loader, practice, planned)
     ends = ledger.month_ends(practice.as_of, practice.month_ends)
     owing = ledger.receivables(account, everybody, ends, lifo=True)
-    return Left(
+    return Remainder(
         owing, seen.filter(pl.col("status") == visits.GONE), seen.select("day", "ProvNum").unique()
     )
 
 
+def _write_patients(
+    loader: Loader, practice: Practice, everybody: pl.DataFrame, balances: pl.DataFrame
+) -> None:
+    unmerged = everybody.filter(~pl.col("merged"))
+    loader.append("patient", people.patient_rows(practice, everybody, balances))
+    loader.append("patientnote", people.patient_notes(practice, everybody))
+    loader.append("refattach", people.referrals(practice, unmerged, loader.count("referral")))
+    loader.append("patientlink", people.merges(practice, everybody))
+
+
 def _with_appointments(loader: Loader, seen: pl.DataFrame) -> pl.DataFrame:
-    """Appointment numbers in order of time; who walked in has none, and deleted ones are numbered last of all."""
+    """Number appointments in order of time.
+
+    Patients who walked in have none, and deleted ones are numbered last of all.
+    """
     booked = pl.col("on_paper")
     return seen.with_columns(
         AptNum=pl.when(booked)
@@ -293,7 +318,7 @@ def _entries(
     paid: pl.DataFrame,
     planned: plans.Plans,
 ) -> pl.DataFrame:
-    """The entries of all accounts."""
+    """Return the entries of all accounts."""
     shown = ~pl.col("UnearnedType").is_in(money.hidden_unearned())
     attached = pl.col("ProcNum") > 0
     parts = [
@@ -316,7 +341,7 @@ def _entries(
 
 
 def _estimates(lines: pl.DataFrame) -> pl.DataFrame:
-    """What insurance was or is thought to cover; only status 1 is an answer to an estimate."""
+    """Return what insurance covered or is expected to cover; only status 1 is an answer."""
     status = pl.col("Status")
     return lines.filter(status.is_in([0, claims.RECEIVED])).select(
         pl.col("PatNum").cast(pl.Int64),
@@ -327,40 +352,42 @@ def _estimates(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _write_visits(
-    loader: Loader, practice: Practice, folk: pl.DataFrame, seen: pl.DataFrame
+    loader: Loader, practice: Practice, patients: pl.DataFrame, seen: pl.DataFrame
 ) -> None:
     booked = visits.appointments(practice, seen)
     loader.append("appointment", booked)
     loader.append("histappointment", visits.appointment_history(practice, seen, booked))
-    loader.append("recall", visits.recalls(practice, folk, seen))
+    loader.append("recall", visits.recalls(practice, patients, seen))
 
 
 def _write_treatment(loader: Loader, practice: Practice, procs: pl.DataFrame) -> None:
-    presented = treatment.shown(practice, procs)
-    procs = treatment.first_shown(procs, presented)
+    presented = treatment_plans.shown(practice, procs)
+    procs = treatment_plans.first_shown(procs, presented)
     loader.append("procedurelog", treatment.procedure_rows(practice, procs))
     loader.append("procnote", treatment.procedure_notes(practice, procs))
-    saved = loader.numbered("treatplan", treatment.treatment_plans(practice, procs, presented))
-    loader.append("treatplan", treatment.treatment_plan_rows(practice, saved))
-    loader.append("treatplanattach", treatment.plan_attachments(practice, saved, procs))
-    loader.append("proctp", treatment.presented_procedures(practice, saved, procs, presented))
+    saved = loader.numbered(
+        "treatplan", treatment_plans.treatment_plans(practice, procs, presented)
+    )
+    loader.append("treatplan", treatment_plans.treatment_plan_rows(practice, saved))
+    loader.append("treatplanattach", treatment_plans.plan_attachments(practice, saved, procs))
+    loader.append("proctp", treatment_plans.presented_procedures(practice, saved, procs, presented))
 
 
 def _write_claims(
     loader: Loader, practice: Practice, found: claims.Claims, checks: pl.DataFrame
 ) -> None:
-    loader.append("claim", claims.claim_rows(practice, found))
-    loader.append("claimproc", claims.line_rows(practice, found.procs))
-    loader.append("claimpayment", claims.check_rows(practice, checks))
-    loader.append("claimtracking", claims.tracking_rows(practice, found))
-    loader.append("claimsnapshot", claims.snapshots(found))
-    loader.append("insbluebook", claims.blue_book(found.procs))
+    loader.append("claim", claim_rows.claim_rows(practice, found))
+    loader.append("claimproc", claim_rows.line_rows(practice, found.procs))
+    loader.append("claimpayment", claim_rows.check_rows(practice, checks))
+    loader.append("claimtracking", claim_rows.tracking_rows(practice, found))
+    loader.append("claimsnapshot", claim_rows.snapshots(found))
+    loader.append("insbluebook", claim_rows.blue_book(found.procs))
 
 
 def _write_money(
     loader: Loader, practice: Practice, adjusted: pl.DataFrame, paid: pl.DataFrame
 ) -> None:
-    loader.append("adjustment", money.adjustment_rows(practice, adjusted))
+    loader.append("adjustment", adjustments.adjustment_rows(practice, adjusted))
     heads = money.payments(paid, loader.count("payment") + 1)
     loader.append("payment", money.payment_rows(practice, heads))
     loader.append("paysplit", money.split_rows(practice, paid, heads))

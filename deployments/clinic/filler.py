@@ -1,4 +1,4 @@
-"""Rows for all other tables, by type and convention of their columns."""
+"""Rows for all other tables, by the type of their columns and the conventions of their names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from deployments.clinic import catalog, words
+from deployments.clinic import definitions, words
 from deployments.clinic.load import BLANK_DATE, BLANK_TIME, Loader
 from deployments.clinic.people import text
 from deployments.clinic.practice import HISTORY_DAYS, Practice
@@ -15,34 +15,38 @@ from deployments.clinic.schema import Column, Table, tables
 
 _CHUNK = 400_000
 _WIDE_ROW_BYTES = 5_000
-_TOLD_ROWS = 100_000
+_REPORTED_ROWS = 100_000
 _BEYOND_DOUBLES = 9_007_199_254_740_993
 _AMOUNTS = (0.0, 0.0, 0.0, 1.5, 25.0, 99.99, -1.0, 0.1, 1234.56, 252252.0, 0.1 + 0.2, 1e-7)
-# Keys that are never left 0 where the other table has rows.
+# Keys that are never 0 where the other table has rows.
 _ALWAYS_LINKED = frozenset(
     ["PatNum", "SheetNum", "ClaimNum", "PerioExamNum", "StatementNum", "ScheduleNum"]
 )
 _EMPTIED = frozenset(["famaging"])
-# Lists that no foreign key leads to, but rules look at.
+# Lists that rules read although no foreign key points to them.
 _FIRST = ("codegroup", "covcat", "deposit", "labturnaround", "program", "rxdef")
-# Made by the simulation, table by table.
+# Tables that the simulation writes itself.
 _WRITTEN = frozenset(
-    "patient patientnote insplan inssub patplan benefit appointment histappointment procedurelog procnote claim "
-    "claimproc claimpayment claimsnapshot insbluebook payment paysplit adjustment treatplan treatplanattach proctp "
-    "recall schedule scheduleop definition preference provider employee clinic operatory userod usergroup usergroupattach "
-    "procedurecode feesched fee carrier employer recalltype recalltrigger refattach "
-    "payplan payplancharge payplanlink dashboardar claimtracking patientlink".split()
+    "patient patientnote insplan inssub patplan benefit appointment histappointment procedurelog "
+    "procnote claim claimproc claimpayment claimsnapshot insbluebook payment paysplit adjustment "
+    "treatplan treatplanattach proctp recall schedule scheduleop definition preference provider "
+    "employee clinic operatory userod usergroup usergroupattach procedurecode feesched fee "
+    "carrier employer recalltype recalltrigger refattach payplan payplancharge payplanlink "
+    "dashboardar claimtracking patientlink".split()
 )
 
 
 def fill_lists(loader: Loader, practice: Practice) -> None:
-    """The lists that patients' rows point to."""
+    """Fill the lists that patients' rows point to."""
     for table in ("referral", "claimform", *_FIRST):
         _fill_if_empty(loader, practice, table)
 
 
 def fill_rest(loader: Loader, practice: Practice) -> None:
-    """Every other table that has rows at the real clinic; tables pointed to before those that point."""
+    """Fill every other table that has rows at the real clinic.
+
+    A table comes after those that it points to.
+    """
     for table in _in_order():
         _fill_if_empty(loader, practice, table)
 
@@ -71,7 +75,7 @@ def _in_order() -> list[str]:
 
 
 def fill(loader: Loader, practice: Practice, table: str, rows: int) -> None:
-    """Appends that many rows, in chunks."""
+    """Append that many rows, in chunks."""
     definition, row = tables()[table], pl.col("row")
     filling = Filling(practice, loader, row)
     wanted = [
@@ -90,12 +94,15 @@ def fill(loader: Loader, practice: Practice, table: str, rows: int) -> None:
             for column in wanted
         }
         loader.append(table, frame.select(row.alias(definition.primary_key), **columns))
-    if rows >= _TOLD_ROWS:
+    if rows >= _REPORTED_ROWS:
         loader.say(f"{table}: {rows:,} rows")
 
 
 def plausible(filling: Filling, table: Table, column: Column) -> pl.Expr:
-    """A value that the column might hold: a key that exists, a documented choice, a date in the practice's time."""
+    """Return a value that the column might hold.
+
+    That is an existing key, a documented choice, or a date in the practice's time.
+    """
     stream = f"{table.name}.{column.name}"
     if column.references:
         return _reference(filling, column, stream)
@@ -112,8 +119,8 @@ def plausible(filling: Filling, table: Table, column: Column) -> pl.Expr:
 
 
 def _reference(filling: Filling, column: Column, stream: str) -> pl.Expr:
-    if column.references == "definition" and column.name in catalog.DEFINITION_COLUMNS:
-        numbers = catalog.def_numbers(catalog.DEFINITION_COLUMNS[column.name])
+    if column.references == "definition" and column.name in definitions.DEFINITION_COLUMNS:
+        numbers = definitions.numbers(definitions.DEFINITION_COLUMNS[column.name])
         return filling.chance.pick(stream, numbers, filling.row)
     known = filling.loader.count(column.references)
     if not known:
@@ -143,7 +150,10 @@ def _small_number(filling: Filling, table: Table, column: Column, stream: str) -
 
 
 def _big_number(filling: Filling, _table: Table, column: Column, stream: str) -> pl.Expr:
-    """Keys of several tables, as large as random primary keys get; spans in ticks; otherwise no link."""
+    """Return keys of several tables, some as large as random primary keys; or spans in ticks.
+
+    Anything else is 0: no link.
+    """
     if column.name.startswith(("TS", "TimeSpan")):
         return filling.chance.pick(stream, [0, 864_000_000_000, 36_000_000_000], filling.row)
     if column.name.lower() not in ("fkey", "objectnum", "messagefk"):
@@ -201,7 +211,7 @@ def _short_text(filling: Filling, _table: Table, column: Column, stream: str) ->
 
 
 def _long_text(filling: Filling, table: Table, _column: Column, stream: str) -> pl.Expr:
-    """Sentences; tables whose rows are wide at the real clinic get texts of such a size."""
+    """Return sentences; where rows are wide at the real clinic, texts as long as there."""
     chance, row = filling.chance, filling.row
     size = int(table.megabytes * 1_000_000 / table.rows) if table.rows else 0
     if size > _WIDE_ROW_BYTES:

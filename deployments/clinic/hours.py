@@ -1,4 +1,4 @@
-"""When the practice is open and who works: hours of providers and staff, lunch, holidays and days off."""
+"""When the practice is open and who works: hours, lunch, holidays and days off."""
 
 from __future__ import annotations
 
@@ -6,33 +6,35 @@ from datetime import timedelta
 
 import polars as pl
 
-from deployments.clinic import catalog, words
+from deployments.clinic import catalog, definitions, words
 from deployments.clinic.practice import Practice
 
 PRACTICE, PROVIDER, BLOCKOUT, EMPLOYEE = 0, 1, 2, 3
 OPEN, CLOSED, HOLIDAY = 0, 1, 2
-# Days of providers a week that a thousand patients fill.
+# How many days of a provider a thousand patients fill in a week.
 _PROVIDER_DAYS = 7
 _PAST_DAYS, _AHEAD_DAYS = 760, 90
-# Minutes of a provider's day for each patient who falls to it, and by how much some days are longer than others.
+# A provider's minutes for each patient of the day, and by how much some days are longer.
 _MINUTES_FOR_A_PATIENT, _SHORTEST, _LONGEST = 1.8, 150, 330
 _LONGER = (0, 30, -15, 15)
 _OPENS, _LUNCH = 480, 45
-# Three times in a row a week later is enough to leave any holidays behind.
+# No holiday, closed day or day off returns in so many weeks in a row.
 _TRIES = 4
 
 
 def days_a_week(practice: Practice) -> int:
+    """Return on how many days a week each provider works."""
     wanted = round(practice.patients * _PROVIDER_DAYS / 1_000 / practice.providers)
     return max(1, min(5, wanted))
 
 
 def weekdays(practice: Practice, provider: int) -> set[int]:
+    """Return the weekdays on which a provider works; Monday is 1."""
     return {(provider - 1 + step) % 6 + 1 for step in range(days_a_week(practice))}
 
 
 def on_working_days(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with each `day` moved to the next one on which the provider `ProvNum` works."""
+    """Move each `day` to the next one on which the provider `ProvNum` works."""
     waits = [
         next(wait for wait in range(7) if (weekday + wait) % 7 + 1 in weekdays(practice, number))
         for number in range(1, practice.providers + 1)
@@ -83,7 +85,7 @@ def _days(practice: Practice, past: int, ahead: int) -> pl.DataFrame:
 
 
 def working_hours(practice: Practice, past: int, ahead: int) -> pl.DataFrame:
-    """When each provider works (`ProvNum`, `day`, and the minutes `opens` and `shuts`)."""
+    """Return when each provider works: `ProvNum`, `day`, and the minutes `opens` and `shuts`."""
     day = pl.col("day")
     days = _days(practice, past, ahead).filter(~(_is_holiday(day) | _is_closed(practice, day)))
     return (
@@ -94,7 +96,10 @@ def working_hours(practice: Practice, past: int, ahead: int) -> pl.DataFrame:
 
 
 def schedules(practice: Practice, busy: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `schedule` of two years and the months ahead; `busy` are the days on which providers have visits."""
+    """Return the rows of `schedule`: two years and the months ahead.
+
+    `busy` has the days on which providers have visits (`day`, `ProvNum`).
+    """
     day = pl.col("day")
     days = _days(practice, _PAST_DAYS, _AHEAD_DAYS)
     shut = days.filter(_is_holiday(day) | _is_closed(practice, day)).select(
@@ -141,7 +146,7 @@ def _clock(minute: str) -> pl.Expr:
 
 
 def minutes_a_day(practice: Practice) -> int:
-    """As long as the patients of a day need, and a third more."""
+    """Return the length of a provider's day: what the patients need, and a third more."""
     days = practice.providers * days_a_week(practice)
     wanted = round(practice.patients * _MINUTES_FOR_A_PATIENT / days / 15) * 15
     return max(_SHORTEST, min(_LONGEST, wanted))
@@ -150,7 +155,10 @@ def minutes_a_day(practice: Practice) -> int:
 def _of_providers(
     practice: Practice, days: pl.DataFrame, busy: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """One range a day, or two around lunch, or two that overlap; a day off is a closed one, as are most without visits."""
+    """Return one range a day, or two around lunch, or two that overlap.
+
+    A day off is a closed range, and so are most days without visits.
+    """
     numbers = list(range(1, practice.providers + 1))
     rows = [
         (number, weekday) for number in numbers for weekday in sorted(weekdays(practice, number))
@@ -190,7 +198,7 @@ def _lunches(practice: Practice, days: pl.DataFrame) -> pl.DataFrame:
     return days.filter(practice.chance.chosen("lunch", 400, _ordinal(pl.col("day")))).select(
         "day",
         SchedType=pl.lit(BLOCKOUT),
-        BlockoutType=pl.lit(catalog.def_numbers(catalog.BLOCKOUT)[0]),
+        BlockoutType=pl.lit(definitions.numbers(definitions.BLOCKOUT)[0]),
         Status=pl.lit(OPEN),
         StartTime=pl.lit("12:00:00"),
         StopTime=pl.lit("13:00:00"),
@@ -199,14 +207,14 @@ def _lunches(practice: Practice, days: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_staff(practice: Practice, days: pl.DataFrame, rows: int) -> pl.DataFrame:
-    """As many as the real clinic has; at least now and then somebody."""
-    each = max(0, rows) // max(1, days.height)
+    """Return as many rows as the real clinic has, or at least one now and then."""
+    a_day = max(0, rows) // max(1, days.height)
     numbers = pl.DataFrame(
-        {"EmployeeNum": range(1, min(each, practice.employees) + 1)},
+        {"EmployeeNum": range(1, min(a_day, practice.employees) + 1)},
         schema={"EmployeeNum": pl.Int64},
     )
     day = pl.col("day")
-    if not each:
+    if not a_day:
         days = days.filter(practice.chance.chosen("staff", 60, _ordinal(day)))
         numbers = pl.DataFrame({"EmployeeNum": [1]})
     return days.join(numbers, how="cross").with_columns(

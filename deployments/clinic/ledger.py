@@ -1,4 +1,8 @@
-"""Balances and aging as OpenDental reckons them: charges by age, attached credits with their procedure, the rest oldest first."""
+"""Balances and aging as OpenDental computes them.
+
+Charges age by their day. Attached credits count with their procedure; the others pay the
+oldest charges first.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ BALANCES = (
 )
 _BUCKETS = ("Bal_0_30", "Bal_31_60", "Bal_61_90", "BalOver90")
 _BUCKET_DAYS = ((0, 30), (31, 60), (61, 90), (91, None))
-# A day before any other, for what counts whenever one looks.
+# A day before all others, for what counts as of any day.
 LONG_AGO = date(1, 1, 1)
 
 ENTRY = {
@@ -39,9 +43,11 @@ DUE = {"PatNum": pl.Int64, "day": pl.Date, "cents": pl.Int64}
 class Account:
     """What aging looks at, in whole cents.
 
-    `entries` are signed. Those of which AgingProcLifo makes one sum per procedure and day have the procedure's number
-    and day (else 0 and null); what `waits` counts nowhere before its day, as a pay plan's charges.
-    `estimates` are what insurance is thought to cover of a procedure of that day, until the claim is `answered`.
+    `entries` are signed. AgingProcLifo adds some of them up by procedure and day: those have the
+    procedure's number and day, others 0 and null. An entry that `waits`, as a pay plan's charge
+    does, counts nowhere before its day.
+    `estimates` are what insurance is expected to cover of a procedure of that day, until the claim
+    is `answered`.
     `dues` are the debits of open pay plans and, negative and of LONG_AGO, what was paid on them.
     """
 
@@ -51,7 +57,10 @@ class Account:
 
 
 def entries(frame: pl.DataFrame, *, waits: bool = False) -> pl.DataFrame:
-    """A part of `Account.entries`; a frame without `proc_day` has none that belong to a procedure."""
+    """Return a part of `Account.entries`.
+
+    In a frame without `proc_day`, no entry belongs to a procedure.
+    """
     if "proc_day" not in frame.columns:
         frame = frame.with_columns(ProcNum=pl.lit(0), proc_day=pl.lit(None, dtype=pl.Date))
     return frame.with_columns(waits=pl.lit(waits)).select(
@@ -62,9 +71,10 @@ def entries(frame: pl.DataFrame, *, waits: bool = False) -> pl.DataFrame:
 def balances(
     account: Account, people: pl.DataFrame, as_of: date, *, lifo: bool, due_ahead: int
 ) -> pl.DataFrame:
-    """The columns of `patient` that aging writes, in cents; those of a family stand on the guarantor's row.
+    """Return the columns of `patient` that aging writes, in cents; a family's are the guarantor's.
 
-    `due_ahead`: how many days before its date a pay plan's debit is due (PayPlansBillInAdvanceDays).
+    `due_ahead`: how many days before its date a pay plan's debit is due
+    (PayPlansBillInAdvanceDays).
     """
     begun = account.entries.filter(~pl.col("waits") | (pl.col("day") <= as_of))
     own = begun.group_by("PatNum").agg(EstBalance=pl.col("cents").sum())
@@ -98,10 +108,11 @@ def balances(
 def receivables(
     account: Account, people: pl.DataFrame, days: Sequence[date], *, lifo: bool
 ) -> pl.DataFrame:
-    """What `dashboardar` keeps of each of these days, in cents, as if nothing had been entered for later days.
+    """Return what `dashboardar` keeps for each of these days, in cents.
 
-    Claims answered after the day count as still estimated. A family is who belongs to it now. What is netted with a procedure
-    later is at the procedure's day already, as OpenDental reckons a month when it is first asked for it.
+    Entries of later days do not count, and claims answered after the day are still estimates.
+    Families are those of now. What is netted with a procedure later is netted at the procedure's
+    day already: OpenDental computes a month when somebody first asks for it.
     """
     families = _families(people)
     answered, day = pl.col("answered"), pl.col("day")
@@ -116,12 +127,12 @@ def receivables(
 
 
 def dashboard_rows(found: pl.DataFrame) -> pl.DataFrame:
-    """The columns of `dashboardar`."""
+    """Return the columns of `dashboardar`."""
     return found.select("DateCalc", (pl.col("BalTotal", "InsEst") / 100).round(2))
 
 
 def month_ends(as_of: date, count: int) -> list[date]:
-    """The last days of that many months, the latest of them before the day: OpenDental keeps no other in `dashboardar`."""
+    """Return the ends of the last months before the day; `dashboardar` has no other days."""
     found: list[date] = []
     first = as_of.replace(day=1)
     while len(found) < count:
@@ -136,7 +147,7 @@ def _families(people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_families(frame: pl.DataFrame, people: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Sums of cents by guarantor under this name."""
+    """Return sums of cents by guarantor, under this name."""
     return (
         frame.join(_families(people), on="PatNum")
         .group_by("Guarantor")
@@ -145,7 +156,10 @@ def _of_families(frame: pl.DataFrame, people: pl.DataFrame, name: str) -> pl.Dat
 
 
 def _dated(found: pl.DataFrame, lifo: bool) -> pl.DataFrame:
-    """Entries with the day they are aged by; `lowers` are the sums that lower their bucket instead of being credits."""
+    """Return entries with the day by which they age.
+
+    `lowers` marks the sums that lower their bucket instead of being credits.
+    """
     of_procedure = (pl.col("ProcNum") > 0) & lifo
     free = found.filter(~of_procedure).select(
         "PatNum", "cents", day="day", lowers=pl.lit(value=False, dtype=pl.Boolean)
@@ -166,7 +180,7 @@ def _dated(found: pl.DataFrame, lifo: bool) -> pl.DataFrame:
 
 
 def _aged(dated: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    """Each family's charges by age after the credits up to the day are used up, from the oldest bucket on."""
+    """Return each family's charges by age, after credits have paid the oldest ones."""
     cents, age = pl.col("cents"), pl.col("age")
     charge = (cents > 0) | pl.col("lowers")
     sums = (

@@ -1,4 +1,4 @@
-"""Writes polars frames into MySQL tables: LOAD DATA from memory, or INSERT where the server forbids that."""
+"""Writes polars frames into MySQL tables, with LOAD DATA or, where that is forbidden, INSERT."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ from pymysql.err import MySQLError, OperationalError
 from deployments.clinic.chance import Chance
 from deployments.clinic.schema import Table, create_statement, tables
 
-# The preference by which a clinic of ours is recognised: patients, seed, day of creation, last day played.
+# The preference that marks a clinic of ours: patients, seed, day of creation, last day played.
 MARK = "SyntheticClinic"
 UNFINISHED = "unfinished"
 BLANK_DATE = date(1, 1, 1)
 BLANK_TIME = datetime(1, 1, 1)
-# What MariaDB and MySQL say when local_infile is off, which somebody else may have turned.
+# The errors of MariaDB and MySQL when local_infile is off; somebody else may turn it off.
 _LOAD_FORBIDDEN = (1148, 3948, 4166)
 _INSERT_ROWS = 500
 
 _SESSION = (
-    "SET time_zone = '+00:00', sql_mode = '', myisam_sort_buffer_size = 268435456, bulk_insert_buffer_size = 67108864"
-    # MySQL would tell of AUTO_INCREMENT what it was up to a day ago.
+    "SET time_zone = '+00:00', sql_mode = '', "
+    "myisam_sort_buffer_size = 268435456, bulk_insert_buffer_size = 67108864"
+    # Otherwise the AUTO_INCREMENT that MySQL shows may be a day old.
     " /*!80000 , information_schema_stats_expiry = 0 */"
 )
-# Younger than any moment of the day before creation, in whatever time zone.
+# Stamps are at least this many seconds old: before the day of creation in any time zone.
 _YOUNGEST_STAMP = 36 * 3_600
 
 
 class ClinicError(Exception):
-    """Something the user can mend, said in one sentence."""
+    """A mistake that the user can mend; the text is one sentence."""
 
 
 def connect(host: str, port: int, user: str, password: str, database: str) -> Connection[Any]:
-    """An administrator's connection that may load files from memory."""
+    """Return an administrator's connection that may load files from memory."""
     return pymysql.connect(
         host=host,
         port=port,
@@ -57,7 +58,10 @@ def connect(host: str, port: int, user: str, password: str, database: str) -> Co
 
 @dataclass(slots=True)
 class Loader:
-    """Appends rows to tables and gives each the next key; a stamp before `now`, or the server's if `now` is None."""
+    """Appends rows to tables and gives each the next key.
+
+    Timestamps lie before `now`; with None they are the server's.
+    """
 
     connection: Connection[Any]
     chance: Chance
@@ -67,25 +71,28 @@ class Loader:
     counts: dict[str, int] = field(default_factory=dict)
 
     def execute(self, statement: str) -> None:
+        """Run a statement."""
         with self.connection.cursor() as cursor:
             cursor.execute(statement)
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return a query's rows."""
         with self.connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
     def count(self, table: str) -> int:
+        """Return the last key given in a table."""
         return self.counts.get(table, 0)
 
     def numbered(self, table: str, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame with this table's next primary keys in its order."""
+        """Return the frame with this table's next primary keys, in its order."""
         key = tables()[table].primary_key
         first = self.count(table) + 1
         return frame.with_columns(pl.int_range(first, first + pl.len(), dtype=pl.Int64).alias(key))
 
     def append(self, table: str, frame: pl.DataFrame) -> None:
-        """Columns that the frame lacks get the table's default; keys and stamps are added."""
+        """Append the frame; keys and timestamps are added, other missing columns get defaults."""
         definition = tables()[table]
         if frame.is_empty():
             return
@@ -111,7 +118,7 @@ class Loader:
         return frame.with_columns(stamp.cast(pl.Datetime("us")).alias(table.stamp))
 
     def _load_data(self, table: str, frame: pl.DataFrame) -> bool:
-        """False if the server has stopped to allow it."""
+        """Load the frame; return False if the server no longer allows it."""
         names = ",".join(f"`{name}`" for name in frame.columns)
         descriptor = os.memfd_create(table)
         try:
@@ -123,10 +130,13 @@ class Loader:
                     null_value="NULL",
                     datetime_format="%Y-%m-%d %H:%M:%S",
                 )
-            # Without an escape character a doubled quote is a quote, and only an unquoted NULL is null.
+            # Without an escape character, a doubled quote is a quote, and only an unquoted NULL is
+            # null.
             self.execute(
-                f"LOAD DATA LOCAL INFILE '/proc/self/fd/{descriptor}' INTO TABLE `{table}` CHARACTER SET utf8mb3 "
-                rf"FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\n' ({names})"
+                f"LOAD DATA LOCAL INFILE '/proc/self/fd/{descriptor}' INTO TABLE `{table}` "
+                "CHARACTER SET utf8mb3 "
+                r"FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' "
+                rf"LINES TERMINATED BY '\n' ({names})"
             )
         except OperationalError as error:
             if error.args[0] not in _LOAD_FORBIDDEN:
@@ -165,7 +175,7 @@ def _without_zero_dates(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
 
 @contextmanager
 def opendental_session(connection: Connection[Any]) -> Iterator[None]:
-    """OpenDental's blank sql_mode and UTC for a while; the connection is given back as it was."""
+    """Set OpenDental's blank sql_mode and UTC, and restore the connection at the end."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@time_zone, @@sql_mode")
         before = cursor.fetchone()
@@ -178,7 +188,7 @@ def opendental_session(connection: Connection[Any]) -> Iterator[None]:
 
 @contextmanager
 def bulk_loading(connection: Connection[Any]) -> Iterator[bool]:
-    """Allows LOAD DATA LOCAL for a while if the server lets us; tells whether it is allowed."""
+    """Allow LOAD DATA LOCAL for a while, if the server lets us; yield whether it is allowed."""
     if not (
         connection.client_flag & CLIENT.LOCAL_FILES and getattr(connection, "_local_infile", False)
     ):
@@ -203,7 +213,7 @@ def bulk_loading(connection: Connection[Any]) -> Iterator[bool]:
 
 @contextmanager
 def keys_disabled(loader: Loader, names: list[str]) -> Iterator[None]:
-    """Secondary keys of the big tables are built once at the end, by sorting."""
+    """Leave the big tables' secondary keys to the end, where sorting builds them at once."""
     for name in names:
         loader.execute(f"ALTER TABLE `{name}` DISABLE KEYS")
     yield
@@ -213,7 +223,7 @@ def keys_disabled(loader: Loader, names: list[str]) -> Iterator[None]:
 
 
 def create_tables(loader: Loader) -> None:
-    """The preferences come first: they tell whose tables these are."""
+    """Create all tables, the preferences first: their mark says whose tables these are."""
     known = bool(
         loader.rows("SHOW COLLATION WHERE Collation IN ('utf8mb3_uca1400_ai_ci', 'uca1400_ai_ci')")
     )

@@ -1,4 +1,4 @@
-"""What patients owe and pay: adjustments, payments and their splits. Whole cents until written."""
+"""What patients owe and pay: payments and their splits. Whole cents until written."""
 
 from __future__ import annotations
 
@@ -6,96 +6,24 @@ from datetime import timedelta
 
 import polars as pl
 
-from deployments.clinic import catalog
+from deployments.clinic import definitions
 from deployments.clinic.load import BLANK_DATE
 from deployments.clinic.people import note, other_family
 from deployments.clinic.practice import Practice
-from deployments.clinic.treatment import DONE, break_codes
+from deployments.clinic.treatment import DONE
 
 _PARTS_PER_VISIT = 8
-_CHEQUES_AHEAD = 3
+_POST_DATED_CHEQUES = 3
 _EARNED, _TOO_MUCH, _TRANSFER, _REFUND, _PREPAYMENT = 3, 4, 5, 6, 7
-
-
-def adjustments(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
-    """Discounts and charges on completed procedures; `cents` is signed."""
-    chance, key = practice.chance, pl.col("key")
-    discounts = [
-        catalog.def_number(catalog.ADJ_TYPE, n)
-        for n in ("Cash Discount", "Professional Courtesy", "Insurance write-off", "Senior 5%")
-    ]
-    charges = [catalog.def_number(catalog.ADJ_TYPE, n) for n in ("Late Charge", "Finance Charge")]
-    done = procs.filter(pl.col("ProcStatus") == DONE)
-    is_break = pl.col("CodeNum").is_in(break_codes())
-    adjusted = done.filter(~is_break & chance.chosen("adjusted", 480, key))
-    charge = chance.chosen("charge", 100, key)
-    day = pl.min_horizontal(
-        pl.col("day") + pl.duration(days=chance.weighted("adjlag", {0: 7, 10: 2, 45: 1}, key)),
-        pl.lit(practice.as_of - timedelta(days=1)),
-    )
-    usual = adjusted.select(
-        "PatNum",
-        "ClinicNum",
-        "ProvNum",
-        "key",
-        ProcNum=pl.when(chance.chosen("attached", 700, key)).then("ProcNum").otherwise(0),
-        of="ProcNum",
-        ProcDate="day",
-        day=day,
-        cents=pl.when(charge)
-        .then(500 * chance.between("chargeamt", 1, 9, key))
-        .otherwise(-(pl.col("amount") * chance.between("discount", 2, 12, key) // 100)),
-        AdjType=pl.when(charge)
-        .then(chance.pick("chargetype", charges, key))
-        .otherwise(chance.pick("disctype", discounts, key)),
-    ).filter(pl.col("cents") != 0)
-    return pl.concat(
-        [usual, _broken_charges(practice, done.filter(is_break))], how="vertical_relaxed"
-    )
-
-
-def _broken_charges(practice: Practice, breaks: pl.DataFrame) -> pl.DataFrame:
-    """What some are charged for a broken appointment beside the code's fee."""
-    chance, key = practice.chance, pl.col("key")
-    return breaks.filter(chance.chosen("breakcharge", 300, key)).select(
-        "PatNum",
-        "ClinicNum",
-        "ProvNum",
-        "key",
-        ProcNum=pl.lit(0),
-        of="ProcNum",
-        ProcDate="day",
-        day="day",
-        cents=2_500 * chance.between("breakamount", 1, 2, key),
-        AdjType=pl.lit(catalog.def_number(catalog.ADJ_TYPE, "Broken Appointment")),
-    )
-
-
-def all_adjustments(*parts: pl.DataFrame) -> pl.DataFrame:
-    return pl.concat(parts, how="vertical_relaxed").sort("day", "key", "cents")
-
-
-def adjustment_rows(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
-    return found.select(
-        "AdjNum",
-        "PatNum",
-        "ClinicNum",
-        "ProvNum",
-        "ProcNum",
-        "ProcDate",
-        "AdjType",
-        AdjDate="day",
-        DateEntry="day",
-        AdjAmt=pl.col("cents") / 100,
-        AdjNote=note(practice, "adjnote", 100, "AdjNum"),
-        SecUserNumEntry=practice.chance.below("adjuser", practice.users, pl.col("AdjNum")) + 1,
-    )
 
 
 def owed(
     practice: Practice, procs: pl.DataFrame, lines: pl.DataFrame, adjusted: pl.DataFrame
 ) -> pl.DataFrame:
-    """Completed procedures with what is left for the patient after insurance and adjustments, and in how many parts it comes."""
+    """Return completed procedures with what the patient still owes after insurance.
+
+    Adjustments are counted too; `parts` is in how many parts the patient pays.
+    """
     insurance = (
         lines.filter((pl.col("ProcNum") > 0) & pl.col("Status").is_in([0, 1, 4, 5, 7]))
         .group_by("ProcNum")
@@ -130,37 +58,16 @@ _OWED = tuple(
 )
 
 
-def bad_debts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
-    """What most of those who did not pay are forgiven after half a year, or after years."""
-    chance, visit, key = practice.chance, pl.col("visit_key"), pl.col("key")
-    late = chance.chosen("baddebt.late", 500, visit)
-    given_up = ~late | chance.chosen("baddebt.ever", 600, visit)
-    lost = due.filter((pl.col("parts") == 0) & ~_comes_late(practice) & given_up).with_columns(
-        written=pl.col("day")
-        + pl.duration(
-            days=chance.between("baddebt", 140, 200, visit) + pl.when(late).then(760).otherwise(0)
-        )
-    )
-    return lost.filter(pl.col("written") < practice.as_of).select(
-        "PatNum",
-        "ClinicNum",
-        "ProvNum",
-        "key",
-        ProcNum=pl.when(chance.chosen("baddebt.attached", 700, key)).then("ProcNum").otherwise(0),
-        of="ProcNum",
-        ProcDate="day",
-        day="written",
-        cents=-pl.col("due"),
-        AdjType=pl.lit(catalog.def_number(catalog.ADJ_TYPE, "Bad Debt")),
-    )
-
-
-def _comes_late(practice: Practice) -> pl.Expr:
+def comes_late(practice: Practice) -> pl.Expr:
+    """Tell whether a visit that was not paid is paid late."""
     return practice.chance.chosen("paidlate", 350, pl.col("visit_key"))
 
 
 def splits(practice: Practice, people: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
-    """Everything patients paid, one row per procedure and part; `pay_key` groups them into payments, `payer` made them."""
+    """Return everything patients paid, one row for each procedure and part.
+
+    `pay_key` groups the rows into payments, and `payer` made them.
+    """
     paying = due.filter(pl.col("parts") > 0)
     ahead = _prepayments(practice, paying)
     prepaid = ahead.group_by("ProcNum").agg(prepaid=pl.col("cents").sum())
@@ -177,7 +84,9 @@ def splits(practice: Practice, people: pl.DataFrame, due: pl.DataFrame) -> pl.Da
     ]
     visit = pl.col("visit_key")
     elsewhere = practice.chance.chosen("payer.elsewhere", 12, visit) & (pl.col("kind") == 0)
-    known = _made(practice, pl.concat(parts, how="diagonal_relaxed").filter(pl.col("cents") != 0))
+    known = _paid_so_far(
+        practice, pl.concat(parts, how="diagonal_relaxed").filter(pl.col("cents") != 0)
+    )
     return known.with_columns(
         payer=pl.when(elsewhere)
         .then(other_family(practice, "payer", people, visit))
@@ -187,34 +96,39 @@ def splits(practice: Practice, people: pl.DataFrame, due: pl.DataFrame) -> pl.Da
     )
 
 
-def _made(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
-    """What was paid before the day of creation, and the next payments as cheques dated ahead."""
+def _paid_so_far(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
+    """Return what was paid before the day of creation, and the next payments.
+
+    Those are post-dated cheques.
+    """
     coming = found.filter(
         (pl.col("day") > practice.as_of + timedelta(days=3))
         & (pl.col("kind") == 0)
         & (pl.col("ProcNum") > 0)
     )
     ahead = (
-        coming.sort("day", "pay_key")["pay_key"].unique(maintain_order=True).head(_CHEQUES_AHEAD)
+        coming.sort("day", "pay_key")["pay_key"]
+        .unique(maintain_order=True)
+        .head(_POST_DATED_CHEQUES)
     )
     return found.filter((pl.col("day") < practice.as_of) | pl.col("pay_key").is_in(ahead.implode()))
 
 
 def _parts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
-    """Payments of a visit in one or two parts; some of those who paid nothing pay late."""
+    """Return payments of a visit in one or two parts; some who paid nothing pay late."""
     chance, visit, part = practice.chance, pl.col("visit_key"), pl.col("part")
-    frame = due.with_columns(late=(pl.col("parts") == 0) & _comes_late(practice))
+    frame = due.with_columns(late=(pl.col("parts") == 0) & comes_late(practice))
     frame = frame.with_columns(parts=pl.when("late").then(1).otherwise("parts"))
     frame = (
         frame.with_columns(part=pl.int_ranges(0, pl.col("parts")))
         .explode("part")
         .drop_nulls("part")
     )
-    each = pl.col("due") // pl.col("parts")
+    share = pl.col("due") // pl.col("parts")
     last = part == pl.col("parts") - 1
     lag = part * 30 + chance.below("paylag", 25, visit) + pl.when("late").then(90).otherwise(0)
     frame = frame.with_columns(
-        cents=pl.when(last).then(pl.col("due") - each * part).otherwise(each),
+        cents=pl.when(last).then(pl.col("due") - share * part).otherwise(share),
         day=pl.col("day") + pl.duration(days=lag),
         pay_key=visit * _PARTS_PER_VISIT + part,
         proc_day=pl.col("day"),
@@ -225,8 +139,8 @@ def _parts(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
 
 
 def _through_unearned(practice: Practice, paid: pl.DataFrame) -> pl.DataFrame:
-    """Money that was first unearned leaves two more splits per procedure, which add up to nothing."""
-    prepayment = catalog.def_number(catalog.UNEARNED, "Prepayment")
+    """Return two more splits for money that was unearned at first; they add up to nothing."""
+    prepayment = definitions.number(definitions.UNEARNED, "Prepayment")
     first = paid.filter(
         practice.chance.chosen("first.unearned", 450, pl.col("pay_key"))
     ).with_columns(
@@ -238,7 +152,7 @@ def _through_unearned(practice: Practice, paid: pl.DataFrame) -> pl.DataFrame:
 
 
 def _transfers(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
-    """Income moved from one provider to another: payments of type 0 that add up to nothing."""
+    """Return income moved between providers: payments of type 0 that add up to nothing."""
     chance, visit = practice.chance, pl.col("visit_key")
     moved = due.filter(chance.chosen("transfer", 90, visit)).with_columns(
         day=pl.col("day") + pl.duration(days=60),
@@ -258,7 +172,7 @@ def _transfers(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
 
 
 def _refunds(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
-    """Some paid too much, and got most of it back."""
+    """Return what some paid too much, and the most of it that they got back."""
     visit = pl.col("visit_key")
     refunded = due.filter(practice.chance.chosen("refund", 15, visit)).unique(
         "visit_key", keep="first", maintain_order=True
@@ -281,7 +195,7 @@ def _refunds(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
 
 
 def _prepayments(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
-    """Half of a bill taken in advance, some of it as a hidden type that reports leave out."""
+    """Return halves of bills taken in advance, some as a hidden type that reports leave out."""
     chance, visit = practice.chance, pl.col("visit_key")
     ahead = due.filter(chance.chosen("prepay", 25, visit)).unique(
         "visit_key", keep="first", maintain_order=True
@@ -289,12 +203,12 @@ def _prepayments(practice: Practice, due: pl.DataFrame) -> pl.DataFrame:
     return ahead.with_columns(
         cents=pl.col("due") // 2,
         proc_day=pl.col("day"),
-        UnearnedType=chance.pick("unearned", catalog.def_numbers(catalog.UNEARNED), visit),
+        UnearnedType=chance.pick("unearned", definitions.numbers(definitions.UNEARNED), visit),
     )
 
 
 def _in_advance(ahead: pl.DataFrame) -> pl.DataFrame:
-    """Taken without a procedure, and moved to it when it was done."""
+    """Return prepayments: taken without a procedure, and moved to it when it was done."""
     visit, unearned = pl.col("visit_key"), pl.col("UnearnedType")
     nowhere = {"ProcNum": pl.lit(0, dtype=pl.Int64), "proc_day": pl.lit(None, dtype=pl.Date)}
     taken = ahead.with_columns(
@@ -314,16 +228,22 @@ def _in_advance(ahead: pl.DataFrame) -> pl.DataFrame:
 
 
 def in_order(*parts: pl.DataFrame) -> pl.DataFrame:
+    """Return the splits in order of their day."""
     order = ("day", "pay_key", "key", "ProcNum", "UnearnedType", "ProvNum", "cents")
     return pl.concat(parts, how="diagonal_relaxed").sort(*order)
 
 
 def hidden_unearned() -> list[int]:
-    return [d.number for d in catalog.definitions() if d.category == catalog.UNEARNED and d.value]
+    """Return the types of unearned income that reports leave out."""
+    return [
+        d.number
+        for d in definitions.all_definitions()
+        if d.category == definitions.UNEARNED and d.value
+    ]
 
 
 def payments(found: pl.DataFrame, first: int) -> pl.DataFrame:
-    """One payment for each `pay_key`, its amount the sum of its splits."""
+    """Return one payment for each `pay_key`, with the sum of its splits."""
     grouped = (
         found.group_by("pay_key")
         .agg(
@@ -338,13 +258,14 @@ def payments(found: pl.DataFrame, first: int) -> pl.DataFrame:
 
 
 def payment_rows(practice: Practice, paid: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of `payment`."""
     chance, number, kind = practice.chance, pl.col("PayNum"), pl.col("kind")
     usual = [
         d.number
-        for d in catalog.definitions()
-        if d.category == catalog.PAYMENT_TYPE and "Refund" not in d.name
+        for d in definitions.all_definitions()
+        if d.category == definitions.PAYMENT_TYPE and "Refund" not in d.name
     ]
-    refund = catalog.def_number(catalog.PAYMENT_TYPE, "Patient Refund")
+    refund = definitions.number(definitions.PAYMENT_TYPE, "Patient Refund")
     return paid.select(
         "PayNum",
         "PatNum",
@@ -368,6 +289,7 @@ def payment_rows(practice: Practice, paid: pl.DataFrame) -> pl.DataFrame:
 
 
 def split_rows(practice: Practice, found: pl.DataFrame, paid: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of `paysplit`."""
     return found.join(paid.select("pay_key", "PayNum"), on="pay_key", maintain_order="left").select(
         "PayNum",
         "PatNum",

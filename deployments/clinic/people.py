@@ -6,23 +6,23 @@ from datetime import timedelta
 
 import polars as pl
 
-from deployments.clinic import catalog, words
+from deployments.clinic import catalog, definitions, words
 from deployments.clinic.chance import look_up
 from deployments.clinic.ledger import BALANCES
 from deployments.clinic.load import BLANK_DATE
 from deployments.clinic.practice import HISTORY_DAYS, Practice, days_before
 
-# Families and whoever has to do with each other live within a cohort of so many patients.
+# Families, and all who have to do with each other, are in one cohort of so many patients.
 COHORT = 1_000
 _ARCHIVED = 3
-# Since then new patients are asked who sent them.
+# New patients have been asked who sent them for so many days.
 _ASKED_DAYS = 1_100
 _MERGE, _CLONE = 1, 2
 _STATUS = {0: 78, 1: 4, 2: 10, 3: 4, 4: 2, 5: 1, 6: 1}
 
 
 def patients(practice: Practice, first: int, last: int) -> pl.DataFrame:
-    """The patients of one chunk; `start` is the day they came, `active` whether they have visits."""
+    """Return the patients of one chunk: `start` is the day they came, `active` means visits."""
     chance, number = practice.chance, pl.col("PatNum")
     frame = pl.select(PatNum=pl.int_range(first, last + 1, dtype=pl.Int64))
     head = (number % COHORT == 1) | chance.chosen("head", 450, number)
@@ -42,7 +42,7 @@ def patients(practice: Practice, first: int, last: int) -> pl.DataFrame:
         + chance.between("came", -20, 20, guarantor)
     )
     frame = frame.with_columns(
-        # OpenDental archives who was merged into another patient.
+        # OpenDental archives patients who were merged into others.
         PatStatus=pl.when("merged")
         .then(_ARCHIVED)
         .otherwise(chance.weighted("status", _STATUS, number)),
@@ -58,7 +58,7 @@ def patients(practice: Practice, first: int, last: int) -> pl.DataFrame:
 
 
 def hygienist(practice: Practice, dentist: pl.Expr, guarantor: pl.Expr) -> pl.Expr:
-    """One who works where the dentist does."""
+    """Return a hygienist who works where the dentist does."""
     place = catalog.clinic_of(practice, dentist)
     found = pl.lit(catalog.hygienists(practice)[0])
     for clinic in range(1, practice.clinics + 1):
@@ -74,7 +74,10 @@ def hygienist(practice: Practice, dentist: pl.Expr, guarantor: pl.Expr) -> pl.Ex
 
 
 def merges(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
-    """Duplicates that became the head of their family, and some patients who were cloned (`patientlink`)."""
+    """Return the links of merged and cloned patients (`patientlink`).
+
+    Duplicates were merged into the head of their family.
+    """
     chance, number = practice.chance, pl.col("PatNum")
     since = (pl.lit(practice.as_of) - pl.col("start")).dt.total_days().clip(1, None)
     cloned = (
@@ -103,7 +106,7 @@ def _birthdate(practice: Practice, age: pl.Expr) -> pl.Expr:
 
 
 def patient_rows(practice: Practice, people: pl.DataFrame, balances: pl.DataFrame) -> pl.DataFrame:
-    """The columns of the table `patient`; balances come from the ledger."""
+    """Return the rows of `patient`; the balances are the ledger's."""
     chance, number, guarantor = practice.chance, pl.col("PatNum"), pl.col("Guarantor")
     digits = chance.below("phone", 10_000, guarantor).cast(pl.String).str.zfill(4)
     return people.join(balances, on="PatNum", how="left", maintain_order="left").select(
@@ -143,7 +146,9 @@ def patient_rows(practice: Practice, people: pl.DataFrame, balances: pl.DataFram
         .then("p" + number.cast(pl.String) + "@example.invalid")
         .otherwise(pl.lit("")),
         FeeSched=pl.when(chance.chosen("feesched", 60, number)).then(2).otherwise(0),
-        BillingType=chance.pick("billing", catalog.def_numbers(catalog.BILLING_TYPE), guarantor),
+        BillingType=chance.pick(
+            "billing", definitions.numbers(definitions.BILLING_TYPE), guarantor
+        ),
         AddrNote=note(practice, "addrnote", 60),
         FamFinUrgNote=note(practice, "famnote", 80),
         MedUrgNote=note(practice, "mednote", 90),
@@ -172,7 +177,7 @@ def patient_rows(practice: Practice, people: pl.DataFrame, balances: pl.DataFram
 
 
 def other_family(practice: Practice, stream: str, people: pl.DataFrame, number: pl.Expr) -> pl.Expr:
-    """The head of some family of the cohort, seldom one's own."""
+    """Return the head of some family of the cohort, seldom the patient's own."""
     heads = people.filter((pl.col("PatNum") == pl.col("Guarantor")) & (pl.col("PatStatus") == 0))[
         "PatNum"
     ]
@@ -181,7 +186,7 @@ def other_family(practice: Practice, stream: str, people: pl.DataFrame, number: 
 
 
 def insured(practice: Practice) -> pl.Expr:
-    """Whether a patient has a plan: families decide together, members sometimes lack it."""
+    """Tell whether a patient has a plan: families decide together, some members lack it."""
     chance = practice.chance
     return chance.chosen("insured", 560, pl.col("Guarantor")) & chance.chosen(
         "covered", 900, pl.col("PatNum")
@@ -191,7 +196,7 @@ def insured(practice: Practice) -> pl.Expr:
 def name(
     practice: Practice, stream: str, usual: tuple[str, ...], odd: tuple[str, ...], number: pl.Expr
 ) -> pl.Expr:
-    """An invented name; the odd ones come first, so that the smallest clinic has them."""
+    """Return an invented name; odd ones come first, so that the smallest clinic has them."""
     chance = practice.chance
     usually = chance.pick(f"{stream}.usual", usual, number)
     return (
@@ -204,7 +209,7 @@ def name(
 
 
 def note(practice: Practice, stream: str, per_mille: int, key: str = "PatNum") -> pl.Expr:
-    """A sentence for some rows, empty for most, ugly for a few, NULL for fewer."""
+    """Return a sentence for some rows; others are empty, a few ugly, fewer NULL."""
     chance, number = practice.chance, pl.col(key)
     draw = chance.below(f"{stream}.note", 1000, number)
     return (
@@ -219,7 +224,10 @@ def note(practice: Practice, stream: str, per_mille: int, key: str = "PatNum") -
 
 
 def text(practice: Practice, stream: str, sentences: tuple[str, ...], key: str) -> pl.Expr:
-    """One or two sentences for every row, ugly for two in a hundred; the first rows show all that is ugly."""
+    """Return one or two sentences for every row, ugly ones for two in a hundred.
+
+    The first rows hold all ugly texts.
+    """
     chance, number = practice.chance, pl.col(key)
     one = look_up(sentences, chance.below(f"{stream}.one", len(sentences), number))
     two = one + " " + look_up(sentences, chance.below(f"{stream}.two", len(sentences), number))
@@ -236,6 +244,7 @@ def text(practice: Practice, stream: str, sentences: tuple[str, ...], key: str) 
 
 
 def patient_notes(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of `patientnote`."""
     return people.select(
         "PatNum",
         FamFinancial=note(practice, "famfin", 120),
@@ -252,7 +261,10 @@ def patient_notes(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def referrals(practice: Practice, people: pl.DataFrame, count: int) -> pl.DataFrame:
-    """Who sent a patient (type 1), to whom he was sent (0) and others, one after the other; asked only of late."""
+    """Return who sent a patient (type 1), where he was sent (0) and others, in their order.
+
+    The practice began to ask only a few years ago.
+    """
     chance, number = practice.chance, pl.col("PatNum")
     asked = pl.col("start") >= practice.as_of - timedelta(days=_ASKED_DAYS)
     frame = people.filter(

@@ -1,4 +1,8 @@
-"""Payment plans: of patients, with credits and monthly debits; dynamic ones, with links; and those that track insurance."""
+"""Payment plans.
+
+Those of patients have credits and monthly debits, dynamic ones have links, and some track what
+insurance will pay.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ _MOST_MONTHS = 18
 
 @dataclass(frozen=True, slots=True)
 class Plans:
-    """Plans, their charges and links, and which claims and visits they took over; money in cents."""
+    """Plans, their charges and links, and which visits they took over; money in cents."""
 
     plans: pl.DataFrame
     charges: pl.DataFrame
@@ -38,7 +42,7 @@ def plans(
     owed: pl.DataFrame,
     lines: pl.DataFrame,
 ) -> Plans:
-    """Plans for some big bills of the last years, and two a cohort for what insurance is to pay."""
+    """Return plans for some big bills of the last years, and two a cohort for insurance."""
     found = pl.concat(
         [_of_patients(practice, people, owed, lines), _of_insurance(practice, lines)],
         how="diagonal_relaxed",
@@ -67,7 +71,10 @@ def plans(
 def _of_patients(
     practice: Practice, people: pl.DataFrame, owed: pl.DataFrame, lines: pl.DataFrame
 ) -> pl.DataFrame:
-    """The guarantor of some is of another family; where no insurance is involved, some are dynamic."""
+    """Return patients' plans; some have a guarantor from another family, some are dynamic.
+
+    Dynamic ones have no insurance involved.
+    """
     chance, visit = practice.chance, pl.col("visit_key")
     insured = lines.select("visit_key").unique().with_columns(insured=pl.lit(value=True))
     bills = (
@@ -102,7 +109,10 @@ def _of_patients(
 
 
 def _of_insurance(practice: Practice, lines: pl.DataFrame) -> pl.DataFrame:
-    """What the latest answered claims brought was awaited on a plan: their payments count for nothing on the account."""
+    """Return plans for what the latest answered claims paid.
+
+    These payments count for nothing on the account.
+    """
     return (
         lines.filter(_brought_money() & (pl.col("received") < practice.as_of - timedelta(days=10)))
         .group_by("visit_key")
@@ -148,15 +158,15 @@ def _credits(covered: pl.DataFrame) -> pl.DataFrame:
 
 
 def _debits(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
-    """Equal parts from the month after the bill on; a dynamic plan has none before they are due."""
+    """Return equal parts from the month after the bill on; dynamic plans have only past ones."""
     month, months, total = pl.col("month"), pl.col("months"), pl.col("total")
     frame = found.with_columns(month=pl.int_ranges(0, "months")).explode("month")
     day = pl.col("day").dt.offset_by(pl.format("{}mo", month + 1))
-    each = total // months
+    share = total // months
     frame = frame.with_columns(
         day=day,
-        cents=pl.when(month == months - 1).then(total - each * month).otherwise(each),
-        interest=(total - each * month) * pl.col("apr") // 1200,
+        cents=pl.when(month == months - 1).then(total - share * month).otherwise(share),
+        interest=(total - share * month) * pl.col("apr") // 1200,
         ChargeType=pl.lit(DEBIT),
         ProcNum=pl.lit(0),
         proc_day=pl.lit(None, dtype=pl.Date),
@@ -166,7 +176,7 @@ def _debits(practice: Practice, found: pl.DataFrame) -> pl.DataFrame:
 
 
 def attach(lines: pl.DataFrame, made: Plans) -> pl.DataFrame:
-    """The claim procedures with the plan that awaited them."""
+    """Return the claim procedures with the plan that expected them."""
     awaited = made.charges.filter(pl.col("ChargeType") == CREDIT).join(
         made.plans.filter("insurance").select("PayPlanNum"), on="PayPlanNum"
     )
@@ -181,7 +191,7 @@ def attach(lines: pl.DataFrame, made: Plans) -> pl.DataFrame:
 
 
 def payments(practice: Practice, made: Plans) -> pl.DataFrame:
-    """What was paid on debits that fell due, by the one who owes them; closed plans are paid."""
+    """Return what was paid on debits that fell due, by whoever owes them; closed plans are paid."""
     chance, number = practice.chance, pl.col("PayPlanChargeNum")
     plans_ = made.plans.filter(~pl.col("insurance")).select("PayPlanNum", "closed", "visit_key")
     due = made.charges.filter(pl.col("ChargeType") == DEBIT).join(plans_, on="PayPlanNum")
@@ -211,7 +221,10 @@ def payments(practice: Practice, made: Plans) -> pl.DataFrame:
 
 
 def entries(made: Plans) -> pl.DataFrame:
-    """Plans of version 2: a credit to the plan's patient, a debit to the charge's guarantor, each from its day on."""
+    """Return the plans' entries in accounts, as PayPlansVersion 2 counts them.
+
+    The plan's patient gets a credit and the charge's guarantor a debit, each from its day on.
+    """
     counted = made.charges.join(made.plans.select("PayPlanNum", "insurance"), on="PayPlanNum")
     credit = pl.col("ChargeType") == CREDIT
     charges = counted.filter(credit | ~pl.col("insurance")).select(
@@ -228,7 +241,7 @@ def entries(made: Plans) -> pl.DataFrame:
 
 
 def dues(made: Plans, paid: pl.DataFrame) -> pl.DataFrame:
-    """What is due on open plans of patients, and what was paid on them."""
+    """Return what is due on open plans of patients, and what was paid on them."""
     open_ = made.plans.filter(~pl.col("closed") & ~pl.col("insurance")).select("PayPlanNum")
     debits = made.charges.filter(pl.col("ChargeType") == DEBIT).join(open_, on="PayPlanNum")
     splits = paid.filter(pl.col("PayPlanNum") > 0).join(open_, on="PayPlanNum")
@@ -242,7 +255,7 @@ def dues(made: Plans, paid: pl.DataFrame) -> pl.DataFrame:
 
 
 def plan_rows(practice: Practice, made: Plans) -> pl.DataFrame:
-    """The columns of `payplan`."""
+    """Return the rows of `payplan`."""
     principal = pl.col("cents").filter(pl.col("ChargeType") == CREDIT).sum()
     completed = made.charges.group_by("PayPlanNum").agg(completed=principal)
     return made.plans.join(completed, on="PayPlanNum", how="left", maintain_order="left").select(
@@ -266,7 +279,7 @@ def plan_rows(practice: Practice, made: Plans) -> pl.DataFrame:
 
 
 def charge_rows(made: Plans) -> pl.DataFrame:
-    """The columns of `payplancharge`."""
+    """Return the rows of `payplancharge`."""
     return made.charges.select(
         "PayPlanChargeNum",
         "PayPlanNum",
@@ -285,7 +298,7 @@ def charge_rows(made: Plans) -> pl.DataFrame:
 
 
 def link_rows(made: Plans) -> pl.DataFrame:
-    """The columns of `payplanlink`: plans are made up to weeks before the treatment."""
+    """Return the rows of `payplanlink`; plans are made up to weeks before the treatment."""
     return made.links.select(
         "PayPlanNum",
         FKey="ProcNum",

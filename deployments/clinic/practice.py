@@ -1,4 +1,4 @@
-"""What is to be built: the size, the seed and the day of the practice, and how many rows that means per table."""
+"""What to build: a practice's size, seed and day, and how many rows that means for each table."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from deployments.clinic.schema import tables
 FULL_PATIENTS = 35_135
 HISTORY_DAYS = 3_650
 LOG_TABLES = frozenset(
-    "securitylog securityloghash inseditlog insbluebooklog sheetfield rxnorm entrylog commlog inseditpatlog".split()
+    "securitylog securityloghash inseditlog insbluebooklog sheetfield rxnorm entrylog commlog "
+    "inseditpatlog".split()
 )
-# Lists that a practice has whole, however small it is.
+# Lists that even a small practice has in full.
 _WHOLE_LISTS = frozenset(
     "stateabbr covcat covspan codegroup recalltype usergroup apptview insfilingcode".split()
 )
@@ -23,7 +24,7 @@ _WHOLE_LISTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Practice:
-    """One clinic to be: everything in it follows from these three values."""
+    """A clinic to be built: everything in it follows from these three values."""
 
     patients: int
     seed: int
@@ -35,7 +36,7 @@ class Practice:
 
     @property
     def now(self) -> datetime:
-        """Before opening on the day of creation; every stamp lies earlier."""
+        """The hour before opening on the day of creation; every timestamp is earlier."""
         return datetime.combine(self.as_of, time(6))
 
     @property
@@ -47,7 +48,10 @@ class Practice:
         return self.patients / FULL_PATIENTS
 
     def rows(self, table: str) -> int:
-        """Rows in proportion to the real clinic; small clinics get a few of each and shorter logs."""
+        """Return a table's rows in proportion to the real clinic.
+
+        Small clinics get a few of everything, and shorter logs.
+        """
         real = tables()[table].rows
         share = self.scale
         if table in LOG_TABLES:
@@ -91,9 +95,10 @@ class Practice:
 
 
 def days_before(day: date, days: pl.Expr) -> pl.Expr:
+    """Return the day that many days earlier."""
     return pl.lit(day) - pl.duration(days=days)
 
 
 def at_minute(day: pl.Expr, minute: pl.Expr) -> pl.Expr:
-    """The datetime of a minute of a day."""
+    """Return the datetime of a minute of a day."""
     return (day.cast(pl.Datetime("us")) + pl.duration(minutes=minute)).cast(pl.Datetime("us"))

@@ -1,4 +1,4 @@
-"""The operatories: whose they are by default, who works where on which day, and who sits in them when."""
+"""The operatories: whose they are, who works where on which day, and who sits in them when."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _APART = 20
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """An operatory of one clinic, for the dentist or the hygienist who is in it first."""
+    """An operatory of one clinic, with the dentist or hygienist who is in it by default."""
 
     number: int
     clinic: int
@@ -42,7 +42,7 @@ def _clinics(practice: Practice) -> dict[int, int]:
 
 @cache
 def rooms(practice: Practice) -> tuple[Room, ...]:
-    """As many in a clinic as dentists and hygienists work there on its fullest weekday."""
+    """Return the rooms: for each clinic as many as work there on its fullest weekday."""
     found: list[Room] = []
     for clinic in range(1, practice.clinics + 1):
         for hygiene in (False, True):
@@ -64,7 +64,10 @@ def rooms(practice: Practice) -> tuple[Room, ...]:
 
 @cache
 def room_of(practice: Practice, provider: int, weekday: int) -> int:
-    """Those who work on the same weekday in the same clinic share its rooms out in order of their numbers."""
+    """Return a provider's room on a weekday.
+
+    Those who work on the same weekday in the same clinic share its rooms in order of their numbers.
+    """
     clinics = _clinics(practice)
     clinic, hygiene = clinics[provider], catalog.is_hygienist(provider)
     own = [
@@ -80,7 +83,7 @@ def room_of(practice: Practice, provider: int, weekday: int) -> int:
 
 
 def operatories(practice: Practice) -> pl.DataFrame:
-    """The rows of `operatory`; the last room is hidden and nobody's."""
+    """Return the rows of `operatory`; the last room is hidden and belongs to nobody."""
     found = [*rooms(practice), Room(len(rooms(practice)) + 1, 1, False, 0)]
     return pl.DataFrame(
         {
@@ -98,7 +101,7 @@ def operatories(practice: Practice) -> pl.DataFrame:
 
 
 def schedule_rooms(practice: Practice, schedules: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `scheduleop`: providers' hours in their room of the day, blockouts in the first."""
+    """Return the rows of `scheduleop`: providers in their room, blockouts in the first."""
     kind, day = pl.col("SchedType"), pl.col("SchedDate")
     pairs = [
         (n, day, room_of(practice, n, day))
@@ -125,7 +128,7 @@ def schedule_rooms(practice: Practice, schedules: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(slots=True)
 class Book:
-    """The appointment book: the next free minute of each room and day, within the hours of who works there."""
+    """The appointment book: the next free minute of each room and day, within working hours."""
 
     practice: Practice
     ranges: dict[tuple[int, date], list[tuple[int, int]]]
@@ -134,6 +137,7 @@ class Book:
 
     @classmethod
     def of(cls, practice: Practice, past: int, ahead: int) -> Book:
+        """Return an empty book for the working hours of the days around today."""
         ranges: dict[tuple[int, date], list[tuple[int, int]]] = defaultdict(list)
         found = hours.working_hours(practice, past, ahead).select(
             "ProvNum", "day", "opens", "shuts"
@@ -145,12 +149,12 @@ class Book:
         return cls(practice, dict(ranges))
 
     def take(self, taken: Iterable[tuple[int, date, int]]) -> None:
-        """Rooms that are taken on a day until a minute."""
+        """Mark rooms as taken on a day until a minute."""
         for room, day, until in taken:
             self.free[room, day] = max(self.free[room, day], until)
 
     def place(self, seen: pl.DataFrame, length: pl.Expr, occupies: pl.Expr) -> pl.DataFrame:
-        """The visits with the room `Op` for all, and another time of the day `at` for those who take one up."""
+        """Add each visit's room `Op`; give those that occupy it a free time `at` of the day."""
         wanted = seen.select("ProvNum", "day", _length=length, _occupies=occupies)
         ops, minutes = [], []
         for provider, day, needs, takes in wanted.iter_rows():
@@ -163,7 +167,7 @@ class Book:
         return placed.drop("_minute")
 
     def _minute(self, provider: int, room: int, day: date, needs: int) -> int:
-        """The first gap that is long enough, else the end of the day, else beside somebody else."""
+        """Return the first gap that is long enough, else the end of the day, else an overlap."""
         ranges = self.ranges.get((provider, day)) or [
             (_OPENS, _OPENS + hours.minutes_a_day(self.practice))
         ]

@@ -1,4 +1,4 @@
-"""Rules for the columns of logs, charts and documents whose values are more than plausible."""
+"""Rules for columns of logs, charts and documents that must be more than plausible."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Columns = Mapping[str, pl.Expr]
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """What a rule may look at: the practice, the rows there are, and the number of the row to be made."""
+    """What a rule may look at: the practice, the rows so far, and the number of the new row."""
 
     practice: Practice
     loader: Loader
@@ -32,16 +32,16 @@ class Filling:
         return self.practice.chance
 
     def known(self, table: str) -> int:
-        """How many rows a table has, at least one."""
+        """Return how many rows a table has, at least one."""
         return max(self.loader.count(table), 1)
 
     def spread(self, table: str, parent: str) -> pl.Expr:
-        """The parent of a row when children lie side by side."""
+        """Return the parent of a row where children of one parent are neighbours."""
         parents = self.known(parent)
         return ((self.row - 1) * parents // max(self.practice.rows(table), 1) + 1).clip(1, parents)
 
     def rising(self, table: str) -> pl.Expr:
-        """A time that grows with the row number over the practice's history, as in a log."""
+        """Return a time that grows with the row number over the practice's history, as in a log."""
         seconds = HISTORY_DAYS * 86_400 - 7_200
         passed = (self.row * seconds // max(self.practice.rows(table), 1)).clip(0, seconds)
         ago = pl.duration(seconds=seconds - passed + 3_600)
@@ -76,7 +76,7 @@ def _security_log(made: Filling) -> Columns:
 
 
 def _security_hash(made: Filling) -> Columns:
-    """Fifty-six random bits as hexadecimal digits, there and back."""
+    """Return 56 random bits as hexadecimal digits, forwards and backwards."""
     bits = made.chance.bits("loghash", made.row)
     pairs = [high + low for high in _HEX for low in _HEX]
     half = pl.concat_str(
@@ -193,7 +193,7 @@ def _tooth_initial(made: Filling) -> Columns:
 
 
 def _referral(made: Filling) -> Columns:
-    """A third are patients."""
+    """Return the referral; a third are patients."""
     number = made.chance.below("referral.patient", made.practice.patients, made.row) + 1
     return {"PatNum": pl.when(made.row % 3 == 1).then(number).otherwise(0)}
 
@@ -225,7 +225,7 @@ def _clock_event(made: Filling) -> Columns:
 
 
 def _update_history(made: Filling) -> Columns:
-    """Upgrades twice a year up to the present version."""
+    """Return upgrades twice a year, up to the present version."""
     total = made.practice.rows("updatehistory")
     age = total - made.row
     older = pl.concat_str(

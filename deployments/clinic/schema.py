@@ -1,4 +1,4 @@
-"""The 408 tables of OpenDental 24.3 as values, and the CREATE TABLE statements made from them."""
+"""The 408 tables of OpenDental 24.3 as values, and their CREATE TABLE statements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GENERAL = "utf8mb3_general_ci"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`references` names the table a key points to; `choices` are the documented values of an enumeration."""
+    """A column: `references` is a key's table, `choices` an enumeration's documented values."""
 
     name: str
     type: str
@@ -40,7 +40,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`rows` and `megabytes` are those of a real clinic; `inferred` tables follow the conventions of the known ones."""
+    """A table, with the `rows` and `megabytes` of a real clinic.
+
+    `inferred` ones are not documented and follow the conventions of those that are.
+    """
 
     name: str
     rows: int
@@ -62,7 +65,7 @@ class Table:
 
 @cache
 def tables() -> Mapping[str, Table]:
-    """All tables by name, as listed in schema.tsv."""
+    """Return all tables by name, as schema.tsv lists them."""
     text = files(__package__).joinpath("schema.tsv").read_text(encoding="utf-8")
     blocks = ("\n" + text).split("\n=\t")[1:]
     return {table.name: table for table in map(_table, blocks)}
@@ -93,33 +96,31 @@ def _column(fields: list[str]) -> Column:
 
 
 def create_statement(table: Table, uca_known: bool = True) -> str:
-    """The table as MySQL wants to hear it; servers that lack the UCA 14 collation get the general one."""
+    """Return CREATE TABLE; a server without the UCA 14 collation gets the general one."""
     collation = table.collation if uca_known else GENERAL
     lines = [_column_line(column) for column in table.columns]
     lines.append(f"PRIMARY KEY ({_quoted_parts(table.primary_key)})")
     lines += [f"KEY `{name}` ({_quoted_parts(parts)})" for name, parts in table.keys]
     body = ",\n  ".join(lines)
-    return f"CREATE TABLE `{table.name}` (\n  {body}\n) ENGINE=MyISAM DEFAULT CHARSET=utf8mb3 COLLATE={collation}"
+    options = f"ENGINE=MyISAM DEFAULT CHARSET=utf8mb3 COLLATE={collation}"
+    return f"CREATE TABLE `{table.name}` (\n  {body}\n) {options}"
 
 
 def _column_line(column: Column) -> str:
     words = [f"`{column.name}`", column.type]
     if column.extra == "bin":
         words.append("CHARACTER SET utf8mb3 COLLATE utf8mb3_bin")
-    words.append(
-        "DEFAULT NULL"
-        if column.nullable and not column.default
-        else ""
-        if column.nullable
-        else "NOT NULL"
-    )
+    if not column.nullable:
+        words.append("NOT NULL")
+    elif not column.default:
+        words.append("DEFAULT NULL")
     if column.default:
         words.append(f"DEFAULT {column.default}")
     if column.is_stamp:
         words.append("ON UPDATE current_timestamp()")
     if column.extra == "auto":
         words.append("AUTO_INCREMENT")
-    return " ".join(word for word in words if word)
+    return " ".join(words)
 
 
 def _quoted_parts(parts: str) -> str:

@@ -1,14 +1,14 @@
-"""Procedures done, planned and charted, their notes, and treatment plans. Money is in whole cents until it is written."""
+"""Procedures done, planned and charted, and their notes. Money is whole cents until written."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from deployments.clinic import catalog, words
+from deployments.clinic import codes, definitions, words
 from deployments.clinic.chance import look_up
 from deployments.clinic.load import BLANK_DATE
 from deployments.clinic.people import note, text
-from deployments.clinic.practice import Practice, days_before
+from deployments.clinic.practice import Practice
 from deployments.clinic.visits import (
     BROKEN,
     COMPLETE,
@@ -19,16 +19,8 @@ from deployments.clinic.visits import (
     VISITS_PER_PATIENT,
 )
 
-TP, DONE, EXISTING, EXISTING_OTHER, REFERRED, DELETED, CONDITION, TP_INACTIVE = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-)
+TP, DONE, EXISTING, EXISTING_OTHER = 1, 2, 3, 4
+REFERRED, DELETED, CONDITION, TP_INACTIVE = 5, 6, 7, 8
 _CHARTED = {
     EXISTING: 27,
     EXISTING_OTHER: 27,
@@ -40,7 +32,7 @@ _CHARTED = {
 }
 _PROCS_PER_VISIT = 16
 _CHARTED_KEY = 8_000
-_CLEANING = (
+CLEANING = (
     "D0120",
     "D1110",
     "D1110",
@@ -77,19 +69,19 @@ _TOOTH_AREAS = (1, 2)
 
 
 def procedures(practice: Practice, people: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
-    """All procedures of the chunk in order of their date, with fee and units in cents."""
+    """Return all procedures of the chunk in order of their date; fees are in cents."""
     parts = [_of_visits(practice, seen), _breaks(seen), _charted(practice, people)]
     return _priced(practice, pl.concat(parts, how="diagonal_relaxed"))
 
 
 def visit_procedures(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
-    """The procedures of visits alone, with fee and units in cents."""
+    """Return the procedures of visits alone; fees are in cents."""
     return _priced(practice, _of_visits(practice, seen))
 
 
 def _priced(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
     key, chance = pl.col("key"), practice.chance
-    known = catalog.codes(practice.procedure_codes)
+    known = codes.all_codes(practice.procedure_codes)
     index = pl.col("CodeNum") - 1
     years = (pl.lit(practice.as_of) - pl.col("day")).dt.total_days().clip(0, None) // 365
     return (
@@ -114,8 +106,8 @@ def _of_visits(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
     frame = seen.with_columns(line=pl.int_ranges(0, chance.between("procs", 1, 4, visit))).explode(
         "line"
     )
-    cleaning = [catalog.code_number(code) for code in _CLEANING]
-    operative = [catalog.code_number(code) for code in _OPERATIVE]
+    cleaning = [codes.number(code) for code in CLEANING]
+    operative = [codes.number(code) for code in _OPERATIVE]
     seldom = chance.below("seldom", practice.procedure_codes - 45, key) + 45
     planned = status == PLANNED
     return frame.with_columns(key=visit * _PROCS_PER_VISIT + pl.col("line")).select(
@@ -140,7 +132,10 @@ def _of_visits(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
 
 
 def _breaks(seen: pl.DataFrame) -> pl.DataFrame:
-    """Missed and cancelled appointments are charted as completed procedures, on the day they are charted."""
+    """Return the procedures that chart missed and cancelled appointments.
+
+    They are completed on the day on which they are charted.
+    """
     visit = pl.col("visit_key")
     return (
         seen.rename({"key": "visit_key"})
@@ -153,20 +148,19 @@ def _breaks(seen: pl.DataFrame) -> pl.DataFrame:
             day="charted_on",
             key=visit * _PROCS_PER_VISIT + _PROCS_PER_VISIT - 1,
             PlannedAptNum=pl.lit(0),
-            CodeNum=pl.when("missed")
-            .then(catalog.code_number("D9986"))
-            .otherwise(catalog.code_number("D9987")),
+            CodeNum=pl.when("missed").then(codes.number("D9986")).otherwise(codes.number("D9987")),
             ProcStatus=pl.lit(DONE),
         )
     )
 
 
 def break_codes() -> list[int]:
-    return [catalog.code_number("D9986"), catalog.code_number("D9987")]
+    """Return the CodeNums of missed and cancelled appointments."""
+    return [codes.number("D9986"), codes.number("D9987")]
 
 
 def _charted(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
-    """What was found, planned or done elsewhere, without a visit."""
+    """Return what was found, planned or done elsewhere, without a visit."""
     chance, number, key = practice.chance, pl.col("PatNum"), pl.col("key")
     frame = people.with_columns(
         line=pl.int_ranges(0, chance.below("findings", 13, number))
@@ -175,7 +169,7 @@ def _charted(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
         key=number * (VISITS_PER_PATIENT * _PROCS_PER_VISIT) + _CHARTED_KEY + pl.col("line")
     )
     later = (pl.lit(practice.as_of) - pl.col("start")).dt.total_days().clip(1, None)
-    operative = [catalog.code_number(code) for code in _OPERATIVE]
+    operative = [codes.number(code) for code in _OPERATIVE]
     return frame.select(
         *_SHARED,
         "key",
@@ -190,7 +184,7 @@ def _charted(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def procedure_rows(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
-    """The columns of `procedurelog`."""
+    """Return the rows of `procedurelog`."""
     chance, number, day = practice.chance, pl.col("ProcNum"), pl.col("day")
     status = pl.col("ProcStatus")
     on_tooth = pl.col("area").is_in(_TOOTH_AREAS)
@@ -223,10 +217,10 @@ def procedure_rows(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("")),
         ToothRange=pl.when(pl.col("area") == 6).then(pl.lit("1,2,3,4,5,6")).otherwise(pl.lit("")),
         Priority=pl.when(status == TP)
-        .then(chance.pick("priority", [0, *catalog.def_numbers(catalog.TX_PRIORITY)], number))
+        .then(chance.pick("priority", [0, *definitions.numbers(definitions.TX_PRIORITY)], number))
         .otherwise(0),
         Dx=pl.when(chance.chosen("dx", 300, number))
-        .then(chance.pick("which.dx", catalog.def_numbers(catalog.DIAGNOSIS), number))
+        .then(chance.pick("which.dx", definitions.numbers(definitions.DIAGNOSIS), number))
         .otherwise(0),
         Prosthesis=chance.pick("prosthesis", ["", "", "", "", "I", "R"], number),
         ClaimNote=note(practice, "claimnote", 10, "ProcNum").str.slice(0, 80),
@@ -251,6 +245,7 @@ def procedure_rows(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
 
 
 def procedure_notes(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of `procnote`."""
     chance, number = practice.chance, pl.col("ProcNum")
     noted = procs.filter(
         chance.chosen("noted", 760, number) & ~pl.col("ProcStatus").is_in([EXISTING_OTHER])
@@ -263,155 +258,4 @@ def procedure_notes(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
         Note=text(practice, "procnote", words.CLINICAL, "ProcNum"),
         SigIsTopaz=pl.lit(0),
         Signature=chance.pick("signature", ["", "", "", "c2lnbmVk=="], number),
-    )
-
-
-def treatment_plans(practice: Practice, procs: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """Active and inactive plans for some of the patients with planned work, and the saved ones that were shown."""
-    chance, number = practice.chance, pl.col("PatNum")
-    planned = (
-        procs.filter(pl.col("ProcStatus").is_in([TP, TP_INACTIVE]))
-        .group_by("PatNum")
-        .agg(
-            active=(pl.col("ProcStatus") == TP).any(),
-            inactive=(pl.col("ProcStatus") == TP_INACTIVE).any(),
-            first=pl.col("day").min(),
-        )
-    )
-    kind = pl.col("TPStatus")
-    wanted = (
-        pl.when(kind == _ACTIVE)
-        .then(pl.col("active") & chance.chosen("activeplan", 380, number))
-        .otherwise(pl.col("inactive") & chance.chosen("inactiveplan", 300, number))
-    )
-    current = (
-        planned.join(pl.DataFrame({"TPStatus": [_ACTIVE, _INACTIVE]}), how="cross")
-        .filter(wanted)
-        .select("PatNum", "TPStatus", day="first", show=pl.lit(0))
-    )
-    saved = shown.select(
-        "PatNum", pl.lit(_SAVED).alias("TPStatus"), pl.col("presented_on").alias("day"), "show"
-    ).unique()
-    return pl.concat([current, saved], how="vertical_relaxed").sort("PatNum", "TPStatus", "show")
-
-
-_SAVED, _ACTIVE, _INACTIVE = 0, 1, 2
-_SHOWN_DAYS = 740
-_SHOWN_AT_ONCE = 6
-
-
-def shown(practice: Practice, procs: pl.DataFrame) -> pl.DataFrame:
-    """Which procedures were presented on which day of the last two years, some of them twice.
-
-    What came of them since: completed within months, scheduled, still planned, inactive or deleted.
-    """
-    chance, number, day = practice.chance, pl.col("PatNum"), pl.col("day")
-    share = max(20, min(400, 400_000 // practice.patients))
-    hygiene = [catalog.code_number(code) for code in _CLEANING]
-    first = pl.lit(practice.as_of) - pl.duration(
-        days=chance.between("shown", 15, _SHOWN_DAYS, number)
-    )
-    usual = ~pl.col("CodeNum").is_in([*hygiene, *break_codes()])
-    frame = (
-        procs.filter(chance.chosen("savedplan", share, number) & usual)
-        .with_columns(first=first.cast(pl.Date))
-        .filter(pl.col("first") >= pl.col("start"))
-    )
-    done = (pl.col("ProcStatus") == DONE) & (pl.col("visit_key") > 0)
-    scheduled = (pl.col("ProcStatus") == TP) & (pl.col("AptNum") > 0)
-    found = (pl.col("visit_key") == 0) & pl.col("ProcStatus").is_in([TP, TP_INACTIVE, DELETED])
-    since = (day - pl.col("first")).dt.total_days()
-    frame = frame.filter(
-        (done & since.is_between(1, 110))
-        | (scheduled & (since > 0))
-        | (found & since.is_between(-500, 0))
-    )
-    frame = frame.sort("PatNum", "key").filter(
-        pl.int_range(pl.len()).over("PatNum") < _SHOWN_AT_ONCE
-    )
-    once = frame.with_columns(presented_on="first", show=pl.lit(0))
-    later = pl.col("first") + pl.duration(days=chance.between("shown.again", 7, 45, number))
-    twice = frame.with_columns(presented_on=later.cast(pl.Date), show=pl.lit(1)).filter(
-        chance.chosen("shown.twice", 250, number)
-        & (pl.col("presented_on") < practice.as_of)
-        & (~done | (day > pl.col("presented_on")))
-    )
-    return pl.concat([once, twice]).select("PatNum", "ProcNum", "show", "presented_on")
-
-
-def first_shown(procs: pl.DataFrame, presented: pl.DataFrame) -> pl.DataFrame:
-    """The procedures with the day they were first presented."""
-    first = presented.group_by("ProcNum").agg(pl.col("presented_on").min())
-    return procs.join(first, on="ProcNum", how="left", maintain_order="left")
-
-
-def treatment_plan_rows(practice: Practice, plans: pl.DataFrame) -> pl.DataFrame:
-    chance, number = practice.chance, pl.col("TreatPlanNum")
-    day = pl.min_horizontal("day", days_before(practice.as_of, pl.lit(1)).cast(pl.Date))
-    saved = pl.col("TPStatus") == _SAVED
-    return plans.select(
-        "TreatPlanNum",
-        "PatNum",
-        "TPStatus",
-        DateTP=pl.when(saved).then(day).otherwise(pl.lit(BLANK_DATE)),
-        Heading=look_up(
-            ['Proposal "A"', "Active Treatment Plan", "Inactive Treatment Plan"], pl.col("TPStatus")
-        ),
-        Note=text(practice, "tpnote", words.SENTENCES, "TreatPlanNum"),
-        Signature=pl.lit(""),
-        SecUserNumEntry=chance.below("tpuser", practice.users, number) + 1,
-        SecDateEntry=day,
-        UserNumPresenter=pl.when(saved)
-        .then(chance.below("presenter", min(practice.users, 6), number) + 1)
-        .otherwise(0),
-    )
-
-
-def plan_attachments(practice: Practice, plans: pl.DataFrame, procs: pl.DataFrame) -> pl.DataFrame:
-    planned = procs.filter(pl.col("ProcStatus").is_in([TP, TP_INACTIVE])).select(
-        "PatNum", "ProcNum", kind=pl.when(pl.col("ProcStatus") == TP).then(1).otherwise(2)
-    )
-    current = plans.filter(pl.col("TPStatus") != _SAVED).select(
-        "TreatPlanNum", "PatNum", kind="TPStatus"
-    )
-    priorities = [0, *catalog.def_numbers(catalog.TX_PRIORITY)]
-    return (
-        current.join(planned, on=["PatNum", "kind"])
-        .sort("TreatPlanNum", "ProcNum")
-        .select(
-            "TreatPlanNum",
-            "ProcNum",
-            Priority=practice.chance.pick("attach.priority", priorities, pl.col("ProcNum")),
-        )
-    )
-
-
-def presented_procedures(
-    practice: Practice, plans: pl.DataFrame, procs: pl.DataFrame, presented: pl.DataFrame
-) -> pl.DataFrame:
-    """The frozen copies in saved plans (`proctp`)."""
-    known = catalog.codes(practice.procedure_codes)
-    index = pl.col("CodeNum") - 1
-    saved = plans.filter(pl.col("TPStatus") == _SAVED).select("TreatPlanNum", "PatNum", "show")
-    return (
-        saved.join(presented.with_columns(pl.col("show").cast(pl.Int64)), on=["PatNum", "show"])
-        .join(procs.drop("PatNum", "presented_on"), on="ProcNum")
-        .sort("TreatPlanNum", "ProcNum")
-        .select(
-            "TreatPlanNum",
-            "PatNum",
-            "ClinicNum",
-            "ProvNum",
-            ProcNumOrig="ProcNum",
-            ItemOrder=pl.int_range(pl.len()).over("TreatPlanNum"),
-            DateTP="presented_on",
-            SecDateEntry="presented_on",
-            ProcCode=look_up([c.code for c in known], index),
-            Descript=look_up([c.words for c in known], index),
-            FeeAmt=pl.col("amount") / 100,
-            PatAmt=pl.col("amount") / 100,
-            FeeAllowed=pl.lit(-1.0),
-            ToothNumTP=pl.lit(""),
-            Surf=pl.lit(""),
-        )
     )

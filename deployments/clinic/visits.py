@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from deployments.clinic import catalog, hours
+from deployments.clinic import definitions, hours
 from deployments.clinic.chance import look_up
 from deployments.clinic.load import BLANK_DATE, BLANK_TIME
 from deployments.clinic.people import note
@@ -29,14 +29,14 @@ _OUTCOMES = {
 _AHEAD = {SCHEDULED: 94, PLANNED: 3, NOTE: 1, GONE: 2}
 _MAX_VISITS = 22
 AHEAD_DAYS = 200
-# Older visits came over from other software, nearly all without their appointments.
+# Older visits were imported from other software, nearly all without their appointments.
 APPOINTMENT_DAYS = 850
-# Offset keeps streams keyed on patient and visit apart for up to a thousand visits each.
+# Keys of patient and visit stay apart for up to so many visits of a patient.
 VISITS_PER_PATIENT = 1_000
 
 
 def visits(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
-    """One row per past or planned visit, in order of time."""
+    """Return one row for each past or planned visit, in order of time."""
     chance, number = practice.chance, pl.col("PatNum")
     wanted = chance.below("loyalty", _MAX_VISITS + 1, number)
     frame = (
@@ -68,18 +68,21 @@ def visits(practice: Practice, people: pl.DataFrame) -> pl.DataFrame:
         at=at_minute(day, minute),
     )
     frame = frame.with_columns(on_paper=~pl.col("walk_in") & (status != GONE))
-    return _broken(practice, _made(practice, frame)).sort("at", "key")
+    return _with_breaks(practice, _with_booking_day(practice, frame)).sort("at", "key")
 
 
 def _booked_ahead(practice: Practice) -> pl.Expr:
-    """The book is full for the next weeks; hygiene is booked half a year ahead."""
+    """Tell whether a visit is booked: the next weeks are full, and hygiene half a year ahead."""
     ahead = (pl.col("day") - pl.lit(practice.as_of)).dt.total_days()
     share = pl.when("hygiene").then(760 - ahead).otherwise((720 - 9 * ahead).clip(25, None))
     return practice.chance.below("ahead.booked", 1000, pl.col("key")) < share
 
 
-def _made(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
-    """When appointments were made: most for hygiene at the end of the hygiene visit before, others some weeks ahead."""
+def _with_booking_day(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
+    """Add when appointments were made.
+
+    Most for hygiene were made at the end of the last hygiene visit, others some weeks ahead.
+    """
     chance, key, day = practice.chance, pl.col("key"), pl.col("day")
     cleaned = pl.when(pl.col("hygiene") & (pl.col("status") == COMPLETE)).then("day")
     frame = frame.sort("PatNum", "day", "visit").with_columns(
@@ -100,8 +103,11 @@ def _made(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(made=made.cast(pl.Date), again=again).drop("before")
 
 
-def _broken(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
-    """Broken appointments, also those that were given another time since; most are charted, some a day later."""
+def _with_breaks(practice: Practice, frame: pl.DataFrame) -> pl.DataFrame:
+    """Add when appointments were broken and when that was charted, for some a day later.
+
+    Broken ones that were given another time are among them; a few are never charted.
+    """
     chance, key, day, status = practice.chance, pl.col("key"), pl.col("day"), pl.col("status")
     earlier = pl.min_horizontal(day, pl.lit(practice.as_of)) - pl.duration(
         days=chance.between("moved.days", 2, 25, key)
@@ -128,7 +134,7 @@ _A_DAY = pl.duration(days=1)
 
 
 def length(practice: Practice) -> pl.Expr:
-    """Of an appointment, in units of five minutes."""
+    """Return an appointment's length in units of five minutes."""
     chance, number = practice.chance, pl.col("AptNum")
     return (
         pl.when("hygiene")
@@ -138,19 +144,19 @@ def length(practice: Practice) -> pl.Expr:
 
 
 def with_rooms(practice: Practice, book: Book, seen: pl.DataFrame) -> pl.DataFrame:
-    """The visits with their operatory, and at a time when it is free if they came or will come by appointment."""
+    """Add each visit's operatory; visits by appointment get a time when it is free."""
     takes = pl.col("on_paper") & pl.col("status").is_in([SCHEDULED, COMPLETE])
     return book.place(seen, 5 * length(practice), takes)
 
 
 def appointments(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
-    """The columns of `appointment` for visits that have or had one (`AptNum` set)."""
+    """Return the rows of `appointment` for visits that have or had one (`AptNum` set)."""
     chance, number, at = practice.chance, pl.col("AptNum"), pl.col("at")
     done, status = pl.col("status") == COMPLETE, pl.col("status")
     blank = pl.lit(BLANK_TIME)
     unplaced = status.is_in([UNSCHEDULED, PLANNED])
     units = length(practice)
-    confirmed = catalog.def_numbers(catalog.CONFIRMED)
+    confirmed = definitions.numbers(definitions.CONFIRMED)
     return seen.filter(number > 0).select(
         "AptNum",
         "PatNum",
@@ -168,7 +174,7 @@ def appointments(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
         .then(blank)
         .otherwise(at),
         UnschedStatus=pl.when(status == UNSCHEDULED)
-        .then(chance.pick("unsched", catalog.def_numbers(catalog.UNSCHEDULED), number))
+        .then(chance.pick("unsched", definitions.numbers(definitions.UNSCHEDULED), number))
         .otherwise(0),
         IsNewPatient=(pl.col("visit") == 0).cast(pl.Int8),
         IsHygiene=pl.col("hygiene").cast(pl.Int8),
@@ -200,16 +206,17 @@ def appointments(practice: Practice, seen: pl.DataFrame) -> pl.DataFrame:
 
 
 HISTORY_COLUMNS = (
-    "AptNum PatNum AptStatus Pattern Confirmed Op Note ProvNum ProvHyg AptDateTime UnschedStatus IsNewPatient "
-    "ProcDescript Assistant ClinicNum IsHygiene DateTimeArrived DateTimeSeated DateTimeDismissed ProcsColored "
-    "ColorOverride AppointmentTypeNum SecUserNumEntry SecDateTEntry ProvBarText PatternSecondary"
+    "AptNum PatNum AptStatus Pattern Confirmed Op Note ProvNum ProvHyg AptDateTime UnschedStatus "
+    "IsNewPatient ProcDescript Assistant ClinicNum IsHygiene DateTimeArrived DateTimeSeated "
+    "DateTimeDismissed ProcsColored ColorOverride AppointmentTypeNum SecUserNumEntry "
+    "SecDateTEntry ProvBarText PatternSecondary"
 ).split()
 
 
 def appointment_history(
     practice: Practice, seen: pl.DataFrame, booked: pl.DataFrame
 ) -> pl.DataFrame:
-    """Made, changed, missed, cancelled and deleted appointments as they were then."""
+    """Return made, changed, missed and cancelled appointments as they were then."""
     chance, number = practice.chance, pl.col("AptNum")
     plain = booked.select(*HISTORY_COLUMNS)
     what = seen.select("AptNum", "status", "broken_on", "charted_on", "missed", "at")
@@ -242,7 +249,7 @@ def appointment_history(
 
 
 def deleted_history(practice: Practice, gone: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """How appointments looked when they were deleted, a day before at the latest."""
+    """Return how appointments looked when they were deleted, at least a day before their time."""
     latest = pl.min_horizontal(
         pl.col("at") - pl.duration(hours=30), pl.lit(practice.now) - pl.duration(hours=9)
     )
@@ -269,13 +276,13 @@ def _history_rows(found: pl.DataFrame) -> pl.DataFrame:
 
 
 def _long_lost(practice: Practice) -> pl.Expr:
-    """Most of those who did not come for years are called no more."""
+    """Tell whether the practice has stopped recalling a patient who did not come for years."""
     long_ago = pl.col("due") < practice.as_of - timedelta(days=700)
     return (long_ago & practice.chance.chosen("lost", 850, pl.col("PatNum"))).fill_null(value=False)
 
 
 def recalls(practice: Practice, people: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
-    """One row per patient and recall type; due by the type's interval after the last visit."""
+    """Return one row for each patient and recall type, due its interval after the last visit."""
     chance, number = practice.chance, pl.col("PatNum")
     dates = seen.group_by("PatNum").agg(
         last=pl.col("day").filter(pl.col("status") == COMPLETE).max(),
@@ -302,7 +309,7 @@ def recalls(practice: Practice, people: pl.DataFrame, seen: pl.DataFrame) -> pl.
             DatePrevious=pl.col("last").fill_null(BLANK_DATE),
             DateScheduled=pl.col("ahead").fill_null(BLANK_DATE),
             RecallStatus=pl.when(chance.chosen("recallstatus", 150, number))
-            .then(chance.pick("recallwhich", catalog.def_numbers(catalog.UNSCHEDULED), number))
+            .then(chance.pick("recallwhich", definitions.numbers(definitions.UNSCHEDULED), number))
             .otherwise(0),
             Note=note(practice, "recall", 40),
             IsDisabled=(chance.chosen("disabled", 60, number) | _long_lost(practice)).cast(pl.Int8),

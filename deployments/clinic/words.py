@@ -1,13 +1,19 @@
-"""Invented names and sentences, and the ugly text that real practices have."""
+"""Invented names and sentences, and the ugly texts that real practices have."""
 
 from __future__ import annotations
 
-_HEADS = "Bar Cor Dal Fen Gor Hal Jas Kel Lom Mer Nol Or Pel Quin Ros Sal Tor Ul Ven Wal Yar Zel Bre Cla Dro Fri Gla".split()
+_HEADS = (
+    "Bar Cor Dal Fen Gor Hal Jas Kel Lom Mer Nol Or Pel Quin Ros Sal Tor Ul Ven Wal Yar Zel "
+    "Bre Cla Dro Fri Gla"
+).split()
 _MIDDLES = "a e i o u an el in or ur al en is".split()
-_TAILS = "bek din fax gard hoff kin lund mont nell quist row sby tham vik wold zer dale ford mere stow".split()
+_TAILS = (
+    "bek din fax gard hoff kin lund mont nell quist row sby tham vik wold zer dale ford mere stow"
+).split()
 _ODD_LAST = (
-    "O'Tarrin", "D'Ambolé", "Müllenbek", "Åsgarden", "Ñuñarez", "Löwenstow", "van der Quell", "Saint-Orvé", "Dvořkin",
-    'Halbek "Bud"', "McFenn, Jr.", "Zażółtow", "Øresund-Kel", "NULL", "Ωmegas", "N/A", "李明川", "Null\\Void",
+    "O'Tarrin", "D'Ambolé", "Müllenbek", "Åsgarden", "Ñuñarez", "Löwenstow", "van der Quell",
+    "Saint-Orvé", "Dvořkin", 'Halbek "Bud"', "McFenn, Jr.", "Zażółtow", "Øresund-Kel", "NULL",
+    "Ωmegas", "N/A", "李明川", "Null\\Void",
 )  # fmt: skip
 _FIRST_HEADS = "Al Bel Cas Da El Fi Gre Ha Is Jo Ka Li Ma Ne Ol Pa Ro Sa Ti Vi Wy Ze".split()
 _FIRST_TAILS = "bo ca den lia mon na rin sha tor va wen xi ya zo".split()
@@ -34,8 +40,9 @@ FIRST_NAMES = tuple(
 ODD_LAST_NAMES = _ODD_LAST
 ODD_FIRST_NAMES = _ODD_FIRST
 
-STREETS = tuple(head + tail for head in ("Alder", "Birch", "Cobble", "Drift", "Ember", "Fern", "Granite", "Heron")
-                for tail in (" Street", " Avenue", " Lane", " Court", " Road", "wood Drive", " St. #4", " Blvd"))  # fmt: skip
+_STREET_HEADS = "Alder Birch Cobble Drift Ember Fern Granite Heron".split()
+_STREET_TAILS = " Street| Avenue| Lane| Court| Road|wood Drive| St. #4| Blvd".split("|")
+STREETS = tuple(head + tail for head in _STREET_HEADS for tail in _STREET_TAILS)
 CITIES = (
     "Marrowford",
     "Quillhaven",
@@ -88,9 +95,10 @@ _SUBJECTS = (
     "Hygienist",
 )
 _DEEDS = (
-    "asked about the balance", "confirmed the appointment", "left a message", "reports cold sensitivity",
-    "prefers mornings", "wants an estimate first", "will call back", "sent the records", "moved to another address",
-    "declined the radiographs", "was happy with the crown", "needs premedication", "requests a later time",
+    "asked about the balance", "confirmed the appointment", "left a message",
+    "reports cold sensitivity", "prefers mornings", "wants an estimate first", "will call back",
+    "sent the records", "moved to another address", "declined the radiographs",
+    "was happy with the crown", "needs premedication", "requests a later time",
 )  # fmt: skip
 _ENDS = (
     ".",
@@ -104,10 +112,13 @@ _ENDS = (
 
 SENTENCES = tuple(f"{who} {deed}{end}" for who in _SUBJECTS for deed in _DEEDS for end in _ENDS)
 CLINICAL = (
-    "2 carp. lidocaine 2% 1:100k epi, no complications.", "Shade A2, bite checked, patient comfortable.",
+    "2 carp. lidocaine 2% 1:100k epi, no complications.",
+    "Shade A2, bite checked, patient comfortable.",
     "Prophy, fluoride varnish, OHI given.\r\nNext visit: 6 months.", "BP 128/82. RMHX, no changes.",
-    "Caries excavated, pulp not exposed.\nBonded, cured, polished.", "Temp cement, contacts tight; margin sealed.",
-    "SRP quadrant, bleeding moderate, irrigation with CHX.", "Extraction simple, haemostasis achieved, gauze.",
+    "Caries excavated, pulp not exposed.\nBonded, cured, polished.",
+    "Temp cement, contacts tight; margin sealed.",
+    "SRP quadrant, bleeding moderate, irrigation with CHX.",
+    "Extraction simple, haemostasis achieved, gauze.",
     "Impression taken, bite registered. Lab: due 2 wks.", "Pt tolerated well.\tNV: seat crown.",
 )  # fmt: skip
 SHORT = (
@@ -136,5 +147,5 @@ DRUGS = (
 
 
 def number_word(value: int) -> str:
-    """A distinct invented word for each number."""
+    """Return a distinct invented word for each number."""
     return LAST_NAMES[(value * 7919) % len(LAST_NAMES)]

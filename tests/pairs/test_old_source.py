@@ -16,7 +16,7 @@ from runs import limited, run
 from deployments import editions
 from deployments.clinic import connect, create, play_day
 from deployments.databases import Databases
-from deployments.installation import MATRIX, only_one
+from deployments.installation import MATRIX, lock_packages
 from deployments.processes import ServerError
 from deployments.servers import Servers
 
@@ -31,7 +31,7 @@ def old() -> Iterator[Servers]:
     with pytest.MonkeyPatch.context() as environment, private.home("old") as folder:
         environment.setenv(editions.VARIABLES["source"], "mariadb-10.5")
         try:
-            with only_one():
+            with lock_packages():
                 editions.fetch("mariadb-10.5", MATRIX)
         except ServerError as error:
             pytest.skip(f"MariaDB 10.5 cannot be had: {error}")
