@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.build_models import ModelsResult
 from tasks.prefect_server import server_answers
 from transfer.settings import Settings
-from transfer.source.opendental import Excluded
+from transfer.source.survey import Excluded
 from transfer.values.printable import markdown, printable
 from transfer.values.table import TableResult
 from transfer.warehouse import history

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from deployments.installation import LOCAL
-from transfer.mysql import connection as mysql
-from transfer.mysql import reading
+from transfer.mysql import pool, reading
 from transfer.postgres import client as postgres
 from transfer.running import watching
 
@@ -57,7 +56,7 @@ def left(before: Belongings, seconds: float | None = None) -> list[str]:
 
 def close_idle() -> None:
     """Close what the pipeline keeps for its next statement; it goes with the databases that it was opened for."""
-    mysql.close_connections()
+    pool.close_connections()
     postgres.close_connections()
 
 
@@ -130,7 +129,7 @@ def _sockets() -> dict[str, int]:
 
 def _kept_connections() -> int:
     """Each has one socket; PostgreSQL's handles have one of their own."""
-    idle = sum(map(len, list(mysql._IDLE.values()))) + sum(map(len, list(postgres._IDLE.values())))
+    idle = sum(map(len, list(pool._IDLE.values()))) + sum(map(len, list(postgres._IDLE.values())))
     return idle + len(postgres._FIRST)
 
 

@@ -23,16 +23,23 @@ from transfer.errors import (
     place_of,
 )
 from transfer.mysql import buckets
-from transfer.mysql.buckets import Difference
-from transfer.replica import extracts
-from transfer.replica import tables as replica
-from transfer.replica.extracts import Lock, State, Verdict
-from transfer.replica.tables import Shadow
+from transfer.mysql.buckets import Difference, Side
+from transfer.mysql.page import Selection
+from transfer.replica import extracts, proof
+from transfer.replica import rows as replica_rows
+from transfer.replica.extracts import State, Verdict
+from transfer.replica.finish import prepared
+from transfer.replica.lock import Lock, lock_table
+from transfer.replica.recovery import recover
+from transfer.replica.shadow import Copy, Shadow, Target
+from transfer.replica.swap import Swap
+from transfer.replica.tables import as_both_hold
 from transfer.running.memory import give_back
 from transfer.running.overlap import in_background, prefetch
 from transfer.settings import Settings
-from transfer.source import opendental as source
-from transfer.values.scope import EVERYTHING, NOTHING, Range, Scope
+from transfer.source import rows as source_rows
+from transfer.source import survey as source
+from transfer.values.scope import EVERYTHING, NOTHING, Scope
 from transfer.values.table import (
     Extracted,
     Finding,
@@ -61,7 +68,7 @@ def sync(settings: Settings, plan: TablePlan, run_id: str) -> TableResult:
     known = positions.state(settings.warehouse, [plan.table], counted=False)
     floor = max((each.fence for each in known.values()), default=0)
     try:
-        with extracts.locked(settings.replica, settings.limits, plan.table, floor) as lock:
+        with lock_table(settings.replica, settings.limits, plan.table, floor) as lock:
             result = _journey(settings, plan, run_id, lock)
     except TableVanished as vanished:
         result = TableResult(plan.table, plan.method, plan.reason, "vanished", note=str(vanished))
@@ -96,7 +103,7 @@ class _Early:
         with suppress(EltError), ExitStack() as opened:
             with (
                 in_background(
-                    lambda: replica.totals(settings.replica, settings.limits, each.table)
+                    lambda: replica_rows.totals(settings.replica, settings.limits, each.table)
                 ) as totals_of,
                 prefetch(_pages_for_raw(settings, each, EVERYTHING)) as pages,
             ):
@@ -161,9 +168,9 @@ def _steps(
     settings: Settings, plan: TablePlan, run_id: str, lock: Lock, early: _Early
 ) -> TableResult:
     started = monotonic()
-    replica.recover(lock)
+    recover(lock)
     now, found = source.look(settings.source, settings.limits, plan.table, plan.version)
-    each = replica.as_both_hold(lock, found)
+    each = as_both_hold(lock, found)
     before = _standing(settings, plan.table)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
     work = _Work(
@@ -271,8 +278,8 @@ def _into_replica(work: _Work) -> _Step:
 def _replica_has_drifted(work: _Work) -> bool:
     """Tell whether the replica has other rows than the source, which was not written since they were read."""
     chosen, each = work.settings, work.source_table
-    rows, hashes = source.hashes(chosen.source, chosen.limits, each)
-    if not replica.differs(chosen.replica, chosen.limits, each.table, (rows, hashes)):
+    rows, hashes = source_rows.hashes(chosen.source, chosen.limits, each)
+    if not proof.differs(chosen.replica, chosen.limits, each.table, (rows, hashes)):
         return False
     _, afterwards = source.look(chosen.source, chosen.limits, each.table.name, work.plan.version)
     if afterwards.evidence != each.evidence:
@@ -291,7 +298,8 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
     how = evidence.how_read(
         chosen.limits, each, recorded, work.now, forced=work.forced, verified=bool(work.plan.verify)
     )
-    method, shadow = _read(work, how, definition, counted)
+    target = Target(work.lock, each, definition, work.now)
+    method, shadow = _read(work, how, target, counted)
     _, afterwards = source.look(chosen.source, chosen.limits, name, work.plan.version)
     held = source.count(chosen.source, chosen.limits, afterwards)
     unsteady = evidence.why_unsteady(
@@ -317,40 +325,35 @@ def _extract(work: _Work, recorded: Extracted | None, reason: str) -> _Step:
         and evidence.shrunk(chosen.limits, recorded.rows, shadow.total)
         and not _accepted(work)
     ):
-        replica.hold(work.lock, shadow, verdict)
+        shadow.hold(verdict)
         raise TableShrunk(
             f"{name} has {shadow.total:,} rows but had {recorded.rows:,}, so its last version stays (ELT_SHRINK_SHARE). If they"
             f" were deleted on purpose, run with --table {name} --accept-shrink; a run that finds it so again after"
             f" {chosen.limits.second_look_seconds} s (ELT_SECOND_LOOK_SECONDS) takes it."
         )
     # What a normal run, which relies on stamps, would not have seen.
-    missed = replica.missed(work.lock, shadow, how.since) if work.plan.verify and how.since else 0
-    hop = replica.finish(
-        work.lock,
-        chosen.limits,
-        shadow,
-        recorded,
-        verdict,
-        lambda rows: work.early.copy(chosen, work.lock, rows),
-    )
-    zeros = {column: {"negative_zeros": count} for column, count in shadow.negative_zeros.items()}
+    missed = proof.count_missed(shadow, how.since) if work.plan.verify and how.since else 0
+    with prepared(shadow, recorded) as change:
+        if isinstance(change, Swap) and change.building:
+            work.early.copy(chosen, work.lock, shadow)
+    hop = change.make(verdict)
+    lost = shadow.loaded.negative_zeros
+    zeros = {column: {"negative_zeros": count} for column, count in lost.items()}
     return _Step((hop,), (Finding("replica", "changed", "", missed),) if missed else (), zeros)
 
 
-def _read(work: _Work, how: How, definition: str, counted: int) -> tuple[str, Shadow]:
+def _read(work: _Work, how: How, target: Target, counted: int) -> tuple[str, Shadow]:
     """Read what the replica is to have of a table of so many rows; return by which method that was possible."""
-    chosen, each = work.settings, work.source_table
     if how.method == evidence.RELOAD:
-        return how.method, _read_whole(work, definition, counted)
-    if replica.mergeable(work.lock, chosen.limits, each, definition):
-        return how.method, _read_differing(
-            work, definition, how.since if how.method == evidence.INCREMENTAL else None
-        )
-    seed = replica.seed(work.lock, chosen.limits, each, definition, work.now)
+        return how.method, _read_whole(work, target, counted)
+    if target.is_mergeable():
+        since = how.since if how.method == evidence.INCREMENTAL else None
+        return how.method, _read_differing(work, target, since)
+    seed = target.seed_copy()
     return (
         (evidence.COMPARE, _read_into(work, seed))
         if seed
-        else (evidence.RELOAD, _read_whole(work, definition, counted))
+        else (evidence.RELOAD, _read_whole(work, target, counted))
     )
 
 
@@ -362,46 +365,42 @@ def _accepted(work: _Work) -> bool:
     )
 
 
-def _read_whole(work: _Work, definition: str, counted: int) -> Shadow:
+def _read_whole(work: _Work, target: Target, counted: int) -> Shadow:
     """Read all rows, going on where a killed run stopped."""
     chosen, each = work.settings, work.source_table
-    shadow = replica.shadow(work.lock, chosen.limits, each, definition, work.now)
+    copy = target.begin_copy()
     if not counted:  # it is counted again afterwards
-        return shadow
-    with prefetch(source.pages(chosen.source, chosen.limits, each, Range(shadow.last))) as pages:
-        for page, last in pages:
-            shadow = replica.append(work.lock, shadow, page, last)
-    return shadow
+        return copy
+    with prefetch(source_rows.pages(chosen.source, chosen.limits, each, copy.unread)) as pages:
+        for page in pages:
+            copy = copy.append(page)
+    return copy
 
 
-def _read_differing(work: _Work, definition: str, since: datetime | None) -> Shadow:
+def _read_differing(work: _Work, target: Target, since: datetime | None) -> Shadow:
     """Find the rows whose hashes differ in source and replica, and read those."""
     difference = _difference(work, since, work.source_table)
-    shadow = replica.patch(
-        work.lock, work.settings.limits, work.source_table, definition, work.now, difference, since
-    )
-    return _read_scope(work, shadow, difference.scope)
+    return _read_scope(work, target.begin_patch(difference, since), difference.scope)
 
 
-def _read_into(work: _Work, seed: Shadow) -> Shadow:
+def _read_into(work: _Work, seed: Copy) -> Shadow:
     """Compare the source with the rows that the replica's table had under other columns, and read those that differ."""
     difference = _difference(
         work,
         None,
         replace(work.source_table, table=replace(work.source_table.table, name=seed.name)),
     )
-    shadow = replica.keep(work.lock, work.settings.limits, seed, difference)
-    return _read_scope(work, shadow, difference.scope)
+    return _read_scope(work, seed.keep(difference), difference.scope)
 
 
 def _read_scope(work: _Work, shadow: Shadow, scope: Scope) -> Shadow:
     chosen, each = work.settings, work.source_table
     for within in scope.ranges:
-        with prefetch(source.pages(chosen.source, chosen.limits, each, within)) as pages:
-            for page, last in pages:
-                shadow = replica.append(work.lock, shadow, page, last)
-    for page in source.rows_of(chosen.source, chosen.limits, each, scope.keys):
-        shadow = replica.append(work.lock, shadow, page)
+        with prefetch(source_rows.pages(chosen.source, chosen.limits, each, within)) as pages:
+            for page in pages:
+                shadow = shadow.append(page)
+    for page in source_rows.rows_of(chosen.source, chosen.limits, each, scope.keys):
+        shadow = shadow.append(page)
     return shadow
 
 
@@ -409,13 +408,13 @@ def _difference(work: _Work, since: datetime | None, copy: SourceTable) -> Diffe
     """Compare source and a copy in the replica bucket by bucket, and row by row in those that differ."""
     chosen, each = work.settings, work.source_table
     cut = buckets.cut(work.lock.connection, chosen.limits, copy.table, each.size)
-    with source.reading(chosen.source, chosen.limits) as connection:
-        sides = (connection, each.table), (work.lock.connection, copy.table)
+    with source_rows.reading(chosen.source, chosen.limits) as connection:
+        sides = Side(connection, each.table), Side(work.lock.connection, copy.table)
         compared = buckets.compare(*sides, cut, since)
     difference = replace(compared, scope=NOTHING)
     for within in compared.scope.ranges:
-        ours = source.listed(chosen.source, chosen.limits, each, within, since)
-        theirs = replica.listed(chosen.replica, chosen.limits, copy, within, since)
+        ours = source_rows.list_rows(chosen.source, chosen.limits, each, within, since)
+        theirs = replica_rows.list_rows(chosen.replica, chosen.limits, copy, within, since)
         difference += buckets.compare_rows(each.table, within, ours, theirs)
     return difference
 
@@ -515,7 +514,7 @@ def _carry(work: _Work, generation: str, extracted: Extracted, scope: Scope) -> 
     found = _pages_for_raw(chosen, each, scope)
     with (
         in_background(
-            lambda: replica.totals(chosen.replica, chosen.limits, each.table, scope)
+            lambda: replica_rows.totals(chosen.replica, chosen.limits, each.table, scope)
         ) as totals_of,
         prefetch(found if extracted.rows else iter(())) as pages,
         raw.copied(
@@ -530,9 +529,10 @@ def _pages_for_raw(
     settings: Settings, source_table: SourceTable, scope: Scope
 ) -> Iterator[pa.Table]:
     table = source_table.table
-    return replica.pages(
-        settings.replica, settings.limits, source_table, raw.select(table), scope, table.columns
+    selection = Selection(
+        settings.replica, settings.limits, source_table, raw.select(table), whole=table.columns
     )
+    return replica_rows.pages(selection, scope)
 
 
 def _to_load(work: _Work, standing: Standing) -> Scope:

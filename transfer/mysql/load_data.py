@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from transfer.drivers.offered import NAME as OFFERED
 from transfer.errors import TableError
-from transfer.mysql.connection import Connection, waiting
+from transfer.mysql.connection import Connection
 from transfer.mysql.literals import quote
 from transfer.rules.casts import cast_of
 from transfer.values.table import Column
@@ -73,31 +73,30 @@ def load_statement(target: str, columns: Sequence[Column]) -> str:
     )
 
 
-def load(
-    connection: Connection, place: str, target: str, columns: Sequence[Column], page: pa.Table
-) -> None:
-    """Append a page to a table through LOAD DATA from memory.
+def load(connection: Connection, target: str, columns: Sequence[Column], rows: pa.Table) -> None:
+    """Append rows to a table through LOAD DATA from memory.
 
     Raises:
         TableError: the server warned, skipped or lost a row (in LOAD DATA it turns every error into a warning).
 
     """
     with (
-        waiting(connection, place, f"loading {target}"),
+        connection.waiting(f"loading {target}"),
         connection.cursor() as cursor,
-        connection.offering(encode(page)),
+        connection.offering(encode(rows)),
     ):
         cursor.execute(load_statement(target, columns))
         stored, warnings = cursor.rowcount, cursor.warning_count
         cursor.execute("SHOW WARNINGS")
         codes = {int(row[1]) for row in cursor.fetchall()}
-    expected = error_labels(columns, page)
+    expected = error_labels(columns, rows)
     if MIXED_ENGINES in codes:
         codes, warnings = codes - {MIXED_ENGINES}, warnings - 1
-    if stored != page.num_rows or warnings != expected or codes - {TRUNCATED}:
+    if stored != rows.num_rows or warnings != expected or codes - {TRUNCATED}:
         named = f", warnings {', '.join(map(str, sorted(codes)))}" if codes else ""
         raise TableError(
-            f"{place}: LOAD DATA stored {stored} of {page.num_rows} rows{named}; nothing of it was kept."
+            f"{connection.server.place}: LOAD DATA stored {stored} of {rows.num_rows} rows{named};"
+            " nothing of it was kept."
         )
 
 

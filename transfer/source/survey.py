@@ -9,13 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from threading import BoundedSemaphore
-from typing import TypeVar
-
-import pyarrow as pa
 
 from transfer.errors import (
     FORBIDDEN,
-    GONE,
     MISSING_COLUMN,
     MISSING_TABLE,
     DatabaseFault,
@@ -23,15 +19,15 @@ from transfer.errors import (
     TableVanished,
     vanishing,
 )
-from transfer.mysql import connection as mysql
-from transfer.mysql import hashing, literals, paging
+from transfer.mysql import hashing, pool
+from transfer.mysql.connection import Connection, Row
+from transfer.mysql.literals import quote
 from transfer.mysql.show_create import show_create
 from transfer.settings import Limits, Source
-from transfer.values.scope import EVERYWHERE, Key, Range
 from transfer.values.table import Column, Evidence, SourceTable, Table, digest
 
-# All tables of a run share two reading connections and one for control: more would be felt in the clinic.
-READERS = BoundedSemaphore(2)
+# All tables of a run share one connection for control, as they share two that read rows: more
+# would be felt in the clinic.
 CONTROL = BoundedSemaphore(1)
 
 # Tables that OpenDental makes and drops by itself while it runs (dashboards, measures, signatures, conversions).
@@ -77,9 +73,9 @@ class Survey:
 
 
 @contextmanager
-def control(source: Source, limits: Limits) -> Iterator[mysql.Connection]:
+def control(source: Source, limits: Limits) -> Iterator[Connection]:
     """Open the one connection for questions about tables."""
-    with CONTROL, mysql.connect(source, limits) as connection:
+    with CONTROL, pool.connect(source, limits) as connection:
         yield connection
 
 
@@ -126,7 +122,7 @@ def why_excluded(name: str, kind: str, patterns: Sequence[str]) -> str:
     return f"matches ELT_EXCLUDE pattern {pattern}" if pattern else ""
 
 
-def _server(connection: mysql.Connection) -> tuple[datetime, str, str, bool]:
+def _server(connection: Connection) -> tuple[datetime, str, str, bool]:
     """Return the server's clock, its identity, the engine whose UPDATE_TIME and TABLE_ROWS can be relied upon, and
     whether it tells -0 from 0.
 
@@ -134,16 +130,12 @@ def _server(connection: mysql.Connection) -> tuple[datetime, str, str, bool]:
     UPDATE_TIME is the statement's, so a transaction that commits later may leave it as a read found it; Aria's moves with
     its next checkpoint.
     """
-    ((now, identity, signed_zeros),) = mysql.rows(
-        connection,
-        "source",
+    ((now, identity, signed_zeros),) = connection.rows(
         "asking for its clock and identity",
         "SELECT UTC_TIMESTAMP(/*!50604 6 */), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE()),"
         f" {hashing.SIGNED_ZEROS}",
     )
-    mapped = mysql.rows(
-        connection,
-        "source",
+    mapped = connection.rows(
         "asking for its settings",
         "SHOW GLOBAL VARIABLES WHERE Variable_name = 'myisam_use_mmap'",
     )
@@ -154,7 +146,7 @@ def _server(connection: mysql.Connection) -> tuple[datetime, str, str, bool]:
 PREFERENCES = ("DataBaseVersion", "UpdateInProgressOnComputerName", "CorruptedDatabase")
 
 
-def version_of(connection: mysql.Connection) -> str:
+def version_of(connection: Connection) -> str:
     """Return the version of OpenDental's database, empty if the source is not one.
 
     Raises:
@@ -162,9 +154,7 @@ def version_of(connection: mysql.Connection) -> str:
 
     """
     try:
-        found = mysql.rows(
-            connection,
-            "source",
+        found = connection.rows(
             "asking OpenDental for its version",
             "SELECT PrefName, ValueString FROM preference WHERE PrefName IN (%s, %s, %s)",
             PREFERENCES,
@@ -192,10 +182,8 @@ def _named(only: Sequence[str] | None) -> str:
     return f" AND TABLE_NAME IN ({', '.join(['%s'] * len(only))})" if only else ""
 
 
-def _tables(connection: mysql.Connection, only: Sequence[str] | None) -> list[mysql.Row]:
-    return mysql.rows(
-        connection,
-        "source",
+def _tables(connection: Connection, only: Sequence[str] | None) -> list[Row]:
+    return connection.rows(
         "listing its tables",
         "SELECT TABLE_NAME, TABLE_TYPE, COALESCE(ENGINE, ''), CONCAT_WS(',', TABLE_COLLATION, TABLE_COMMENT), CREATE_TIME, UPDATE_TIME, AUTO_INCREMENT,"
         " TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES"
@@ -205,12 +193,10 @@ def _tables(connection: mysql.Connection, only: Sequence[str] | None) -> list[my
 
 
 def _columns(
-    connection: mysql.Connection, only: Sequence[str] | None
+    connection: Connection, only: Sequence[str] | None
 ) -> tuple[dict[str, tuple[Column, ...]], dict[str, tuple[str, ...]], dict[str, list[str]]]:
     """Return each table's columns, those that its server sets to the time of a row's last change, and what else it tells."""
-    found = mysql.rows(
-        connection,
-        "source",
+    found = connection.rows(
         "listing its columns",
         "SELECT TABLE_NAME, CONCAT_WS(',', COLUMN_DEFAULT, COLLATION_NAME, COLUMN_COMMENT), COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, EXTRA,"
         " NUMERIC_PRECISION, NUMERIC_SCALE, CHARACTER_OCTET_LENGTH /*M!100300 , GENERATION_EXPRESSION */"
@@ -257,12 +243,10 @@ def _columns(
 
 
 def _keys(
-    connection: mysql.Connection, only: Sequence[str] | None
+    connection: Connection, only: Sequence[str] | None
 ) -> dict[str, tuple[tuple[str, ...], bool]]:
     """Return each primary key's columns, and whether its index has only the beginnings of one."""
-    found = mysql.rows(
-        connection,
-        "source",
+    found = connection.rows(
         "listing its keys",
         "SELECT TABLE_NAME, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS"
         f" WHERE TABLE_SCHEMA = DATABASE() AND INDEX_NAME = 'PRIMARY'{_named(only)} ORDER BY TABLE_NAME, SEQ_IN_INDEX",
@@ -317,105 +301,7 @@ def look(
 def definition(source: Source, limits: Limits, name: str) -> str:
     """Return the table's SHOW CREATE TABLE, made explicit."""
     with vanishing(name), control(source, limits) as connection:
-        return show_create(connection, "source", name)
-
-
-def hashes(source: Source, limits: Limits, source_table: SourceTable) -> tuple[int, int]:
-    """Return the number of a table's rows and the sum of their hashes modulo 2^64, read in pages."""
-    rows = total = 0
-    for page, _ in _pages(source, limits, source_table, hashing.row_hash(source_table.table)):
-        rows += page.num_rows
-        total += hashing.sum_of_hashes(source_table.table, page.column(0))
-    return rows, total % hashing.HASHES
-
-
-def listed(
-    source: Source, limits: Limits, source_table: SourceTable, within: Range, since: datetime | None
-) -> Iterator[pa.Table]:
-    """Read each row's key and hash in a range of keys in pages."""
-    for page, _ in _pages(
-        source, limits, source_table, hashing.listing(source_table.table, since), within
-    ):
-        yield page
-
-
-def pages(
-    source: Source, limits: Limits, source_table: SourceTable, within: Range = EVERYWHERE
-) -> Iterator[tuple[pa.Table, list[str]]]:
-    """Read the stored columns of a range of keys in pages, each row's hash as the last column.
-
-    No statement is open at the source between two pages.
-    """
-    return _pages(
-        source,
-        limits,
-        source_table,
-        _with_hash(source_table.table),
-        within,
-        source_table.table.stored,
-    )
-
-
-def rows_of(
-    source: Source, limits: Limits, source_table: SourceTable, keys: Sequence[Key]
-) -> Iterator[pa.Table]:
-    """Read the stored columns of single rows in pages, each row's hash as the last column."""
-    found = paging.rows_of(
-        source,
-        limits,
-        source_table.table,
-        _with_hash(source_table.table),
-        keys,
-        size=source_table.size,
-    )
-    yield from _one_at_a_time(source, limits, source_table, found)
-
-
-def _with_hash(table: Table) -> str:
-    return ", ".join((hashing.replica_select(table), hashing.row_hash(table)))
-
-
-@contextmanager
-def reading(source: Source, limits: Limits) -> Iterator[mysql.Connection]:
-    """Open one of the reading connections for statements."""
-    with READERS, mysql.connect(source, limits, kept=False) as connection:
-        yield connection
-
-
-def _pages(
-    source: Source,
-    limits: Limits,
-    source_table: SourceTable,
-    select: str,
-    within: Range = EVERYWHERE,
-    columns: Sequence[Column] = (),
-) -> Iterator[tuple[pa.Table, list[str]]]:
-    found = paging.pages(
-        source, limits, source_table.table, select, within, size=source_table.size, columns=columns
-    )
-    return _one_at_a_time(source, limits, source_table, found)
-
-
-Page = TypeVar("Page")
-
-
-def _one_at_a_time(
-    source: Source, limits: Limits, source_table: SourceTable, found: Iterator[Page]
-) -> Iterator[Page]:
-    """Hold a reading connection for each page on its own."""
-    while True:
-        try:
-            with READERS:
-                page = next(found, None)
-        except DatabaseFault as fault:
-            if fault.code in GONE:
-                raise
-            # ConnectorX tries a statement that fails again in a form of its own, and reports that one's error.
-            look(source, limits, source_table.table.name)
-            raise
-        if page is None:
-            return
-        yield page
+        return show_create(connection, name)
 
 
 def count(source: Source, limits: Limits, source_table: SourceTable) -> int:
@@ -424,8 +310,8 @@ def count(source: Source, limits: Limits, source_table: SourceTable) -> int:
         return source_table.evidence.rows
     with control(source, limits) as connection:
         name = source_table.table.name
-        statement = f"SELECT COUNT(*) FROM {literals.quote(name)}"
-        return int(mysql.rows(connection, "source", f"counting {name}", statement)[0][0])
+        statement = f"SELECT COUNT(*) FROM {quote(name)}"
+        return int(connection.rows(f"counting {name}", statement)[0][0])
 
 
 def is_clean(before: Evidence, after: Evidence, read_from: datetime) -> bool:
