@@ -19,7 +19,8 @@ from prefect import task
 
 from tasks import files
 from tasks.caching import proven_key
-from transfer.drivers.sessions import DOUBLE, MOMENT, POOLER, TEXT, postgres_proof, startup, unlike
+from transfer.drivers.postgres_sessions import POOLER, postgres_proof, startup, unlike
+from transfer.drivers.sessions import DOUBLE, MOMENT, TEXT
 from transfer.errors import DatabaseFault, EltError
 from transfer.postgres import client as postgres
 from transfer.running.stopping import stoppable

@@ -12,7 +12,7 @@ from hostile import Path, alone, asked, together
 from oracle import ask
 
 from deployments.server import Server
-from transfer.drivers.sessions import MYSQL, WRITING
+from transfer.drivers.mysql_sessions import MYSQL, WRITING
 from transfer.errors import ChannelFault, PreflightError
 from transfer.journey import preflight
 from transfer.mysql import pool, reading, session

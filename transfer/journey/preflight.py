@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 
-from transfer.drivers.sessions import REQUIRED
+from transfer.drivers.mysql_sessions import REQUIRED
 from transfer.errors import ChannelFault, DatabaseFault, PracticeUpgrading, PreflightError
 from transfer.mysql import pool, reading
 from transfer.mysql.connection import Connection

@@ -14,8 +14,9 @@ import pymysql
 from pymysql.constants import CR
 
 from transfer.drivers.faults import faults
+from transfer.drivers.mysql_sessions import differing, mysql_proof
 from transfer.drivers.reader import ReaderPanicked
-from transfer.drivers.sessions import MEANT, TEXT, differing, mysql_proof
+from transfer.drivers.sessions import MEANT, TEXT
 from transfer.errors import DatabaseFault
 from transfer.mysql import session
 from transfer.mysql.connection import Connection

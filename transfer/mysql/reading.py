@@ -12,15 +12,9 @@ from functools import partial
 import pyarrow as pa
 
 from transfer.drivers.faults import faults
+from transfer.drivers.mysql_sessions import MYSQL_PROVEN, differing, mysql_literal, mysql_proof
 from transfer.drivers.reader import Reader, ReaderPanicked, Request
-from transfer.drivers.sessions import (
-    MEANT,
-    MYSQL_PROVEN,
-    TEXT,
-    differing,
-    mysql_literal,
-    mysql_proof,
-)
+from transfer.drivers.sessions import MEANT, TEXT
 from transfer.errors import DatabaseFault
 from transfer.mysql import session
 from transfer.mysql.address import address

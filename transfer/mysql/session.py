@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transfer.drivers.sessions import mysql_session
+from transfer.drivers.mysql_sessions import mysql_session
 from transfer.errors import ChannelFault
 from transfer.running.watching import IDLE_SECONDS
 from transfer.settings import Limits, MySQLServer, Source

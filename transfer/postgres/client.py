@@ -19,18 +19,16 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from transfer.drivers.faults import faults
-from transfer.drivers.sessions import (
-    DOUBLE,
+from transfer.drivers.postgres_sessions import (
     LIBPQ,
-    MOMENT,
     NEWER,
     NOT_POOLED,
     POOLER,
-    TEXT,
     postgres_proof,
     startup,
     unlike,
 )
+from transfer.drivers.sessions import DOUBLE, MOMENT, TEXT
 from transfer.errors import GONE, LOCKED_OUT, ChannelFault, DatabaseFault, TableError
 from transfer.rules.casts import arrow_type
 from transfer.rules.layout import Field
