@@ -16,7 +16,10 @@ from transfer.values.table import Column
 
 
 def encode(page: pa.Table) -> memoryview:
-    """Write a page as the lines of LOAD DATA: tab-separated raw bytes, only backslash, tab and newline escaped, NULL as \\N."""
+    """Write rows as the lines of LOAD DATA.
+
+    They are raw bytes, separated by tabs. Only backslash, tab and newline are escaped. NULL is \\N.
+    """
     if not page.num_rows:
         return memoryview(b"")
     tab, newline, nothing = (pa.scalar(text, pa.large_binary()) for text in (b"\t", b"\n", b""))
@@ -45,9 +48,8 @@ def _field(values: pa.Array) -> pa.Array:
 
 def _escaped(values: pa.Array) -> pa.Array:
     data = values.buffers()[2]
-    held = (
-        data.to_pybytes() if data else b""
-    )  # a search of all bytes at once is much faster than one of each value
+    # A search of all bytes at once is much faster than one of each value.
+    held = data.to_pybytes() if data else b""
     found = [(raw, escaped) for raw, escaped in ESCAPED if raw in held]
     del held
     for raw, escaped in found:
@@ -77,7 +79,8 @@ def load(connection: Connection, target: str, columns: Sequence[Column], rows: p
     """Append rows to a table through LOAD DATA from memory.
 
     Raises:
-        TableError: the server warned, skipped or lost a row (in LOAD DATA it turns every error into a warning).
+        TableError: the server warned, skipped or lost a row. In LOAD DATA it turns every error
+            into a warning.
 
     """
     with (
@@ -105,7 +108,7 @@ MIXED_ENGINES = 6414  # MySQL 9 deprecates MyISAM in a transaction with InnoDB
 
 
 def error_labels(columns: Sequence[Column], page: pa.Table) -> int:
-    """Count the ENUMs' error values in a page: each is stored as it is, with one warning."""
+    """Count the ENUMs' error values in rows: each is stored as it is, with one warning."""
     enums = (
         page.column(position) for position, column in enumerate(columns) if column.kind == "enum"
     )

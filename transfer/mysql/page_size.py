@@ -1,4 +1,4 @@
-"""How many rows a page may have, from what is known of their bytes and of the time that they take."""
+"""How many rows a page may have, from what is known of their bytes and their time."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def most_rows(limits: Limits, columns: Sequence[Column], size: Size) -> int:
 
 
 def long_columns(columns: Sequence[Column]) -> list[Column]:
-    """Return the columns whose values may be so long that they are measured before they are read."""
+    """Return the columns with values so long that they are measured before they are read."""
     return [column for column in columns if (column.octets or 0) > LONG]
 
 

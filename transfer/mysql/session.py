@@ -1,4 +1,4 @@
-"""What a MySQL session begins with, how long it waits, and what is said of one that is not exact."""
+"""What a MySQL session begins with, how long it waits, and the refusal of one that is not exact."""
 
 from __future__ import annotations
 

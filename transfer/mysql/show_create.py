@@ -1,4 +1,7 @@
-"""A table's SHOW CREATE TABLE, with what it leaves to the server's defaults and what no server can show in it."""
+"""A table's SHOW CREATE TABLE made explicit.
+
+It leaves some things to the server's defaults, and some characters no server can show in it.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,19 @@ from transfer.mysql.literals import quote
 
 
 def show_create(connection: Connection, table: str) -> str:
-    """Return the table's definition as the server gives it, every collation named, labels and defaults as they are."""
+    """Return the table's definition, with every collation named and exact labels and defaults.
+
+    Raises:
+        DatabaseFault: the server refuses to show it, or gives no answer.
+
+    """
     found = _show(connection, table)
     if _leaves_out(found):
         doing = f"asking for the collations of {table}"
-        defaults = "SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLLATIONS WHERE IS_DEFAULT = 'Yes'"
+        defaults = (
+            "SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLLATIONS"
+            " WHERE IS_DEFAULT = 'Yes'"
+        )
         found = _named(
             found,
             {str(row[0]): str(row[1]) for row in connection.rows(doing, defaults)},
@@ -59,7 +70,10 @@ def _charset(entry: Entry) -> int:
 
 
 def _named(statement: Statement, defaults: dict[str, str]) -> Statement:
-    """Name the collation wherever it is its character set's default on this server, which another's may not be."""
+    """Name the collation wherever it is its character set's default on this server.
+
+    Another server may have another default.
+    """
     entries = []
     for entry in statement.entries:
         position = _charset(entry)
@@ -75,9 +89,10 @@ def _named(statement: Statement, defaults: dict[str, str]) -> Statement:
 
 
 def _with_labels(connection: Connection, table: str, entry: Entry) -> Entry:
-    """Give an ENUM or SET its labels: a character beyond U+FFFF is shown as a question mark.
+    """Give an ENUM or SET its labels, as a character beyond U+FFFF is shown as a question mark.
 
-    They are taken from the rows that use them and the default; a label that neither uses stays as it is shown.
+    They are taken from the rows that use them and from the default. A label that neither uses
+    stays as it is shown.
     """
     kind, column = entry[1].word, entry[0].text
     labels = [token.text for token in entry if _is_label(token)]
@@ -95,7 +110,7 @@ def _with_labels(connection: Connection, table: str, entry: Entry) -> Entry:
             else [bit for bit in range(64) if int(number) >> bit & 1]
         )
         parts = [bytes.fromhex(code)] if kind == "ENUM" else bytes.fromhex(code).split(b",")
-        if len(positions) == len(parts):  # an empty label that comes first leaves no comma
+        if len(positions) == len(parts):  # an empty first label leaves no comma
             used |= dict(zip(positions, map(_literal, parts), strict=True))
     return tuple(_relabelled(entry, used))
 
@@ -105,7 +120,10 @@ def _label_of(value: str) -> str:
 
 
 def _of_default(connection: Connection, table: str, selected: str) -> list[Row]:
-    """Return one row of what a column's default gives, none where no server tells: in an empty table, of one that is NOT NULL."""
+    """Return one row of what a column's default gives.
+
+    There is none where no server shows it: for a column that is NOT NULL in an empty table.
+    """
     for origin in (
         f"{quote(table)} LIMIT 1",
         f"(SELECT 1) AS one LEFT JOIN {quote(table)} ON FALSE",
@@ -117,15 +135,15 @@ def _of_default(connection: Connection, table: str, selected: str) -> list[Row]:
     return []
 
 
-BYTES = frozenset(
-    {"BINARY", "VARBINARY"}
-)  # in whose defaults MySQL 5.6 shows question marks for bytes that are no text
+# In their defaults MySQL 5.6 shows question marks for bytes that are no text.
+BYTES = frozenset({"BINARY", "VARBINARY"})
 
 
 def _default(entry: Entry) -> int:
     """Find a default that is not shown as it is; 0 if there is none.
 
-    MariaDB shows question marks in it, MySQL shows all its bytes as a number, as it shows any binary column's.
+    MariaDB shows question marks in it. MySQL shows all its bytes as a number, as it does for any
+    binary column.
     """
     position = words(entry).index("DEFAULT") + 1 if "DEFAULT" in words(entry) else 0
     text = entry[position].text if position else ""

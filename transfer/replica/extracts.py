@@ -341,8 +341,9 @@ def forget(lock: Lock) -> None:
     """Remove what is recorded of the table's extracts."""
     lock.connection.run(
         WRITING,
-        "DELETE status, scope FROM etl_extract_status AS status LEFT JOIN etl_extract_scope AS scope"
-        " ON scope.extract_id = status.id WHERE status.table_name = %s",
+        "DELETE status, scope FROM etl_extract_status AS status"
+        " LEFT JOIN etl_extract_scope AS scope ON scope.extract_id = status.id"
+        " WHERE status.table_name = %s",
         (lock.table,),
     )
 

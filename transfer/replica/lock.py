@@ -1,4 +1,4 @@
-"""The lock of a table of the replica: one run at a time writes it, and a run that lost it cannot."""
+"""The lock of a replica's table: one run at a time writes it, and a run that lost it cannot."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _connected_with_pulse(replica: Replica, limits: Limits) -> Iterator[Connecti
 
 
 def _end_gone(connection: Connection, table: str, name: str) -> None:
-    """End the session that holds a table if it has no pulse: it still works for a run that is gone."""
+    """End the session that holds a table if it has no pulse, as it works for a run that is gone."""
     doing = f"locking {table}"
     ((holder,),) = connection.rows(doing, "SELECT IS_USED_LOCK(%s)", (name,))
     if not holder:

@@ -1,4 +1,4 @@
-"""Changes the replica's table in place: the rows that differ, in one transaction with their proof."""
+"""Changes the replica's table in place: rows that differ, in one transaction with their proof."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ class Merge:
     def _deletes(self) -> Iterator[str]:
         """Return the statements that delete the rows that are not in the shadow.
 
-        Not by LEFT JOIN … IS NULL: the server takes 0000-00-00 for NULL in a date that is NOT NULL.
+        LEFT JOIN … IS NULL would not do: in a date that is NOT NULL the server takes 0000-00-00
+        for NULL.
         """
         standing, new = quote(self.shadow.lock.table), quote(self.shadow.name)
         for condition in ranges.conditions(self.shadow.table, self.shadow.scope, "t."):

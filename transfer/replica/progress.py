@@ -1,4 +1,4 @@
-"""How far the read of a whole table has come, noted with each page so that a killed read resumes."""
+"""How far the read of a whole table has come, noted with each page: a killed read resumes."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def _hint(table: Table) -> str:
 def hashes_of(
     connection: Connection, table: Table, name: str, since: datetime | None = None
 ) -> tuple[int, int]:
-    """Return the number of rows of a table of this name, and the sum of their hashes modulo 2^64."""
+    """Return the number of rows of the table `name`, and the sum of their hashes modulo 2^64."""
     row_hash = hashing.row_hash(table, since)
     statement = f"SELECT COUNT(*), COALESCE(SUM({row_hash}), 0) FROM {quote(name)}"
     ((rows, total),) = connection.rows(f"proving {table.name}", statement)

@@ -36,7 +36,7 @@ def list_rows(
     within: Range,
     since: datetime | None,
 ) -> Iterator[Page]:
-    """Read the key and the hash of each row in a range of keys in pages; `since` as in `row_hash`."""
+    """Read the key and the hash of each row in a range in pages; `since` as in `row_hash`."""
     key = hashing.key_select(source_table.table)
     row_hash = hashing.row_hash(source_table.table, since)
     return paging.pages(Selection(replica, limits, source_table, key, row_hash), within)

@@ -1,4 +1,4 @@
-"""What stands in the replica beside the bookkeeping: the tables' engines, counters and structures."""
+"""The tables of the replica beside the bookkeeping: their engines, counters and structures."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def rows_of(
 def list_rows(
     source: Source, limits: Limits, source_table: SourceTable, within: Range, since: datetime | None
 ) -> Iterator[Page]:
-    """Read the key and the hash of each row in a range of keys in pages; `since` as in `row_hash`."""
+    """Read the key and the hash of each row in a range in pages; `since` as in `row_hash`."""
     key = hashing.key_select(source_table.table)
     row_hash = hashing.row_hash(source_table.table, since)
     selection = Selection(source, limits, source_table, key, row_hash, pace=GENTLE)

@@ -1,14 +1,16 @@
-"""The clinic's OpenDental database: what stands in it, in which state, and its rows page by page. Nothing here writes."""
+"""What the clinic's OpenDental database has, and in which state. Nothing here writes."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 from threading import BoundedSemaphore
+from typing import Any, NamedTuple
 
 from transfer.errors import (
     FORBIDDEN,
@@ -30,25 +32,26 @@ from transfer.values.table import Column, Evidence, SourceTable, Table, digest
 # would be felt in the clinic.
 CONTROL = BoundedSemaphore(1)
 
-# Tables that OpenDental makes and drops by itself while it runs (dashboards, measures, signatures, conversions).
+# Tables that OpenDental itself makes and drops while it runs (dashboards, measures, signatures,
+# conversions).
 TRANSIENT = re.compile(
     r"(tempdash|tempehrmeasure|tempehrquality|tempprocnotesigned|tempcore|temptp|tempdt)[0-9a-z_]*",
     re.IGNORECASE,
 )
 
 RESERVED = re.compile(
-    r"_elt_(new|old)_|etl_(extract_(status|lock|progress|scope)|replica|transform_status|dbt_status|run|run_table|table_status"
-    r"|daily_runs|errors|drift|schema_change)$",
+    r"_elt_(new|old)_|etl_(extract_(status|lock|progress|scope)|replica|transform_status|dbt_status"
+    r"|run|run_table|table_status|daily_runs|errors|drift|schema_change)$",
     re.IGNORECASE,
 )
 
 VERSIONED = "SYSTEM VERSIONED"
 TABLES = frozenset({"BASE TABLE", VERSIONED})
 
-
 # Types whose values may be of any length though information_schema gives none.
 WITHOUT_LENGTH = frozenset(
-    "json geometry point linestring polygon multipoint multilinestring multipolygon geometrycollection geomcollection".split()
+    "json geometry point linestring polygon multipoint multilinestring multipolygon"
+    " geometrycollection geomcollection".split()
 )
 UNBOUNDED = 2**32 - 1
 
@@ -63,7 +66,10 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The source at one moment of its own clock (UTC); `version` is that of OpenDental's database, if it is one."""
+    """The source at one moment of its own clock (UTC).
+
+    `version` is that of OpenDental's database, empty if it is none.
+    """
 
     now: datetime
     identity: str
@@ -74,7 +80,7 @@ class Survey:
 
 @contextmanager
 def control(source: Source, limits: Limits) -> Iterator[Connection]:
-    """Open the one connection for questions about tables."""
+    """Hold the one connection for questions about tables."""
     with CONTROL, pool.connect(source, limits) as connection:
         yield connection
 
@@ -82,34 +88,38 @@ def control(source: Source, limits: Limits) -> Iterator[Connection]:
 def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) -> Survey:
     """Look at every table, or at those named, without reading a row of them."""
     with control(source, limits) as connection:
-        now, identity, telling, signed_zeros = _server(connection)
+        server = _server(connection)
         version = version_of(connection)
         found = _tables(connection, only)
-        columns, stamps, told = _columns(connection, only)
+        columns = _columns(connection, only)
         keys = _keys(connection, only)
     tables, excluded = [], []
     for name, kind, engine, comment, *facts in found:
         reason = why_excluded(name, kind, limits.exclude)
         if reason:
             excluded.append(Excluded(name, reason))
-        else:
-            key, prefixed = keys.get(name, ((), False))
-            table = Table(
-                name,
-                columns.get(name, ()),
-                key,
-                versioned=kind == VERSIONED,
-                prefixed=prefixed,
-                stamps=stamps.get(name, ()),
-                signed_zeros=signed_zeros,
-                told=digest(comment, *told.get(name, ())),
-            )
-            tables.append(_source_table(identity, engine, table, facts, tells=engine == telling))
-    return Survey(now, identity, version, tuple(tables), tuple(excluded))
+            continue
+        its, (key, prefixed) = columns.get(name, _Columns()), keys.get(name, ((), False))
+        table = Table(
+            name,
+            tuple(its.columns),
+            key,
+            versioned=kind == VERSIONED,
+            prefixed=prefixed,
+            stamps=tuple(its.stamps),
+            signed_zeros=server.signed_zeros,
+            told=digest(comment, *its.remarks),
+        )
+        tells = engine == server.telling
+        tables.append(_source_table(server.identity, engine, table, facts, tells=tells))
+    return Survey(server.now, server.identity, version, tuple(tables), tuple(excluded))
 
 
 def why_excluded(name: str, kind: str, patterns: Sequence[str]) -> str:
-    """Return why a table is not copied, empty when it is; one that the server cannot open is in, and red."""
+    """Return why a table is not copied, empty if it is.
+
+    A table that the server cannot open is copied, and fails.
+    """
     if kind not in TABLES:
         return f"a {kind.lower()}, not a table"
     if RESERVED.match(name):
@@ -122,24 +132,38 @@ def why_excluded(name: str, kind: str, patterns: Sequence[str]) -> str:
     return f"matches ELT_EXCLUDE pattern {pattern}" if pattern else ""
 
 
-def _server(connection: Connection) -> tuple[datetime, str, str, bool]:
-    """Return the server's clock, its identity, the engine whose UPDATE_TIME and TABLE_ROWS can be relied upon, and
-    whether it tells -0 from 0.
+class _Server(NamedTuple):
+    """What is asked of a server itself.
 
-    MyISAM's are of the last write, unless it writes through mapped memory, which leaves its files' times alone. InnoDB's
-    UPDATE_TIME is the statement's, so a transaction that commits later may leave it as a read found it; Aria's moves with
-    its next checkpoint.
+    It has reliable UPDATE_TIME and TABLE_ROWS for tables of the engine `telling`, empty without
+    one. Without `signed_zeros` it takes -0 for 0.
+    """
+
+    now: datetime
+    identity: str
+    telling: str
+    signed_zeros: bool
+
+
+def _server(connection: Connection) -> _Server:
+    """Return the server's clock and identity, and what it tells reliably.
+
+    MyISAM's UPDATE_TIME is that of the last write, unless it writes through mapped memory, which
+    leaves its files' times alone. InnoDB's is the statement's, so a transaction that commits later
+    may leave it as a read found it. Aria's moves with its next checkpoint.
     """
     ((now, identity, signed_zeros),) = connection.rows(
         "asking for its clock and identity",
-        "SELECT UTC_TIMESTAMP(/*!50604 6 */), CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE()),"
+        "SELECT UTC_TIMESTAMP(/*!50604 6 */),"
+        " CONCAT_WS('/', @@hostname, @@server_id, @@datadir, DATABASE()),"
         f" {hashing.SIGNED_ZEROS}",
     )
     mapped = connection.rows(
         "asking for its settings",
         "SHOW GLOBAL VARIABLES WHERE Variable_name = 'myisam_use_mmap'",
     )
-    return now, identity, "" if mapped and mapped[0][1] == "ON" else "MyISAM", bool(signed_zeros)
+    telling = "" if mapped and mapped[0][1] == "ON" else "MyISAM"
+    return _Server(now, identity, telling, bool(signed_zeros))
 
 
 # OpenDental's own notes of what it is doing to its database.
@@ -150,7 +174,8 @@ def version_of(connection: Connection) -> str:
     """Return the version of OpenDental's database, empty if the source is not one.
 
     Raises:
-        PracticeUpgrading: an upgrade is going on or has failed. Large tables are then renamed away and filled anew.
+        PracticeUpgrading: an upgrade is going on or has failed. Large tables are then renamed away
+            and filled again.
 
     """
     try:
@@ -167,13 +192,14 @@ def version_of(connection: Connection) -> str:
     version, upgrading, corrupted = (held.get(name, "") for name in PREFERENCES)
     if upgrading:
         raise PracticeUpgrading(
-            "OpenDental is being upgraded (preference UpdateInProgressOnComputerName), so nothing is read; run again when it is"
-            " done. If no upgrade is running, one was broken off: OpenDental itself says at its next start what to do."
+            "OpenDental is being upgraded (preference UpdateInProgressOnComputerName), so nothing"
+            " is read; run again when it is done. If no upgrade is running, one was broken off:"
+            " OpenDental itself says at its next start what to do."
         )
     if corrupted.lower() in ("1", "true"):
         raise PracticeUpgrading(
-            "An upgrade of OpenDental failed halfway (preference CorruptedDatabase), so nothing is read; restore its backup or"
-            " finish the upgrade, then run again."
+            "An upgrade of OpenDental failed halfway (preference CorruptedDatabase), so nothing is"
+            " read; restore its backup or finish the upgrade, then run again."
         )
     return version
 
@@ -185,61 +211,63 @@ def _named(only: Sequence[str] | None) -> str:
 def _tables(connection: Connection, only: Sequence[str] | None) -> list[Row]:
     return connection.rows(
         "listing its tables",
-        "SELECT TABLE_NAME, TABLE_TYPE, COALESCE(ENGINE, ''), CONCAT_WS(',', TABLE_COLLATION, TABLE_COMMENT), CREATE_TIME, UPDATE_TIME, AUTO_INCREMENT,"
-        " TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES"
+        "SELECT TABLE_NAME, TABLE_TYPE, COALESCE(ENGINE, ''),"
+        " CONCAT_WS(',', TABLE_COLLATION, TABLE_COMMENT), CREATE_TIME, UPDATE_TIME,"
+        " AUTO_INCREMENT, TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES"
         f" WHERE TABLE_SCHEMA = DATABASE(){_named(only)} ORDER BY TABLE_NAME",
         only or None,
     )
 
 
-def _columns(
-    connection: Connection, only: Sequence[str] | None
-) -> tuple[dict[str, tuple[Column, ...]], dict[str, tuple[str, ...]], dict[str, list[str]]]:
-    """Return each table's columns, those that its server sets to the time of a row's last change, and what else it tells."""
+@dataclass(slots=True)
+class _Columns:
+    """A table's columns as they are found.
+
+    `stamps` are those that the server sets to the time of a row's last change. `remarks` are what
+    else it says of them.
+    """
+
+    columns: list[Column] = field(default_factory=list)
+    stamps: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def _columns(connection: Connection, only: Sequence[str] | None) -> dict[str, _Columns]:
+    """Return each table's columns."""
     found = connection.rows(
         "listing its columns",
-        "SELECT TABLE_NAME, CONCAT_WS(',', COLUMN_DEFAULT, COLLATION_NAME, COLUMN_COMMENT), COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, EXTRA,"
-        " NUMERIC_PRECISION, NUMERIC_SCALE, CHARACTER_OCTET_LENGTH /*M!100300 , GENERATION_EXPRESSION */"
-        " FROM information_schema.COLUMNS"
+        "SELECT TABLE_NAME, CONCAT_WS(',', COLUMN_DEFAULT, COLLATION_NAME, COLUMN_COMMENT), EXTRA,"
+        " COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, CHARACTER_SET_NAME,"
+        " NUMERIC_PRECISION, NUMERIC_SCALE, CHARACTER_OCTET_LENGTH"
+        " /*M!100300 , GENERATION_EXPRESSION */ FROM information_schema.COLUMNS"
         f" WHERE TABLE_SCHEMA = DATABASE(){_named(only)} ORDER BY TABLE_NAME, ORDINAL_POSITION",
         only or None,
     )
-    columns: dict[str, list[Column]] = {}
-    stamps: dict[str, tuple[str, ...]] = {}
-    more: dict[str, list[str]] = {}
-    for (
-        table,
-        told,
-        name,
-        column_type,
-        kind,
-        nullable,
-        charset,
-        extra,
-        precision,
-        scale,
-        octets,
-        *made,
-    ) in found:
+    tables: dict[str, _Columns] = defaultdict(_Columns)
+    for name, remark, extra, *facts in found:
+        table, column = tables[name], _column(str(extra), facts)
+        table.columns.append(column)
+        table.remarks.append(f"{extra} {remark}")
         if re.search(r"on update current_timestamp", str(extra), re.IGNORECASE):
-            stamps[table] = (*stamps.get(table, ()), name)
-        more.setdefault(table, []).append(f"{extra} {told}")
-        columns.setdefault(table, []).append(
-            Column(
-                name=name,
-                type=re.sub(r"\s*/\*.*?\*/", "", str(column_type)),
-                kind=str(kind).lower(),
-                nullable=nullable == "YES",
-                charset=charset,
-                # The columns of a row's validity are filled by the source's server alone.
-                generated=bool(re.search(r"(VIRTUAL|STORED|PERSISTENT) GENERATED", str(extra)))
-                and made not in (["ROW START"], ["ROW END"]),
-                precision=precision,
-                scale=scale,
-                octets=UNBOUNDED if kind in WITHOUT_LENGTH else octets,
-            )
-        )
-    return {table: tuple(found) for table, found in columns.items()}, stamps, more
+            table.stamps.append(column.name)
+    return tables
+
+
+def _column(extra: str, facts: Sequence[Any]) -> Column:
+    name, column_type, kind, nullable, charset, precision, scale, octets, *made = facts
+    return Column(
+        name=name,
+        type=re.sub(r"\s*/\*.*?\*/", "", str(column_type)),
+        kind=str(kind).lower(),
+        nullable=nullable == "YES",
+        charset=charset,
+        # The columns of a row's validity are filled by the source's server alone.
+        generated=bool(re.search(r"(VIRTUAL|STORED|PERSISTENT) GENERATED", extra))
+        and made not in (["ROW START"], ["ROW END"]),
+        precision=precision,
+        scale=scale,
+        octets=UNBOUNDED if kind in WITHOUT_LENGTH else octets,
+    )
 
 
 def _keys(
@@ -249,7 +277,8 @@ def _keys(
     found = connection.rows(
         "listing its keys",
         "SELECT TABLE_NAME, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS"
-        f" WHERE TABLE_SCHEMA = DATABASE() AND INDEX_NAME = 'PRIMARY'{_named(only)} ORDER BY TABLE_NAME, SEQ_IN_INDEX",
+        f" WHERE TABLE_SCHEMA = DATABASE() AND INDEX_NAME = 'PRIMARY'{_named(only)}"
+        " ORDER BY TABLE_NAME, SEQ_IN_INDEX",
         only or None,
     )
     keys: dict[str, tuple[tuple[str, ...], bool]] = {}
@@ -283,18 +312,19 @@ def look(
 
     Raises:
         TableVanished: it is gone.
-        PracticeUpgrading: OpenDental is being upgraded, or its database is not of the `version` that the run began with.
+        PracticeUpgrading: OpenDental is being upgraded, or its database is not of the `version`
+            that the run began with.
 
     """
     found = survey(source, limits, [name])
     if version is not None and found.version != version:
         raise PracticeUpgrading(
-            f"OpenDental's database was upgraded from {version} to {found.version} since the run began; {name} keeps its last"
-            " version, the next run reads it anew."
+            f"OpenDental's database was upgraded from {version} to {found.version} since the run"
+            f" began; {name} keeps its last version, the next run reads it anew."
         )
-    for each in found.tables:
-        if each.table.name == name:
-            return found.now, each
+    for source_table in found.tables:
+        if source_table.table.name == name:
+            return found.now, source_table
     raise TableVanished(f"{name} vanished from the source between the survey and the read.")
 
 
@@ -315,9 +345,10 @@ def count(source: Source, limits: Limits, source_table: SourceTable) -> int:
 
 
 def is_clean(before: Evidence, after: Evidence, read_from: datetime) -> bool:
-    """Tell whether nobody wrote while it was read: equal evidence, the last write over 2 s before the read began.
+    """Tell whether nobody wrote a table while it was read.
 
-    UPDATE_TIME has whole seconds, so a write in the second of the read may leave no trace.
+    The evidence is equal, and the last write was over 2 s before the read began. UPDATE_TIME has
+    whole seconds, so a write in the second of the read may leave no trace.
     """
     return (
         before == after
