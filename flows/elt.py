@@ -1,4 +1,6 @@
-"""The main flow and its command line: survey, bring the tables up to date, build the models, report."""
+"""The main flow and its command line: survey, bring the tables up to date, build the models,
+report.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ if (
 ):  # the command line shows its own progress; Prefect's lines still reach its server
     interrupts.speak()
     interrupts.install()
-    gc.disable()  # until all is imported, of which nothing is garbage: that takes an eighth less time
+    # Until all is imported, of which nothing is garbage: that takes an eighth less time.
+    gc.disable()
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
 
@@ -87,11 +90,14 @@ def elt(
         force_full: read everything anew, whatever the evidence says.
         models: build the dbt models over what changed.
         verify: compare source, replica, raw and public row by row, and repair what differs.
-        accept_shrink: take tables that lost most of their rows, which otherwise keep their last version until a second look.
-        accept_source: take a source that is another practice's, or that lacks many tables, which is refused otherwise.
+        accept_shrink: take tables that lost most of their rows, which otherwise keep their last
+            version until a second look.
+        accept_source: take a source that is another practice's, or that lacks many tables, which is
+            refused otherwise.
 
     Raises:
-        RunFailed: a table or a model is red, or a verification had to repair one; the others were finished.
+        RunFailed: a table or a model is red, or a verification had to repair one; the others were
+            finished.
 
     """
     started = monotonic()
@@ -205,7 +211,9 @@ def _built(settings: Settings, planned: ModelsPlan, run_id: str) -> ModelsResult
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 when every table and model is good, 1 when one is red or was, 2 when nothing could be begun."""
+    """Run the command line; 0 when every table and model is good, 1 when one is red or was, 2 when
+    nothing could be begun.
+    """
     options = arguments(given)
     interrupts.begin()
     try:

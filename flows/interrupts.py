@@ -1,4 +1,6 @@
-"""Ends the command line's process in time after Ctrl-C; it imports nothing that takes long, as it comes before what does."""
+"""Ends the command line's process in time after Ctrl-C; it imports nothing that takes long, as it
+comes before what does.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ _INTERRUPTED = Event()
 
 
 def install() -> None:
-    """At Ctrl-C end the process: at once while it starts, then some seconds after what is under way was told to stop.
+    """At Ctrl-C end the process: at once while it starts, then some seconds after what is under way
+    was told to stop.
 
     A thread may wait for a server that hangs, and be it the main one.
     """
@@ -36,7 +39,9 @@ def install() -> None:
 
 
 def speak() -> None:
-    """Let every terminal take whatever is said: what it has no character for is written as an escape."""
+    """Let every terminal take whatever is said: what it has no character for is written as an
+    escape.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by whoever started us
@@ -63,7 +68,9 @@ def end() -> None:
 
 
 def go_unheard() -> int:
-    """Go on without the output that nobody takes any more; the status of a program whose reader has left."""
+    """Go on without the output that nobody takes any more; the status of a program whose reader has
+    left.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
-from transfer.drivers.sessions import DOUBLE, MOMENT, POOLER, TEXT, postgres_proof, startup, unlike
+from transfer.drivers.postgres_sessions import POOLER, postgres_proof, startup, unlike
+from transfer.drivers.sessions import DOUBLE, MOMENT, TEXT
 from transfer.errors import DatabaseFault
 from transfer.postgres import opening
 from transfer.postgres.pool import connect

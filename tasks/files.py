@@ -24,7 +24,8 @@ def described(file: Path) -> dict[str, Any]:
 
 
 def replace(file: Path, text: str) -> None:
-    """Replace the file at once, making its folder: whoever has it open reads the old page or the new one.
+    """Replace the file at once, making its folder: whoever has it open reads the old page or the
+    new one.
 
     Raises:
         EltError: it cannot be written.

@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.models import ModelsResult
 from tasks.prefect_server import server_answers
 from transfer.settings import Settings
-from transfer.source.opendental import Excluded
+from transfer.source.survey import Excluded
 from transfer.values.printable import markdown, printable
 from transfer.values.reasons import State
 from transfer.values.table import TableResult
@@ -27,10 +27,11 @@ log = logging.getLogger("elt")
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The verdict of a run: each table with work, how many had none and why, the models, and what was left out.
+    """The verdict of a run: each table with work, how many had none and why, the models, and what
+    was left out.
 
-    `rotated` tables were verified as it was their turn; the turn of `overdue` ones is long past. `remarks`
-    are of the servers.
+    `rotated` tables were verified as it was their turn; the turn of `overdue` ones is long past.
+    `remarks` are of the servers.
     """
 
     run_id: str
@@ -69,7 +70,8 @@ class Summary:
             warned = f"{len(self.models.warned)} warned, " if self.models.warned else ""
             skipped = f", {self.models.skipped} skipped" if self.models.skipped else ""
             parts.append(
-                f"dbt {self.models.passed} passed, {warned}{len(self.models.failed)} failed{skipped}"
+                f"dbt {self.models.passed} passed, {warned}{len(self.models.failed)}"
+                f" failed{skipped}"
             )
         red = ", ".join(
             [
@@ -81,13 +83,16 @@ class Summary:
 
 
 UNRECORDED = (
-    "The Prefect server has gone in the middle of the run, which is finished but not recorded there: look at that server,"
+    "The Prefect server has gone in the middle of the run, which is finished but not recorded"
+    " there: look at that server,"
     " the next run needs nothing else."
 )
 
 
 def publish(summary: Summary) -> None:
-    """Publish a run's verdict in Prefect, unless its server is gone: that undoes nothing of the run."""
+    """Publish a run's verdict in Prefect, unless its server is gone: that undoes nothing of the
+    run.
+    """
     try:
         if server_answers():
             report(summary)

@@ -1,6 +1,8 @@
-"""What a machine's environment may say to Prefect, to dbt and of proxies, and what of it counts in a run.
+"""What a machine's environment may say to Prefect, to dbt and of proxies, and what of it counts in
+a run.
 
-It is set before Prefect is imported, and imports neither Prefect nor dbt until it is asked to check.
+It is set before Prefect is imported, and imports neither Prefect nor dbt until it is asked to
+check.
 """
 
 from __future__ import annotations
@@ -27,19 +29,24 @@ DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-    # The first start creates and migrates Prefect's own database, which takes longer than its default of 20 s.
+    # The first start creates and migrates Prefect's own database, which takes longer than its
+    # default of 20 s.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    # Each of Prefect's own six tries waits so long for a server that hangs; a minute's default would make ten of a run's end.
+    # Each of Prefect's own six tries waits so long for a server that hangs; a minute's default
+    # would make ten of a run's end.
     "PREFECT_API_REQUEST_TIMEOUT": "20",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "elt",
-    # A record from outside a flow, as of the pre-flight, is none for its server and no reason to warn.
+    # A record from outside a flow, as of the pre-flight, is none for its server and no reason to
+    # warn.
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    # Apart from others' in ~/.prefect, as we remove our old ones; under its older name the user's own choice counts too.
+    # Apart from others' in ~/.prefect, as we remove our old ones; under its older name the user's
+    # own choice counts too.
     "PREFECT_RESULTS_LOCAL_STORAGE_PATH": os.environ.get("PREFECT_LOCAL_STORAGE_PATH")
     or str(RESULTS),
 }
-# What is tried again, remembered and kept is ours to say, whatever the environment, a profile or a prefect.toml says.
+# What is tried again, remembered and kept is ours to say, whatever the environment, a profile or a
+# prefect.toml says.
 OURS = {
     "PREFECT_FLOWS_DEFAULT_RETRIES": "0",
     "PREFECT_FLOWS_DEFAULT_RETRY_DELAY_SECONDS": "0",
@@ -82,12 +89,15 @@ def _forget(names: Iterable[str]) -> None:
 
 
 def check() -> None:
-    """See that Prefect takes its settings, has a folder for a server of its own if it needs one, and finds its way to it.
+    """See that Prefect takes its settings, has a folder for a server of its own if it needs one,
+    and finds its way to it.
 
-    For the command line's own process: of proxies it forgets what a server on this machine does not need.
+    For the command line's own process: of proxies it forgets what a server on this machine does not
+    need.
 
     Raises:
-        SettingsError: a variable of Prefect's or of the machine cannot be used; its name stands in the message.
+        SettingsError: a variable of Prefect's or of the machine cannot be used; its name stands in
+            the message.
 
     """
     try:
@@ -131,7 +141,8 @@ def _refused(error: ValidationError) -> str:
 def _check_own_server(settings: object) -> None:
     if not settings.server.ephemeral.enabled:  # type: ignore[attr-defined]
         raise SettingsError(
-            "PREFECT_API_URL names no Prefect server, and PREFECT_SERVER_ALLOW_EPHEMERAL_MODE forbids one of the run's own:"
+            "PREFECT_API_URL names no Prefect server, and PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"
+            " forbids one of the run's own:"
             " set the one or unset the other."
         )
     home = settings.home  # type: ignore[attr-defined]
@@ -141,7 +152,8 @@ def _check_own_server(settings: object) -> None:
             file.write(b"x")
     except OSError as error:
         raise SettingsError(
-            f"PREFECT_HOME: {home} cannot be written ({error.strerror}), where Prefect keeps its own database; name another"
+            f"PREFECT_HOME: {home} cannot be written ({error.strerror}), where Prefect keeps its"
+            " own database; name another"
             " folder, or a Prefect server by PREFECT_API_URL."
         ) from None
 

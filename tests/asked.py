@@ -8,8 +8,7 @@ from typing import Any
 
 from oracle import ask
 
-from transfer.mysql import connection as mysql
-from transfer.mysql import reading
+from transfer.mysql import pool, reading
 
 LOGGING = "general_log slow_query_log log_output long_query_time".split()
 
@@ -17,7 +16,7 @@ LOGGING = "general_log slow_query_log log_output long_query_time".split()
 @contextmanager
 def logged(connection: Any) -> Iterator[None]:
     """The server writes all statements down, also how many rows each of them looked at."""
-    mysql.close_connections()  # what they said when they were opened is to be written down too
+    pool.close_connections()  # what they said when they were opened is to be written down too
     reading.close_readers()
     before = {name: ask(connection, f"SELECT @@GLOBAL.{name}")[0][0] for name in LOGGING}
     ask(

@@ -34,12 +34,20 @@ FIRST_WORD = re.compile(
 
 # The modules whose functions do a phase's statements: the outermost one on the stack tells it.
 PHASES = {
-    "opendental": "extract-read",
-    "buckets": "extract-read",
-    "tables": "replica write",
-    "raw": "raw load",
-    "public": "public",
-    "verification": "verification",
+    "source/survey": "extract-read",
+    "source/rows": "extract-read",
+    "mysql/buckets": "extract-read",
+    "replica/tables": "replica write",
+    "replica/shadow": "replica write",
+    "replica/proof": "replica write",
+    "replica/merge": "replica write",
+    "replica/swap": "replica write",
+    "replica/finish": "replica write",
+    "replica/recovery": "replica write",
+    "replica/rows": "replica write",
+    "warehouse/raw": "raw load",
+    "warehouse/public": "public",
+    "changes/verification": "verification",
 }
 SWAP = "replica swap"
 # The statements of each that may be struck; what only prepares a session or asks for something small leaves nothing half done.
@@ -106,10 +114,9 @@ def _phase() -> str:
         if file.parent.name == "journey" and file.stem == "plan":
             return "survey"
         if file.is_relative_to(ROOT / "transfer"):
-            found = PHASES.get(file.stem, found)
-            swapping = swapping or (
-                file.stem == "tables" and bool(re.search("swap|rename|build_keys", code.co_name))
-            )
+            module = f"{file.parent.name}/{file.stem}"
+            found = PHASES.get(module, found)
+            swapping = swapping or module == "replica/swap"
     return SWAP if swapping and found == "replica write" else found
 
 

@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from deployments.installation import LOCAL
-from transfer.mysql import connection as mysql
+from transfer.mysql import pool as mysql_pool
 from transfer.mysql import reading
 from transfer.postgres import opening, pool
-from transfer.postgres.pool import close_connections
 from transfer.running import watching
 
 SECONDS = 5.0  # within which what is ending has ended, on a machine that is busy
@@ -58,8 +57,8 @@ def left(before: Belongings, seconds: float | None = None) -> list[str]:
 
 def close_idle() -> None:
     """Close what the pipeline keeps for its next statement; it goes with the databases that it was opened for."""
-    mysql.close_connections()
-    close_connections()
+    mysql_pool.close_connections()
+    pool.close_connections()
 
 
 def _more(before: Belongings, now: Belongings) -> list[str]:
@@ -131,8 +130,8 @@ def _sockets() -> dict[str, int]:
 
 def _kept_connections() -> int:
     """Each has one socket; PostgreSQL's handles have one of their own."""
-    idle = sum(map(len, list(mysql._IDLE.values()))) + sum(map(len, list(pool._IDLE.values())))
-    return idle + len(opening._HANDLES)
+    kept = [*mysql_pool._IDLE.values(), *pool._IDLE.values()]
+    return sum(map(len, kept)) + len(opening._HANDLES)
 
 
 def _peer(descriptor: int) -> str:

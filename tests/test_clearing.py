@@ -15,8 +15,9 @@ from deployments.databases import Databases
 from deployments.servers import Servers
 from transfer.journey.clearing import clear_left_over
 from transfer.journey.plan import look
-from transfer.replica import extracts
-from transfer.replica import tables as replica
+from transfer.replica import progress
+from transfer.replica.lock import lock_table
+from transfer.replica.tables import NEW, shadow_name
 from transfer.settings import Settings
 
 SHADOWS = "SHOW TABLES LIKE '\\_elt\\_%'"
@@ -87,12 +88,12 @@ def begun(settings: Settings, servers: Servers) -> Callable[[str], None]:
         """Do what a run does that is killed as soon as it has made a shadow."""
         with (
             suppress(KeyboardInterrupt),
-            extracts.locked(settings.replica, settings.limits, table, 0) as lock,
+            lock_table(settings.replica, settings.limits, table, 0) as lock,
         ):
             with closing(servers.replica.connect(settings.replica.db)) as other:
-                ask(other, f"CREATE TABLE `{replica.beside(replica.NEW, table)}` (Id int)")
-            with extracts.transaction(lock):
-                extracts.begin_progress(lock, "x" * 32, "2026-01-01")  # type: ignore[arg-type]
+                ask(other, f"CREATE TABLE `{shadow_name(NEW, table)}` (Id int)")
+            with lock.transaction():
+                progress.begin(lock, "x" * 32, "2026-01-01")  # type: ignore[arg-type]
             raise KeyboardInterrupt
 
     return begin
@@ -100,7 +101,7 @@ def begun(settings: Settings, servers: Servers) -> Callable[[str], None]:
 
 def test_what_another_run_holds_stays_and_goes_once_it_has_let_go(places, settings, tables, begun):
     begun(tables[0])
-    with extracts.locked(settings.replica, settings.limits, tables[0], 0):
+    with lock_table(settings.replica, settings.limits, tables[0], 0):
         clear(settings)
         assert len(left(places)) == 2
     clear(settings)

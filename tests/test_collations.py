@@ -13,7 +13,7 @@ from deployments.databases import Databases
 from deployments.server import Server
 from transfer.errors import PreflightError, SettingsError
 from transfer.journey import compatibility, preflight
-from transfer.mysql import connection as mysql
+from transfer.mysql import pool
 from transfer.mysql.definition import as_replica
 from transfer.mysql.show_create import show_create
 from transfer.settings import Limits, Settings
@@ -154,8 +154,8 @@ MAPPED = [("utf8mb4_clinic_ci", "utf8mb4_unicode_ci"), ("utf8mb4_office_ci", "ut
 
 @pytest.mark.parametrize("table", ["patient", "recall", "staff", "plain"])
 def test_the_mapping_stands_in_the_replicas_definition(table, settings, replica: Client):
-    with mysql.connect(settings.source, settings.limits) as connection:
-        wanted = as_replica(show_create(connection, "source", table), "t", collations=MAPPED)
+    with pool.connect(settings.source, settings.limits) as connection:
+        wanted = as_replica(show_create(connection, table), "t", collations=MAPPED)
     replica.run(wanted.create)
     described = {
         "patient": ("utf8mb4_unicode_ci", [None, "utf8mb4_unicode_ci"]),

@@ -19,8 +19,7 @@ from deployments.processes import PrivateProcess
 from deployments.servers import Servers
 from transfer.errors import DatabaseFault, PreflightError
 from transfer.journey import preflight
-from transfer.mysql import connection as mysql
-from transfer.mysql import reading
+from transfer.mysql import pool, reading
 from transfer.postgres.pool import connect
 from transfer.settings import MySQLServer, Server, Settings
 
@@ -83,8 +82,8 @@ def with_login(settings: Settings, *places: str, **changes: object) -> Settings:
 
 def assert_all_drivers_log_in(settings: Settings) -> None:
     who = "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AS who"
-    with mysql.connect(settings.source, settings.limits) as connection:
-        assert mysql.rows(connection, "source", "asking", who) == [(settings.source.user,)]
+    with pool.connect(settings.source, settings.limits) as connection:
+        assert connection.rows("asking", who) == [(settings.source.user,)]
     assert reading.read(settings.source, settings.limits, "asking", who).column(
         "who"
     ).to_pylist() == [settings.source.user]
@@ -156,7 +155,7 @@ def test_a_server_behind_a_slow_line_is_waited_for_as_long_as_its_setting_says(p
 def opened(settings: Settings, server: Server) -> None:
     """Open a connection of the pipeline's, and close it."""
     if isinstance(server, MySQLServer):
-        with mysql.connect(server, settings.limits, kept=False):
+        with pool.connect(server, settings.limits, kept=False):
             return
     with connect(server):
         return

@@ -14,7 +14,8 @@ from oracle import Places, ask, my
 
 from deployments.databases import Databases
 from transfer.errors import DatabaseFault
-from transfer.mysql import connection as mysql
+from transfer.mysql import pool
+from transfer.mysql.connection import Connection
 from transfer.mysql.definition import ENGINES, REFUSED, as_replica, parse, structure
 from transfer.mysql.show_create import _named, show_create
 from transfer.settings import Settings
@@ -26,30 +27,30 @@ def settings(module_databases: Databases) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def source(settings: Settings) -> Iterator[mysql.Connection]:
-    with mysql.connect(settings.source, settings.limits) as connection:
+def source(settings: Settings) -> Iterator[Connection]:
+    with pool.connect(settings.source, settings.limits) as connection:
         yield connection
 
 
 @pytest.fixture(scope="module")
-def replica(settings: Settings) -> Iterator[mysql.Connection]:
-    with mysql.connect(settings.replica, settings.limits, writes=True) as connection:
+def replica(settings: Settings) -> Iterator[Connection]:
+    with pool.connect(settings.replica, settings.limits, writes=True) as connection:
         yield connection
 
 
-def made(replica: mysql.Connection, definition: str, table: str) -> str:
+def made(replica: Connection, definition: str, table: str) -> str:
     """Make the replica's table as a run does; the engine that took it."""
     for engine in ENGINES:
         wanted = as_replica(definition, table, engine)
         try:
-            mysql.run(replica, "replica", "creating", wanted.create)
+            replica.run("creating", wanted.create)
             if wanted.keys:
                 adding = ", ".join(f"ADD {key}" for key in wanted.keys)
-                mysql.run(replica, "replica", "adding keys", f"ALTER TABLE {my(table)} {adding}")
+                replica.run("adding keys", f"ALTER TABLE {my(table)} {adding}")
         except DatabaseFault as fault:
             if fault.code not in REFUSED:
                 raise
-            mysql.run(replica, "replica", "dropping", f"DROP TABLE IF EXISTS {my(table)}")
+            replica.run("dropping", f"DROP TABLE IF EXISTS {my(table)}")
         else:
             return engine
     raise AssertionError("no engine takes it")
@@ -229,14 +230,14 @@ def test_a_table_is_made_as_it_is_by_the_first_engine_that_takes_it(
     body, engine = CASES[case]
     table = f"shape_{case}"
     take(places.source, "source", f"CREATE TABLE {table} ({body}")
-    definition = show_create(source, "source", table)
+    definition = show_create(source, table)
     has_aria = not lack(servers, "replica", "Aria")
     assert made(replica, definition, table) == (
         engine if has_aria else engine.replace("Aria", "MyISAM")
     )
     assert_alike(places, table)
     if oracle.alike((places.source, places.replica)):
-        assert structure(show_create(replica, "replica", table)) == structure(definition)
+        assert structure(show_create(replica, table)) == structure(definition)
 
 
 @pytest.mark.needs("source", "checks")
@@ -248,7 +249,7 @@ def test_what_only_the_source_needs_is_left_out(places, source, replica):
         "CREATE TABLE child (a int, `CHECK` int, CONSTRAINT `x CHECK (1)` FOREIGN KEY (a) REFERENCES parent (a) ON DELETE CASCADE,"
         " CONSTRAINT kept CHECK (a <> 7)) ENGINE=InnoDB",
     )
-    made(replica, show_create(source, "source", "child"), "child")
+    made(replica, show_create(source, "child"), "child")
     text = ask(places.replica, "SHOW CREATE TABLE child")[0][1]
     assert "FOREIGN" not in text
     assert "<> 7" in text
@@ -268,9 +269,9 @@ def test_columns_that_the_server_fills_are_plain_ones_in_the_replica(places, sou
         "CREATE TABLE history (a int) WITH SYSTEM VERSIONING PARTITION BY SYSTEM_TIME",
     )
     for table in ("past", "history"):
-        definition = show_create(source, "source", table)
+        definition = show_create(source, table)
         assert made(replica, definition, table) == "InnoDB"
-        assert structure(show_create(replica, "replica", table)) == structure(definition)
+        assert structure(show_create(replica, table)) == structure(definition)
     columns = [
         (row[0], row[1], row[3], row[6])
         for row in ask(places.replica, "SHOW FULL COLUMNS FROM past")
@@ -297,7 +298,7 @@ def test_labels_and_defaults_that_no_server_shows_arrive(places, source, replica
         places.source,
         "INSERT INTO faces VALUES (1, 1, 9, ''), (2, 2, 4, ''), (3, 4, 2, ''), (4, 0, 0, ''), (5, NULL, NULL, '')",
     )
-    definition = show_create(source, "source", "faces")
+    definition = show_create(source, "faces")
     made(replica, definition, "faces")
     ask(places.replica, "SET sql_mode = ''")
     ask(
@@ -312,14 +313,14 @@ def test_labels_and_defaults_that_no_server_shows_arrive(places, source, replica
             ("", "", "😀", "😀'?\\"),
             (None, None, "😀", "😀'?\\"),
         ]
-    assert structure(show_create(replica, "replica", "faces")) == structure(definition)
+    assert structure(show_create(replica, "faces")) == structure(definition)
 
 
 def test_a_label_that_only_the_default_uses_arrives(places, source, replica):
     columns = "e enum('😀', 'b', '?') DEFAULT '😀', s set('x', '😀', '😁') DEFAULT 'x,😁', n enum('?', 'b') DEFAULT NULL"
     ask(places.source, f"CREATE TABLE moods (Id int PRIMARY KEY, {columns}) CHARACTER SET utf8mb4")
     ask(places.source, "INSERT INTO moods VALUES (1, 'b', 'x', 'b')")
-    definition = show_create(source, "source", "moods")
+    definition = show_create(source, "moods")
     assert "enum('😀','b','?') DEFAULT '😀'" in definition
     made(replica, definition, "moods")
     assert_alike(places, "moods")
@@ -348,7 +349,7 @@ def test_a_default_with_a_question_mark_arrives(column, value, engine, places, s
         )
         if filled:
             ask(places.source, f"INSERT INTO {table} VALUES (1, {value})")
-        made(replica, show_create(source, "source", table), table)
+        made(replica, show_create(source, table), table)
         assert_alike(places, table)
 
 
@@ -360,7 +361,7 @@ def test_a_default_that_no_server_shows_arrives_though_the_column_takes_no_null(
         "CREATE TABLE mood (Id int PRIMARY KEY, e enum('😀', 'b') NOT NULL DEFAULT '😀') CHARACTER SET utf8mb4",
     )
     ask(places.source, "INSERT INTO mood VALUES (1, 'b')")
-    definition = show_create(source, "source", "mood")
+    definition = show_create(source, "mood")
     assert "enum('😀','b') NOT NULL DEFAULT '😀'" in definition
     made(replica, definition, "mood")
 
@@ -387,10 +388,10 @@ def test_any_texts_in_a_definition_arrive(name, comment, default, label, places,
         f" e enum('a', %s) CHARACTER SET utf8mb4, KEY k ({column}(9)) COMMENT %s) COMMENT = %s",
         *(default, comment, label + "l", comment, comment),
     )
-    definition = show_create(source, "source", "texts")
+    definition = show_create(source, "texts")
     made(replica, definition, "texts")
     assert_alike(places, "texts")
-    assert structure(show_create(replica, "replica", "texts")) == structure(definition)
+    assert structure(show_create(replica, "texts")) == structure(definition)
 
 
 # As MySQL 9.7 and 5.7 write it.

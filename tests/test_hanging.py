@@ -20,12 +20,11 @@ from runs import HANGING_SECONDS, in_time, prepare, run, wait_for
 from deployments.databases import Databases
 from tasks import build_models, dbt_project
 from transfer.errors import DatabaseFault, ServerHangs
-from transfer.mysql import connection as mysql
-from transfer.mysql import reading
+from transfer.mysql import pool, reading, session
 from transfer.postgres import opening
 from transfer.postgres.locks import wait_for_locks
 from transfer.postgres.pool import connect
-from transfer.replica import extracts
+from transfer.replica.lock import lock_table
 from transfer.running import watching
 from transfer.settings import Settings
 from transfer.warehouse import positions
@@ -80,8 +79,8 @@ def table(places: Places) -> str:
 
 
 def asking_mysql(chosen: Settings, place: str, seconds: float) -> list[Any]:
-    with mysql.connect(getattr(chosen, place), chosen.limits) as connection:
-        return mysql.rows(connection, place, "reading", f"SELECT SLEEP({seconds})")
+    with pool.connect(getattr(chosen, place), chosen.limits) as connection:
+        return connection.rows("reading", f"SELECT SLEEP({seconds})")
 
 
 def asking_postgres(chosen: Settings, seconds: float) -> list[Any]:
@@ -161,7 +160,7 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers that soon take a silent session's holder for gone."""
     monkeypatch.setattr(watching, "TICK_SECONDS", 0.1)
     monkeypatch.setattr(watching, "BEAT_SECONDS", 0.5)
-    monkeypatch.setattr(mysql, "IDLE_SECONDS", IDLE_SECONDS)
+    monkeypatch.setattr(session, "IDLE_SECONDS", IDLE_SECONDS)
     monkeypatch.setattr(
         opening, "OWN", opening.OWN | {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s"}
     )
@@ -170,10 +169,10 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def in_replica(chosen: Settings, table: str) -> Iterator[Callable[[str], object]]:
     with (
-        extracts.locked(chosen.replica, chosen.limits, table, 0) as lock,
-        extracts.transaction(lock) as connection,
+        lock_table(chosen.replica, chosen.limits, table, 0) as lock,
+        lock.transaction() as connection,
     ):
-        yield partial(mysql.run, connection, "replica", "working")
+        yield partial(connection.run, "working")
 
 
 @contextmanager

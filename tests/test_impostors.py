@@ -10,8 +10,7 @@ import pytest
 
 from transfer.errors import DatabaseFault
 from transfer.journey import preflight
-from transfer.mysql import connection as mysql
-from transfer.mysql import reading
+from transfer.mysql import pool, reading, session
 from transfer.settings import Limits, Source
 
 SECRET = "our password"
@@ -75,7 +74,7 @@ def _greeting() -> bytes:
 
 @pytest.fixture(params=ASKING)
 def impostor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Impostor]:
-    monkeypatch.setattr(mysql, "ANSWER_SECONDS", 0)  # ConnectorX would try again for 30 s
+    monkeypatch.setattr(session, "ANSWER_SECONDS", 0)  # ConnectorX would try again for 30 s
     impostor = Impostor(ASKING[request.param])
     with impostor.listening:
         threading.Thread(target=impostor.serve, daemon=True).start()
@@ -89,7 +88,7 @@ LIMITS = Limits(_env_file=None, statement_seconds=1)
 
 
 def _try_all(source: Source) -> None:
-    with pytest.raises(DatabaseFault), mysql.connect(source, LIMITS):
+    with pytest.raises(DatabaseFault), pool.connect(source, LIMITS):
         pass
     with pytest.raises(DatabaseFault):
         reading.read(source, LIMITS, "asking", "SELECT 1 AS one")

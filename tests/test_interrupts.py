@@ -24,7 +24,7 @@ from runs import HANGING_SECONDS, in_time, prepare, run, wait_for
 
 from deployments.databases import Databases
 from deployments.servers import Servers
-from transfer.mysql import connection as mysql
+from transfer.mysql import pool
 from transfer.running.stopping import stopping_if_interrupted
 from transfer.settings import Settings
 
@@ -209,10 +209,10 @@ def test_after_an_interrupt_the_same_process_may_run_again(places, databases):
     assert in_time(
         time.monotonic() - started, 10
     )  # and not the 60 s of the statement that was under way
-    with mysql.connect(
+    with pool.connect(
         settings.replica, settings.limits
     ) as connection:  # what ended that one does not end this one
-        assert mysql.rows(connection, "replica", "waiting", "SELECT SLEEP(0.6)") == [(0,)]
+        assert connection.rows("waiting", "SELECT SLEEP(0.6)") == [(0,)]
     assert run(settings)["again"].state == "synced"
 
 
@@ -225,9 +225,9 @@ def _be_interrupted(settings: Settings) -> None:
 
 
 def _sleep(settings: Settings, begun: Event) -> None:
-    with mysql.connect(settings.replica, settings.limits) as connection:
+    with pool.connect(settings.replica, settings.limits) as connection:
         begun.set()
-        mysql.rows(connection, "replica", "sleeping", "SELECT SLEEP(60)")
+        connection.rows("sleeping", "SELECT SLEEP(60)")
 
 
 # When each server hangs, and how to see it: in another thread, or in the main one, which the driver does not let be interrupted.

@@ -34,8 +34,7 @@ from deployments.databases import Databases
 from deployments.servers import Servers, start, stop
 from transfer.errors import DatabaseFault
 from transfer.journey.sync import sync
-from transfer.mysql import connection as mysql
-from transfer.mysql import reading
+from transfer.mysql import reading, session
 from transfer.running import watching
 from transfer.settings import Settings
 
@@ -332,7 +331,7 @@ def _processes(first: int) -> list[int]:
 
 def test_a_read_that_hangs_is_killed_at_a_source_that_lives(places, settings, monkeypatch):
     _fill(places.source, "slow", COLUMNS, rows=1)
-    monkeypatch.setattr(mysql, "ANSWER_SECONDS", -298)
+    monkeypatch.setattr(session, "ANSWER_SECONDS", -298)
     with pytest.raises(DatabaseFault, match="did not answer in time"):
         reading.read(settings.source, settings.limits, "reading", "SELECT SLEEP(60), Id FROM slow")
     asking = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(60)%' AND ID <> CONNECTION_ID()"

@@ -11,8 +11,7 @@ import pytest
 from leftovers import Belongings, belongings, close_idle, left, nothing_left
 from private import home
 
-from transfer.mysql import connection as mysql
-from transfer.mysql import reading
+from transfer.mysql import pool, reading
 from transfer.postgres.pool import connect
 
 
@@ -77,7 +76,7 @@ def test_a_connection_is_found(servers):
 
 def test_a_connection_that_is_kept_for_the_next_statement_is_not_left(settings):
     before = belongings()
-    with mysql.connect(settings.replica, settings.limits), connect(settings.warehouse):
+    with pool.connect(settings.replica, settings.limits), connect(settings.warehouse):
         assert only(before).startswith("2 of the sockets")
     assert left(before) == []
     reading.read(settings.source, settings.limits, "reading", "SELECT 1 AS one")

@@ -21,8 +21,7 @@ from test_tls import _signed, with_tls
 from deployments.servers import Servers
 from transfer.errors import PreflightError
 from transfer.journey import preflight
-from transfer.mysql import connection as mysql
-from transfer.mysql import reading
+from transfer.mysql import pool, reading
 from transfer.settings import Settings
 
 
@@ -151,9 +150,9 @@ def test_every_driver_logs_in_without_tls_by_the_plugins_of_mysql(plugin, tls, s
             read = reading.read(changed.source, changed.limits, "asking", "SELECT 1 AS one")
             assert read.column("one").to_pylist() == [1]
             servers.source.execute("FLUSH PRIVILEGES")  # what it remembers, too
-            mysql.close_connections()
-            with mysql.connect(changed.source, changed.limits) as connection:
-                assert mysql.rows(connection, "source", "asking", "SELECT 1") == [(1,)]
+            pool.close_connections()
+            with pool.connect(changed.source, changed.limits) as connection:
+                assert connection.rows("asking", "SELECT 1") == [(1,)]
 
 
 def _has(servers: Servers, plugin: str) -> bool:

@@ -14,8 +14,8 @@ from prefect_server import PREFECT
 
 from deployments.databases import PREFIXES, Databases
 from transfer.errors import DatabaseFault, EltError
-from transfer.mysql import connection as mysql
-from transfer.mysql import load_data, reading
+from transfer.mysql import load_data, pool, reading
+from transfer.mysql.connection import Connection
 from transfer.postgres.pool import connect
 from transfer.settings import Settings
 from transfer.values.table import Column
@@ -164,8 +164,8 @@ def test_a_drivers_error_keeps_the_value_to_itself(
     )
     twice = f"CREATE TEMPORARY TABLE t (a text UNIQUE); INSERT INTO t VALUES ('{NAME}'), ('{NAME}')"
 
-    def in_replica(deed: Callable[[mysql.Connection], object]) -> None:
-        with mysql.connect(settings.replica, settings.limits, writes=True) as connection:
+    def in_replica(deed: Callable[[Connection], object]) -> None:
+        with pool.connect(settings.replica, settings.limits, writes=True) as connection:
             deed(connection)
 
     def in_warehouse(*statements: str) -> None:
@@ -175,15 +175,13 @@ def test_a_drivers_error_keeps_the_value_to_itself(
 
     deeds: dict[str, Callable[[], object]] = {
         "1062": lambda: in_replica(
-            lambda connection: mysql.run(
-                connection, "replica", "writing", f"INSERT INTO t (Name) VALUES ('{NAME}')"
-            )
+            lambda connection: connection.run("writing", f"INSERT INTO t (Name) VALUES ('{NAME}')")
         ),
         "1146": lambda: reading.read(
             settings.replica, settings.limits, "reading", f"SELECT '{NAME}' FROM nowhere"
         ),
         "1265": lambda: in_replica(
-            lambda connection: load_data.load(connection, "replica", "t", columns, page)
+            lambda connection: load_data.load(connection, "t", columns, page)
         ),
         "22P02": lambda: in_warehouse(f"SELECT '{NAME}'::int"),
         "23505": lambda: in_warehouse(*twice.split("; ")),

@@ -32,8 +32,8 @@ from oracle import Places, ask, my, pg
 from runs import limited, run
 
 from deployments.databases import Databases
-from transfer.mysql import connection as mysql
-from transfer.mysql import load_data
+from transfer.mysql import load_data, pool
+from transfer.mysql.address import address as connectorx_address
 from transfer.rules import layout
 from transfer.settings import Settings, Source
 from transfer.values.table import Column
@@ -540,7 +540,7 @@ COLUMNS = (Column("Id", "bigint(20)", "bigint"), Column("B", "longblob", "longbl
 @pytest.fixture(scope="module")
 def blobs(places: Places, settings: Settings) -> Iterator[Any]:
     ask(places.replica, "CREATE TABLE blobs (Id bigint PRIMARY KEY, B longblob)")
-    with mysql.connect(settings.replica, settings.limits, writes=True) as connection:
+    with pool.connect(settings.replica, settings.limits, writes=True) as connection:
         yield connection
     ask(places.replica, "DROP TABLE blobs")
 
@@ -552,7 +552,7 @@ def test_any_bytes_come_back_from_load_data(values, blobs, places):
         {"Id": pa.array(range(len(values)), pa.int64()), "B": pa.array(values, pa.large_binary())}
     )
     ask(places.replica, "DELETE FROM blobs")
-    load_data.load(blobs, "replica", "blobs", COLUMNS, page)
+    load_data.load(blobs, "blobs", COLUMNS, page)
     assert [row[0] for row in ask(places.replica, "SELECT B FROM blobs ORDER BY Id")] == values
 
 
@@ -608,6 +608,6 @@ def test_any_login_can_be_read_from_the_drivers_address(user, password, name):
     server = Source(
         _env_file=None, host="127.0.0.1", port=3306, user=user, password=password, db=name
     )
-    address = urlsplit(mysql.address(server))
+    address = urlsplit(connectorx_address(server))
     assert (unquote(address.username or ""), unquote(address.password or "")) == (user, password)
     assert (address.hostname, address.port, unquote(address.path[1:])) == ("127.0.0.1", 3306, name)

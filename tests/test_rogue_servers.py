@@ -18,8 +18,7 @@ from runs import limited
 from transfer.drivers.offered import NAME
 from transfer.errors import DatabaseFault, EltError, PreflightError
 from transfer.journey import preflight
-from transfer.mysql import connection as mysql
-from transfer.mysql import load_data, reading
+from transfer.mysql import load_data, pool, reading, session
 from transfer.settings import MySQLServer, Settings
 from transfer.values.table import Column
 
@@ -100,15 +99,15 @@ COLUMNS = (Column("Id", "bigint", "bigint"),)
 
 def statements_of_all_kinds(settings: Settings, server: MySQLServer) -> None:
     with (
-        mysql.connect(server, settings.limits, writes=True, kept=False) as connection,
-        mysql.patient(connection, "replica"),
+        pool.connect(server, settings.limits, writes=True, kept=False) as connection,
+        connection.waiting_for_readers(),
     ):
-        mysql.rows(connection, "replica", "asking", "SELECT 1")
-        with mysql.transaction(connection, "replica"):
-            load_data.load(connection, "replica", "t", COLUMNS, PAGE)
-        with suppress(ZeroDivisionError), mysql.transaction(connection, "replica"):
+        connection.rows("asking", "SELECT 1")
+        with connection.transaction():
+            load_data.load(connection, "t", COLUMNS, PAGE)
+        with suppress(ZeroDivisionError), connection.transaction():
             raise ZeroDivisionError  # it is rolled back
-        mysql.run(connection, "replica", "emptying", "DELETE FROM t")
+        connection.run("emptying", "DELETE FROM t")
 
 
 @pytest.fixture
@@ -181,11 +180,11 @@ def test_what_is_offered_is_given_once(settings: Settings, replica: Client, secr
     rogue = Rogue(NAME.encode(), lambda said: b"LOAD DATA" in said)
     with (
         before(settings.replica, rogue) as server,
-        mysql.connect(server, settings.limits, writes=True) as connection,
+        pool.connect(server, settings.limits, writes=True) as connection,
     ):
         connection._read_timeout = 0.5  # the rogue answers no more
         with pytest.raises(EltError):
-            load_data.load(connection, "replica", "t", COLUMNS, PAGE)
+            load_data.load(connection, "t", COLUMNS, PAGE)
     assert SECRET not in rogue.got
     assert b"1\n2\n" in rogue.got
 
@@ -208,7 +207,7 @@ def test_the_preflight_says_in_one_sentence_that_a_server_asked_for_a_file(
 def test_the_reading_driver_gives_no_file_either(
     settings: Settings, secret: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(mysql, "ANSWER_SECONDS", 0)
+    monkeypatch.setattr(session, "ANSWER_SECONDS", 0)
     rogue = Rogue(str(secret).encode(), lambda said: b"elt" in said)
     with before(settings.source, rogue) as server, pytest.raises(DatabaseFault):
         reading.read(

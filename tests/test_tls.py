@@ -28,8 +28,7 @@ from runs import limited
 from tasks.dbt_environment import environment
 from transfer.errors import DatabaseFault, PreflightError
 from transfer.journey import preflight
-from transfer.mysql import connection as mysql
-from transfer.mysql import reading
+from transfer.mysql import pool, reading, session
 from transfer.postgres.pool import connect
 from transfer.settings import ROOT, Limits, Settings, Warehouse
 
@@ -162,8 +161,8 @@ def rendered(warehouse: Warehouse) -> dict[str, Any]:
 def test_with_the_right_authority_every_session_is_encrypted(secure):
     preflight.check(secure)
     for server in (secure.source, secure.replica):
-        with mysql.connect(server, secure.limits) as connection:
-            assert mysql.rows(connection, "x", "asking", CIPHER)[0][1]
+        with pool.connect(server, secure.limits) as connection:
+            assert connection.rows("asking", CIPHER)[0][1]
         assert reading.read(server, secure.limits, "asking", CIPHER).column("Value")[0].as_py()
     with connect(secure.warehouse) as warehouse:
         assert warehouse.rows("asking", ENCRYPTED) == [(True,)]
@@ -197,7 +196,7 @@ def test_the_preflight_refuses_whom_it_does_not_know_and_names_the_setting(place
 def test_no_driver_speaks_to_whom_it_does_not_know(refusing, secure):
     """ConnectorX tries again for 30 s; given up after 2, it has not read what it reads at once with the right authority."""
     impatient = pytest.MonkeyPatch()
-    impatient.setattr(mysql, "ANSWER_SECONDS", 0)
+    impatient.setattr(session, "ANSWER_SECONDS", 0)
     with impatient.context(), ThreadPoolExecutor() as pool:
         attempts = [
             pool.submit(reading.read, server, refusing.limits, "asking", "SELECT 1 AS one")
@@ -218,8 +217,8 @@ def test_off_works_in_the_clear(secure):
     plain = with_tls(secure, *PREFIXES, tls="off")
     preflight.check(plain)
     for server in (plain.source, plain.replica):
-        with mysql.connect(server, plain.limits) as connection:
-            assert mysql.rows(connection, "x", "asking", CIPHER)[0][1] == ""
+        with pool.connect(server, plain.limits) as connection:
+            assert connection.rows("asking", CIPHER)[0][1] == ""
         assert reading.read(server, plain.limits, "asking", CIPHER).column("Value")[0].as_py() == ""
     with connect(plain.warehouse) as warehouse:
         assert warehouse.rows("asking", ENCRYPTED) == [(False,)]

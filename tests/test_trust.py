@@ -15,10 +15,11 @@ from transfer.errors import DatabaseFault, PreflightError, TableError
 from transfer.journey import preflight
 from transfer.journey.plan import look
 from transfer.journey.sync import sync
-from transfer.mysql import connection as mysql
-from transfer.mysql.paging import next_count
+from transfer.mysql import pool
+from transfer.mysql.page_size import next_count
 from transfer.settings import Limits, Settings, Warehouse
-from transfer.source import opendental as source
+from transfer.source import rows
+from transfer.source import survey as source
 
 COLUMNS = "Id int NOT NULL PRIMARY KEY, Name varchar(40)"
 
@@ -79,7 +80,7 @@ def test_texts_that_grow_make_no_page_long(engine, places, settings):
     long = "REPEAT('x', 20000), REPEAT('é', 10000)"
     ask(places.source, f"INSERT INTO {name} SELECT 3000 + seq, {long} FROM {numbers(100)}")
     (each,) = source.survey(settings.source, settings.limits, [name]).tables
-    pages = [page for page, _ in source.pages(few.source, few.limits, each)]
+    pages = [page.rows for page in rows.pages(few.source, few.limits, each)]
     assert sum(page.num_rows for page in pages) == 3_100
     assert max(page.nbytes for page in pages) < 2**18 + 50_000
     run(few, name)
@@ -334,8 +335,8 @@ def test_a_server_that_cannot_be_verified_is_refused_by_the_setting_that_asks_fo
 
 
 def test_few_idle_connections_are_kept(settings, monkeypatch):
-    monkeypatch.setattr(mysql, "MOST_IDLE", 3)
+    monkeypatch.setattr(pool, "MOST_IDLE", 3)
     for seconds in range(100, 110):
-        with mysql.connect(settings.source, limited(settings, statement_seconds=seconds).limits):
+        with pool.connect(settings.source, limited(settings, statement_seconds=seconds).limits):
             pass
-    assert sum(map(len, mysql._IDLE.values())) == 3
+    assert sum(map(len, pool._IDLE.values())) == 3

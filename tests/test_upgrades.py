@@ -18,7 +18,7 @@ from transfer.journey import preflight
 from transfer.journey.plan import look
 from transfer.journey.sync import sync
 from transfer.settings import Settings
-from transfer.source import opendental as source
+from transfer.source import survey as source
 
 PRACTICE = {
     "DataBaseVersion": "24.3.10.0",

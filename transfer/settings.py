@@ -221,7 +221,8 @@ class Warehouse(Server):
         if value == info.data.get("base_schema"):
             raise ValueError(
                 f"it is {value}, the schema of the base tables (ANALYTICS_POSTGRES_BASE_SCHEMA),"
-                " where earlier versions had that; say ANALYTICS_POSTGRES_SCHEMA=raw, or give the base tables another schema"
+                " where earlier versions had that; say ANALYTICS_POSTGRES_SCHEMA=raw, or give the"
+                " base tables another schema"
             )
         return value
 

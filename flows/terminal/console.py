@@ -23,7 +23,8 @@ def show_overdue(console: Console, limits: Limits, tables: Sequence[str]) -> Non
 def overdue_sentence(limits: Limits, tables: Sequence[str]) -> str:
     """Name the tables whose verification is overdue, and how to mend that."""
     return (
-        f"not verified for over {limits.verify_days} days (ELT_VERIFY_DAYS): {listed(tables)}; run more often, or give"
+        f"not verified for over {limits.verify_days} days (ELT_VERIFY_DAYS): {listed(tables)}; run"
+        " more often, or give"
         f" verification more than {limits.verify_seconds} s of a run (ELT_VERIFY_SECONDS)"
     )
 

@@ -39,12 +39,17 @@ _UNWRITTEN: set[Path] = set()
 def _tell_unwritten(folder: Path, error: OSError) -> None:
     if folder not in _UNWRITTEN:
         _UNWRITTEN.add(folder)
-        told = f"ELT_LOG_DIR: {folder} cannot be written ({error.strerror}); the run goes on without its log files."
+        told = (
+            f"ELT_LOG_DIR: {folder} cannot be written ({error.strerror}); the run goes on without"
+            " its log files."
+        )
         print(printable(told), file=sys.stderr, flush=True)
 
 
 def write_logs(limits: Limits) -> None:
-    """Write the logs `elt_pipeline.log` and `connection.log`, in UTC; calling it again changes nothing."""
+    """Write the logs `elt_pipeline.log` and `connection.log`, in UTC; calling it again changes
+    nothing.
+    """
     try:
         limits.log_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

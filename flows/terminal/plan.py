@@ -47,7 +47,9 @@ def show_plan(console: Console, settings: Settings, outlook: Outlook) -> None:
 
 
 def plan_sentence(limits: Limits, outlook: Outlook) -> str:
-    """Say what a run would do, all in all; tables are in work at once, so its seconds are fewer than theirs."""
+    """Say what a run would do, all in all; tables are in work at once, so its seconds are fewer
+    than theirs.
+    """
     read = [plan.estimated_rows for plan in outlook.work if plan.method == Method.RELOAD]
     others = [
         plan.estimated_rows
@@ -61,6 +63,7 @@ def plan_sentence(limits: Limits, outlook: Outlook) -> str:
     each = [plan.estimated_seconds for plan in outlook.work]
     seconds = max([sum(each) / limits.workers, *each])
     return (
-        f"{len(outlook.work)} of {len(outlook.plans)} tables have work, about {rows:,} rows to read{compared};"
+        f"{len(outlook.work)} of {len(outlook.plans)} tables have work, about {rows:,} rows to"
+        f" read{compared};"
         f" about {seconds:,.1f} s with {limits.workers} at once (ELT_WORKERS)."
     )

@@ -20,7 +20,8 @@ from transfer.warehouse.schemas import SchemaChange
 def show_status(
     console: Console, settings: Settings, patterns: Sequence[str] | None, *, as_json: bool
 ) -> int:
-    """Print the last run and each table's freshness; 1 if one of the tables failed when it was last in work.
+    """Print the last run and each table's freshness; 1 if one of the tables failed when it was last
+    in work.
 
     Raises:
         UnknownTable: a name or pattern fits no table that a run has met.

@@ -50,7 +50,8 @@ def show_summary(console: Console, settings: Settings, summary: Summary) -> None
         console.print(grid)
     if len(biggest) > SHOWN:
         console.print(
-            f"… and {len(biggest) - SHOWN} smaller tables, all in {settings.limits.log_dir / 'elt_pipeline.log'}"
+            f"… and {len(biggest) - SHOWN} smaller tables, all in"
+            f" {settings.limits.log_dir / 'elt_pipeline.log'}"
         )
     _show_remarks(console, summary)
     show_overdue(console, settings.limits, summary.overdue)
@@ -80,7 +81,8 @@ def _show_remarks(console: Console, summary: Summary) -> None:
     if unclean:
         console.print(
             as_text(
-                f"not proven unwritten while they were read, the next run looks again: {listed(unclean)}"
+                "not proven unwritten while they were read, the next run looks again:"
+                f" {listed(unclean)}"
             )
         )
     for change in summary.schema_changes:

@@ -1,4 +1,6 @@
-"""The metrics that the marts' own descriptions define: what the report draws and says, and the catalogue lists."""
+"""The metrics that the marts' own descriptions define: what the report draws and says, and the
+catalogue lists.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,8 @@ class CatalogueError(EltError):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number of a mart: `expression` is SQL over it, `report` what OpenDental shows it in, empty if it does not.
+    """A number of a mart: `expression` is SQL over it, `report` what OpenDental shows it in, empty
+    if it does not.
 
     `subject` is the mart's folder.
     """
@@ -66,7 +69,8 @@ def metrics(folder: Path = MARTS) -> dict[str, Metric]:
     """Return the metrics of all marts, each by `mart.name`.
 
     Raises:
-        CatalogueError: one lacks a field, has an unknown unit, or comes twice, or a file cannot be read.
+        CatalogueError: one lacks a field, has an unknown unit, or comes twice, or a file cannot be
+            read.
 
     """
     found = [
@@ -89,7 +93,9 @@ def metrics(folder: Path = MARTS) -> dict[str, Metric]:
 
 
 def page(folder: Path = MARTS) -> str:
-    """Return the catalogue as Markdown: a table for each mart, which says first what a row of it is."""
+    """Return the catalogue as Markdown: a table for each mart, which says first what a row of it
+    is.
+    """
     grains = {
         str(model["name"]): " ".join(str(model.get("description", "")).split())
         .partition(". ")[0]

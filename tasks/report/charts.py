@@ -102,7 +102,9 @@ def shown(value: Any, unit: str) -> str:
 
 
 def drawn(table: Table, *, stacked: bool, flat: bool, colours: Sequence[str] = ()) -> go.Figure:
-    """Draw a table: bars and lines over months, or bars that lie beside their names, each in a colour of its own if given."""
+    """Draw a table: bars and lines over months, or bars that lie beside their names, each in a
+    colour of its own if given.
+    """
     places = table.drawn
     trace = _lying if flat else _standing
     figure = go.Figure([trace(table, place, colours) for place in places])
@@ -176,7 +178,8 @@ def _flat_layout(table: Table, drawn: int) -> dict[str, Any]:
         "hovermode": "y unified",
         "xaxis": {
             "visible": False,
-            # The numbers at the ends of the bars stand in the margin, or left of zero beside the names.
+            # The numbers at the ends of the bars stand in the margin, or left of zero beside the
+            # names.
             "range": [least and least - (most - least) * 0.3, most],
             "fixedrange": True,
         },

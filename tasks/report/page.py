@@ -30,8 +30,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 class Read:
     """What was read from the warehouse.
 
-    `other_days` are marts of another day than the page's, as while they are built, `missing` names the mart that a figure
-    lacks, `checks` is None without a reconciliation.
+    `other_days` are marts of another day than the page's, as while they are built, `missing` names
+    the mart that a figure lacks, `checks` is None without a reconciliation.
     """
 
     practice: str
@@ -109,7 +109,8 @@ def remarks(read: Read) -> list[Status]:
         found.append(
             Status(
                 "bad",
-                f"Not of that day: {named}. The models are being built, or the last build failed; run again.",
+                f"Not of that day: {named}. The models are being built, or the last build failed;"
+                " run again.",
             )
         )
     if read.is_historic:
@@ -118,7 +119,8 @@ def remarks(read: Read) -> list[Status]:
 
 
 PAST_DAY = (
-    "As of a past day: what is dated later is left out, and receivables, outstanding claims and active patients are of that"
+    "As of a past day: what is dated later is left out, and receivables, outstanding claims and"
+    " active patients are of that"
     " day. Appointments, recalls and planned treatment are as they stand now."
 )
 
@@ -149,7 +151,8 @@ def status(checks: Sequence[Row] | None, subject: Subject | None) -> Status:
     verb = "differs" if differing == 1 else "differ"
     return Status(
         "bad",
-        f"{differing:,} of {records:,} amounts {verb} from OpenDental's ({apart}), by {total} summed over all checks.",
+        f"{differing:,} of {records:,} amounts {verb} from OpenDental's ({apart}), by {total}"
+        " summed over all checks.",
     )
 
 
@@ -295,7 +298,9 @@ def _when(day: date, as_of: date) -> str:
 
 
 def _change(rows: Sequence[Row], unit: str, rising: int) -> tuple[str, str]:
-    """Compare the last row with that of the same month a year before, or else with the one before it."""
+    """Compare the last row with that of the same month a year before, or else with the one before
+    it.
+    """
     (day, now), earlier = rows[-1], rows[:-1]
     of_last_year = [
         row for row in earlier if (row[0].year, row[0].month) == (day.year - 1, day.month)

@@ -1,4 +1,6 @@
-"""Writes the practice's numbers as one page of HTML: `make report`, or `python -m tasks.report.practice_report FILE`."""
+"""Writes the practice's numbers as one page of HTML: `make report`, or `python -m
+tasks.report.practice_report FILE`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ from transfer.settings import ROOT, Warehouse
 from transfer.values.printable import printable
 
 FILE = ROOT / "reports" / "practice.html"
-# What PostgreSQL says of a table that a build is just replacing, and how long we go on trying to read between two of these.
+# What PostgreSQL says of a table that a build is just replacing, and how long we go on trying to
+# read between two of these.
 REPLACED = frozenset({"55P03", "42P01"})
 HOLD_SECONDS = 120
 
@@ -85,23 +88,26 @@ class Reader:
         self.day, self.is_historic = Day(as_of), bool(is_historic)
 
     def _hold(self) -> set[str]:
-        """Return the models that are there, after which no build replaces their tables until the transaction's end.
+        """Return the models that are there, after which no build replaces their tables until the
+        transaction's end.
 
-        A table that a build made after the snapshot would have no rows in it, so the locks come first. None is waited for:
-        the build that has it may want one that we have.
+        A table that a build made after the snapshot would have no rows in it, so the locks come
+        first. None is waited for: the build that has it may want one that we have.
         """
         path = ", ".join(quote(f"{self.schema}_{layer}") for layer in ("marts", "intermediate"))
         self._begin(path)
         kinds: dict[str, str] = dict(
             self.connection.rows(
                 "looking for marts",
-                "SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = ANY (current_schemas(false)::regnamespace[])"
+                "SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = ANY"
+                " (current_schemas(false)::regnamespace[])"
                 " AND relkind IN ('r', 'v')",
             )
         )
         if not {"int_as_of_date", "int_preferences_pivoted"} <= set(kinds):
             raise NoMarts(
-                f"{self.schema}_marts has no models yet: run `make demo`, or flows/elt.py for your own practice."
+                f"{self.schema}_marts has no models yet: run `make demo`, or flows/elt.py for your"
+                " own practice."
             )
         self._begin(path)
         tables = ", ".join(quote(name) for name, kind in kinds.items() if kind == "r")
@@ -191,7 +197,8 @@ DATED = (
     ("active_patients_monthly", "reckoned_date"),
 )
 CHECKS = (
-    "SELECT check_group, check_name, records, differing, sum_of_differences, sum_of_absolute_differences, latest_record_date"
+    "SELECT check_group, check_name, records, differing, sum_of_differences,"
+    " sum_of_absolute_differences, latest_record_date"
     " FROM reconciliation_summary ORDER BY check_group, check_name"
 )
 

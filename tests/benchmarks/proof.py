@@ -14,11 +14,11 @@ from runs import run
 
 from deployments.clinic.create import create
 from deployments.servers import Servers
-from transfer.mysql import connection as mysql
-from transfer.mysql import hashing, literals, reading
+from transfer.mysql import hashing, literals, pool, reading
 from transfer.postgres.connection import Connection
 from transfer.postgres.literals import Place
-from transfer.replica import tables as replica
+from transfer.replica import merge, swap
+from transfer.replica import rows as replica_rows
 from transfer.settings import Limits, Replica, Settings
 from transfer.values.table import Table, Totals
 from transfer.warehouse import raw
@@ -73,10 +73,8 @@ def unproven() -> ExitStack:
         return Totals(rows, (), ())
 
     def count(server: Replica, limits: Limits, table: Table, *_: object) -> Totals:
-        with mysql.connect(server, limits) as connection:
-            ((rows,),) = mysql.rows(
-                connection,
-                "replica",
+        with pool.connect(server, limits) as connection:
+            ((rows,),) = connection.rows(
                 "counting",
                 f"SELECT COUNT(*) FROM {literals.quote(table.name)}",
             )
@@ -85,8 +83,9 @@ def unproven() -> ExitStack:
     stack = ExitStack()
     for owner, name, instead in (
         (hashing, "row_hash", lambda *_: "0"),
-        (replica, "_prove", lambda *_: None),
-        (replica, "totals", count),
+        (merge, "prove", lambda *_: None),
+        (swap, "prove", lambda *_: None),
+        (replica_rows, "totals", count),
         (raw, "totals", held),
         (raw, "_proven", lambda *_: {}),
     ):

@@ -8,24 +8,24 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 
-import pyarrow as pa
 from lab import Cost, measured, servers, targets, write_result
 from runs import prepare, run
 from throughput import SAMPLES, grow
 
 from deployments.clinic import create
 from deployments.servers import Servers
-from transfer.mysql import connection as mysql
-from transfer.mysql import hashing, load_data, paging, reading
+from transfer.mysql import hashing, load_data, paging, pool, reading
 from transfer.mysql.definition import as_replica
+from transfer.mysql.page import Page, Selection
 from transfer.postgres import tables
 from transfer.postgres.literals import Place
 from transfer.postgres.merging import totals
 from transfer.postgres.pool import connect
-from transfer.replica import tables as replica
+from transfer.replica import proof
+from transfer.replica import rows as replica_rows
 from transfer.rules.layout import raw_fields, raw_key
-from transfer.settings import Settings
-from transfer.source import opendental as source
+from transfer.settings import MySQLServer, Settings
+from transfer.source import survey as source
 from transfer.values.table import SourceTable
 from transfer.warehouse import public, raw
 from transfer.warehouse.holdable import holdable_texts
@@ -73,8 +73,8 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
 
     select, hashed = hashing.replica_select(table), hashing.row_hash(table)
 
-    def read(server: object, chosen: str) -> list[pa.Table]:
-        return [page for page, _ in paging.pages(server, limits, table, chosen, size=each.size)]  # type: ignore[arg-type]
+    def read(server: MySQLServer, chosen: str, row_hash: str = "") -> list[Page]:
+        return list(paging.pages(Selection(server, limits, each, chosen, row_hash)))
 
     stage(
         "source: server makes and sends rows",
@@ -84,27 +84,27 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
         "source: … with their hashes",
         lambda: _drain(settings, f"SELECT {select}, {hashed} FROM {name}"),
     )
-    pages: list[pa.Table] = stage(
-        "source: read in pages with hashes", lambda: read(settings.source, f"{select}, {hashed}")
+    pages: list[Page] = stage(
+        "source: read in pages with hashes", lambda: read(settings.source, select, hashed)
     )  # type: ignore[assignment]
-    rows = [page.select(range(page.num_columns - 1)) for page in pages]
+    rows = [page.rows for page in pages]
     stage("encode for LOAD DATA", lambda: [len(load_data.encode(page)) for page in rows])
     definition = as_replica(source.definition(settings.source, limits, name), "ready")
-    with mysql.connect(settings.replica, limits, writes=True) as connection:
-        mysql.run(connection, "replica", "creating", definition.create)
+    with pool.connect(settings.replica, limits, writes=True) as connection:
+        connection.run("creating", definition.create)
 
         def load() -> None:
             for page in rows:
-                with mysql.transaction(connection, "replica"):
-                    load_data.load(connection, "replica", "ready", table.stored, page)
+                with connection.transaction():
+                    load_data.load(connection, "ready", table.stored, page)
 
         stage("encode and LOAD DATA", load)
-        stage("prove the replica's hashes", lambda: replica._hashes(connection, table, "ready"))
+        stage("prove the replica's hashes", lambda: proof.hashes_of(connection, table, "ready"))
         adding = ", ".join(f"ADD {key}" for key in definition.keys)
-        stage("build the replica's keys", lambda: adding and mysql.run(connection, "replica", "keys", f"ALTER TABLE ready {adding}"))  # fmt: skip
-        mysql.run(connection, "replica", "dropping", "DROP TABLE ready")
+        stage("build the replica's keys", lambda: adding and connection.run("keys", f"ALTER TABLE ready {adding}"))  # fmt: skip
+        connection.run("dropping", "DROP TABLE ready")
     run(settings, name)
-    stage("the replica's totals", lambda: replica.totals(settings.replica, limits, table))
+    stage("the replica's totals", lambda: replica_rows.totals(settings.replica, limits, table))
     chosen = raw.select(table)
     stage(
         "replica: server makes and sends rows",
@@ -114,7 +114,7 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
     fields, key, target = raw_fields(table), raw_key(table), Place("raw", f"{name}_again")
     texts = stage(
         "texts that PostgreSQL can hold",
-        lambda: [holdable_texts(fields, page)[0] for page in pages],
+        lambda: [holdable_texts(fields, page.rows)[0] for page in pages],
     )
     with connect(settings.warehouse) as connection:
         tables.create(connection, target, fields)

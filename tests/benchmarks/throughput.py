@@ -27,14 +27,15 @@ from deployments.installation import LOCAL
 from deployments.servers import Servers
 from transfer.journey import into_public, into_raw
 from transfer.journey.work import Step
-from transfer.mysql import connection as mysql
-from transfer.mysql import load_data
+from transfer.mysql import load_data, pool
 from transfer.mysql.definition import as_replica
+from transfer.mysql.page import Selection
 from transfer.postgres.literals import quote
-from transfer.replica import tables as replica
+from transfer.replica import rows as replica_rows
 from transfer.rules.layout import raw_fields, raw_key
 from transfer.settings import Settings
-from transfer.source import opendental as source
+from transfer.source import rows as source_rows
+from transfer.source import survey as source
 from transfer.values.table import SourceTable, TableResult
 from transfer.warehouse import raw
 
@@ -151,9 +152,9 @@ def _ready(folder: Path, settings: Settings, each: SourceTable) -> Ready:
     lines, copy = folder / f"{table.name}.tsv", folder / f"{table.name}.copy"
     rows = 0
     with lines.open("wb") as file:
-        for page, _ in source.pages(settings.source, limits, each):
-            file.write(load_data.encode(page.select(range(page.num_columns - 1))))
-            rows += page.num_rows
+        for page in source_rows.pages(settings.source, limits, each):
+            file.write(load_data.encode(page.rows))
+            rows += page.count
     definition = as_replica(source.definition(settings.source, limits, table.name), table.name)
     adding = ", ".join(f"ADD {key}" for key in definition.keys)
     with copying(settings) as cursor, copy.open("wb") as file:
@@ -238,7 +239,7 @@ def timed(ready: Sequence[Ready], doing: Callable[[Ready], None]) -> float:
 def load_ready(settings: Settings, each: Ready) -> None:
     """LOAD DATA of the ready file, then the secondary keys."""
     with (
-        mysql.connect(settings.replica, settings.limits, writes=True) as connection,
+        pool.connect(settings.replica, settings.limits, writes=True) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute(each.create)
@@ -262,15 +263,17 @@ def copy_ready(settings: Settings, each: Ready) -> None:
 
 def read_source(settings: Settings, each: SourceTable) -> None:
     """Read every page as an extract does, and let it go."""
-    for _ in source.pages(settings.source, settings.limits, each):
+    for _ in source_rows.pages(settings.source, settings.limits, each):
         pass
 
 
 def read_replica(settings: Settings, each: SourceTable) -> None:
     """Read every page as a load does, and let it go."""
-    for _ in replica.pages(
-        settings.replica, settings.limits, each, raw.select(each.table), columns=each.table.columns
-    ):
+    table = each.table
+    selection = Selection(
+        settings.replica, settings.limits, each, raw.select(table), whole=table.columns
+    )
+    for _ in replica_rows.pages(selection):
         pass
 
 

@@ -28,8 +28,7 @@ from runs import run
 
 from deployments.clinic.create import create
 from deployments.installation import LOCAL
-from transfer.mysql import connection as mysql
-from transfer.mysql import literals
+from transfer.mysql import literals, pool
 from transfer.postgres import tables
 from transfer.postgres.literals import Place, quote
 from transfer.postgres.pool import connect
@@ -281,10 +280,8 @@ def _last_lines(said: str, *servers: Server) -> str:
 
 def rows_in(server: MySQLServer, table: str) -> int:
     """Return the number of rows of a MySQL table."""
-    with mysql.connect(server, Limits(_env_file=None)) as connection:
-        counted = mysql.rows(
-            connection, server.place, "counting", f"SELECT COUNT(*) FROM {literals.quote(table)}"
-        )
+    with pool.connect(server, Limits(_env_file=None)) as connection:
+        counted = connection.rows("counting", f"SELECT COUNT(*) FROM {literals.quote(table)}")
     return int(counted[0][0])
 
 

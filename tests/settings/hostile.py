@@ -16,8 +16,7 @@ from runs import limited, run
 
 from deployments.servers import Servers
 from transfer.journey import preflight
-from transfer.mysql import connection as mysql
-from transfer.mysql import reading
+from transfer.mysql import pool, reading
 from transfer.postgres.pool import close_connections
 from transfer.settings import Settings
 
@@ -110,7 +109,7 @@ class Path:
 
 def renew() -> None:
     """Let the pipeline open new sessions, and prove them anew: those that are idle know nothing of what was set meanwhile."""
-    mysql.close_connections()
+    pool.close_connections()
     for reader in reading._IDLE_READERS:
         reader.proven.clear()
     close_connections()

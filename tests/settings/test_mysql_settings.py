@@ -12,11 +12,10 @@ from hostile import Path, alone, asked, together
 from oracle import ask
 
 from deployments.server import Server
-from transfer.drivers.sessions import MYSQL, WRITING
+from transfer.drivers.mysql_sessions import MYSQL, WRITING
 from transfer.errors import ChannelFault, PreflightError
 from transfer.journey import preflight
-from transfer.mysql import connection as mysql
-from transfer.mysql import reading
+from transfer.mysql import pool, reading, session
 
 # What a stranger sets for all sessions: by SET GLOBAL, or, where a variable has no value for all, in init_connect.
 SETTINGS = """
@@ -255,12 +254,14 @@ ALTERED = {
 
 @pytest.mark.parametrize("statement", ALTERED)
 def test_both_drivers_prove_their_sessions(statement, path, monkeypatch):
-    ours = mysql.session
-    monkeypatch.setattr(mysql, "session", lambda *args, **how: (*ours(*args, **how), statement))
+    ours = session.statements
+    monkeypatch.setattr(
+        session, "statements", lambda *args, **how: (*ours(*args, **how), statement)
+    )
     hostile.renew()
     source, limits = path.settings.source, path.settings.limits
     for attempt in (
-        lambda: mysql.connect(source, limits).__enter__(),
+        lambda: pool.connect(source, limits).__enter__(),
         lambda: reading.read(source, limits, "asking", "SELECT 1"),
     ):
         with pytest.raises(ChannelFault) as fault:

@@ -18,7 +18,7 @@ from hostile import Path, alone, together
 from oracle import ask
 
 from tasks import build_models, dbt_project
-from transfer.drivers.sessions import LIBPQ, POSTGRES, POSTGRES_REQUIRED
+from transfer.drivers.postgres_sessions import LIBPQ, POSTGRES, POSTGRES_REQUIRED
 from transfer.errors import PreflightError, TableError
 from transfer.journey import preflight
 from transfer.postgres import opening

@@ -20,10 +20,9 @@ from deployments.databases import Databases
 from transfer.errors import DatabaseFault, EltError, PreflightError
 from transfer.journey import preflight
 from transfer.journey.plan import look
-from transfer.mysql import buckets, reading
-from transfer.mysql import connection as mysql
+from transfer.mysql import buckets, reading, session
 from transfer.settings import Settings
-from transfer.source import opendental as source
+from transfer.source import rows, survey
 from transfer.values.scope import Range
 from transfer.values.table import SourceTable
 
@@ -105,7 +104,7 @@ def _play(family: Family, patch: pytest.MonkeyPatch) -> None:
     settings = family.settings
     with suppress(PreflightError):  # a replica that does not know a sample's collation
         preflight.check(settings)
-    for each in source.survey(settings.source, settings.limits).tables:
+    for each in survey.survey(settings.source, settings.limits).tables:
         with suppress(EltError):
             _read(settings, each)
     look(settings)
@@ -120,24 +119,24 @@ def _play(family: Family, patch: pytest.MonkeyPatch) -> None:
 def _read(settings: Settings, each: SourceTable) -> None:
     """Read a table in every way in which a source is read; all that a run asks of it goes through these."""
     place, limits = settings.source, settings.limits
-    source.definition(place, limits, each.table.name)
-    source.count(place, limits, each)
-    source.hashes(place, limits, each)
-    lasts = [tuple(last) for _, last in source.pages(place, limits, each) if last]
+    survey.definition(place, limits, each.table.name)
+    survey.count(place, limits, each)
+    rows.hashes(place, limits, each)
+    lasts = [page.last_key for page in rows.pages(place, limits, each) if page.last_key]
     for last in lasts[:1]:
         halves, since = (
             [Range(None, last), Range(last, None)],
             LONG_AGO if each.table.stamps else None,
         )
-        list(source.listed(place, limits, each, halves[0], since))
-        list(source.rows_of(place, limits, each, lasts))
-        with source.reading(place, limits) as connection:
-            buckets.tallies((connection, each.table), "source", halves, since)
+        list(rows.list_rows(place, limits, each, halves[0], since))
+        list(rows.rows_of(place, limits, each, lasts))
+        with rows.reading(place, limits) as connection:
+            buckets.Side(connection, each.table).tallies(halves, since)
 
 
 def _hang(settings: Settings, patch: pytest.MonkeyPatch) -> None:
     """A read is given up after a second, long before the server would end it."""
-    patch.setattr(mysql, "ANSWER_SECONDS", 1 - settings.limits.statement_seconds)
+    patch.setattr(session, "ANSWER_SECONDS", 1 - settings.limits.statement_seconds)
     with suppress(DatabaseFault):
         reading.read(settings.source, settings.limits, "reading", "SELECT SLEEP(30) AS nothing")
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transfer.mysql import hashing, paging
+from transfer.mysql.page import Selection
 from transfer.postgres import tables
 from transfer.postgres.connection import Connection, schema
 from transfer.postgres.literals import Place, quote
@@ -74,15 +75,10 @@ def compare(
 
 
 def _pages(replica: Replica, limits: Limits, source_table: SourceTable) -> Iterator[pa.Table]:
-    for page, _ in paging.pages(
-        replica,
-        limits,
-        source_table.table,
-        raw.select(source_table.table),
-        size=source_table.size,
-        columns=source_table.table.columns,
-    ):
-        yield page
+    table = source_table.table
+    selection = Selection(replica, limits, source_table, raw.select(table), whole=table.columns)
+    for page in paging.pages(selection):
+        yield page.rows
 
 
 def _as_held(table: Table, page: pa.Table) -> pa.Table:

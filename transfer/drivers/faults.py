@@ -1,4 +1,7 @@
-"""What the drivers raise, turned into the pipeline's own errors: the one place where their messages end."""
+"""Turns what the drivers raise into the pipeline's own errors.
+
+This is the one place where drivers' messages end, as they may carry values.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from transfer.drivers.offered import FileRefused
 from transfer.drivers.reader import ReaderDied, ReaderHung, ReaderPanicked
 from transfer.errors import DatabaseFault, EltError
 
-# libpq gives no SQLSTATE for what fails before a session exists.
+# libpq gives no SQLSTATE for a failure before there is a session.
 LIBPQ = (
     ("unsupported startup parameter", "POOLER"),
     ("unrecognized configuration parameter", "42704"),
@@ -27,7 +30,7 @@ LIBPQ = (
     ("refused|timeout|translate host name|unreachable|No such file", "08001"),
 )
 
-# Nor does PyMySQL; a server before 5.5.7 names no plugin when it asks for another login.
+# Nor does PyMySQL. A server before 5.5.7 names no plugin when it asks for another login.
 PYMYSQL = (
     ("UNSUPPORTED_PROTOCOL|ALERT_PROTOCOL_VERSION", "TLS 1.1"),
     (r"certificate|\bSSL\b|\bTLS\b", "TLS"),
@@ -36,32 +39,30 @@ PYMYSQL = (
 
 
 def code_of(error: BaseException) -> str | None:
-    """Return the server's code of a driver's error, `""` for one without a code, None for any other error."""
+    """Return the server's code of a driver's error.
+
+    It is `""` for a driver's error without a code, and None for an error that is none of theirs.
+    """
     code: str | None = None
     match error:
         case ReaderPanicked() | ReaderHung() | ReaderDied() | FileRefused():
             code = error.code
         case UnicodeDecodeError():  # of PyMySQL; its text holds the value's bytes
             code = "PANIC"
-        case FileNotFoundError():  # the file of a certificate authority is the only one that a driver opens
+        case FileNotFoundError():  # the only file that a driver opens is a certificate authority's
             code = "TLS"
         case pymysql.Error() | OSError() if found := _first(PYMYSQL, error):
             code = found
         case pymysql.Error():
-            code = (
-                str(error.args[0])
-                if error.args and isinstance(error.args[0], int) and error.args[0]
-                else ""
-            )
+            number = error.args[0] if error.args else 0
+            code = str(number) if isinstance(number, int) and number else ""
         case AdbcError():
             code = error.sqlstate or _first(LIBPQ, error)
         case RuntimeError():  # ConnectorX reports all as RuntimeError
-            number = re.search(r"ERROR (\d+)", str(error))
-            code = number[1] if number else ""
-        case AttributeError() if "NoneType" in str(error) and "send" in str(
-            error
-        ):  # PyMySQL, connection killed in LOAD
-            code = "2013"
+            found_number = re.search(r"ERROR (\d+)", str(error))
+            code = found_number[1] if found_number else ""
+        case AttributeError() if re.search("NoneType.*send", str(error)):
+            code = "2013"  # PyMySQL, whose connection was killed in LOAD DATA
         case OSError():
             code = ""
     return code
@@ -73,12 +74,12 @@ def _first(codes: Iterable[tuple[str, str]], error: BaseException) -> str:
 
 @contextmanager
 def faults(place: str, doing: str) -> Iterator[None]:
-    """Turn any driver's error into a `DatabaseFault`: the one place where driver messages end, as they carry values."""
+    """Turn any driver's error in the block into a `DatabaseFault`."""
     try:
         yield
     except EltError:
         raise
-    except Exception as error:  # of whatever driver; one that is none of theirs goes on as it is
+    except Exception as error:  # of any driver; an error that is none of theirs goes on as it is
         code = code_of(error)
         if code is None:
             raise

@@ -1,4 +1,7 @@
-"""PyMySQL without files: a server may answer any statement by asking for one, and gets what LOAD DATA offers or nothing."""
+"""PyMySQL without files: a server that asks for one gets what LOAD DATA offers, or nothing.
+
+A server may answer any statement by asking for a file.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from pymysql.connections import Connection, MySQLResult
 from pymysql.constants import CR
 from pymysql.cursors import Cursor
 
-NAME = "page"  # no file: LOAD DATA names by it what lies in memory
+NAME = "page"  # the name that LOAD DATA gives to what is in memory; there is no such file
 PACKET_BYTES = 16 * 1024
 
 
 class FileRefused(pymysql.OperationalError):
-    """The server asked for a file of this machine; it got nothing, and the connection is ended."""
+    """The server asked for a file of this machine; it got nothing, and the connection is closed."""
 
     code = "FILE"
 
@@ -34,7 +37,7 @@ class OfferingConnection(_Connection):
 
     @contextmanager
     def offering(self, data: memoryview) -> Iterator[None]:
-        """Let the server have these bytes once, by our name for them, while the block lasts."""
+        """Let the server have these bytes once, by the name that we give them, in the block."""
         self._offered = data
         try:
             yield

@@ -1,7 +1,8 @@
-"""ConnectorX in processes of their own: a panic prints a cell's value to stderr, and nothing interrupts a read that hangs.
+"""ConnectorX in processes of its own, as a panic prints a cell's value to stderr.
 
-Started as a script, this file is such a process: it takes requests from stdin and answers with Arrow streams on stdout. It
-imports nothing of the project, so that it is small and starts quickly.
+Nor can anything else interrupt a read that hangs. Started as a script, this file is such a process:
+it takes requests from stdin and answers with Arrow streams on stdout. It imports nothing of the
+project, so that it is small and starts quickly.
 """
 
 from __future__ import annotations
@@ -22,14 +23,13 @@ import pyarrow as pa
 
 ROWS, ERROR, PANIC, COMPLETE = b"R", b"E", b"P", b"C"
 PIPE_BYTES = 2**20  # the most that Linux lets an ordinary user have
-MAPPED_BYTES = (
-    2**20
-)  # what is larger goes back to the system when it is freed, so that a reader at rest is small
+# What is larger goes back to the system when it is freed, so that an idle reader is small.
+MAPPED_BYTES = 2**20
 ALLOCATION = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_MMAP_THRESHOLD_": str(MAPPED_BYTES)}
 
 
 class ReaderPanicked(Exception):
-    """ConnectorX could not convert a value; the message stayed where it was made."""
+    """ConnectorX could not convert a value; its message stayed in the process."""
 
     code = "PANIC"
 
@@ -41,7 +41,7 @@ class ReaderHung(Exception):
 
 
 class ReaderDied(Exception):
-    """The process ended in the middle of a read, as one does that runs out of memory."""
+    """The process ended in the middle of a read, as when memory runs out."""
 
     code = "DIED"
 
@@ -59,9 +59,10 @@ class Reader:
     """One reading process; for one thread at a time."""
 
     def __init__(self) -> None:
-        """Start the process; its stderr, to which panics write values, goes nowhere.
+        """Start the process; its stderr, to which panics write values, is discarded.
 
-        `proven` are the addresses, each with its session, of which this process's driver was seen to read exactly.
+        `proven` are the addresses, each with its session, from which this process's driver has
+        been seen to read values unchanged.
         """
         self.proven: set[tuple[str, tuple[str, ...]]] = set()
         self._process = subprocess.Popen(
@@ -110,7 +111,7 @@ class Reader:
         kind = answers.read(1)
         if kind == ROWS:
             table = pa.ipc.open_stream(answers).read_all()
-            if answers.read(1) == COMPLETE:  # a stream ends properly, too, where an error ended it
+            if answers.read(1) == COMPLETE:  # a stream that an error ended looks complete, too
                 return table
         if kind == PANIC:
             raise ReaderPanicked
@@ -119,7 +120,7 @@ class Reader:
         raise EOFError
 
     def kill(self) -> None:
-        """End the process, from whatever thread; a read that is under way raises `ReaderDied`."""
+        """End the process, from any thread; a read that is under way raises `ReaderDied`."""
         self._process.kill()
 
     def close(self) -> None:
@@ -170,17 +171,16 @@ def _answer(
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent is gone, even in the middle of a read of a server that hangs."""
+    """End this process when its parent is gone, even if it reads from a server that hangs."""
     pipe = select.poll()
-    pipe.register(sys.stdin.fileno(), 0)  # its other end's closing is told unasked
+    pipe.register(sys.stdin.fileno(), 0)  # poll reports that the other end is closed in any case
     pipe.poll()
     os._exit(1)
 
 
 if __name__ == "__main__":
     Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all; the run itself ends its readers
+    # Ctrl-C reaches all processes, and the run itself ends its readers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(BrokenPipeError):
         serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -8,8 +8,8 @@ import logging
 
 from transfer.errors import DatabaseFault, TableBusy
 from transfer.journey.plan import Outlook
-from transfer.replica import extracts
-from transfer.replica import tables as replica
+from transfer.replica.lock import lock_table
+from transfer.replica.recovery import clear, left_over
 from transfer.settings import Settings
 from transfer.warehouse import positions
 
@@ -23,7 +23,7 @@ def clear_left_over(settings: Settings, outlook: Outlook, *, everything: bool) -
     Of a run that looked at some tables only, no others. What another run holds stays.
     """
     try:
-        left = replica.left_over(settings.replica, settings.limits)
+        left = left_over(settings.replica, settings.limits)
     except DatabaseFault as error:  # the tables' own tasks will say more
         log.warning("what earlier runs left stays for now: %s", error)
         return
@@ -39,8 +39,8 @@ def _clear(settings: Settings, table: str) -> None:
     floor = max((each.fence for each in known.values()), default=0)
     at_once = settings.limits.model_copy(update={"lock_seconds": 0})
     try:
-        with extracts.locked(settings.replica, at_once, table, floor) as lock:
-            replica.clear(lock)
+        with lock_table(settings.replica, at_once, table, floor) as lock:
+            clear(lock)
     except (
         TableBusy,
         DatabaseFault,

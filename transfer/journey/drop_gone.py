@@ -11,9 +11,10 @@ from fnmatch import fnmatchcase
 from transfer.errors import TableError, UnknownTable
 from transfer.journey.plan import look
 from transfer.replica import extracts
-from transfer.replica import tables as replica
+from transfer.replica.lock import lock_table
+from transfer.replica.recovery import forget
 from transfer.settings import Settings
-from transfer.source import opendental as source
+from transfer.source import survey as source
 from transfer.warehouse import positions
 
 log = logging.getLogger("elt")
@@ -64,9 +65,9 @@ def drop(settings: Settings, table: str) -> None:
     floor = max(
         (each.fence for each in positions.state(settings.warehouse, [table]).values()), default=0
     )
-    with extracts.locked(settings.replica, settings.limits, table, floor) as lock:
+    with lock_table(settings.replica, settings.limits, table, floor) as lock:
         if source.survey(settings.source, settings.limits, [table]).tables:
             raise TableError(f"{table} is in the source again, so nothing of it was dropped.")
         positions.forget(settings.warehouse, settings.limits, table, lock.fence)
-        replica.forget(lock, settings.limits)
+        forget(lock)
     log.info("%s: dropped from replica, raw and public, as was asked for", table)

@@ -13,9 +13,10 @@ import pyarrow as pa
 from transfer.changes import evidence, verification
 from transfer.errors import EltError, TableError
 from transfer.journey.work import Step, Work, repaired
+from transfer.mysql.page import Selection
 from transfer.replica import extracts
-from transfer.replica import tables as replica
-from transfer.replica.tables import Shadow
+from transfer.replica import rows as replica_rows
+from transfer.replica.shadow import Shadow
 from transfer.running.overlap import in_background, prefetch
 from transfer.settings import Settings
 from transfer.values.reasons import Reason, is_damage
@@ -68,7 +69,7 @@ def copy_early(work: Work, shadow: Shadow) -> EarlyCopy | None:
     with suppress(EltError), ExitStack() as opened:
         with (
             in_background(
-                lambda: replica.totals(settings.replica, settings.limits, rows.table)
+                lambda: replica_rows.totals(settings.replica, settings.limits, rows.table)
             ) as totals_of,
             prefetch(_pages(settings, rows, EVERYTHING)) as pages,
         ):
@@ -123,7 +124,9 @@ def _carry(
     found = _pages(settings, source_table, scope) if extracted.rows else iter(())
     with (
         in_background(
-            lambda: replica.totals(settings.replica, settings.limits, source_table.table, scope)
+            lambda: replica_rows.totals(
+                settings.replica, settings.limits, source_table.table, scope
+            )
         ) as totals_of,
         prefetch(found) as pages,
         raw.copied(
@@ -141,9 +144,10 @@ def _carry(
 
 def _pages(settings: Settings, source_table: SourceTable, scope: Scope) -> Iterator[pa.Table]:
     table = source_table.table
-    return replica.pages(
-        settings.replica, settings.limits, source_table, raw.select(table), scope, table.columns
+    selection = Selection(
+        settings.replica, settings.limits, source_table, raw.select(table), whole=table.columns
     )
+    return replica_rows.pages(selection, scope)
 
 
 def _changed_since_load(work: Work, standing: Standing) -> Scope:

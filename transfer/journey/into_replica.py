@@ -10,16 +10,18 @@ from transfer.changes import evidence
 from transfer.changes.evidence import How
 from transfer.errors import TableShrunk, TableUnsteady
 from transfer.journey import into_raw
-from transfer.journey.into_raw import EarlyCopy
 from transfer.journey.work import Step, Work, repaired
 from transfer.mysql import buckets
-from transfer.mysql.buckets import Difference
-from transfer.replica import extracts
-from transfer.replica import tables as replica
+from transfer.mysql.buckets import Difference, Side
+from transfer.replica import extracts, proof
+from transfer.replica import rows as replica_rows
 from transfer.replica.extracts import Verdict
-from transfer.replica.tables import Shadow
+from transfer.replica.finish import prepared
+from transfer.replica.shadow import Copy, Shadow, Target
+from transfer.replica.swap import Swap
 from transfer.running.overlap import prefetch
-from transfer.source import opendental as source
+from transfer.source import rows as source_rows
+from transfer.source import survey as source
 from transfer.values.reasons import Method, Reason, is_damage
 from transfer.values.scope import NOTHING, Range, Scope
 from transfer.values.table import Extracted, Finding, Hop, SourceTable
@@ -55,8 +57,8 @@ def _has_drifted(work: Work) -> bool:
 
     """
     settings, source_table = work.settings, work.source_table
-    hashes = source.hashes(settings.source, settings.limits, source_table)
-    if not replica.differs(settings.replica, settings.limits, source_table.table, hashes):
+    hashes = source_rows.hashes(settings.source, settings.limits, source_table)
+    if not proof.differs(settings.replica, settings.limits, source_table.table, hashes):
         return False
     _, afterwards = _look(work)
     if afterwards.evidence != source_table.evidence:
@@ -78,7 +80,8 @@ def _extract(work: Work, reason: Reason) -> Step:
     counted = source.count(settings.source, settings.limits, before)
     definition = source.definition(settings.source, settings.limits, work.plan.table)
     how = _how(work)
-    method, shadow = _read(work, how, definition, counted)
+    target = Target(work.lock, before, definition, work.now)
+    method, shadow = _read(work, how, target, counted)
     after = _check_steady(work, counted, shadow)
     verdict = Verdict(
         work.run_id,
@@ -94,23 +97,17 @@ def _extract(work: Work, reason: Reason) -> Step:
     _check_size(work, shadow, verdict)
     # What a normal run, which relies on stamps, would not have seen.
     since = how.since if work.plan.verify else None
-    missed = replica.missed(work.lock, shadow, since) if since else 0
-    early: list[EarlyCopy | None] = []
-    hop = replica.finish(
-        work.lock,
-        settings.limits,
-        shadow,
-        recorded,
-        verdict,
-        lambda rows: early.append(into_raw.copy_early(work, rows)),
-    )
+    missed = proof.count_missed(shadow, since) if since else 0
+    with prepared(shadow, recorded) as change:
+        building = isinstance(change, Swap) and change.building
+        copied = into_raw.copy_early(work, shadow) if building else None
+    hop = change.make(verdict)
+    zeros = shadow.loaded.negative_zeros
     return Step(
         (hop,),
         found=(Finding("replica", "changed", "", missed),) if missed else (),
-        altered={
-            column: {"negative_zeros": count} for column, count in shadow.negative_zeros.items()
-        },
-        copied=early[0] if early else None,
+        altered={column: {"negative_zeros": count} for column, count in zeros.items()},
+        copied=copied,
     )
 
 
@@ -160,7 +157,7 @@ def _check_size(work: Work, shadow: Shadow, verdict: Verdict) -> None:
     held = extracts.held_seconds(work.lock)
     if work.plan.accept_shrink or (held is not None and held >= limits.second_look_seconds):
         return
-    replica.hold(work.lock, shadow, verdict)
+    shadow.hold(verdict)
     raise TableShrunk(
         f"{name} has {shadow.total:,} rows but had {recorded.rows:,}, so its last version stays"
         f" (ELT_SHRINK_SHARE). If they were deleted on purpose, run with --table {name}"
@@ -169,60 +166,55 @@ def _check_size(work: Work, shadow: Shadow, verdict: Verdict) -> None:
     )
 
 
-def _read(work: Work, how: How, definition: str, counted: int) -> tuple[Method, Shadow]:
+def _read(work: Work, how: How, target: Target, counted: int) -> tuple[Method, Shadow]:
     """Read what the replica is to have; return the method by which that was possible."""
-    limits, source_table = work.settings.limits, work.source_table
     if how.method is Method.RELOAD:
-        return how.method, _read_whole(work, definition, counted)
-    if replica.mergeable(work.lock, limits, source_table, definition):
+        return how.method, _read_whole(work, target, counted)
+    if target.is_mergeable():
         since = how.since if how.method is Method.INCREMENTAL else None
-        return how.method, _read_differing(work, definition, since)
-    seed = replica.seed(work.lock, limits, source_table, definition, work.now)
+        return how.method, _read_differing(work, target, since)
+    seed = target.seed_copy()
     if seed:
         return Method.COMPARE, _read_into(work, seed)
-    return Method.RELOAD, _read_whole(work, definition, counted)
+    return Method.RELOAD, _read_whole(work, target, counted)
 
 
-def _read_whole(work: Work, definition: str, counted: int) -> Shadow:
+def _read_whole(work: Work, target: Target, counted: int) -> Shadow:
     """Read all rows, going on where a killed run stopped."""
-    limits, source_table = work.settings.limits, work.source_table
-    shadow = replica.shadow(work.lock, limits, source_table, definition, work.now)
+    copy = target.begin_copy()
     if not counted:  # it is counted again afterwards
-        return shadow
-    return _append_range(work, shadow, Range(shadow.last))
+        return copy
+    return _append_range(work, copy, copy.unread)
 
 
-def _read_differing(work: Work, definition: str, since: datetime | None) -> Shadow:
+def _read_differing(work: Work, target: Target, since: datetime | None) -> Shadow:
     """Find the rows whose hashes differ in source and replica, and read those."""
-    limits, source_table = work.settings.limits, work.source_table
-    difference = _difference(work, since, source_table)
-    shadow = replica.patch(work.lock, limits, source_table, definition, work.now, difference, since)
-    return _append(work, shadow, difference.scope)
+    difference = _difference(work, since, work.source_table)
+    return _append(work, target.begin_patch(difference, since), difference.scope)
 
 
-def _read_into(work: Work, seed: Shadow) -> Shadow:
+def _read_into(work: Work, seed: Copy) -> Shadow:
     """Read what differs from the rows that the replica's table had under other columns."""
     copy = replace(work.source_table, table=replace(work.source_table.table, name=seed.name))
     difference = _difference(work, None, copy)
-    shadow = replica.keep(work.lock, work.settings.limits, seed, difference)
-    return _append(work, shadow, difference.scope)
+    return _append(work, seed.keep(difference), difference.scope)
 
 
 def _append(work: Work, shadow: Shadow, scope: Scope) -> Shadow:
-    settings = work.settings
+    settings, source_table = work.settings, work.source_table
     for within in scope.ranges:
         shadow = _append_range(work, shadow, within)
-    for page in source.rows_of(settings.source, settings.limits, work.source_table, scope.keys):
-        shadow = replica.append(work.lock, shadow, page)
+    for page in source_rows.rows_of(settings.source, settings.limits, source_table, scope.keys):
+        shadow = shadow.append(page)
     return shadow
 
 
 def _append_range(work: Work, shadow: Shadow, within: Range) -> Shadow:
     settings = work.settings
-    found = source.pages(settings.source, settings.limits, work.source_table, within)
+    found = source_rows.pages(settings.source, settings.limits, work.source_table, within)
     with prefetch(found) as pages:
-        for page, last in pages:
-            shadow = replica.append(work.lock, shadow, page, last)
+        for page in pages:
+            shadow = shadow.append(page)
     return shadow
 
 
@@ -230,13 +222,13 @@ def _difference(work: Work, since: datetime | None, copy: SourceTable) -> Differ
     """Compare source and a copy in the replica by buckets, and row by row where those differ."""
     settings, source_table = work.settings, work.source_table
     cut = buckets.cut(work.lock.connection, settings.limits, copy.table, source_table.size)
-    with source.reading(settings.source, settings.limits) as connection:
-        sides = (connection, source_table.table), (work.lock.connection, copy.table)
+    with source_rows.reading(settings.source, settings.limits) as connection:
+        sides = Side(connection, source_table.table), Side(work.lock.connection, copy.table)
         compared = buckets.compare(*sides, cut, since)
     difference = replace(compared, scope=NOTHING)
     for within in compared.scope.ranges:
-        ours = source.listed(settings.source, settings.limits, source_table, within, since)
-        theirs = replica.listed(settings.replica, settings.limits, copy, within, since)
+        ours = source_rows.list_rows(settings.source, settings.limits, source_table, within, since)
+        theirs = replica_rows.list_rows(settings.replica, settings.limits, copy, within, since)
         difference += buckets.compare_rows(source_table.table, within, ours, theirs)
     return difference
 

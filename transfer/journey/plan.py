@@ -13,8 +13,8 @@ from transfer.errors import TableError, UnknownTable
 from transfer.journey import recognition
 from transfer.replica import extracts
 from transfer.settings import Limits, Settings
-from transfer.source import opendental as source
-from transfer.source.opendental import Excluded
+from transfer.source import survey as source
+from transfer.source.survey import Excluded
 from transfer.values.reasons import Method
 from transfer.values.table import SourceTable, Standing, TablePlan
 from transfer.warehouse import history, positions, public, schemas

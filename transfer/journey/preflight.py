@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 
-from transfer.drivers.sessions import REQUIRED
+from transfer.drivers.mysql_sessions import REQUIRED
 from transfer.errors import DatabaseFault, PracticeUpgrading, PreflightError
 from transfer.journey import compatibility
 from transfer.journey.refusals import sentence_for
-from transfer.mysql import connection as mysql
+from transfer.mysql import pool
+from transfer.mysql.connection import Connection
 from transfer.mysql.definition import utf8mb3
 from transfer.mysql.grants import beyond_reading, covers
 from transfer.postgres.pool import connect
@@ -26,7 +27,7 @@ from transfer.settings import (
     Source,
     Warehouse,
 )
-from transfer.source.opendental import version_of, why_excluded
+from transfer.source.survey import version_of, why_excluded
 
 log = logging.getLogger("elt.connection")
 
@@ -112,19 +113,16 @@ def _reached(server: Server, look: Callable[[], Seen]) -> Seen:
 
 
 def _source(source: Source, limits: Limits) -> Seen:
-    with mysql.connect(source, limits) as connection:
-        granted = [
-            row[0]
-            for row in mysql.rows(connection, "source", "asking for its grants", "SHOW GRANTS")
-        ]
-        visible = mysql.rows(connection, "source", "listing its tables", _VISIBLE)[0][0]
+    with pool.connect(source, limits) as connection:
+        granted = [row[0] for row in connection.rows("asking for its grants", "SHOW GRANTS")]
+        visible = connection.rows("listing its tables", _VISIBLE)[0][0]
         partly = (
             []
             if "SELECT" in privileges(granted, source.db)
-            else mysql.rows(connection, "source", "listing its columns", _PARTLY)
+            else connection.rows("listing its columns", _PARTLY)
         )
-        collations = mysql.rows(connection, "source", "listing its collations", _USED)
-        set_to = _set_to(connection, "source")
+        collations = connection.rows("listing its collations", _USED)
+        set_to = _set_to(connection)
         version_of(connection)
     if not visible:
         return Seen(
@@ -209,14 +207,11 @@ def _replica(settings: Settings) -> Seen:
             "REPLICATION_MYSQL_DB names the source's own database; the replica must be another one,"
             " it is written."
         )
-    with mysql.connect(replica, settings.limits) as connection:
-        set_to = _set_to(connection, "replica")
-        foreign = mysql.rows(connection, "replica", "listing its tables", FOREIGN)[0][0]
-        granted = [
-            row[0]
-            for row in mysql.rows(connection, "replica", "asking for its grants", "SHOW GRANTS")
-        ]
-        collations = mysql.rows(connection, "replica", "listing its collations", _KNOWN)
+    with pool.connect(replica, settings.limits) as connection:
+        set_to = _set_to(connection)
+        foreign = connection.rows("listing its tables", FOREIGN)[0][0]
+        granted = [row[0] for row in connection.rows("asking for its grants", "SHOW GRANTS")]
+        collations = connection.rows("listing its collations", _KNOWN)
     unsuitable = _unsuitable(replica, set_to, granted)
     if unsuitable:
         return Seen(unsuitable)
@@ -237,12 +232,12 @@ def _replica(settings: Settings) -> Seen:
     return Seen(known=known, lowers=set_to["lower_case_table_names"] != "0")
 
 
-def _set_to(connection: mysql.Connection, place: str) -> dict[str, str]:
+def _set_to(connection: Connection) -> dict[str, str]:
     names = ", ".join(
         f"'{name}'" for name in ("lower_case_table_names", *(name for name, *_ in REQUIRED))
     )
     asking = f"SHOW VARIABLES WHERE Variable_name IN ({names})"
-    return dict(mysql.rows(connection, place, "asking for its settings", asking))
+    return dict(connection.rows("asking for its settings", asking))
 
 
 MAY_WRITE_ANYWAY = re.compile(

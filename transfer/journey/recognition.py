@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping
 from transfer.changes import evidence
 from transfer.errors import DatabaseFault, SourceRefused
 from transfer.journey.preflight import privileges
-from transfer.mysql import connection as mysql
+from transfer.mysql import pool
 from transfer.mysql.literals import quote
 from transfer.postgres.literals import Place
 from transfer.postgres.pool import connect
 from transfer.server_codes import LOCKED_OUT, MISSING_COLUMN, MISSING_TABLE
 from transfer.settings import Limits, MySQLServer, Settings, Source, Warehouse
-from transfer.source import opendental as source
+from transfer.source import survey as source
 from transfer.values.table import Extracted, SourceTable
 from transfer.warehouse import schemas
 
@@ -87,11 +87,8 @@ def _without_preferences(
 
 def _unseen(settings: Settings, lost: list[str]) -> str:
     server, most = settings.source, settings.limits.gone_tables
-    with mysql.connect(server, settings.limits) as connection:
-        granted = [
-            row[0]
-            for row in mysql.rows(connection, "source", "asking for its grants", "SHOW GRANTS")
-        ]
+    with pool.connect(server, settings.limits) as connection:
+        granted = [row[0] for row in connection.rows("asking for its grants", "SHOW GRANTS")]
     named = f"{len(lost)} table{'s' * (len(lost) > 1)} that it showed before, {lost[0]} the first"
     if "SELECT" not in privileges(granted, server.db):
         return (
@@ -187,9 +184,9 @@ def _of(
 ) -> dict[str, str] | None:
     """Return digests by key; None if the table is not there or cannot be asked now."""
     query = f"SELECT CAST({key} AS CHAR), {value} FROM {quote(table)} {which}"
-    with mysql.connect(server, limits) as connection:
+    with pool.connect(server, limits) as connection:
         try:
-            return dict(mysql.rows(connection, server.place, f"asking {table} whose it is", query))
+            return dict(connection.rows(f"asking {table} whose it is", query))
         except DatabaseFault as fault:
             if fault.code in NOT_NOW:
                 return None

@@ -26,7 +26,8 @@ SENTENCES = (
     (
         ("1044", "1049", "3D000", "42501"),
         (
-            "{name}DB: {user} cannot use a database {db} at {where}; name the right one, or create it"
+            "{name}DB: {user} cannot use a database {db} at {where}; name the right one, or create"
+            " it"
             " and grant the rights in deployments/grants/."
         ),
     ),
@@ -76,7 +77,8 @@ SENTENCES = (
     (
         ("2003", "2005", "2006", "2013", "08001", ""),
         (
-            "{name}HOST or {name}PORT: no database answers at {where}; is the server up, the address"
+            "{name}HOST or {name}PORT: no database answers at {where}; is the server up, the"
+            " address"
             " right, the way open?"
         ),
     ),

@@ -17,11 +17,12 @@ from transfer.errors import EltError, TableError, TableVanished, place_of
 from transfer.journey import into_public, into_raw, into_replica
 from transfer.journey.work import Findings, Step, Work
 from transfer.replica import extracts
-from transfer.replica import tables as replica
-from transfer.replica.extracts import Lock
+from transfer.replica.lock import Lock, lock_table
+from transfer.replica.recovery import recover
+from transfer.replica.tables import as_both_hold
 from transfer.running.memory import give_back
 from transfer.settings import Settings
-from transfer.source import opendental as source
+from transfer.source import survey as source
 from transfer.values.reasons import State
 from transfer.values.scope import EVERYTHING
 from transfer.values.table import Extracted, Standing, TablePlan, TableResult
@@ -47,7 +48,7 @@ def sync(
     floor = max((loaded.fence for loaded in known.values()), default=0)
     try:
         with (
-            extracts.locked(settings.replica, settings.limits, plan.table, floor) as lock,
+            lock_table(settings.replica, settings.limits, plan.table, floor) as lock,
             ExitStack() as until_loaded,
         ):
             begun = _begin(settings, plan, run_id, findings or Findings(), lock, until_loaded)
@@ -76,9 +77,9 @@ def _begin(
     until_loaded: ExitStack,
 ) -> Work:
     """Tidy up after a killed run and look at the table in all places."""
-    replica.recover(lock)
+    recover(lock)
     now, found = source.look(settings.source, settings.limits, plan.table, plan.version)
-    source_table = replica.as_both_hold(lock, found)
+    source_table = as_both_hold(lock, found)
     before = _standing(settings, plan.table)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
     forced = plan.forced and not done_before

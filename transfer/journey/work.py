@@ -9,7 +9,8 @@ from datetime import datetime
 
 from transfer.changes import evidence
 from transfer.replica import extracts
-from transfer.replica.extracts import Lock, State
+from transfer.replica.extracts import State
+from transfer.replica.lock import Lock
 from transfer.settings import Settings
 from transfer.values.reasons import Reason
 from transfer.values.scope import EVERYTHING, Scope

@@ -1,1 +1,1 @@
-"""The client of MySQL, which knows no place; the places, changes and journey may import it."""
+"""The client of MySQL; the places, changes and journey may import it."""

@@ -1,4 +1,4 @@
-"""Key ranges of a table: what two servers count and hash in each, and the rows by which those that differ do so."""
+"""Compares a table with its copy in ranges of its key, and row by row in those that differ."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from time import monotonic
-from typing import Any, TypeAlias
-
-import pyarrow as pa
+from typing import Any
 
 from transfer.errors import vanishing
-from transfer.mysql import connection as mysql
-from transfer.mysql import hashing, literals, paging, ranges
+from transfer.mysql import hashing, literals, ranges
 from transfer.mysql.connection import Connection
 from transfer.mysql.literals import quote
+from transfer.mysql.page import Page, page_query
 from transfer.settings import Limits
 from transfer.values.scope import NOTHING, Key, Range, Scope
 from transfer.values.table import Size, Table
@@ -30,9 +28,11 @@ MOST_SINGLE = 0.5  # of the rows of a range; where more differ, it is read as a 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The rows that are equal in two places, with the sum of their hashes modulo 2^64, and the scope of the others.
+    """What a comparison found: the equal rows, and the scope of the others.
 
-    `gone` are keys that only the copy has. One may be the same to the server as a key of the scope, in another case say.
+    `rows` counts the equal ones, `hashes` is the sum of their hashes modulo 2^64. `gone` are keys
+    that only the copy has. To the server one of them may be the same as a key of the scope, for
+    example in another case.
     """
 
     rows: int = 0
@@ -58,7 +58,7 @@ NO_ROWS = Difference()
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """A bucket's number of rows, of rows that have a hash, and the sum of the hashes modulo 2^64."""
+    """A bucket's number of rows, of rows with a hash, and the sum of the hashes modulo 2^64."""
 
     rows: int
     hashed: int
@@ -71,67 +71,72 @@ class Tally:
 
 
 def cut(replica: Connection, limits: Limits, table: Table, size: Size) -> list[Range]:
-    """Cut a table into buckets of `ROWS` rows of the replica, fewer if they are long, so that each is hashed in a moment.
+    """Cut a table into buckets that are hashed in a moment, each of `ROWS` rows of the replica.
 
-    The last one is open, for rows that the server does not have yet.
+    They have fewer rows if those are long. The last one is open, for rows that the replica does
+    not have yet.
     """
     rows = max(1, min(ROWS, limits.page_bytes // max(size.row_bytes, 1)))
-    bounds = list(_every(replica, table, rows))
+    bounds = list(_bounds(replica, table, rows))
     return [Range(after, until) for after, until in pairwise([None, *bounds, None])]
 
 
-def _every(replica: Connection, table: Table, rows: int) -> Iterator[Key]:
-    """Find each key that so many others lie before, one by one: to number them all would take the server a table of its own."""
+def _bounds(replica: Connection, table: Table, rows: int) -> Iterator[Key]:
+    """Find the key of each `rows`-th row, one by one.
+
+    To number all rows the server would need a table of its own.
+    """
     key: Key | None = None
     while True:
-        query = paging.page_query(
-            table, hashing.key_select(table), Range(key), 1, end=f" OFFSET {rows - 1}"
-        )
-        found = mysql.rows(replica, "replica", f"cutting {table.name}", query)
+        offset = ("", f" OFFSET {rows - 1}")
+        query = page_query(table, hashing.key_select(table), Range(key), 1, offset)
+        found = replica.rows(f"cutting {table.name}", query)
         if not found:
             return
         (key,) = _literals(table, found)
         yield key
 
 
-def tallies(
-    side: Side, place: str, buckets: Sequence[Range], since: datetime | None
-) -> list[Tally]:
-    """Count and hash the rows of buckets, all in one statement; `since` as in `mysql.row_hash`.
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A table, or its copy, and the connection to the server that has it."""
 
-    Of a bucket that has become much larger since it was cut only as many rows as show that.
-    """
-    connection, table = side
-    row = hashing.row_hash(table, since)
-    statement = " UNION ALL ".join(
-        f"SELECT {position}, COUNT(*), COUNT(hash), COALESCE(SUM(hash), 0) FROM (SELECT {row} AS hash"
-        f" FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {ranges.within(table, bucket)} LIMIT {2 * ROWS}) AS of_bucket"
-        for position, bucket in enumerate(buckets)
-    )
-    found = {
-        row[0]: row[1:]
-        for row in mysql.rows(connection, place, f"comparing {table.name}", statement)
-    }
-    return [
-        Tally(int(rows), int(hashed), int(hashes) % hashing.HASHES)
-        for rows, hashed, hashes in (found[position] for position in range(len(buckets)))
-    ]
+    connection: Connection
+    table: Table
 
+    def tallies(self, buckets: Sequence[Range], since: datetime | None) -> list[Tally]:
+        """Count and hash the rows of buckets, all in one statement; `since` as in `row_hash`.
 
-Side: TypeAlias = tuple[Connection, Table]
+        In a bucket that has become much larger since it was cut, no more rows are counted than
+        show that.
+        """
+        name = self.table.name
+        row = hashing.row_hash(self.table, since)
+        statement = " UNION ALL ".join(
+            f"SELECT {position}, COUNT(*), COUNT(hash), COALESCE(SUM(hash), 0) FROM"
+            f" (SELECT {row} AS hash FROM {quote(name)} FORCE INDEX (PRIMARY)"
+            f" WHERE {ranges.within(self.table, bucket)} LIMIT {2 * ROWS}) AS of_bucket"
+            for position, bucket in enumerate(buckets)
+        )
+        found = {row[0]: row[1:] for row in self.connection.rows(f"comparing {name}", statement)}
+        return [
+            Tally(int(rows), int(hashed), int(hashes) % hashing.HASHES)
+            for rows, hashed, hashes in (found[position] for position in range(len(buckets)))
+        ]
 
 
 def compare(
     source: Side, replica: Side, buckets: Sequence[Range], since: datetime | None
 ) -> Difference:
-    """Compare buckets of a table and its copy, in statements that take the source some hundredths of a second.
+    """Compare buckets of a table and its copy, in statements that take the source little time.
 
-    The scope's ranges follow each other, and are at most `LISTED` buckets long.
+    Each takes some hundredths of a second. The ranges of the scope follow each other, and are at
+    most `LISTED` buckets long.
     """
     equal = NO_ROWS
     differing: list[Range] = []
     for batch, ours in _batches(source, buckets, since):
-        theirs = tallies(replica, "replica", batch, since)
+        theirs = replica.tallies(batch, since)
         for bucket, at_source, at_replica in zip(batch, ours, theirs, strict=True):
             if at_source.whole and at_source == at_replica:
                 equal += Difference(at_source.rows, at_source.hashes)
@@ -147,8 +152,8 @@ def _batches(
     while position < len(buckets):
         batch = buckets[position : position + size]
         started = monotonic()
-        with vanishing(source[1].name):
-            found = tallies(source, "source", batch, since)
+        with vanishing(source.table.name):
+            found = source.tallies(batch, since)
         seconds = monotonic() - started
         yield batch, found
         position += size
@@ -156,7 +161,7 @@ def _batches(
 
 
 def joined(buckets: Sequence[Range], most: int = LISTED) -> Iterator[Range]:
-    """Make one of buckets that follow each other, of so many at most."""
+    """Join buckets that follow each other into ranges, `most` at a time."""
     last, count = None, 0
     for bucket in buckets:
         if last and last.until == bucket.after and count < most:
@@ -170,28 +175,22 @@ def joined(buckets: Sequence[Range], most: int = LISTED) -> Iterator[Range]:
 
 
 def compare_rows(
-    table: Table, within: Range, ours: Iterator[pa.Table], theirs: Iterator[pa.Table]
+    table: Table, within: Range, ours: Iterator[Page], theirs: Iterator[Page]
 ) -> Difference:
-    """Tell the equal rows of a range from the others, by what both servers list of them: keys, and hashes at the end."""
+    """Compare the rows of a range by the keys and hashes that both servers list."""
     some = None if _has_dates(table) else _few(ours)
     if some is None:
         return Difference(scope=Scope((within,)))
-    wanted, held = _rows(some), _rows(theirs)
-    width = len(table.key)
-    equal = {
-        row for row in wanted & held if row[width] is not None
-    }  # a row too long to be hashed is equal to none
+    wanted, held = _listed(some), _listed(theirs)
+    # A row too long to be hashed is equal to none.
+    equal = {(key, row_hash) for key, row_hash in wanted & held if row_hash is not None}
     if len(wanted) - len(equal) > MOST_SINGLE * len(wanted):
         return Difference(scope=Scope((within,)))
-    read = {row[:width] for row in wanted - equal}
-    gone = {row[:width] for row in held - equal} - read
-    hashes = sum(row[width] for row in equal) % hashing.HASHES
-    return Difference(
-        len(equal),
-        hashes,
-        Scope(keys=_literals(table, sorted(read))),
-        _literals(table, sorted(gone)),
-    )
+    read = {key for key, _ in wanted - equal}
+    gone = {key for key, _ in held - equal} - read
+    hashes = sum(row_hash for _, row_hash in equal if row_hash) % hashing.HASHES
+    scope = Scope(keys=_literals(table, sorted(read)))
+    return Difference(len(equal), hashes, scope, _literals(table, sorted(gone)))
 
 
 def _literals(table: Table, keys: Iterable[tuple[Any, ...]]) -> tuple[Key, ...]:
@@ -203,19 +202,28 @@ def _has_dates(table: Table) -> bool:
     return any(column.kind in ("date", "datetime", "timestamp") for column in table.key_columns)
 
 
-def _few(pages: Iterator[pa.Table]) -> list[pa.Table] | None:
+def _few(pages: Iterator[Page]) -> list[Page] | None:
     """Return the pages unless they have many more rows than the range had when it was cut."""
-    found: list[pa.Table] = []
+    found: list[Page] = []
     for page in pages:
         found.append(page)
-        if sum(each.num_rows for each in found) > 2 * LISTED * ROWS:
+        if sum(page.count for page in found) > 2 * LISTED * ROWS:
             return None
     return found
 
 
-def _rows(pages: Iterable[pa.Table]) -> set[tuple[Any, ...]]:
+def _listed(pages: Iterable[Page]) -> set[tuple[tuple[Any, ...], int | None]]:
+    """Return each row's key with its hash."""
     return {
-        row
+        (key, row_hash)
         for page in pages
-        for row in zip(*(column.to_pylist() for column in page.columns), strict=True)
+        for key, row_hash in zip(_keys(page), _hashes(page), strict=True)
     }
+
+
+def _keys(page: Page) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in page.rows.columns), strict=True)
+
+
+def _hashes(page: Page) -> list[int | None]:
+    return [] if page.hashes is None else list(page.hashes.to_pylist())

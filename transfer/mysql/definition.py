@@ -1,4 +1,4 @@
-"""What SHOW CREATE TABLE says, turned into the definition of the replica's table."""
+"""Turns what SHOW CREATE TABLE says into the definition of the replica's table."""
 
 from __future__ import annotations
 
@@ -9,28 +9,32 @@ from functools import lru_cache
 
 from transfer.mysql.literals import quote
 
-# In this order; a server that does not have one of them refuses it by 1286.
+# They are tried in this order. A server that does not have one of them refuses it by 1286.
 ENGINES = ("InnoDB", "Aria", "MyISAM")
 
-# How a server says that this engine cannot hold the table, though another may. Measured on MariaDB 10.11 and 11.8 and on
-# MySQL 9.7: InnoDB refuses over 1,017 columns (1005 on MariaDB, 1117 on MySQL), a counter that is first in no key (1075),
-# rows that may be wider than half a page (1118; with innodb_strict_mode=0 not before such a row comes), columns named
-# DB_ROW_ID or FTS_DOC_ID (1166, 1797) and a key named GEN_CLUST_INDEX (1280). Of those tables Aria refuses what has a key
-# of a virtual column (1904) or a unique one of over 2,300 bytes (1071); MyISAM, on MySQL only, one of a virtual column
-# (1478), a descending one (1178), or a unique one of over 1,000 bytes (1071). What all refuse is refused by 1117 or 1118.
-# InnoDB of MySQL 5.6 has no spatial keys (1464), that of 5.5 no full-text ones (1214).
+# A server says so that an engine cannot hold a table, though another may. Measured on MariaDB 10.11
+# and 11.8 and on MySQL 9.7, InnoDB refuses
+# - over 1,017 columns (1005 on MariaDB, 1117 on MySQL),
+# - a counter that is first in no key (1075),
+# - rows that may be wider than half a page (1118; with innodb_strict_mode=0 only such a row),
+# - columns named DB_ROW_ID or FTS_DOC_ID (1166, 1797) and a key named GEN_CLUST_INDEX (1280),
+# - on MySQL 5.6 spatial keys (1464), on 5.5 full-text ones (1214).
+# Of those tables Aria refuses one with a key of a virtual column (1904) or a unique key of over
+# 2,300 bytes (1071). MyISAM, on MySQL only, refuses one with a key of a virtual column (1478), a
+# descending key (1178) or a unique key of over 1,000 bytes (1071). What none can hold, all of them
+# refuse by 1117 or 1118.
 REFUSED = frozenset(
     {"1005", "1071", "1075", "1117", "1118", "1166", "1178", "1214", "1280", "1286", "1464", "1478"}
     | {"1709", "1797", "1904", "3161"}
 )
 
-# How a server says that it does not know something of a definition, as an older one or one of the other product does not
-# know a type, a clause, a collation, a default, or so many decimals.
+# A server says so that it does not know a part of a definition. An older one, or one of the other
+# product, may not know a type, a clause, a collation, a default, or so many decimals.
 UNKNOWN = frozenset(
     {"1064", "1067", "1101", "1115", "1273", "1293", "1294", "1425", "1426", "1818", "4161"}
 )
 
-# The options of a table that say something about it; the others tell the source's engine how to store it.
+# The options that say something about a table. The others tell the source's engine how to store it.
 KEPT = frozenset(
     {
         "AUTO_INCREMENT",
@@ -53,7 +57,7 @@ TOKENS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word, name, text, comment or sign, how deep it stands in parentheses, and the blanks before it."""
+    """A word, name, text, comment or sign, its depth in parentheses, and the blanks before it."""
 
     text: str
     depth: int = 1
@@ -70,7 +74,7 @@ Entry = tuple[Token, ...]
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A CREATE TABLE: the columns, keys and constraints between its parentheses, and the options behind that are kept."""
+    """A CREATE TABLE: its columns, keys and constraints, and the options that are kept."""
 
     entries: tuple[Entry, ...]
     options: tuple[tuple[str, str], ...]
@@ -89,7 +93,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A table's definition in two steps: columns and primary key first, the other keys once the rows are there."""
+    """A table's definition in two steps: columns and primary key first, keys after the rows."""
 
     create: str
     keys: tuple[str, ...]
@@ -98,9 +102,10 @@ class Definition:
 def as_replica(
     definition: str, name: str, engine: str = "InnoDB", collations: Iterable[tuple[str, str]] = ()
 ) -> Definition:
-    """Turn the source's definition into that of a plain table of its current rows: no foreign keys, partitions, history.
+    """Turn the source's definition into that of a plain table of its current rows.
 
-    `collations` maps names of collations to those that are to stand for them.
+    It has no foreign keys, partitions or history. `collations` maps the names of collations to
+    those that take their place.
     """
     plain = _plain_statement(definition, tuple(collations))
     counter = next(
@@ -108,7 +113,7 @@ def as_replica(
     )
     fulltext = [entry for entry in plain.entries if words(entry)[0] == "FULLTEXT"]
     primary = next((entry for entry in plain.entries if words(entry)[:2] == ["PRIMARY", "KEY"]), ())
-    # A counter must stand in a key from the start, and MySQL makes but one full-text key at a time.
+    # A counter must be in a key from the start, and MySQL makes only one full-text key at a time.
     bound = counter and not _has(primary, counter)
     later = [
         entry
@@ -125,21 +130,14 @@ def as_replica(
 
 
 def structure(definition: str, collations: Iterable[tuple[str, str]] = ()) -> tuple[object, ...]:
-    """Return what two definitions of the same table have in common, whatever their engines and counters."""
+    """Return what is equal in two definitions of the same table, whatever engines and counters."""
     plain = _plain_statement(definition, tuple(collations))
     keys = tuple(sorted(_bare(entry) for entry in plain.entries if _is_key(entry)))
     columns = tuple(_bare(entry) for entry in plain.entries if not _is_key(entry))
-    return (
-        columns,
-        keys,
-        tuple(
-            sorted(
-                (option, utf8mb3(value))
-                for option, value in plain.options
-                if option != "AUTO_INCREMENT"
-            )
-        ),
+    options = (
+        (option, utf8mb3(value)) for option, value in plain.options if option != "AUTO_INCREMENT"
     )
+    return columns, keys, tuple(sorted(options))
 
 
 @lru_cache(maxsize=64)
@@ -148,7 +146,7 @@ def _plain_statement(definition: str, collations: tuple[tuple[str, str], ...]) -
 
 
 def parse(definition: str) -> Statement:
-    """Take a CREATE TABLE apart; bytes that are no characters are expected as Python's surrogates."""
+    """Take a CREATE TABLE apart; bytes that are no characters come as Python's surrogates."""
     tokens = list(_tokens(definition))
     start = next(position for position, token in enumerate(tokens) if token.text == "(") + 1
     end = next(
@@ -164,9 +162,10 @@ def parse(definition: str) -> Statement:
 
 
 def _without_introducers(tokens: Sequence[Token]) -> Iterator[Token]:
-    """Leave out the `_utf8mb4` that MySQL writes before a text, as every session of ours has that character set.
+    """Leave out the `_utf8mb4` that MySQL writes before a text.
 
-    MariaDB keeps what is not ASCII behind it in an escaped form, which it reads back as other characters.
+    Every session of ours has that character set. MariaDB keeps what is not ASCII behind it in an
+    escaped form, which it reads back as other characters.
     """
     introducer = None
     for token in tokens:
@@ -189,7 +188,10 @@ def _tokens(statement: str) -> Iterator[Token]:
 
 
 def _readable(token: Token) -> Token:
-    """Write a text whose bytes are no characters, which only a binary column's default can be, in hexadecimal."""
+    """Write a text whose bytes are no characters in hexadecimal.
+
+    Only the default of a binary column can be such a text.
+    """
     raw = token.text.encode(errors="surrogateescape")
     try:
         raw.decode()
@@ -211,7 +213,7 @@ def _unquoted(text: bytes) -> bytes:
 
 
 def _options(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
-    """Find the options to keep; what MySQL puts into comments is about storage and partitions."""
+    """Find the options to keep; MySQL puts those of storage and partitions into comments."""
     for before, sign, value in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if before.word == "PARTITION":
             return
@@ -220,7 +222,10 @@ def _options(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
 
 
 def words(entry: Sequence[Token]) -> list[str]:
-    """Return the entry's words and signs in their places; empty ones for what stands in quotes or parentheses."""
+    """Return the entry's words and signs in their places.
+
+    What stands in quotes or parentheses is empty.
+    """
     return [token.word if token.depth == 1 else "" for token in entry]
 
 
@@ -235,7 +240,7 @@ def is_column(entry: Entry) -> bool:
 
 
 def cut(entry: Entry, start: int, end: int, *instead: Token) -> Entry:
-    """Put other tokens, or none, in the place of some."""
+    """Replace the tokens from `start` to before `end` by others, or by none."""
     return (*entry[:start], *instead, *entry[end:])
 
 
@@ -275,9 +280,10 @@ def _plain_key(entry: Entry) -> Entry:
 
 
 def _plain_column(entry: Entry) -> Entry:
-    """Make a column that the server fills from its clock, its transactions' numbers or a sequence a plain one.
+    """Make a plain column of one that the server fills.
 
-    That it is invisible MySQL says in a remark, which MariaDB does not read.
+    It may be filled from the clock, from transactions' numbers or from a sequence. MySQL says that
+    a column is invisible in a comment that MariaDB does not read.
     """
     entry = tuple(
         replace(token, text="INVISIBLE") if HIDDEN.fullmatch(token.text) else token
@@ -293,19 +299,19 @@ def _plain_column(entry: Entry) -> Entry:
     entry = _without(_without(entry, "WITHOUT SYSTEM VERSIONING"), "WITH SYSTEM VERSIONING")
     if not {token.word for token in entry} & {"NEXTVAL", "LASTVAL"}:
         return entry
-    # A sequence is no table and not copied.
+    # A sequence is no table, so it is not copied.
     start = words(entry).index("DEFAULT")
     null = () if "NOT" in words(entry)[:start] else (Token("DEFAULT"), Token("NULL"))
     return cut(entry, start, words(entry).index(")", start) + 1, *null)
 
 
 def _without(entry: Entry, phrase: str, *instead: Token) -> Entry:
-    """Put other tokens, or none, in the place of a phrase, in which * stands for any."""
+    """Replace a phrase, in which * is any token, by other tokens, or by none."""
     found, wanted = words(entry), phrase.split()
     if wanted[0] not in found:
         return entry
     for start in range(len(entry) - len(wanted) + 1):
-        if all(each in ("*", there) for each, there in zip(wanted, found[start:], strict=False)):
+        if all(word in ("*", there) for word, there in zip(wanted, found[start:], strict=False)):
             return cut(entry, start, start + len(wanted), *instead)
     return entry
 
@@ -322,23 +328,30 @@ def _mapped(entry: Entry, collations: dict[str, str]) -> Iterator[Token]:
 
 
 def _unnamed(entry: Entry) -> Entry:
-    """Keep the name of a CHECK to MariaDB: on MySQL, where it is the schema's, the table that is to be replaced has it."""
+    """Give a CHECK its name on MariaDB only.
+
+    On MySQL a name is unique in the schema, and the table that will be replaced has it.
+    """
     if not _is_check(entry) or "*/" in entry[1].text:
         return entry
     return cut(entry, 0, 2, Token(f"/*M! CONSTRAINT {entry[1].text} */"))
 
 
 def _bare(entry: Entry) -> tuple[str, ...]:
-    """Return an entry without remarks, and without the name of a CHECK where MySQL, which doubles parentheses, gave it."""
+    """Return an entry without comments, and without the name that MySQL gave to a CHECK.
+
+    MySQL can be told by the double parentheses that it writes.
+    """
     if _is_check(entry) and [token.text for token in entry[3:5]] == ["(", "("]:
         entry = entry[2:]
-    if _is_key(entry):  # which kind it is, is the engine's choice
+    if _is_key(entry):  # the engine chooses the kind
         entry = _without(_without(entry, "USING BTREE"), "USING HASH")
-    # A collation names its character set, which MySQL writes beside it only where it was given.
+    # A collation implies its character set. MySQL writes both only where both were given.
     entry = _without(entry, "CHARACTER SET * COLLATE", Token("COLLATE"))
-    # Nor the character set of a constant, which MySQL changes to that of its column when it reads its own words again.
+    # MySQL changes the character set of a constant to that of its column when it reads its own
+    # definition again.
     kept = [token for token in entry if not re.match(r"/\*(?!M?!)|_utf8(mb[34])?$", token.text)]
-    # MariaDB writes INVISIBLE before the default, from 11 on behind it.
+    # MariaDB writes INVISIBLE before the default, from version 11 on behind it.
     kept.sort(key=lambda token: token.word == "INVISIBLE")
     return tuple(utf8mb3(token.text) if token.word else token.text for token in kept)
 

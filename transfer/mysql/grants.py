@@ -23,14 +23,18 @@ READING = frozenset(
 )
 NAME = "`(?:[^`]|``)*`"
 GRANT = re.compile(
-    rf"GRANT (?P<what>(?:[^`(]|\((?:[^`)]|{NAME})*\))+?) ON (?:(?:TABLE|PROCEDURE|FUNCTION|PACKAGE|PACKAGE BODY) )?"
+    rf"GRANT (?P<what>(?:[^`(]|\((?:[^`)]|{NAME})*\))+?) ON"
+    r" (?:(?:TABLE|PROCEDURE|FUNCTION|PACKAGE|PACKAGE BODY) )?"
     rf"(?P<database>\*|{NAME})\.(?P<thing>\*|{NAME}) TO (?P<rest>.*)",
     re.DOTALL,
 )
 
 
 def beyond_reading(grants: Iterable[str], database: str) -> tuple[str, ...]:
-    """Return the privileges, global or on a database or something in it, that let an account do more than read."""
+    """Return the privileges that let an account do more than read.
+
+    They may be global, or on a database or something in it.
+    """
     found: set[str] = set()
     for grant in grants:
         parts = GRANT.match(grant)

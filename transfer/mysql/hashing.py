@@ -1,4 +1,4 @@
-"""What is selected of a row: its stored columns, its key, its hash; and what the hashes of many come to."""
+"""What is selected of a row: its stored columns, its key and its hash; and the sum of hashes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from transfer.values.table import Column, Table
 
 
 def row_hash(table: Table, since: datetime | None = None, alias: str = "") -> str:
-    """Return the expression for a row's 64-bit hash over all its columns, by SHA-2: MySQL 9.7 has no other digest.
+    """Return the expression for a row's 64-bit hash over all its columns.
 
-    Of a row whose stamps are all older than `since` (UTC), if that is given, only the key and the stamps.
+    With `since` (UTC), a row whose stamps are all older is hashed by its key and stamps alone. The
+    digest is SHA-2, as MySQL 9.7 has no other.
     """
     whole = _hash(table, table.columns, alias)
     if since is None:
         return whole
     newer = " OR ".join(
-        f"COALESCE({alias}{quote(column.name)} >= '{_on_its_clock(column, since):%Y-%m-%d %H:%M:%S}', TRUE)"
+        f"COALESCE({alias}{quote(column.name)}"
+        f" >= '{_on_its_clock(column, since):%Y-%m-%d %H:%M:%S}', TRUE)"
         for column in table.stamp_columns
     )
     identifying = {column.name: column for column in (*table.key_columns, *table.stamp_columns)}
@@ -31,7 +33,10 @@ def row_hash(table: Table, since: datetime | None = None, alias: str = "") -> st
 
 
 def _on_its_clock(column: Column, moment: datetime) -> datetime:
-    """Return the moment that is as old or older in a column; a DATETIME is set by the clock of whatever zone the writer has."""
+    """Return the moment that is as old or older in a column.
+
+    A DATETIME is set by the clock of the writer's time zone, which may be any.
+    """
     return moment if column.kind == "timestamp" else moment - timedelta(hours=27)
 
 
@@ -44,11 +49,6 @@ def _hash(table: Table, columns: Sequence[Column], alias: str) -> str:
     return f"CAST(CONV(LEFT(SHA2(CONCAT_WS(',', {pieces}), 256), 16), 16, 10) AS UNSIGNED)"
 
 
-def listing(table: Table, since: datetime | None) -> str:
-    """Return the select list of a row's key and hash."""
-    return f"{key_select(table)}, {row_hash(table, since)}"
-
-
 def key_select(table: Table) -> str:
     """Return the select list that carries the bytes of a row's key unchanged."""
     return ", ".join(
@@ -56,14 +56,14 @@ def key_select(table: Table) -> str:
     )
 
 
-HASHES = 2**64
+HASHES = 2**64  # the sums of hashes are taken modulo this
 
 
 def sum_of_hashes(table: Table, hashes: pa.ChunkedArray) -> int:
     """Return the sum of rows' hashes modulo 2^64.
 
     Raises:
-        TableError: the server could not make one of them.
+        TableError: the server could not make one of them, as the row is too long.
 
     """
     if hashes.null_count:
@@ -88,7 +88,7 @@ def _bits(values: pa.ChunkedArray) -> pa.Array:
     return values.cast(pa.float64()).combine_chunks().view(pa.int64())
 
 
-# Whether a server writes the sign of -0, as MySQL and MariaDB until 10.5 do; newer ones also store it without.
+# Whether a server writes the sign of -0. MySQL and MariaDB until 10.5 do; newer ones store no sign.
 SIGNED_ZEROS = "CONCAT(-0e0) = '-0'"
 
 

@@ -15,7 +15,10 @@ def quote(name: str) -> str:
 
 
 def literal(column: Column, value: Any) -> str:
-    """Write a key's value, as the replica's SELECT returned it, so that the server compares it without converting."""
+    """Write a key's value so that the server compares it without converting it.
+
+    The value is as a SELECT of the key returned it.
+    """
     form = cast_of(column).literal
     if form in ("number", "decimal"):  # in quotes a decimal would be compared as a double
         return str(value)
@@ -28,6 +31,9 @@ def literal(column: Column, value: Any) -> str:
 
 
 def _date(text: str) -> str:
-    """Write a date as a number, as MySQL refuses an impossible one in a text; one before the year 1000 only texts hold."""
+    """Write a date as a number, as MySQL refuses an impossible one in a text.
+
+    A date before the year 1000 can only be written as a text.
+    """
     digits = re.sub(r"[- :]", "", text)
     return digits if text >= "1000" or not digits.strip("0.") else f"'{text}'"

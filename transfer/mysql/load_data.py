@@ -9,14 +9,17 @@ import pyarrow.compute as pc
 
 from transfer.drivers.offered import NAME as OFFERED
 from transfer.errors import TableError
-from transfer.mysql.connection import Connection, waiting
+from transfer.mysql.connection import Connection
 from transfer.mysql.literals import quote
 from transfer.rules.casts import cast_of
 from transfer.values.table import Column
 
 
 def encode(page: pa.Table) -> memoryview:
-    """Write a page as the lines of LOAD DATA: tab-separated raw bytes, only backslash, tab and newline escaped, NULL as \\N."""
+    """Write rows as the lines of LOAD DATA.
+
+    They are raw bytes, separated by tabs. Only backslash, tab and newline are escaped. NULL is \\N.
+    """
     if not page.num_rows:
         return memoryview(b"")
     tab, newline, nothing = (pa.scalar(text, pa.large_binary()) for text in (b"\t", b"\n", b""))
@@ -45,9 +48,8 @@ def _field(values: pa.Array) -> pa.Array:
 
 def _escaped(values: pa.Array) -> pa.Array:
     data = values.buffers()[2]
-    held = (
-        data.to_pybytes() if data else b""
-    )  # a search of all bytes at once is much faster than one of each value
+    # A search of all bytes at once is much faster than one of each value.
+    held = data.to_pybytes() if data else b""
     found = [(raw, escaped) for raw, escaped in ESCAPED if raw in held]
     del held
     for raw, escaped in found:
@@ -73,31 +75,31 @@ def load_statement(target: str, columns: Sequence[Column]) -> str:
     )
 
 
-def load(
-    connection: Connection, place: str, target: str, columns: Sequence[Column], page: pa.Table
-) -> None:
-    """Append a page to a table through LOAD DATA from memory.
+def load(connection: Connection, target: str, columns: Sequence[Column], rows: pa.Table) -> None:
+    """Append rows to a table through LOAD DATA from memory.
 
     Raises:
-        TableError: the server warned, skipped or lost a row (in LOAD DATA it turns every error into a warning).
+        TableError: the server warned, skipped or lost a row. In LOAD DATA it turns every error
+            into a warning.
 
     """
     with (
-        waiting(connection, place, f"loading {target}"),
+        connection.waiting(f"loading {target}"),
         connection.cursor() as cursor,
-        connection.offering(encode(page)),
+        connection.offering(encode(rows)),
     ):
         cursor.execute(load_statement(target, columns))
         stored, warnings = cursor.rowcount, cursor.warning_count
         cursor.execute("SHOW WARNINGS")
         codes = {int(row[1]) for row in cursor.fetchall()}
-    expected = error_labels(columns, page)
+    expected = error_labels(columns, rows)
     if MIXED_ENGINES in codes:
         codes, warnings = codes - {MIXED_ENGINES}, warnings - 1
-    if stored != page.num_rows or warnings != expected or codes - {TRUNCATED}:
+    if stored != rows.num_rows or warnings != expected or codes - {TRUNCATED}:
         named = f", warnings {', '.join(map(str, sorted(codes)))}" if codes else ""
         raise TableError(
-            f"{place}: LOAD DATA stored {stored} of {page.num_rows} rows{named}; nothing of it was kept."
+            f"{connection.server.place}: LOAD DATA stored {stored} of {rows.num_rows} rows{named};"
+            " nothing of it was kept."
         )
 
 
@@ -106,7 +108,7 @@ MIXED_ENGINES = 6414  # MySQL 9 deprecates MyISAM in a transaction with InnoDB
 
 
 def error_labels(columns: Sequence[Column], page: pa.Table) -> int:
-    """Count the ENUMs' error values in a page: each is stored as it is, with one warning."""
+    """Count the ENUMs' error values in rows: each is stored as it is, with one warning."""
     enums = (
         page.column(position) for position, column in enumerate(columns) if column.kind == "enum"
     )

@@ -1,4 +1,4 @@
-"""A table read in pages, as long as its server and our memory bear."""
+"""Reads a table in pages that neither its server nor our memory finds too large."""
 
 from __future__ import annotations
 
@@ -9,219 +9,118 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transfer.mysql.hashing import key_select
-from transfer.mysql.literals import literal, quote
-from transfer.mysql.ranges import MOST_KEYS, among, within
+from transfer.mysql import page_size
+from transfer.mysql.page import Page, Selection, keyed_query, page_query
+from transfer.mysql.ranges import MOST_KEYS
 from transfer.mysql.reading import read
-from transfer.rules.casts import cast_of, pageable
-from transfer.settings import Limits, MySQLServer
+from transfer.settings import Limits
 from transfer.values.scope import EVERYWHERE, Key, Range
-from transfer.values.table import Column, Size, Table
+from transfer.values.table import Column
+
+FIRST_KEYS = 100
+FEWEST_KEYS = 50
 
 
-def page_query(
-    table: Table, select: str, span: Range, count: int, until: str = "", end: str = ""
-) -> str:
-    """Return the SELECT of a range's first `count` rows in the order of the primary key, or of fewer, `until` they are enough.
+def pages(selection: Selection, span: Range = EVERYWHERE) -> Iterator[Page]:
+    """Read a range of a table in pages of its primary key; without a usable key it is one page.
 
-    The index is forced: for a page that is a good part of the table the server would rather sort the whole of it.
+    Pages grow and shrink with the bytes of the page before, and at a gentle pace with its time, so
+    that no statement holds a MyISAM table for long. They never have more rows than fit into memory
+    if all of them were as long as they may be. MariaDB ends a page whose texts have filled it.
+
+    Raises:
+        DatabaseFault: the server refuses a query, or gives no answer.
+
     """
-    order = ", ".join(quote(name) for name in table.key)
-    return (
-        f"SELECT {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {within(table, span)}{until}"
-        f" ORDER BY {order} LIMIT {count}{end}"
-    )
-
-
-BYTES_SO_FAR = "CAST(@elt_bytes AS SIGNED)"
-EXAMINED = 6  # MariaDB counts a row of a page three times
-
-
-def enough(limits: Limits, columns: Sequence[Column], count: int) -> tuple[str, str]:
-    """Return what ends a page on MariaDB once these columns have filled it, if they have, and the search for more rows then.
-
-    MySQL, which has no such end of a search, reads the rows all the same.
-    """
-    lengths = " + ".join(f"IFNULL(LENGTH({quote(column.name)}), 0)" for column in columns)
-    if not lengths:
-        return "", ""
-    adding = f"(@elt_bytes := @elt_bytes + {lengths}) IS NOT NULL"
-    return (
-        f" /*M! AND IF(@elt_bytes < {limits.page_bytes}, {adding}, 0) */",
-        f" /*M! ROWS EXAMINED {EXAMINED * count + 1_000} */",
-    )
-
-
-# Of which LENGTH is what is read.
-MEASURABLE = frozenset("char varchar tinytext text binary varbinary tinyblob blob".split())
-
-
-def filling(limits: Limits, columns: Sequence[Column], size: Size) -> list[Column]:
-    """Return the columns without whose bytes no page of a table can become too long, none where none can."""
-    if size.exact and size.bytes <= 2 * limits.page_bytes:
-        return []
-    longest = sorted(
-        (each for each in columns if each.kind in MEASURABLE), key=lambda each: each.octets or 0
-    )
-    rest = sum(each.octets or 0 for each in longest)
-    found: list[Column] = []
-    while longest and rest * limits.page_rows > limits.page_bytes:
-        found.append(longest.pop())
-        rest -= found[-1].octets or 0
-    return found
-
-
-def pages(
-    server: MySQLServer,
-    limits: Limits,
-    table: Table,
-    select: str,
-    span: Range = EVERYWHERE,
-    *,
-    size: Size,
-    columns: Sequence[Column] = (),
-) -> Iterator[tuple[pa.Table, list[str]]]:
-    """Read a range of a table in pages of its primary key, each with the literals of its last key.
-
-    Without a usable key the table is one page.
-
-    Pages grow and shrink with the bytes of the page before, and at the source with its time, so that no statement holds a
-    MyISAM table for long, and never have more rows than fit into memory if all of them were as long as they may be. MariaDB
-    ends a page that the texts of the `columns` that are read have filled.
-    """
-    doing = f"reading {table.name}"
-    if table.prefixed or not pageable(
-        table.key_columns
-    ):  # the order of beginnings is not the whole key's
-        yield read(server, limits, doing, f"SELECT {select} FROM {quote(table.name)}"), []
+    if not selection.ordered:
+        yield selection.page(_read(selection, selection.query()))
         return
-    filled = filling(limits, columns, size)
-    carried = ", ".join((select, key_select(table), *([BYTES_SO_FAR] if filled else [])))
-    most = min(limits.page_rows, most_rows(limits, table.columns, size))
-    count = min(most, FIRST_PAGE_ROWS, max(1, limits.page_bytes // max(size.row_bytes, 1)))
-    huge = [column for column in table.columns if (column.octets or 0) > LONG]
-    measured = huge and not (size.exact and size.bytes <= limits.page_bytes)
+    limits, size = selection.limits, selection.source_table.size
+    counted = page_size.counted_columns(limits, selection.whole, size)
+    measured = _measured_columns(selection)
+    most = page_size.most_rows(limits, selection.table.columns, size)
+    count = min(most, page_size.first_count(limits, size))
     quickest = math.inf
     while True:
         if measured:
-            lengths = read(
-                server, limits, doing, page_query(table, sum_of_lengths(huge), span, count)
-            )
-            count = fitting(limits, lengths.column(0))
+            count = _fitting_count(selection, measured, span, count)
         started = time.monotonic()
-        query = page_query(table, carried, span, count, *enough(limits, filled, count))
-        page = read(server, limits, doing, query)
+        limit = page_size.page_limit(limits, counted, count)
+        found = _read(selection, selection.page_query(span, count, limit))
         seconds = time.monotonic() - started
         quickest = min(quickest, seconds)
-        if page.num_rows:
-            width = page.num_columns - len(table.key) - bool(filled)
-            last = [
-                literal(column, page.column(width + position)[-1].as_py())
-                for position, column in enumerate(table.key_columns)
-            ]
-            span = Range(tuple(last), span.until)
-            yield page.select(range(width)), last
-        if page.num_rows < count and not (filled and _is_full(limits, page)):
+        if found.num_rows:
+            page = selection.page_with_key(found, counted=bool(counted))
+            span = Range(page.last_key, span.until)
+            yield page
+        if found.num_rows < count and not (counted and _is_full(limits, found)):
             return
-        felt = seconds - quickest if server.place == "source" else 0.0
-        count = min(most, next_count(limits, page.num_rows, page.nbytes, felt))
+        next_count = page_size.next_count(
+            limits, found.num_rows, found.nbytes, seconds - quickest, selection.pace.page_seconds
+        )
+        count = min(most, next_count)
 
 
-def _is_full(limits: Limits, page: pa.Table) -> bool:
-    return (
-        bool(page.num_rows) and page.column(page.num_columns - 1)[-1].as_py() >= limits.page_bytes
-    )
+def _read(selection: Selection, query: str) -> pa.Table:
+    doing = f"reading {selection.table.name}"
+    return read(selection.server, selection.limits, doing, query)
 
 
-def rows_of(
-    server: MySQLServer,
-    limits: Limits,
-    table: Table,
-    select: str,
-    keys: Sequence[Key],
-    *,
-    size: Size,
-) -> Iterator[pa.Table]:
-    """Read the rows with these keys in pages, which are as large as those of ranges but have fewer rows."""
-    huge = [column for column in table.columns if (column.octets or 0) > LONG]
-    most = min(MOST_KEYS, limits.page_rows, most_rows(limits, table.columns, size))
+def _measured_columns(selection: Selection) -> list[Column]:
+    """Return the columns that are measured before a page is read, none of a small table."""
+    limits, size = selection.limits, selection.source_table.size
+    small = size.exact and size.bytes <= limits.page_bytes
+    return [] if small else page_size.long_columns(selection.table.columns)
+
+
+def _fitting_count(
+    selection: Selection, measured: Sequence[Column], span: Range, count: int
+) -> int:
+    """Return how many of a range's first `count` rows make a page."""
+    lengths = page_size.sum_of_lengths(measured)
+    found = _read(selection, page_query(selection.table, lengths, span, count))
+    return page_size.fitting_count(selection.limits, found.column(0))
+
+
+def _is_full(limits: Limits, found: pa.Table) -> bool:
+    """Tell whether the counted bytes, which come last, ended a page."""
+    last = found.column(found.num_columns - 1)
+    return bool(found.num_rows) and last[-1].as_py() >= limits.page_bytes
+
+
+def rows_of(selection: Selection, keys: Sequence[Key]) -> Iterator[Page]:
+    """Read the rows with these keys, in pages of as many bytes as those of ranges, but fewer rows.
+
+    Raises:
+        DatabaseFault: the server refuses a query, or gives no answer.
+
+    """
+    limits, size = selection.limits, selection.source_table.size
+    measured = page_size.long_columns(selection.table.columns)
+    most = min(MOST_KEYS, page_size.most_rows(limits, selection.table.columns, size))
     count = max(1, min(most, FIRST_KEYS, limits.page_bytes // max(size.row_bytes, 1)))
     position = 0
     while position < len(keys):
         some = keys[position : position + count]
-        if (
-            huge
-            and len(some) > 1
-            and _bytes_of(server, limits, table, huge, some) > limits.page_bytes
-        ):
+        if measured and len(some) > 1 and _bytes_of(selection, measured, some) > limits.page_bytes:
             count = len(some) // 2
             continue
         started = time.monotonic()
-        page = read(server, limits, f"reading {table.name}", keyed_query(table, select, some))
+        found = _read(selection, selection.keyed_query(some))
         seconds = time.monotonic() - started
-        yield page
+        yield selection.page(found)
         position += len(some)
-        by_bytes = count * limits.page_bytes // max(page.nbytes, 1)
-        by_seconds = max(FEWEST_KEYS, int(count * PAGE_SECONDS / max(seconds, 1e-4)))
-        count = max(1, min(most, 2 * count, by_bytes, by_seconds))
+        count = min(most, _next_count(limits, count, found.nbytes, seconds))
 
 
-def _bytes_of(
-    server: MySQLServer, limits: Limits, table: Table, huge: Sequence[Column], keys: Sequence[Key]
-) -> int:
-    lengths = read(
-        server, limits, f"reading {table.name}", keyed_query(table, sum_of_lengths(huge), keys)
-    )
-    return int(pc.sum(lengths.column(0)).as_py() or 0)
+def _next_count(limits: Limits, count: int, size: int, seconds: float) -> int:
+    """Return how many keys the next page may have, from the bytes and seconds of this one."""
+    by_bytes = count * limits.page_bytes // max(size, 1)
+    by_seconds = max(FEWEST_KEYS, int(count * page_size.PAGE_SECONDS / max(seconds, 1e-4)))
+    return max(1, min(2 * count, by_bytes, by_seconds))
 
 
-def keyed_query(table: Table, select: str, keys: Sequence[Key]) -> str:
-    """Return the SELECT of the rows with these keys."""
-    return (
-        f"SELECT {select} FROM {quote(table.name)} FORCE INDEX (PRIMARY) WHERE {among(table, keys)}"
-    )
-
-
-FIRST_KEYS = 100
-FEWEST_KEYS = 50
-FIRST_PAGE_ROWS = 2_000
-SLOW_PAGE_ROWS = 1_000
-PAGE_SECONDS = 0.05
-LONG = 2**16  # TEXT and BLOB end here; what is longer is measured before it is read
-WORST_PAGES = 16
-
-
-def most_rows(limits: Limits, columns: Sequence[Column], size: Size) -> int:
-    """Return how many rows a page may have so that it never exceeds `page_bytes` 16 times, the columns that are measured apart."""
-    if size.exact and size.bytes <= WORST_PAGES * limits.page_bytes:
-        return limits.page_rows
-    longest = sum(
-        column.octets or column.precision or 8 for column in columns if (column.octets or 0) <= LONG
-    )
-    return max(1, WORST_PAGES * limits.page_bytes // max(longest, 1))
-
-
-def sum_of_lengths(columns: Sequence[Column]) -> str:
-    """Return the expression for the bytes of a row's long columns."""
-    lengths = " + ".join(
-        f"IFNULL(LENGTH({cast_of(column).for_replica.format(c=quote(column.name))}), 0)"
-        for column in columns
-    )
-    return f"CAST({lengths} AS SIGNED)"
-
-
-def fitting(limits: Limits, lengths: pa.ChunkedArray) -> int:
-    """Return how many rows, of these lengths, make a page; the first is one in any case."""
-    within = pc.less_equal(pc.cumulative_sum(lengths), limits.page_bytes)
-    return max(1, pc.sum(within).as_py() or 0)
-
-
-def next_count(limits: Limits, count: int, size: int, seconds: float) -> int:
-    """Return how many rows the next page may have, from the bytes of this one and the seconds it took beyond the quickest.
-
-    What every page takes, however short, is the way to the server: shorter pages would only go it more often. For the
-    same reason slowness makes no page shorter than 1,000 rows; bytes may.
-    """
-    by_bytes = int(count * limits.page_bytes / max(size, 1))
-    by_seconds = max(SLOW_PAGE_ROWS, int(count * PAGE_SECONDS / max(seconds, 1e-4)))
-    return max(1, min(limits.page_rows, count * 2, by_bytes, by_seconds))
+def _bytes_of(selection: Selection, measured: Sequence[Column], keys: Sequence[Key]) -> int:
+    lengths = page_size.sum_of_lengths(measured)
+    found = _read(selection, keyed_query(selection.table, lengths, keys))
+    return int(pc.sum(found.column(0)).as_py() or 0)

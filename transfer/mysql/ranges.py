@@ -8,9 +8,14 @@ from transfer.mysql.literals import quote
 from transfer.values.scope import Key, Range, Scope
 from transfer.values.table import Column, Table
 
+MOST_KEYS = 1_000  # in one condition
+
 
 def after(key: Sequence[Column], last: Sequence[str], alias: str = "") -> str:
-    """Return the condition for the rows behind a key; MySQL uses no index for `(a, b) > (x, y)`, so it is spelled out."""
+    """Return the condition for the rows behind a key.
+
+    MySQL uses no index for `(a, b) > (x, y)`, so it is spelled out.
+    """
     return _beyond(">", ">", key, last, alias)
 
 
@@ -37,23 +42,25 @@ def within(table: Table, span: Range, alias: str = "") -> str:
 
 
 def among(table: Table, keys: Sequence[Key], alias: str = "") -> str:
-    """Return the condition for the rows with one of these keys; not all servers look up `(a, b) IN (…)` by an index."""
+    """Return the condition for the rows with one of these keys.
+
+    Not all servers look up `(a, b) IN (…)` by an index.
+    """
     names = [alias + quote(name) for name in table.key]
     if len(names) == 1:
         return f"{names[0]} IN ({', '.join(key[0] for key in keys)})"
-    each = (
+    equal = (
         " AND ".join(f"{name} = {value}" for name, value in zip(names, key, strict=True))
         for key in keys
     )
-    return f"({' OR '.join(f'({equal})' for equal in each)})"
+    return f"({' OR '.join(f'({condition})' for condition in equal)})"
 
 
 def conditions(table: Table, scope: Scope, alias: str = "") -> list[str]:
-    """Return conditions each of which holds for some rows of a scope, and together for all of them."""
-    some = (scope.keys[start : start + MOST_KEYS] for start in range(0, len(scope.keys), MOST_KEYS))
-    return [f"({within(table, each, alias)})" for each in scope.ranges] + [
-        among(table, keys, alias) for keys in some
+    """Return conditions that each hold for some of a scope's rows, and together for all of them."""
+    starts = range(0, len(scope.keys), MOST_KEYS)
+    parts = (scope.keys[start : start + MOST_KEYS] for start in starts)
+    return [
+        *(f"({within(table, span, alias)})" for span in scope.ranges),
+        *(among(table, keys, alias) for keys in parts),
     ]
-
-
-MOST_KEYS = 1_000

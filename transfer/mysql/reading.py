@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import atexit
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
 
 from transfer.drivers.faults import faults
+from transfer.drivers.mysql_sessions import MYSQL_PROVEN, differing, mysql_literal, mysql_proof
 from transfer.drivers.reader import Reader, ReaderPanicked, Request
-from transfer.drivers.sessions import (
-    MEANT,
-    MYSQL_PROVEN,
-    TEXT,
-    differing,
-    mysql_literal,
-    mysql_proof,
-)
+from transfer.drivers.sessions import MEANT, TEXT
 from transfer.errors import DatabaseFault
-from transfer.mysql import connection as mysql
+from transfer.mysql import session
+from transfer.mysql.address import address
+from transfer.mysql.opening import apart, at_work
 from transfer.running.stopping import stoppable
-from transfer.running.watching import (
-    Wait,
-    refuse_silent,
-    watched,
-)
+from transfer.running.watching import Wait, refuse_silent, watched
 from transfer.settings import Limits, MySQLServer
 
-_IDLE_READERS: list[Reader] = []
 HUNG = ("HUNG", "HANGS")
+
+_IDLE_READERS: list[Reader] = []
 
 
 @atexit.register
@@ -42,27 +36,30 @@ def close_readers() -> None:
 
 
 def read(server: MySQLServer, limits: Limits, doing: str, query: str) -> pa.Table:
-    """Read a SELECT's rows as Arrow; everything is in memory and the server free again when it returns.
+    """Read a SELECT's rows as Arrow; when it returns, all are in memory and the server is free.
 
-    A server that does not answer in time is given up, and the connection killed if it lets itself be.
+    A server that does not answer in time is given up, and the connection killed if it can be.
+
+    Raises:
+        DatabaseFault: the server refuses the query, or gives no answer.
+        ChannelFault: values would not come through the driver unchanged.
+
     """
     token = secrets.token_hex(8)
-    request = Request(mysql.address(server), mysql.session(server, limits), _marked(query, token))
+    request = Request(address(server), session.statements(server, limits), _marked(query, token))
     refuse_silent(server)
     with faults(server.place, doing):
         reader = _reader()
-    wait = Wait(
-        server,
-        server.hang_seconds,
-        reader.kill,
-        session=token,
-        look=lambda sessions: mysql.at_work(server, limits, sessions),
-    )
-    ending = partial(_end_reading, server, limits, reader, token)
+    with _kept(server, limits, reader, token), _waiting(server, limits, reader, token, doing):
+        _prove(server, limits, reader, request, token)
+        return reader.read(request, _seconds(limits))
+
+
+@contextmanager
+def _kept(server: MySQLServer, limits: Limits, reader: Reader, token: str) -> Iterator[None]:
+    """Keep the reader for the next query, unless its process has ended."""
     try:
-        with watched(wait, doing), faults(server.place, doing), stoppable(ending):
-            _prove(server, limits, reader, request, token)
-            table = reader.read(request, limits.statement_seconds + mysql.ANSWER_SECONDS)
+        yield
     except DatabaseFault as fault:
         if fault.code in HUNG:
             _kill(server, limits, token)
@@ -70,7 +67,22 @@ def read(server: MySQLServer, limits: Limits, doing: str, query: str) -> pa.Tabl
             _IDLE_READERS.append(reader)
         raise
     _IDLE_READERS.append(reader)
-    return table
+
+
+@contextmanager
+def _waiting(
+    server: MySQLServer, limits: Limits, reader: Reader, token: str, doing: str
+) -> Iterator[None]:
+    """Wait in the block for a reader; `token` is the mark of its query on the server."""
+    look = partial(at_work, server, limits)
+    wait = Wait(server, server.hang_seconds, reader.kill, session=token, look=look)
+    ending = partial(_end_reading, server, limits, reader, token)
+    with watched(wait, doing), faults(server.place, doing), stoppable(ending):
+        yield
+
+
+def _seconds(limits: Limits) -> float:
+    return limits.statement_seconds + session.ANSWER_SECONDS
 
 
 def _marked(query: str, token: str) -> str:
@@ -81,32 +93,33 @@ def _marked(query: str, token: str) -> str:
 def _prove(
     server: MySQLServer, limits: Limits, reader: Reader, request: Request, token: str
 ) -> None:
-    """See once of a reading process that an address's values come through its driver as they are; all its sessions are alike."""
+    """Prove once for each reader and address that values come through unchanged.
+
+    All sessions of a reading process are alike.
+    """
     channel = (request.address, request.session)
     if channel in reader.proven:
         return
     query = _marked(mysql_proof(mysql_literal(TEXT)), token)
     try:
-        (row,) = reader.read(
-            replace(request, query=query), limits.statement_seconds + mysql.ANSWER_SECONDS
-        ).to_pylist()
+        (row,) = reader.read(replace(request, query=query), _seconds(limits)).to_pylist()
     except ReaderPanicked:
-        mysql.refuse(server, MEANT["received"])
+        session.refuse(server, MEANT["received"])
     else:
-        mysql.refuse(server, differing(list(row.values()), server.db))
+        session.refuse(server, differing(list(row.values()), server.db))
     reader.proven.add(channel)
 
 
 def honours_client_charset(server: MySQLServer, limits: Limits) -> bool:
-    """Tell whether a server takes ConnectorX's first word, before the session is ours, for the UTF-8 that it is."""
+    """Tell whether a server takes ConnectorX's first words for the UTF-8 that they are.
+
+    They are said before the session's own statements run.
+    """
     query = f"SELECT HEX(CONVERT({mysql_literal(TEXT)} USING utf8mb4)) AS sent"
     reader = _reader()
     try:
         with faults(server.place, "asking for its character set"):
-            found = reader.read(
-                Request(mysql.address(server), (), query),
-                limits.statement_seconds + mysql.ANSWER_SECONDS,
-            )
+            found = reader.read(Request(address(server), (), query), _seconds(limits))
     finally:
         if reader.alive:
             _IDLE_READERS.append(reader)
@@ -114,7 +127,7 @@ def honours_client_charset(server: MySQLServer, limits: Limits) -> bool:
 
 
 def _reader() -> Reader:
-    """Return an idle reader that lives, or a new one."""
+    """Return an idle reader that is alive, or a new one."""
     with suppress(IndexError):
         while True:
             reader = _IDLE_READERS.pop()
@@ -130,15 +143,13 @@ def _end_reading(server: MySQLServer, limits: Limits, reader: Reader, token: str
 
 
 def _kill(server: MySQLServer, limits: Limits, token: str) -> None:
-    with suppress(DatabaseFault), mysql.apart(server, limits) as connection:
-        found = mysql.rows(
-            connection,
-            server.place,
+    """Kill the connection whose query has this mark."""
+    with suppress(DatabaseFault), apart(server, limits) as connection:
+        found = connection.rows(
             "looking for a connection that hangs",
-            "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE %s AND ID <> CONNECTION_ID()",
+            "SELECT ID FROM information_schema.PROCESSLIST"
+            " WHERE INFO LIKE %s AND ID <> CONNECTION_ID()",
             (f"%elt {token}%",),
         )
         for (number,) in found:
-            mysql.run(
-                connection, server.place, "killing a connection that hangs", f"KILL {int(number)}"
-            )
+            connection.run("killing a connection that hangs", f"KILL {int(number)}")

@@ -1,28 +1,38 @@
-"""A table's SHOW CREATE TABLE, with what it leaves to the server's defaults and what no server can show in it."""
+"""A table's SHOW CREATE TABLE made explicit.
+
+It leaves some things to the server's defaults, and some characters no server can show in it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from transfer.mysql import connection as mysql
-from transfer.mysql.connection import Connection
+from transfer.mysql.connection import Connection, Row
 from transfer.mysql.definition import Entry, Statement, Token, cut, is_column, parse, words
 from transfer.mysql.literals import quote
 
 
-def show_create(connection: Connection, place: str, table: str) -> str:
-    """Return the table's definition as the server gives it, every collation named, labels and defaults as they are."""
-    found = _show(connection, place, table)
+def show_create(connection: Connection, table: str) -> str:
+    """Return the table's definition, with every collation named and exact labels and defaults.
+
+    Raises:
+        DatabaseFault: the server refuses to show it, or gives no answer.
+
+    """
+    found = _show(connection, table)
     if _leaves_out(found):
         doing = f"asking for the collations of {table}"
-        defaults = "SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLLATIONS WHERE IS_DEFAULT = 'Yes'"
+        defaults = (
+            "SELECT CHARACTER_SET_NAME, COLLATION_NAME FROM information_schema.COLLATIONS"
+            " WHERE IS_DEFAULT = 'Yes'"
+        )
         found = _named(
             found,
-            {str(row[0]): str(row[1]) for row in mysql.rows(connection, place, doing, defaults)},
+            {str(row[0]): str(row[1]) for row in connection.rows(doing, defaults)},
         )
     mended = tuple(
-        _with_default(connection, place, table, _with_labels(connection, place, table, entry))
+        _with_default(connection, table, _with_labels(connection, table, entry))
         if is_column(entry)
         else entry
         for entry in found.entries
@@ -30,12 +40,12 @@ def show_create(connection: Connection, place: str, table: str) -> str:
     return f"CREATE TABLE {quote(table)} {replace(found, entries=mended).body}{found.ending}"
 
 
-def _show(connection: Connection, place: str, table: str) -> Statement:
+def _show(connection: Connection, table: str) -> Statement:
     # A binary column's default may stand there in bytes that are no text.
     connection.use_unicode = False
     try:
         asking = f"asking for the definition of {table}"
-        ((_, text),) = mysql.rows(connection, place, asking, f"SHOW CREATE TABLE {quote(table)}")
+        ((_, text),) = connection.rows(asking, f"SHOW CREATE TABLE {quote(table)}")
     finally:
         connection.use_unicode = True
     return parse(bytes(text).decode(errors="surrogateescape"))
@@ -60,7 +70,10 @@ def _charset(entry: Entry) -> int:
 
 
 def _named(statement: Statement, defaults: dict[str, str]) -> Statement:
-    """Name the collation wherever it is its character set's default on this server, which another's may not be."""
+    """Name the collation wherever it is its character set's default on this server.
+
+    Another server may have another default.
+    """
     entries = []
     for entry in statement.entries:
         position = _charset(entry)
@@ -75,19 +88,20 @@ def _named(statement: Statement, defaults: dict[str, str]) -> Statement:
     return Statement(tuple(entries), tuple(options.items()))
 
 
-def _with_labels(connection: Connection, place: str, table: str, entry: Entry) -> Entry:
-    """Give an ENUM or SET its labels: a character beyond U+FFFF is shown as a question mark.
+def _with_labels(connection: Connection, table: str, entry: Entry) -> Entry:
+    """Give an ENUM or SET its labels, as a character beyond U+FFFF is shown as a question mark.
 
-    They are taken from the rows that use them and the default; a label that neither uses stays as it is shown.
+    They are taken from the rows that use them and from the default. A label that neither uses
+    stays as it is shown.
     """
     kind, column = entry[1].word, entry[0].text
     labels = [token.text for token in entry if _is_label(token)]
     if kind not in {"ENUM", "SET"} or not any("?" in label for label in labels):
         return entry
     asking = f"SELECT DISTINCT {_label_of(column)} FROM {quote(table)} WHERE {column} <> 0"
-    found = mysql.rows(connection, place, f"asking for the labels of {table}", asking)
+    found = connection.rows(f"asking for the labels of {table}", asking)
     if _default(entry):
-        found += _of_default(connection, place, table, _label_of(f"DEFAULT({column})"))
+        found += _of_default(connection, table, _label_of(f"DEFAULT({column})"))
     used: dict[int, str] = {}
     for number, code in found:
         positions = (
@@ -96,7 +110,7 @@ def _with_labels(connection: Connection, place: str, table: str, entry: Entry) -
             else [bit for bit in range(64) if int(number) >> bit & 1]
         )
         parts = [bytes.fromhex(code)] if kind == "ENUM" else bytes.fromhex(code).split(b",")
-        if len(positions) == len(parts):  # an empty label that comes first leaves no comma
+        if len(positions) == len(parts):  # an empty first label leaves no comma
             used |= dict(zip(positions, map(_literal, parts), strict=True))
     return tuple(_relabelled(entry, used))
 
@@ -105,28 +119,31 @@ def _label_of(value: str) -> str:
     return f"CAST({value} AS UNSIGNED), HEX(CONVERT({value} USING utf8mb4))"
 
 
-def _of_default(connection: Connection, place: str, table: str, selected: str) -> list[mysql.Row]:
-    """Return one row of what a column's default gives, none where no server tells: in an empty table, of one that is NOT NULL."""
+def _of_default(connection: Connection, table: str, selected: str) -> list[Row]:
+    """Return one row of what a column's default gives.
+
+    There is none where no server shows it: for a column that is NOT NULL in an empty table.
+    """
     for origin in (
         f"{quote(table)} LIMIT 1",
         f"(SELECT 1) AS one LEFT JOIN {quote(table)} ON FALSE",
     ):
         asking = f"SELECT {selected} FROM {origin}"
-        found = mysql.rows(connection, place, f"asking for a default of {table}", asking)
+        found = connection.rows(f"asking for a default of {table}", asking)
         if found and None not in found[0]:
             return found
     return []
 
 
-BYTES = frozenset(
-    {"BINARY", "VARBINARY"}
-)  # in whose defaults MySQL 5.6 shows question marks for bytes that are no text
+# In their defaults MySQL 5.6 shows question marks for bytes that are no text.
+BYTES = frozenset({"BINARY", "VARBINARY"})
 
 
 def _default(entry: Entry) -> int:
     """Find a default that is not shown as it is; 0 if there is none.
 
-    MariaDB shows question marks in it, MySQL shows all its bytes as a number, as it shows any binary column's.
+    MariaDB shows question marks in it. MySQL shows all its bytes as a number, as it does for any
+    binary column.
     """
     position = words(entry).index("DEFAULT") + 1 if "DEFAULT" in words(entry) else 0
     text = entry[position].text if position else ""
@@ -145,7 +162,7 @@ def _relabelled(entry: Entry, used: dict[int, str]) -> Iterator[Token]:
         yield replace(token, text=used.get(position, token.text)) if _is_label(token) else token
 
 
-def _with_default(connection: Connection, place: str, table: str, entry: Entry) -> Entry:
+def _with_default(connection: Connection, table: str, entry: Entry) -> Entry:
     """Give a column its default, in which the same characters are shown as question marks."""
     position = _default(entry)
     if not position:
@@ -153,7 +170,7 @@ def _with_default(connection: Connection, place: str, table: str, entry: Entry) 
     value = f"DEFAULT({entry[0].text})"
     in_bytes = entry[1].word in BYTES
     found = _of_default(
-        connection, place, table, f"HEX({value if in_bytes else f'CONVERT({value} USING utf8mb4)'})"
+        connection, table, f"HEX({value if in_bytes else f'CONVERT({value} USING utf8mb4)'})"
     )
     written = (f"x'{code}'" if in_bytes else _literal(bytes.fromhex(code)) for (code,) in found)
     return cut(entry, position, position + 1, *map(Token, written)) if found else entry

@@ -12,18 +12,16 @@ from urllib.parse import quote as percent
 import adbc_driver_postgresql.dbapi as adbc
 
 from transfer.drivers.faults import faults
-from transfer.drivers.sessions import (
-    DOUBLE,
+from transfer.drivers.postgres_sessions import (
     LIBPQ,
-    MOMENT,
     NEWER,
     NOT_POOLED,
     POOLER,
-    TEXT,
     postgres_proof,
     startup,
     unlike,
 )
+from transfer.drivers.sessions import DOUBLE, MOMENT, TEXT
 from transfer.errors import ChannelFault, DatabaseFault
 from transfer.postgres.connection import DRIVER_LOCK, LOGIN_FACTOR, Connection, hang_up
 from transfer.postgres.literals import literal, quote

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from transfer.drivers.sessions import POOLER
+from transfer.drivers.postgres_sessions import POOLER
 from transfer.errors import DatabaseFault
 from transfer.postgres import opening
 from transfer.postgres.connection import Connection

@@ -1,1 +1,4 @@
-"""The exact copy in the local MySQL with its bookkeeping; journey, tasks and flows may import it, source and warehouse never."""
+"""The exact copy in the local MySQL, with its bookkeeping.
+
+Journey, tasks and flows may import it, source and warehouse never.
+"""

@@ -1,4 +1,6 @@
-"""How a table of the source is laid out in PostgreSQL: names, types and key in `raw`, names in `public`."""
+"""How a table of the source is laid out in PostgreSQL: names, types and key in `raw`, names in
+`public`.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,11 @@ def snake_case(name: str) -> str:
 
 
 def unique(columns: Iterable[str], form: Callable[[str], str] = str) -> tuple[str, ...]:
-    """Return columns' names in a form, which PostgreSQL takes and tells apart; twins end in a digest, whatever their order.
+    """Return columns' names in a form, which PostgreSQL takes and tells apart; twins end in a
+    digest, whatever their order.
 
-    Of twins only the one that is called so already, or else the first of the alphabet, has the name without a digest.
+    Of twins only the one that is called so already, or else the first of the alphabet, has the name
+    without a digest.
     """
     columns = tuple(columns)
     wanted = {column: _acceptable(form(column)) for column in columns}
@@ -62,7 +66,9 @@ def public_names(table: Table) -> tuple[str, ...]:
 
 
 def altered_names(table: Table) -> dict[str, dict[str, str]]:
-    """Return the columns that have, in `raw` or `public`, another name than the rule for all of them gives."""
+    """Return the columns that have, in `raw` or `public`, another name than the rule for all of
+    them gives.
+    """
     columns = [column.name for column in table.columns]
     raw = zip(columns, columns, unique(columns), strict=True)
     public = zip(columns, map(snake_case, columns), public_names(table), strict=True)
@@ -83,7 +89,9 @@ def raw_fields(table: Table) -> tuple[Field, ...]:
 
 
 def raw_key(table: Table) -> tuple[str, ...]:
-    """Return the primary key in `raw`, empty where PostgreSQL could not keep the key's values apart."""
+    """Return the primary key in `raw`, empty where PostgreSQL could not keep the key's values
+    apart.
+    """
     names = dict(
         zip(
             (column.name for column in table.columns),

@@ -1,1 +1,4 @@
-"""Work that waits, overlaps and can be stopped; whoever works with a server, or retries that, may import it."""
+"""Work that waits, overlaps and can be stopped.
+
+What works with a server, or tries that again, may import it.
+"""

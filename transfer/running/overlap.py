@@ -1,4 +1,4 @@
-"""Does two things at once: reads the next page while the last one is written, or counts while others read."""
+"""Does two things at once: reads a page while another is written, or counts while others read."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ Result = TypeVar("Result")
 
 @contextmanager
 def prefetch(pages: Iterator[Page]) -> Iterator[Iterator[Page]]:
-    """Give the pages in their order, one of them read ahead; what reading raises is raised where its page would have come.
+    """Give the pages in their order, with the next one read ahead.
 
-    At the block's end no read is under way any more.
+    An error of reading is raised where its page would have come. At the block's end no read is
+    under way any more.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as reader:
 
-        def given() -> Iterator[Page]:
+        def read_ahead() -> Iterator[Page]:
             coming = reader.submit(next, pages, None)
             while (page := coming.result()) is not None:
                 coming = reader.submit(next, pages, None)
                 yield page
 
-        yield given()
+        yield read_ahead()
 
 
 @contextmanager
 def in_background(do: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
-    """Do something while the block runs; what is given waits for its end, returns its result and raises what it raised.
+    """Do something while the block runs, and give a function that waits for its result.
 
-    At the block's end it has ended in any case.
+    That function raises what was raised. At the block's end the work has ended in any case.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="meanwhile") as other:
         yield other.submit(do).result

@@ -1,4 +1,4 @@
-"""Ends what is under way on the servers for this process, so that who waits for it need not wait long."""
+"""Ends what is under way on the servers for this process, so that no wait for it is long."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENDING: list[Thread] = []
 
 @contextmanager
 def stoppable(end: Callable[[], object]) -> Iterator[None]:
-    """Do what the block does so that `end`, called from another thread, makes it fail soon.
+    """Run the block so that `end`, called from another thread, makes it fail soon.
 
     Raises:
         Stopped: everything was stopped before.
@@ -44,7 +44,10 @@ def stopped() -> bool:
 
 @contextmanager
 def stopping_if_interrupted(workers: AbstractContextManager[Workers]) -> Iterator[Workers]:
-    """Hold workers, and stop what they do if the block ends by Ctrl-C or a signal; once they have ended others may begin."""
+    """Hold workers, and stop what they do if the block ends by Ctrl-C or a signal.
+
+    Once they have ended, others may begin.
+    """
     try:
         with workers as held:
             try:
@@ -59,7 +62,7 @@ def stopping_if_interrupted(workers: AbstractContextManager[Workers]) -> Iterato
 
 
 def stop() -> None:
-    """Stop everything that is under way, without waiting for it, and let nothing begin any more."""
+    """Stop everything that is under way, without waiting for it, and let nothing else begin."""
     if not _STOPPED.is_set():
         _STOPPED.set()
         ending = Thread(target=_end_all, name="stopping", daemon=True)
@@ -75,8 +78,8 @@ def _end_all() -> None:
             endings.append(Thread(target=_end, args=(end,), name="stopping", daemon=True))
             endings[-1].start()
         sleep(AGAIN_SECONDS)
-    for each in endings:
-        each.join()
+    for ending in endings:
+        ending.join()
 
 
 def _end(end: Callable[[], object]) -> None:

@@ -1,8 +1,9 @@
-"""Gives up the wait for a server that hangs, or for a connection that is cut: nothing else would end it.
+"""Ends the wait for a server that hangs, or on a connection that is cut: nothing else would.
 
-A driver waits for its answer as long as the connection stands, and that of a stopped server stands. So one thread watches all
-who wait. A wait goes on while there are signs of life: a second connection sees the statement at work, so that an index may take
-hours, or bytes move on its own. Without one for `ELT_HANG_SECONDS` its socket is cut, which ends the driver's call.
+A driver waits for its answer as long as the connection stands, and that of a stopped server
+stands. So one thread watches all who wait. A wait goes on while there are signs of life: a second
+connection sees the statement at work, so that an index may take hours, or bytes move on its own.
+Without one for `ELT_HANG_SECONDS` its socket is cut, which ends the driver's call.
 """
 
 from __future__ import annotations
@@ -25,31 +26,38 @@ from transfer.settings import Server
 
 TICK_SECONDS = 0.5
 LOOK_SECONDS = 10  # between two looks at a server, and before the first
-AGAIN_SECONDS = 30  # a server that hangs is tried again after that time; until then all who want it fail at once
+# A server that hangs is tried again after that time. Until then all who want it fail at once.
+AGAIN_SECONDS = 30
 BEAT_SECONDS = 5  # between two signs of life of ours on a connection that waits for its turn
-IDLE_SECONDS = 30  # after that time without one a server ends a session that holds something: its holder is gone
-MOVING = (
-    2**16
-)  # so many bytes are a sign of life; a line with fewer in all that time is as good as cut
+# After that time without a sign of life a server ends a session that holds something.
+IDLE_SECONDS = 30
+# So many bytes are a sign of life. A line on which fewer move in all that time is as good as cut.
+MOVING = 2**16
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A socket of this process; its number may be another's once it is closed, its inode not."""
+    """A socket of this process.
+
+    Once it is closed, another socket may get its number, but not its inode.
+    """
 
     number: int
     inode: int
 
     def cut(self) -> None:
-        """Hang up, so that whoever waits on it fails."""
+        """Hang up, so that a wait on it fails."""
         with suppress(OSError), self._held() as held:
             held.shutdown(socket.SHUT_RDWR)
 
     def moved(self) -> int:
-        """Return how many bytes the other side has taken and sent, 0 where that is not known, as of a Unix socket."""
+        """Return how many bytes the other side has taken and sent.
+
+        It is 0 where that is not known, as of a Unix socket.
+        """
         with suppress(OSError, struct.error), self._held() as held:
-            told = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 136)
-            return sum(struct.unpack_from("QQ", told, 120))  # tcpi_bytes_acked, tcpi_bytes_received
+            info = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 136)
+            return sum(struct.unpack_from("QQ", info, 120))  # tcpi_bytes_acked, tcpi_bytes_received
         return 0
 
     def _held(self) -> socket.socket:
@@ -59,19 +67,19 @@ class Line:
 
 
 def _held(number: int) -> socket.socket:
-    """Return a socket of this process under another number, so that to close it closes nothing."""
+    """Return a socket of this process under another number, so that closing it closes nothing."""
     if not stat.S_ISSOCK(os.fstat(number).st_mode):
         raise OSError
     return socket.socket(fileno=os.dup(number))
 
 
 def line_of(number: int) -> Line:
-    """Return the line that has a number now."""
+    """Return the line that has this number now."""
     return Line(number, os.fstat(number).st_ino)
 
 
 def lines_to(port: int) -> frozenset[Line]:
-    """Return this process's lines to a server's port: not every driver tells its socket."""
+    """Return this process's lines to a server's port, as not every driver shows its socket."""
     found = set()
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - ten times as fast
         with suppress(OSError), _held(int(name)) as held:
@@ -89,22 +97,23 @@ KEPT_ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 def keep_alive(line: socket.socket) -> None:
     """Let the system ask every few seconds whether the other machine is still there.
 
-    Not TCP_USER_TIMEOUT: it would also end a load that a server at work takes no bytes of for a while.
+    TCP_USER_TIMEOUT would also end a load of which a busy server takes no bytes for a while.
     """
     line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in KEPT_ALIVE.items():
         line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-# Tells which of some sessions, as their server calls them, it has at work, by a connection of its own.
+# Tells by a connection of its own which of some sessions a server has at work.
 Look: TypeAlias = Callable[[Collection[str]], frozenset[str]]
 
 
 @dataclass(eq=False, slots=True)
 class Wait:
-    """Somebody waits for a server: what ends his wait, the bytes that have moved, his session there and who looks for it.
+    """A wait for a server: what cuts it, the bytes that have moved, its session and how to look.
 
-    Without a look, as at a login, the seconds are all that he has.
+    Without a look, as at a login, the wait lasts for `seconds` at most. With one, it lasts as long
+    as there is a sign of life within each `seconds`.
     """
 
     server: Server
@@ -118,7 +127,7 @@ class Wait:
     given_up: bool = False
 
     def listen(self, now: float) -> None:
-        """Take bytes that have moved for a sign of life, and end the wait if there was none for too long."""
+        """Take moved bytes for a sign of life, and end the wait if there was none for too long."""
         moved = self.moved()
         if self.before < 0:
             self.before = moved
@@ -126,11 +135,11 @@ class Wait:
             self.before, self.heard = moved, now
         if self.given_up or now - self.heard >= self.seconds:
             self.given_up = True
-            self.cut()  # at each tick, as dbt opens others in the place of those that are cut
+            self.cut()  # at each tick, as dbt opens others in place of those that are cut
 
 
 class Held(Protocol):
-    """A connection that somebody holds, with locks perhaps: `busy` while it is used, last at `used`."""
+    """A connection that is held, perhaps with locks: `busy` while it is used, last at `used`."""
 
     busy: Lock
     used: float
@@ -141,7 +150,7 @@ class Held(Protocol):
 
 @dataclass(slots=True)
 class _Silence:
-    """Since when a server has given no answer, and when it was last asked."""
+    """The times since when a server has given no answer, and when it was last asked."""
 
     since: float
     last: float
@@ -164,7 +173,7 @@ _WATCH: dict[int, Thread] = {}
 
 @contextmanager
 def watched(wait: Wait, doing: str) -> Iterator[None]:
-    """Do in the block what waits for a server; it fails if the wait is given up.
+    """Watch the block, which waits for a server; it fails if the wait is given up.
 
     Raises:
         DatabaseFault: the connection is lost, or as `ServerHangs` the whole server gives no answer.
@@ -180,13 +189,13 @@ def watched(wait: Wait, doing: str) -> Iterator[None]:
         raise
     finally:
         _WAITS.discard(wait)
-    if wait.given_up:  # dbt keeps its errors to itself
+    if wait.given_up:  # dbt does not raise its errors
         raise _fault(wait, doing)
 
 
 @contextmanager
 def kept_alive(held: Held) -> Iterator[None]:
-    """Let the server know in the block that the holder of a connection is there, though he does not use it for a while."""
+    """Give the server signs of life in the block while the connection is not used."""
     held.used = monotonic()
     _begin()
     _HELD.add(held)
@@ -214,15 +223,19 @@ def _fault(wait: Wait, doing: str) -> DatabaseFault:
 
 
 def _is_silent(wait: Wait) -> bool:
-    """Tell whether it is the server that gives no answer, and not this connection alone: looks come twice as often."""
+    """Tell whether the server gives no answer, and not just this connection.
+
+    Looks come twice as often.
+    """
     return monotonic() - _ANSWERS.get(_where(wait.server), -inf) >= wait.seconds / 2
 
 
 def refuse_silent(server: Server) -> None:
-    """Spare those who want a server that hangs the wait for it, as a run has many tables.
+    """Refuse to wait for a server that hangs, as a run has many tables.
 
     Raises:
-        ServerHangs: it has given no answer for `ELT_HANG_SECONDS`, and it is too early to try again.
+        ServerHangs: it has given no answer for `ELT_HANG_SECONDS`, and it is too early to try
+            again.
 
     """
     silence = _SILENCES.get(_where(server))
@@ -238,7 +251,10 @@ def refuse_silent(server: Server) -> None:
 
 @contextmanager
 def asked(server: Server) -> Iterator[None]:
-    """Ask a server in the block for a new connection, and note whether it answers; a refusal is an answer."""
+    """Note whether a server answers when the block asks it for a new connection.
+
+    A refusal is an answer.
+    """
     where, begun = _where(server), monotonic()
     try:
         yield
@@ -283,7 +299,7 @@ def _watch() -> None:
                 Thread(target=_beat, args=(held,), name="beating", daemon=True).start()
         waiting: dict[tuple[str, int], list[Wait]] = {}
         for wait in list(_WAITS):
-            with suppress(Exception):  # a socket that goes meanwhile does not end the watch
+            with suppress(Exception):  # a socket may go meanwhile
                 wait.listen(now)
             if wait.look and wait.given_up and _is_silent(wait):
                 _SILENCES[_where(wait.server)] = _Silence(wait.heard, now)
@@ -299,7 +315,7 @@ def _watch() -> None:
 
 def _beat(held: Held) -> None:
     try:
-        with suppress(Exception):  # its holder will meet it
+        with suppress(Exception):  # its holder will meet the error
             held.beat()
     finally:
         held.used = monotonic()

@@ -1,1 +1,4 @@
-"""The clinic's OpenDental database, which is only ever read; journey and tasks may import it, replica and warehouse never."""
+"""The clinic's OpenDental database, which is only ever read.
+
+Journey and tasks may import it, replica and warehouse never.
+"""
