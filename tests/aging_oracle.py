@@ -135,11 +135,10 @@ def netted(found: Iterable[Entry], lifo: bool) -> Iterator[tuple[int, date | Non
     for (patient, _, day), group in groups.items():
         amount = sum((entry.amount for entry in group), ZERO)
         # OpenDental takes the procedure's day of any row of the group. The earliest that is known is ours.
-        known = [
-            entry.procedure_day for entry in group if entry.procedure_day not in (None, date.min)
-        ]
-        unknown = None if all(entry.procedure_day is None for entry in group) else date.min
-        if not known and len({entry.procedure_day for entry in group}) > 1:
+        days = {entry.procedure_day for entry in group}
+        known = [day for day in days if day and day != date.min]
+        unknown = None if days == {None} else date.min
+        if not known and len(days) > 1:
             unknown = None
         yield patient, (min(known, default=unknown) if amount < 0 else day), amount, True
 
@@ -296,7 +295,8 @@ def by(key: str, rows: list[Row]) -> dict[int, Row]:
 
 
 def fee(row: Row) -> Decimal:
-    return money(row["proc_fee"]) * (row["unit_qty"] + row["base_units"])
+    units: int = row["unit_qty"] + row["base_units"]
+    return money(row["proc_fee"]) * units
 
 
 def _counts(claim_procedure: Row, procedures: dict[int, Row]) -> bool:

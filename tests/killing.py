@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from threading import Timer
+from types import FrameType
 from typing import Any
 
 import pymysql
@@ -107,7 +108,8 @@ def read_for_long(settings: Settings) -> None:
 
 def _phase() -> str:
     """Tell what the run is doing by who called, the outermost one that says something."""
-    frame, found, swapping = sys._getframe(1), "", False
+    frame: FrameType | None = sys._getframe(1)
+    found, swapping = "", False
     while frame:
         code, frame = frame.f_code, frame.f_back
         file = Path(code.co_filename)
@@ -199,6 +201,6 @@ def _die_after(last: int) -> None:
         commit_postgres(connection)
         committed()
 
-    pymysql.connections.Connection.commit = in_mysql  # type: ignore[method-assign]
-    Cursor.execute = statement  # type: ignore[method-assign]
-    dbapi.Connection.commit = postgres  # type: ignore[method-assign]
+    pymysql.connections.Connection.commit = in_mysql  # type: ignore[method-assign, assignment]
+    Cursor.execute = statement  # type: ignore[method-assign, assignment]
+    dbapi.Connection.commit = postgres  # type: ignore[method-assign, assignment]

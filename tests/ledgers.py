@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
@@ -26,6 +27,9 @@ AMOUNTS = (10, 30, 33.33, 50, 70.07, 100, 100, 150, 0.1)
 
 class Families:
     """Writes families one after the other; `days` are those that balances are reckoned as of."""
+
+    mine: Callable[[str], list[Row]]
+    some_day: Callable[[], date | None]
 
     def __init__(self, seed: int, days: list[date]) -> None:
         self.random = Random(seed)  # noqa: S311 - to be drawn again

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ class Belongings:
 
 def belongings() -> Belongings:
     return Belongings(
-        threads=frozenset(threading.enumerate()) - {watching.watch()},
+        threads=frozenset({*threading.enumerate()} - {watching.watch()}),
         children=frozenset(_children() - _kept_children()),
         sockets=_sockets(),
         kept=_kept_connections(),
@@ -101,8 +102,8 @@ def _parent(number: int) -> int | None:
     return None
 
 
-_FORKING = forkserver._forkserver  # type: ignore[attr-defined]
-_TRACKING = resource_tracker._resource_tracker  # type: ignore[attr-defined]
+_FORKING: Any = forkserver._forkserver
+_TRACKING: Any = resource_tracker._resource_tracker
 
 
 def _kept_children() -> set[int | None]:

@@ -41,7 +41,7 @@ def started(folder: Path, arguments: dict[str, Sequence[str]]) -> Iterator[Serve
         for server in found.all()
         if server.name in arguments
     }
-    servers = replace(found, **changed)
+    servers = replace(found, **changed)  # type: ignore[arg-type]
     try:
         with ThreadPoolExecutor() as pool:
             list(

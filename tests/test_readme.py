@@ -22,6 +22,7 @@ PAGES = (
     *sorted(DOCS.glob("*.md")),
     ROOT / "deployments" / "README.md",
     ROOT / "transfer" / "standardize" / "README.md",
+    ROOT / "CHANGELOG.md",
 )
 TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
 ALL = "\n".join(TEXTS.values())

@@ -46,7 +46,7 @@ final as (
         case when part = 0 then aging_date else early_aging_date end as aging_date,
         case when part <> 1 then effective_date end as effective_date,
         counted_from_date,
-        case when part = 2 then - charge else charge end as charge,
+        case when part = 2 then -charge else charge end as charge,
         credit,
         has_pay_splits
     from parts

@@ -89,7 +89,7 @@ final as (
         cast(null as date),
         claim_procedures.payment_date,
         cast(null as date),
-        - claim_procedures.write_off
+        -claim_procedures.write_off
             - case when claim_procedures.payment_plan_id is null then claim_procedures.insurance_payment else 0 end
     from claim_procedures
     left join procedures
@@ -126,7 +126,7 @@ final as (
         cast(null as date),
         pay_splits.payment_date,
         cast(null as date),
-        - pay_splits.split_amount
+        -pay_splits.split_amount
     from pay_splits
     cross join settings
     left join hidden_unearned_types
@@ -148,7 +148,7 @@ final as (
         cast(null as date),
         payment_plans.payment_plan_date,
         cast(null as date),
-        - payment_plans.completed_amount
+        -payment_plans.completed_amount
     from payment_plans
     cross join settings
     where settings.payment_plans_version = 1
@@ -192,7 +192,7 @@ final as (
         case when payment_plan_charges.procedure_id is not null and procedures.procedure_id is null then 'infinity' else procedures.procedure_date end,
         payment_plan_charges.charge_date,
         payment_plan_charges.charge_date,
-        - payment_plan_charges.principal
+        -payment_plan_charges.principal
     from payment_plan_charges
     cross join settings
     left join payment_plans
@@ -219,7 +219,7 @@ final as (
             else payment_plan_credits.linked_date
         end,
         cast(null as date),
-        - payment_plan_credits.linked_amount
+        -payment_plan_credits.linked_amount
     from payment_plan_credits
     cross join settings
     where settings.payment_plans_version in (2, 3)

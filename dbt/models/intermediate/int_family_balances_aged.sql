@@ -165,7 +165,7 @@ steps as (
 
     union all
 
-    select guarantor_id, end_day, 6, - amount
+    select guarantor_id, end_day, 6, -amount
     from estimated
     where first_day < end_day
 
@@ -246,7 +246,7 @@ pooled as (
         greatest(charges_31 - charges_61, 0) as charges_31_to_60,
         greatest(charges_61 - charges_91, 0) as charges_61_to_90,
         greatest(charges_91, 0) as charges_over_90,
-        - credits - least(charges - charges_31, 0) - least(charges_31 - charges_61, 0)
+        -credits - least(charges - charges_31, 0) - least(charges_31 - charges_61, 0)
             - least(charges_61 - charges_91, 0) - least(charges_91, 0) as pool
     from running
     where charges <> 0 or charges_31 <> 0 or charges_61 <> 0 or charges_91 <> 0 or credits <> 0

@@ -58,7 +58,7 @@ final as (
         pay_splits.patient_id,
         pay_splits.payment_date,
         true,
-        - pay_splits.split_amount
+        -pay_splits.split_amount
     from pay_splits
     cross join settings
     left join payment_plans

@@ -43,7 +43,7 @@ primary_coverage as (
 
 ),
 
-merges as (
+merge_links as (
 
     select distinct on (from_patient_id)
         from_patient_id,
@@ -68,7 +68,7 @@ final as (
         patients.preferred_name,
         patients.chart_number,
         patients.patient_status,
-        merges.to_patient_id as merged_into_patient_id,
+        merge_links.to_patient_id as merged_into_patient_id,
         patients.gender,
         patients.marital_status,
         patients.birth_date,
@@ -97,8 +97,8 @@ final as (
         on definitions.definition_id = patients.billing_type_id
     left join primary_coverage
         on primary_coverage.patient_id = patients.patient_id
-    left join merges
-        on merges.from_patient_id = patients.patient_id
+    left join merge_links
+        on merge_links.from_patient_id = patients.patient_id
     left join visits
         on visits.patient_id = patients.patient_id
     left join production

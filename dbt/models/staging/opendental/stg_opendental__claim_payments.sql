@@ -17,7 +17,7 @@ final as (
         {{ money('claim_payments.check_amt') }} as check_amount,
 
         -- dates and times, the practice's local time
-        claim_payments.check_date as check_date,
+        claim_payments.check_date,
         claim_payments.date_issued as issued_date,
 
         -- stamps, UTC

@@ -29,7 +29,7 @@ final as (
         nullif(procedures.surf, '') as surface,
         nullif(procedures.tooth_range, '') as tooth_range,
         procedures.unit_qty as unit_quantity,
-        procedures.base_units as base_units,
+        procedures.base_units,
 
         -- amounts
         {{ money('procedures.proc_fee') }} as procedure_fee,
