@@ -1,6 +1,4 @@
-"""The main flow and its command line: survey, bring the tables up to date, build the models,
-report.
-"""
+"""The main flow and its command line: survey, sync the tables, build the models, report."""
 
 from __future__ import annotations
 
@@ -9,19 +7,20 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import wraps
 from time import monotonic
+from typing import Any, ParamSpec, TypeVar
 
 from flows import interrupts
 
-if (
-    __name__ == "__main__"
-):  # the command line shows its own progress; Prefect's lines still reach its server
-    interrupts.speak()
+if __name__ == "__main__":
+    interrupts.escape_output()
     interrupts.install()
     # Until all is imported, of which nothing is garbage: that takes an eighth less time.
     gc.disable()
+    # The command line shows its own progress; Prefect's lines still reach its server.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
 
@@ -30,7 +29,7 @@ from tasks import surroundings
 if __name__ == "__main__":
     surroundings.check_or_leave()
 
-from prefect import flow, runtime
+from prefect import Flow, Task, flow, runtime
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
@@ -64,6 +63,9 @@ from transfer.warehouse import bookkeeping, history, schemas
 
 log = logging.getLogger("elt")
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 class RunFailed(EltError):
     """Some table or model is red; `summary` tells which, all others are up to date."""
@@ -74,7 +76,8 @@ class RunFailed(EltError):
         self.summary = summary
 
 
-@flow(name="elt", retries=0)  # said, as a worker has read its environment before ours is set
+# Its retries are set here, as a worker has read its environment before ours is set.
+@flow(name="elt", retries=0)
 def elt(
     tables: list[str] | None = None,
     force_full: bool = False,
@@ -87,13 +90,13 @@ def elt(
 
     Args:
         tables: names or wildcard patterns; None for every table of the source.
-        force_full: read everything anew, whatever the evidence says.
+        force_full: read everything again, whatever the evidence says.
         models: build the dbt models over what changed.
         verify: compare source, replica, raw and public row by row, and repair what differs.
-        accept_shrink: take tables that lost most of their rows, which otherwise keep their last
+        accept_shrink: take tables that lost most of their rows; otherwise they keep their last
             version until a second look.
-        accept_source: take a source that is another practice's, or that lacks many tables, which is
-            refused otherwise.
+        accept_source: take a source that is another practice's, or that lacks many tables;
+            otherwise it is refused.
 
     Raises:
         RunFailed: a table or a model is red, or a verification had to repair one; the others were
@@ -104,58 +107,74 @@ def elt(
     chosen, run_id = settings(), str(runtime.flow_run.id)
     write_logs(chosen.limits)
     caching.forget_old_results()
-    delays = list(chosen.limits.retry_seconds)
-    outlook = survey.with_options(retries=len(delays), retry_delay_seconds=delays)(
-        tables, force_full, verify, accept_shrink, accept_source
-    )
+    outlook = retried(survey, chosen)(tables, force_full, verify, accept_shrink, accept_source)
     history.begin(chosen.warehouse, run_id, tables=tables, forced=force_full, verified=verify)
     note_presence(chosen, run_id, outlook)
     clear_left_over(chosen, outlook, everything=tables is None)
-    log.info(
-        "%s of %s tables have work",
-        len(outlook.work),
-        len(outlook.plans),
-        extra={"total": len(outlook.work)},
-    )
     results = sync_tables(chosen, outlook, run_id)
     built = build(chosen, run_id) if models else None
-    skipped = tuple((plan.table, plan.reason) for plan in outlook.plans if not plan.has_work)
     summary = Summary(
-        run_id,
-        results,
-        skipped,
-        outlook.excluded,
-        outlook.gone,
-        built,
-        monotonic() - started,
+        run_id=run_id,
+        tables=results,
+        skipped=tuple((plan.table, plan.reason) for plan in outlook.plans if not plan.has_work),
+        excluded=outlook.excluded,
+        gone=outlook.gone,
+        models=built,
+        seconds=monotonic() - started,
         rotated=0 if verify else sum(result.verified for result in results),
         overdue=outlook.overdue,
         schema_changes=schemas.of_run(chosen.warehouse, run_id),
         remarks=outlook.remarks,
     )
     remember(chosen, summary)
-    _FINISHED.append(summary)
     publish(summary)
-    log.info("run %s: %s", run_id, summary.sentence)
-    for remark in summary.remarks:
-        log.warning("%s", remark)
-    if summary.overdue:
-        log.warning("%s", overdue_sentence(chosen.limits, summary.overdue))
+    log_summary(chosen, summary)
     if not summary.good:
         raise RunFailed(summary)
     return summary
 
 
-_FINISHED: list[Summary] = []  # what a flow cannot return if Prefect is gone when it ends
+def handing_over(take: Callable[[Summary], object]) -> Flow[..., Summary]:
+    """Return the flow with its summary handed to `take` when the work is done.
+
+    A flow returns nothing if Prefect's server is gone when it ends.
+    """
+
+    @flow(name=elt.name, retries=0)
+    @wraps(elt.fn)
+    def handed_over(*given: Any, **named: Any) -> Summary:
+        try:
+            summary = elt.fn(*given, **named)
+        except RunFailed as failed:
+            take(failed.summary)
+            raise
+        take(summary)
+        return summary
+
+    return handed_over
+
+
+def retried(task: Task[P, R], settings: Settings) -> Task[P, R]:
+    """Return a task that Prefect tries again after the seconds that are set."""
+    delays = list(settings.limits.retry_seconds)
+    return task.with_options(retries=len(delays), retry_delay_seconds=delays)
+
+
+def log_summary(settings: Settings, summary: Summary) -> None:
+    """Log a run's verdict, and what somebody should look at."""
+    log.info("run %s: %s", summary.run_id, summary.sentence)
+    for remark in summary.remarks:
+        log.warning("%s", remark)
+    if summary.overdue:
+        log.warning("%s", overdue_sentence(settings.limits, summary.overdue))
 
 
 def sync_tables(settings: Settings, outlook: Outlook, run_id: str) -> tuple[TableResult, ...]:
     """Run a task for each table with work, some at a time; a red one does not stop the others."""
-    delays = list(settings.limits.retry_seconds)
-    task = sync_table.with_options(retries=len(delays), retry_delay_seconds=delays)
-    pool: ThreadPoolTaskRunner[TableResult] = ThreadPoolTaskRunner(
-        max_workers=settings.limits.workers
-    )
+    count = len(outlook.work)
+    log.info("%s of %s tables have work", count, len(outlook.plans), extra={"total": count})
+    task = retried(sync_table, settings)
+    pool = ThreadPoolTaskRunner[TableResult](max_workers=settings.limits.workers)
     findings = Findings()
     with stopping_if_interrupted(pool) as runner:
         futures = [
@@ -170,16 +189,14 @@ def outcome(plan: TablePlan, findings: Findings, future: PrefectFuture[TableResu
     found = future.result(raise_on_failure=False)
     if isinstance(found, TableResult):
         return found
-    note = (
-        str(found) if isinstance(found, EltError) else f"the task ended as {type(found).__name__}"
-    )
+    unforeseen = f"the task ended as {type(found).__name__}"
     failed = TableResult(
         plan.table,
         plan.method,
         plan.reason,
         State.FAILED,
         found=findings.of(plan.table),
-        note=note,
+        note=str(found) if isinstance(found, EltError) else unforeseen,
         error=class_of(found),
     )
     log.error("%s", failed.sentence, extra={"finished": plan.table})
@@ -204,15 +221,17 @@ def _built(settings: Settings, planned: ModelsPlan, run_id: str) -> ModelsResult
             return dbt_build(planned, run_id)
         except EltError:
             raise
-        except Exception:  # Prefect's own, of a server that went meanwhile; any other error goes on
+        except Exception:  # Prefect's own, of a server that has gone since; any other error goes on
             if server_answers():
                 raise
     return build_models.build(settings, run_id)
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 when every table and model is good, 1 when one is red or was, 2 when
-    nothing could be begun.
+    """Run the command line and return its exit code.
+
+    That is 0 when every table and model is good, 1 when one is red or had to be repaired, and 2
+    when the run could not begin or be finished.
     """
     options = arguments(given)
     interrupts.begin()
@@ -222,41 +241,30 @@ def main(given: Sequence[str] | None = None) -> int:
         print(interrupts.STOPPED, file=sys.stderr)
         return interrupts.INTERRUPTED
     except OSError as error:  # of our own output: what servers and files say is an EltError by now
-        if error.errno not in interrupts.UNHEARD:
+        if error.errno not in interrupts.UNREAD:
             raise
-        return interrupts.go_unheard()
+        return interrupts.discard_output()
 
 
 def perform(options: argparse.Namespace) -> int:
     """Do what the command line asks for."""
-    console = Terminal(
-        highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160
-    )
+    width = None if sys.stdout.isatty() else 160
+    console = Terminal(highlight=False, markup=False, emoji=False, width=width)
     try:
         chosen = settings()
         check_alone(options)
         if options.status is not None:
-            return show_status(
-                console, chosen, [*options.status, *(options.table or ())], as_json=options.json
-            )
+            patterns = [*options.status, *(options.table or ())]
+            return show_status(console, chosen, patterns, as_json=options.json)
         write_logs(chosen.limits)
         remarks = preflight.check(chosen)
         if options.drop_gone:
             return drop(chosen, options.drop_gone)
-        outlook = (
-            look(
-                chosen,
-                options.table,
-                force_full=options.full,
-                verify=options.verify,
-                accept_source=options.accept_source,
-            )
-            if options.plan or options.table
-            else None
-        )
-        if options.plan and outlook:
-            show_plan(console, chosen, replace(outlook, remarks=remarks), options)
-            return 0
+        if options.plan or options.table:  # a name that fits no table is refused at once
+            outlook = replace(plan(chosen, options), remarks=remarks)
+            if options.plan:
+                show_plan(console, chosen, outlook, as_json=options.json)
+                return 0
         check_server()
     except EltError as error:
         print(error, file=sys.stderr)
@@ -264,12 +272,21 @@ def perform(options: argparse.Namespace) -> int:
     return run(console, chosen, options)
 
 
-def show_plan(
-    console: Console, settings: Settings, outlook: Outlook, options: argparse.Namespace
-) -> None:
+def plan(settings: Settings, options: argparse.Namespace) -> Outlook:
+    """Plan what the command line asks for."""
+    return look(
+        settings,
+        options.table,
+        force_full=options.full,
+        verify=options.verify,
+        accept_source=options.accept_source,
+    )
+
+
+def show_plan(console: Console, settings: Settings, outlook: Outlook, *, as_json: bool) -> None:
     """Print the plan in the form that was asked for."""
     outlook = with_seconds(settings, outlook)
-    if options.json:
+    if as_json:
         print(written_as_json(outlook))
     else:
         print_plan(console, settings, outlook)
@@ -292,44 +309,46 @@ def drop(settings: Settings, patterns: Sequence[str]) -> int:
 
 def run(console: Console, settings: Settings, options: argparse.Namespace) -> int:
     """Run the flow and print its summary."""
-    _FINISHED.clear()
+    finished: list[Summary] = []
     try:
         with progress(console, quiet=options.json):
-            summary = elt(
-                tables=options.table,
-                force_full=options.full,
-                models=not options.no_dbt,
-                verify=options.verify,
-                accept_shrink=options.accept_shrink,
-                accept_source=options.accept_source,
-            )
-    except RunFailed as failed:
-        summary = failed.summary
+            run_flow(options, finished.append)
+    except RunFailed:
+        pass  # its summary is handed over, too
     except EltError as error:
         print(error, file=sys.stderr)
         return 2
-    except Exception as error:  # noqa: BLE001 - whatever Prefect raises is no traceback for a user
-        if (
-            interrupts.interrupted()
-        ):  # in the middle of a library that makes an error of its own of it
+    except Exception as error:  # noqa: BLE001 - an error of Prefect's is no traceback for a user
+        if interrupts.interrupted():  # a library has made an error of its own of Ctrl-C
             raise KeyboardInterrupt from None
-        if _FINISHED:
-            print(UNRECORDED, file=sys.stderr)
-            summary = _FINISHED[-1]
-        elif "ephemeral" in str(error):
-            print(NO_OWN_SERVER, file=sys.stderr)
+        print(UNRECORDED if finished else sentence_of(error), file=sys.stderr)
+        if not finished:
             return 2
-        else:
-            print(
-                f"The run could not be finished: {type(error).__name__} at {place_of(error)}.",
-                file=sys.stderr,
-            )
-            return 2
+    (summary,) = finished
     if options.json:
         print(written_as_json(summary))
     else:
         show_summary(console, settings, summary)
     return 0 if summary.good else 1
+
+
+def run_flow(options: argparse.Namespace, take: Callable[[Summary], object]) -> None:
+    """Run the flow as the command line asks for it, and hand its summary over."""
+    handing_over(take)(
+        tables=options.table,
+        force_full=options.full,
+        models=not options.no_dbt,
+        verify=options.verify,
+        accept_shrink=options.accept_shrink,
+        accept_source=options.accept_source,
+    )
+
+
+def sentence_of(error: Exception) -> str:
+    """Say what an error of Prefect's means for the run."""
+    if "ephemeral" in str(error):
+        return NO_OWN_SERVER
+    return f"The run could not be finished: {type(error).__name__} at {place_of(error)}."
 
 
 if __name__ == "__main__":

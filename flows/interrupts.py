@@ -1,5 +1,6 @@
-"""Ends the command line's process in time after Ctrl-C; it imports nothing that takes long, as it
-comes before what does.
+"""Ends the command line's process in time after Ctrl-C.
+
+It comes before all imports that take long, so it imports none of them.
 """
 
 from __future__ import annotations
@@ -16,43 +17,43 @@ from time import sleep
 STOPPED = "Stopped. Nothing is half done; the next run goes on from here."
 INTERRUPTED = 130
 PATIENCE_SECONDS = 4
-UNHEARD = (errno.EPIPE, errno.ENOSPC)  # the reader of our output has left, or its disk is full
+# The reader of our output has left, or the disk that takes it is full.
+UNREAD = (errno.EPIPE, errno.ENOSPC)
 
-_HEEDED = Event()
+# In this process Ctrl-C got our handler, the run began, and Ctrl-C was pressed.
+_INSTALLED = Event()
 _BEGUN = Event()
 _INTERRUPTED = Event()
 
 
 def install() -> None:
-    """At Ctrl-C end the process: at once while it starts, then some seconds after what is under way
-    was told to stop.
+    """End the process at Ctrl-C: at once while it starts, later some seconds after stopping.
 
-    A thread may wait for a server that hangs, and be it the main one.
+    Any thread may be waiting for a server that hangs, the main thread too.
     """
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
-    # Libraries that are interrupted while they start raise errors of their own.
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    # A library that is interrupted while it starts raises errors of its own.
     signal.signal(signal.SIGINT, lambda *_: None)
-    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    _HEEDED.set()
-    Thread(target=_leave, args=(heard,), name="leaving", daemon=True).start()
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    _INSTALLED.set()
+    Thread(target=_leave_at_interrupt, args=(reading,), name="leaving", daemon=True).start()
 
 
-def speak() -> None:
-    """Let every terminal take whatever is said: what it has no character for is written as an
-    escape.
-    """
+def escape_output() -> None:
+    """Write characters that the terminal does not have as escapes."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started us
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open as long as the process
+        if stream is None:  # who started us has closed it
+            # It is open as long as the process.
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def begin() -> None:
-    """Let Ctrl-C interrupt the main thread from now on, if this is the command line's process."""
-    if _HEEDED.is_set():
+    """Let Ctrl-C interrupt the main thread from now on, in the command line's process."""
+    if _INSTALLED.is_set():
         _BEGUN.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -63,28 +64,27 @@ def interrupted() -> bool:
 
 
 def end() -> None:
-    """Let Ctrl-C do nothing any more, as all is done."""
+    """Ignore Ctrl-C from now on, as all is done."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def go_unheard() -> int:
-    """Go on without the output that nobody takes any more; the status of a program whose reader has
-    left.
-    """
+def discard_output() -> int:
+    """Discard the output that nobody reads; return the exit code of a program without a reader."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
 
 def leave(code: int) -> None:
-    """End the process without what libraries still want to tell a server that is gone."""
-    util._exit_function()  # type: ignore[attr-defined]  # noqa: SLF001 - dbt's semaphores, of which Python would warn
+    """End the process without what libraries would still send to a server that is gone."""
+    # Of dbt's semaphores Python would warn.
+    util._exit_function()  # type: ignore[attr-defined]  # noqa: SLF001
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-def _leave(heard: int) -> None:
-    while os.read(heard, 1) != bytes([signal.SIGINT]):
+def _leave_at_interrupt(reading: int) -> None:
+    while os.read(reading, 1) != bytes([signal.SIGINT]):
         pass
     _INTERRUPTED.set()
     if _BEGUN.is_set():
@@ -93,5 +93,6 @@ def _leave(heard: int) -> None:
         stop()
         sleep(PATIENCE_SECONDS)
     print(STOPPED, file=sys.stderr, flush=True)
-    atexit._run_exitfuncs()  # noqa: SLF001 - Prefect's own server, if this process has started one, ends with it
+    # Prefect's own server, if this process has started one, ends with it.
+    atexit._run_exitfuncs()  # noqa: SLF001
     os._exit(INTERRUPTED)

@@ -1,5 +1,6 @@
-"""What Prefect retries, caches, times and shows, for flows to import. Importing it first keeps
-Prefect offline, and its settings ours.
+"""What Prefect retries, caches, times and shows, for flows to import.
+
+Imported first, it keeps Prefect offline and its settings ours.
 """
 
 from tasks import surroundings

@@ -1,6 +1,4 @@
-"""When Prefect may take an earlier result for a task: only for a state that is proven, never for
-one that is forced.
-"""
+"""When Prefect may use an earlier result of a task: only for a proven state, never a forced one."""
 
 from __future__ import annotations
 
@@ -17,12 +15,13 @@ KEPT_SECONDS = 2 * 24 * 60 * 60
 
 
 class Provable(Protocol):
-    """A plan that knows whether its targets are proven to stand where their status says."""
+    """A plan that knows whether its targets are proven to be as their status says."""
 
     @property
     def proof(self) -> str | None:
-        """A digest of the watermark, the targets' generations and positions, and the rules; None
-        without proof.
+        """A digest of the watermark, the targets' generations and positions, and the rules.
+
+        None without proof.
         """
 
 
@@ -30,18 +29,16 @@ def proven_key(context: TaskRunContext, parameters: dict[str, Any]) -> str | Non
     """Return the key of a plan's proof and of the flow run.
 
     None, which is never a hit, if the plan is forced, if the source does not tell of writes, or if
-    a target is not proven to stand where its status says: so a lost, restored or replaced replica,
-    `raw` or model is done anew. A retried flow run keeps its id and does not redo what it finished;
-    another run never takes its word for it.
+    a target is not proven to be as its status says. So a lost, restored or replaced replica, `raw`
+    or model is made again. A flow run that is retried keeps its id and does not repeat what it has
+    finished. Another run never relies on that.
     """
     plan: Provable = parameters["plan"]
     return f"{context.task.name}-{digest(plan.proof, parameters['run_id'])}" if plan.proof else None
 
 
 def forget_old_results() -> None:
-    """Remove the results of earlier runs that no retry asks for any more; Prefect itself keeps them
-    for ever.
-    """
+    """Remove the results that no retry asks for any longer; Prefect keeps them for ever."""
     oldest = time.time() - KEPT_SECONDS
     for path in RESULTS.glob("*"):
         # Another run may remove it first, or it may be another user's.

@@ -1,4 +1,4 @@
-"""Whether the Prefect server that was named is there, at the start of a run and in its middle."""
+"""Whether the named Prefect server is there, at the start of a run and in its middle."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from transfer.errors import SettingsError
 
 
 def check_server() -> None:
-    """Ask the Prefect server that was named, if one was, whether it is there; without one the run
-    starts its own.
+    """Check that the named Prefect server is there; without a name the run starts its own.
 
     Raises:
         SettingsError: nothing answers at the address.
@@ -30,8 +29,8 @@ def check_server() -> None:
         raise SettingsError("PREFECT_API_URL is not an address such as http://127.0.0.1:4200/api.")
     if _failure():
         raise SettingsError(
-            f"PREFECT_API_URL: no Prefect server answers at {where.hostname}:{where.port}; start it"
-            " (prefect server start),"
+            f"PREFECT_API_URL: no Prefect server answers at {where.hostname}:{where.port};"
+            " start it (prefect server start),"
             " or unset the variable: the run then uses a server of its own."
         )
 
@@ -50,9 +49,7 @@ PATIENCE_SECONDS = 10
 
 
 def server_answers() -> bool:
-    """Tell whether the Prefect server that was named is still there; one that is busy and says so
-    is.
-    """
+    """Tell whether the named Prefect server is still there; one that answers that it is busy is."""
     until = time.monotonic() + (0 if _LOST.is_set() else PATIENCE_SECONDS)
     while PREFECT_API_URL.value() and isinstance(_failure(), TransportError):
         if time.monotonic() > until:
@@ -67,19 +64,20 @@ _LOST = Event()
 
 
 def lost_prefect() -> bool:
-    """Tell whether the Prefect server has gone in the middle of this process's run."""
+    """Tell whether the Prefect server went away in the middle of this process's run."""
     return _LOST.is_set()
 
 
 NO_OWN_SERVER = (
     "Prefect does not start a server of its own within"
-    " PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: look at the variables"
-    " that begin with PREFECT_SERVER_ or PREFECT_API_, or start one (prefect server start) and set"
-    " PREFECT_API_URL."
+    " PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: look at the variables that begin with"
+    " PREFECT_SERVER_ or PREFECT_API_,"
+    " or start one (prefect server start) and set PREFECT_API_URL."
 )
 
 
-if __name__ == "__main__":  # what `make deploy` asks before Prefect's own commands do
+# `make deploy` asks this before Prefect's own commands do.
+if __name__ == "__main__":
     try:
         check_server()
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""What a run leaves for those who look later: its verdict, in Prefect and in the history."""
+"""What a run leaves for later: its verdict, in Prefect and in the history."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ log = logging.getLogger("elt")
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The verdict of a run: each table with work, how many had none and why, the models, and what
-    was left out.
+    """The verdict of a run: its tables with work, those without and why, and the models.
 
-    `rotated` tables were verified as it was their turn; the turn of `overdue` ones is long past.
-    `remarks` are of the servers.
+    Tables that were left out are `excluded`, or `gone` from the source. So many tables were
+    `rotated`: verified as it was their turn. The turn of the `overdue` ones is long past.
+    `remarks` are about the servers.
     """
 
     run_id: str
@@ -69,35 +69,32 @@ class Summary:
         if self.models:
             warned = f"{len(self.models.warned)} warned, " if self.models.warned else ""
             skipped = f", {self.models.skipped} skipped" if self.models.skipped else ""
-            parts.append(
-                f"dbt {self.models.passed} passed, {warned}{len(self.models.failed)}"
-                f" failed{skipped}"
-            )
-        red = ", ".join(
-            [
-                *(result.table for result in self.failed),
-                *(each.partition(": ")[0] for each in (self.models.failed if self.models else ())),
-            ][:10]
-        )
+            failed = f"{len(self.models.failed)} failed"
+            parts.append(f"dbt {self.models.passed} passed, {warned}{failed}{skipped}")
+        red = ", ".join(self._red[:10])
         return ", ".join(parts) + f" in {self.seconds:.1f} s" + (f"; red: {red}" if red else "")
+
+    @property
+    def _red(self) -> list[str]:
+        """The names of the red tables and models."""
+        models = self.models.failed if self.models else ()
+        tables = [result.table for result in self.failed]
+        return [*tables, *(model.partition(": ")[0] for model in models)]
 
 
 UNRECORDED = (
     "The Prefect server has gone in the middle of the run, which is finished but not recorded"
-    " there: look at that server,"
-    " the next run needs nothing else."
+    " there: look at that server, the next run needs nothing else."
 )
 
 
 def publish(summary: Summary) -> None:
-    """Publish a run's verdict in Prefect, unless its server is gone: that undoes nothing of the
-    run.
-    """
+    """Publish a run's verdict in Prefect, unless its server is gone: the run is good without."""
     try:
         if server_answers():
             report(summary)
             return
-    except Exception as error:  # noqa: BLE001 - whatever Prefect raises
+    except Exception as error:  # noqa: BLE001 - any error of Prefect's
         log.warning("Prefect: %s.", type(error).__name__)
     log.warning("%s", UNRECORDED)
 
@@ -111,15 +108,16 @@ def report(summary: Summary) -> None:
         for table, reason in summary.skipped
     ]
     rows += [
-        {"table": each.table, "state": "excluded", "why": each.reason} for each in summary.excluded
+        {"table": excluded.table, "state": "excluded", "why": excluded.reason}
+        for excluded in summary.excluded
     ]
     rows += [
         {"table": table, "state": "kept", "why": "the source no longer has it"}
         for table in summary.gone
     ]
     rows += [
-        {"table": each.table, "state": each.kind, "why": each.sentence}
-        for each in summary.schema_changes
+        {"table": change.table, "state": change.kind, "why": change.sentence}
+        for change in summary.schema_changes
     ]
     shown = [
         {name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()}

@@ -1,8 +1,6 @@
-"""What a machine's environment may say to Prefect, to dbt and of proxies, and what of it counts in
-a run.
+"""What a machine's environment may tell Prefect, dbt and a proxy's users, and what of it counts.
 
-It is set before Prefect is imported, and imports neither Prefect nor dbt until it is asked to
-check.
+It is set before Prefect is imported. This module itself imports Prefect only to check it.
 """
 
 from __future__ import annotations
@@ -29,23 +27,21 @@ DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-    # The first start creates and migrates Prefect's own database, which takes longer than its
-    # default of 20 s.
+    # The first start creates and migrates Prefect's own database: longer than its 20 s by default.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    # Each of Prefect's own six tries waits so long for a server that hangs; a minute's default
-    # would make ten of a run's end.
+    # Each of Prefect's own six tries waits so long for a server that hangs. With its default of a
+    # minute a run would take ten to end.
     "PREFECT_API_REQUEST_TIMEOUT": "20",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "elt",
-    # A record from outside a flow, as of the pre-flight, is none for its server and no reason to
-    # warn.
+    # A log record from outside a flow, as of the pre-flight, is not for its server: no warning.
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    # Apart from others' in ~/.prefect, as we remove our old ones; under its older name the user's
-    # own choice counts too.
+    # Apart from others' results in ~/.prefect, as we remove our old ones. The user's own choice
+    # counts under its older name too.
     "PREFECT_RESULTS_LOCAL_STORAGE_PATH": os.environ.get("PREFECT_LOCAL_STORAGE_PATH")
     or str(RESULTS),
 }
-# What is tried again, remembered and kept is ours to say, whatever the environment, a profile or a
+# What is tried again, cached and kept is for us to say, whatever a user's environment, profile or
 # prefect.toml says.
 OURS = {
     "PREFECT_FLOWS_DEFAULT_RETRIES": "0",
@@ -59,10 +55,19 @@ OURS = {
     "PREFECT_RESULTS_DEFAULT_SERIALIZER": "pickle",
 }
 WITHOUT = frozenset(
-    """PREFECT_FLOW_DEFAULT_RETRIES PREFECT_FLOW_DEFAULT_RETRY_DELAY_SECONDS PREFECT_TASK_DEFAULT_RETRIES
-    PREFECT_TASK_DEFAULT_RETRY_DELAY_SECONDS PREFECT_TASKS_DEFAULT_PERSIST_RESULT PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK
-    PREFECT_DEFAULT_RESULT_STORAGE_BLOCK PREFECT_TEST_MODE PREFECT_UNIT_TEST_MODE PREFECT_TESTING_TEST_MODE
-    PREFECT_TESTING_UNIT_TEST_MODE""".split()
+    {
+        "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK",
+        "PREFECT_FLOW_DEFAULT_RETRIES",
+        "PREFECT_FLOW_DEFAULT_RETRY_DELAY_SECONDS",
+        "PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK",
+        "PREFECT_TASKS_DEFAULT_PERSIST_RESULT",
+        "PREFECT_TASK_DEFAULT_RETRIES",
+        "PREFECT_TASK_DEFAULT_RETRY_DELAY_SECONDS",
+        "PREFECT_TESTING_TEST_MODE",
+        "PREFECT_TESTING_UNIT_TEST_MODE",
+        "PREFECT_TEST_MODE",
+        "PREFECT_UNIT_TEST_MODE",
+    }
 )
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PROXIES = frozenset(
@@ -83,28 +88,23 @@ def settle() -> None:
 
 
 def _forget(names: Iterable[str]) -> None:
-    """Take variables out of the environment, in whatever case they are written."""
+    """Remove variables from the environment, in upper or lower case."""
     for name in [name for name in os.environ if name.upper() in names]:
         del os.environ[name]
 
 
 def check() -> None:
-    """See that Prefect takes its settings, has a folder for a server of its own if it needs one,
-    and finds its way to it.
+    """Check that Prefect takes its settings and can reach its server, or has a folder for its own.
 
-    For the command line's own process: of proxies it forgets what a server on this machine does not
-    need.
+    It is for the command line's own process: for a server on this machine it forgets all proxies.
 
     Raises:
-        SettingsError: a variable of Prefect's or of the machine cannot be used; its name stands in
-            the message.
+        SettingsError: a variable of Prefect's or of the machine cannot be used; it is named.
 
     """
     try:
-        with (
-            warnings.catch_warnings(),
-            redirect_stderr(io.StringIO()),
-        ):  # what is wrong is said below, once
+        # What is wrong is said below, once.
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             import prefect.main  # noqa: F401 - with which the user's profile counts
             from prefect.settings import get_current_settings
@@ -142,8 +142,7 @@ def _check_own_server(settings: object) -> None:
     if not settings.server.ephemeral.enabled:  # type: ignore[attr-defined]
         raise SettingsError(
             "PREFECT_API_URL names no Prefect server, and PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"
-            " forbids one of the run's own:"
-            " set the one or unset the other."
+            " forbids one of the run's own: set the one or unset the other."
         )
     home = settings.home  # type: ignore[attr-defined]
     try:
@@ -153,8 +152,7 @@ def _check_own_server(settings: object) -> None:
     except OSError as error:
         raise SettingsError(
             f"PREFECT_HOME: {home} cannot be written ({error.strerror}), where Prefect keeps its"
-            " own database; name another"
-            " folder, or a Prefect server by PREFECT_API_URL."
+            " own database; name another folder, or a Prefect server by PREFECT_API_URL."
         ) from None
 
 

@@ -131,8 +131,8 @@ def _sockets() -> dict[str, int]:
 
 def _kept_connections() -> int:
     """Each has one socket; PostgreSQL's handles have one of their own."""
-    kept = [*mysql_pool._IDLE.values(), *pool._IDLE.values()]
-    return sum(map(len, kept)) + len(opening._HANDLES)
+    of_mysql = sum(map(len, list(mysql_pool._IDLE.values())))
+    return of_mysql + sum(map(len, list(pool._IDLE.values()))) + len(opening._HANDLES)
 
 
 def _peer(descriptor: int) -> str:

@@ -1,3 +1,4 @@
-"""How rows move: source MySQL → replica MySQL → PostgreSQL `raw` → `public`, in plain Python; tasks
-and flows may import it.
+"""How rows move: source MySQL → replica MySQL → PostgreSQL `raw` → `public`, in plain Python.
+
+Tasks and flows may import it.
 """

@@ -1,6 +1,4 @@
-"""The lines of `.env` and the names of the environment: what cannot be read, and what is nearly a
-setting but none.
-"""
+"""Refuses lines of `.env` that cannot be read, and names that are nearly a setting's."""
 
 from __future__ import annotations
 
@@ -14,14 +12,15 @@ from transfer.errors import SettingsError
 
 NEAR = 0.85
 SERVERS = ("SOURCE_MYSQL_", "REPLICATION_MYSQL_", "ANALYTICS_POSTGRES_")
-ENCODING = "utf-8-sig"  # editors on Windows begin a file with the mark of its encoding
+# Editors on Windows begin a file with the mark of its encoding.
+ENCODING = "utf-8-sig"
 
 
 def names(file: Path) -> list[str]:
     """Return the names that a file of settings sets, none if there is no such file.
 
     Raises:
-        SettingsError: the file or a line of it cannot be read; nothing that stands there is quoted.
+        SettingsError: the file or a line of it cannot be read; nothing in it is quoted.
 
     """
     if not file.exists():
@@ -38,18 +37,17 @@ def names(file: Path) -> list[str]:
     wrong = [binding.original.line for binding in bindings if binding.error]
     if wrong:
         raise SettingsError(
-            f"{file}: line {wrong[0]} is no NAME=value; a value with a # or quotes goes into"
-            " quotes."
+            f"{file}: line {wrong[0]} is no NAME=value;"
+            " a value with a # or quotes goes into quotes."
         )
     return [str(binding.key) for binding in bindings if binding.key]
 
 
 def check_names(given: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse names that are nearly a setting, or begin as those of the servers do, as nobody would
-    read them.
+    """Refuse names that nothing reads, though they are nearly a setting's or begin like a server's.
 
     Raises:
-        SettingsError: one is misspelt; it names the right one.
+        SettingsError: one is misspelt; the right one is named.
 
     """
     ours = {name.upper() for name in known}
@@ -57,10 +55,9 @@ def check_names(given: Iterable[str], known: Iterable[str]) -> None:
         if name.upper() in ours:
             continue
         near = get_close_matches(name.upper(), ours, 1, NEAR)
-        prefix = next((each for each in SERVERS if name.upper().startswith(each)), None)
+        prefix = next((server for server in SERVERS if name.upper().startswith(server)), None)
         if prefix and not near:
-            near = get_close_matches(
-                name.upper(), [each for each in ours if each.startswith(prefix)], 1, 0
-            )
+            of_server = [setting for setting in ours if setting.startswith(prefix)]
+            near = get_close_matches(name.upper(), of_server, 1, 0)
         if near:
             raise SettingsError(f"{name} is no setting: did you mean {near[0]}?")

@@ -77,7 +77,7 @@ class TableShrunk(TableError):
 
 
 class PracticeUpgrading(EltError):
-    """OpenDental is changing its own database, which is in no valid state meanwhile."""
+    """OpenDental is changing its own database, which is in no valid state until that is done."""
 
 
 class TableBusy(EltError):

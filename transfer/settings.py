@@ -104,9 +104,9 @@ class _Group(BaseSettings):
 def _sentence(prefix: str, error: ValidationError) -> str:
     found = error.errors(include_input=False, include_url=False)
     # A field with a variable's name of its own is reported by that name.
-    given = [str((each["loc"] or ("",))[0]) for each in found]
+    given = [str((fault["loc"] or ("",))[0]) for fault in found]
     names = [name if name.isupper() else prefix + name.upper() for name in given]
-    if all(each["type"] == "missing" for each in found):
+    if all(fault["type"] == "missing" for fault in found):
         verb = "is not set" if len(names) == 1 else "are not set"
         return (
             f"{', '.join(names)} {verb}: put it into .env (see .env.template) or the environment."
@@ -155,9 +155,7 @@ class Server(_Group):
 
     @property
     def verified_tls(self) -> bool:
-        """True when the connection must be TLS with the server's name checked: off loopback, unless
-        named `off`.
-        """
+        """True when TLS with the server's name checked is needed: off loopback, unless `off`."""
         return self.tls == "verify" or (self.tls is None and not self.on_this_machine)
 
     @property
@@ -221,8 +219,8 @@ class Warehouse(Server):
         if value == info.data.get("base_schema"):
             raise ValueError(
                 f"it is {value}, the schema of the base tables (ANALYTICS_POSTGRES_BASE_SCHEMA),"
-                " where earlier versions had that; say ANALYTICS_POSTGRES_SCHEMA=raw, or give the"
-                " base tables another schema"
+                " where earlier versions had that;"
+                " say ANALYTICS_POSTGRES_SCHEMA=raw, or give the base tables another schema"
             )
         return value
 
@@ -265,7 +263,7 @@ class Limits(_Group):
     @field_validator("retry_seconds")
     @classmethod
     def _are_waits(cls, seconds: tuple[float, ...]) -> tuple[float, ...]:
-        if not all(0 <= each <= 86_400 for each in seconds):  # what is no number is not, either
+        if not all(0 <= wait <= 86_400 for wait in seconds):  # nor is what is no number
             raise ValueError("each wait has 0 to 86,400 seconds")
         return seconds
 
@@ -321,8 +319,8 @@ class Limits(_Group):
         for name, other in pairs:
             if charset_of(name) != charset_of(other):
                 raise ValueError(
-                    f"{other} is not of the character set of {name}, whose bytes are copied as they"
-                    " are"
+                    f"{other} is not of the character set of {name},"
+                    " whose bytes are copied as they are"
                 )
         if len(dict(pairs)) < len(pairs):
             raise ValueError("a collation stands in it twice")
@@ -385,8 +383,7 @@ def settings() -> Settings:
     """Read the settings from the environment and `.env`.
 
     Raises:
-        SettingsError: a variable is missing or unusable; its name stands in the message, its value
-            does not.
+        SettingsError: a variable is missing or unusable; its name is given, its value is not.
 
     """
     env_file.check_names({*os.environ, *env_file.names(ENV_FILE)}, KNOWN)

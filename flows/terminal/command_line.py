@@ -12,7 +12,8 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="python flows/elt.py",
-        description="Bring replica, raw and public up to date with the OpenDental source, then build the dbt models.",
+        description="Bring replica, raw and public up to date with the OpenDental source,"
+        " then build the dbt models.",
     )
     parser.add_argument(
         "--table",
@@ -36,8 +37,17 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--accept-source",
         action="store_true",
-        help="take a source that is another practice's than before, or that lacks many of its tables",
+        help="take a source that is another practice's than before,"
+        " or that lacks many of its tables",
     )
+    _add_other_calls(parser)
+    parser.add_argument("--no-dbt", action="store_true", help="leave the models as they are")
+    parser.add_argument("--json", action="store_true", help="print the plan or the summary as JSON")
+    return parser.parse_args(given)
+
+
+def _add_other_calls(parser: argparse.ArgumentParser) -> None:
+    """Add the options that do something else than a run."""
     parser.add_argument(
         "--plan", action="store_true", help="show what would be done and why, and change nothing"
     )
@@ -51,15 +61,13 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         "--drop-gone",
         action="append",
         metavar="NAME",
-        help="do nothing but drop this table, which the source no longer has, everywhere; repeatable, wildcards allowed",
+        help="do nothing but drop this table, which the source no longer has, everywhere;"
+        " repeatable, wildcards allowed",
     )
-    parser.add_argument("--no-dbt", action="store_true", help="leave the models as they are")
-    parser.add_argument("--json", action="store_true", help="print the plan or the summary as JSON")
-    return parser.parse_args(given)
 
 
 def check_alone(options: argparse.Namespace) -> None:
-    """Refuse what would be left out of a call that drops tables or shows how they are.
+    """Refuse options that would be ignored beside --drop-gone or --status.
 
     Raises:
         SettingsError: an option stands beside --drop-gone or --status.

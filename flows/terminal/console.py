@@ -1,4 +1,4 @@
-"""The console, on which whatever is printed is printable, and what several of its pages show."""
+"""The console, which prints only what is printable, and what several of its pages show."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def show_overdue(console: Console, limits: Limits, tables: Sequence[str]) -> Non
 def overdue_sentence(limits: Limits, tables: Sequence[str]) -> str:
     """Name the tables whose verification is overdue, and how to mend that."""
     return (
-        f"not verified for over {limits.verify_days} days (ELT_VERIFY_DAYS): {listed(tables)}; run"
-        " more often, or give"
-        f" verification more than {limits.verify_seconds} s of a run (ELT_VERIFY_SECONDS)"
+        f"not verified for over {limits.verify_days} days (ELT_VERIFY_DAYS): {listed(tables)};"
+        " run more often, or give verification more than"
+        f" {limits.verify_seconds} s of a run (ELT_VERIFY_SECONDS)"
     )
 
 
@@ -34,8 +34,8 @@ def listed(names: Sequence[str]) -> str:
 
 
 def show_loudly(console: Console, remarks: Sequence[str]) -> None:
-    for each in remarks:
-        console.print(as_text(each, style="bold yellow"), soft_wrap=True)
+    for remark in remarks:
+        console.print(as_text(remark, style="bold yellow"), soft_wrap=True)
 
 
 def show_clear_text(console: Console, settings: Settings) -> None:
@@ -50,10 +50,10 @@ def show_clear_text(console: Console, settings: Settings) -> None:
 
 
 class Terminal(Console):
-    """A console on which whatever is printed is printable."""
+    """A console that prints only what is printable."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Take a text for what it is; a cell's, too."""
+        """Take a text, a cell's too, without markup."""
         return super().render_str(printable(text), **options)
 
 

@@ -15,7 +15,7 @@ FORMAT = "%(asctime)sZ %(levelname)s %(message)s"
 
 
 class _LogFile(WatchedFileHandler):
-    """A log file; that it cannot be written is said once, as a run is worth more than its log."""
+    """A log file; that it cannot be written is said once, as the run matters more."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, if that is possible."""
@@ -28,7 +28,7 @@ class _LogFile(WatchedFileHandler):
         """Say that the folder cannot be written."""
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
-            _tell_unwritten(Path(self.baseFilename).parent, error)
+            _report_unwritten(Path(self.baseFilename).parent, error)
         else:
             super().handleError(record)
 
@@ -36,31 +36,33 @@ class _LogFile(WatchedFileHandler):
 _UNWRITTEN: set[Path] = set()
 
 
-def _tell_unwritten(folder: Path, error: OSError) -> None:
+def _report_unwritten(folder: Path, error: OSError) -> None:
     if folder not in _UNWRITTEN:
         _UNWRITTEN.add(folder)
-        told = (
-            f"ELT_LOG_DIR: {folder} cannot be written ({error.strerror}); the run goes on without"
-            " its log files."
+        sentence = (
+            f"ELT_LOG_DIR: {folder} cannot be written ({error.strerror});"
+            " the run goes on without its log files."
         )
-        print(printable(told), file=sys.stderr, flush=True)
+        print(printable(sentence), file=sys.stderr, flush=True)
 
 
 def write_logs(limits: Limits) -> None:
-    """Write the logs `elt_pipeline.log` and `connection.log`, in UTC; calling it again changes
-    nothing.
+    """Write the logs `elt_pipeline.log` and `connection.log`, in UTC.
+
+    Calling it again changes nothing.
     """
     try:
         limits.log_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        _tell_unwritten(limits.log_dir, error)
+        _report_unwritten(limits.log_dir, error)
     for name, file in (("elt", "elt_pipeline.log"), ("elt.connection", "connection.log")):
         logger, path = logging.getLogger(name), limits.log_dir / file
         logger.setLevel(logging.INFO)
         logger.addFilter(one_line)
         if not any(
-            isinstance(each, WatchedFileHandler) and Path(each.baseFilename) == path.absolute()
-            for each in logger.handlers
+            isinstance(handler, WatchedFileHandler)
+            and Path(handler.baseFilename) == path.absolute()
+            for handler in logger.handlers
         ):
             handler = _LogFile(path, encoding="utf-8", delay=True)  # opened with its first record
             handler.setFormatter(utc(FORMAT))

@@ -27,18 +27,11 @@ def show_plan(console: Console, settings: Settings, outlook: Outlook) -> None:
             f"{plan.estimated_seconds:,.1f}" if plan.has_work else "",
             as_text("; ".join(filter(None, [plan.reason, plan.because])) + verified + one_read),
         )
-    for each in outlook.excluded:
-        grid.add_row(as_text(each.table), "excluded", "–", "", "", "", as_text(each.reason))
+    for table in outlook.excluded:
+        grid.add_row(as_text(table.table), "excluded", "–", "", "", "", as_text(table.reason))
+    kept = "the source no longer has it; its last version stays"
     for name in outlook.gone:
-        grid.add_row(
-            as_text(name),
-            "kept",
-            "–",
-            "",
-            "",
-            "",
-            "the source no longer has it; its last version stays",
-        )
+        grid.add_row(as_text(name), "kept", "–", "", "", "", kept)
     console.print(grid)
     show_overdue(console, settings.limits, outlook.overdue)
     show_loudly(console, outlook.remarks)
@@ -47,8 +40,9 @@ def show_plan(console: Console, settings: Settings, outlook: Outlook) -> None:
 
 
 def plan_sentence(limits: Limits, outlook: Outlook) -> str:
-    """Say what a run would do, all in all; tables are in work at once, so its seconds are fewer
-    than theirs.
+    """Say what a run would do, all in all.
+
+    Several tables are in work at once, so the run takes fewer seconds than all of them together.
     """
     read = [plan.estimated_rows for plan in outlook.work if plan.method == Method.RELOAD]
     others = [
@@ -56,14 +50,11 @@ def plan_sentence(limits: Limits, outlook: Outlook) -> str:
         for plan in outlook.work
         if plan.verify or plan.method in {Method.COMPARE, Method.INCREMENTAL}
     ]
-    rows, compared = (
-        sum(read),
-        f" and {sum(others):,} to compare in {len(others)} tables" if others else "",
-    )
-    each = [plan.estimated_seconds for plan in outlook.work]
-    seconds = max([sum(each) / limits.workers, *each])
+    compared = f" and {sum(others):,} to compare in {len(others)} tables" if others else ""
+    tables = [plan.estimated_seconds for plan in outlook.work]
+    seconds = max([sum(tables) / limits.workers, *tables])
     return (
-        f"{len(outlook.work)} of {len(outlook.plans)} tables have work, about {rows:,} rows to"
-        f" read{compared};"
+        f"{len(outlook.work)} of {len(outlook.plans)} tables have work,"
+        f" about {sum(read):,} rows to read{compared};"
         f" about {seconds:,.1f} s with {limits.workers} at once (ELT_WORKERS)."
     )

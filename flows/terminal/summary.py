@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.text import Text
 
 from flows.terminal.console import (
     as_text,
@@ -15,7 +16,8 @@ from flows.terminal.console import (
 from tasks.models import ModelsResult
 from tasks.publish import Summary
 from transfer.settings import Settings
-from transfer.values.reasons import State
+from transfer.values.reasons import HopName, State
+from transfer.values.table import Hop, TableResult
 
 
 def show_summary(console: Console, settings: Settings, summary: Summary) -> None:
@@ -27,25 +29,7 @@ def show_summary(console: Console, settings: Settings, summary: Summary) -> None
         summary.tables, key=lambda result: (result.good, not result.note, -result.rows)
     )
     for result in biggest[: max(SHOWN, len(summary.failed))]:
-        changed = [
-            sum(getattr(hop, kind) for hop in result.hops[:1])
-            for kind in ("inserted", "updated", "deleted")
-        ]
-        counts = (
-            [f"{count:,}" for count in (result.rows, *changed)]
-            if result.state != State.FAILED
-            else ["–"] * 4
-        )
-        grid.add_row(
-            as_text(result.table),
-            as_text(result.state, style="" if result.good else "bold red"),
-            *counts,
-            f"{result.seconds:.1f}" if result.state != State.FAILED else "–",
-            as_text(
-                "; ".join(filter(None, [", ".join(map(str, result.found)), result.note]))
-                or result.reason
-            ),
-        )
+        grid.add_row(*_row(result))
     if summary.tables:
         console.print(grid)
     if len(biggest) > SHOWN:
@@ -66,6 +50,24 @@ def show_summary(console: Console, settings: Settings, summary: Summary) -> None
 SHOWN = 15
 
 
+def _row(result: TableResult) -> list[str | Text]:
+    """Return the cells of a table's verdict."""
+    first = result.hops[0] if result.hops else Hop(HopName.EXTRACT)
+    numbers = [
+        *(f"{count:,}" for count in (result.rows, first.inserted, first.updated, first.deleted)),
+        f"{result.seconds:.1f}",
+    ]
+    if result.state == State.FAILED:
+        numbers = ["–"] * len(numbers)
+    remarks = "; ".join(filter(None, [", ".join(map(str, result.found)), result.note]))
+    return [
+        as_text(result.table),
+        as_text(result.state, style="" if result.good else "bold red"),
+        *numbers,
+        as_text(remarks or result.reason),
+    ]
+
+
 def _show_remarks(console: Console, summary: Summary) -> None:
     for result in summary.tables:
         for column, kinds in result.altered.items():
@@ -79,20 +81,13 @@ def _show_remarks(console: Console, summary: Summary) -> None:
         if result.good and not result.clean and result.state != State.VANISHED
     ]
     if unclean:
-        console.print(
-            as_text(
-                "not proven unwritten while they were read, the next run looks again:"
-                f" {listed(unclean)}"
-            )
-        )
+        unproven = "not proven unwritten while they were read, the next run looks again"
+        console.print(as_text(f"{unproven}: {listed(unclean)}"))
     for change in summary.schema_changes:
         console.print(as_text(f"schema change: {change.sentence}"))
     if summary.excluded:
-        console.print(
-            as_text(
-                f"excluded: {listed([f'{each.table} ({each.reason})' for each in summary.excluded])}"
-            )
-        )
+        excluded = [f"{table.table} ({table.reason})" for table in summary.excluded]
+        console.print(as_text(f"excluded: {listed(excluded)}"))
     if summary.gone:
         console.print(as_text(f"no longer in the source, kept as they are: {listed(summary.gone)}"))
     if summary.models:

@@ -1,10 +1,9 @@
-"""The metrics that the marts' own descriptions define: what the report draws and says, and the
-catalogue lists.
-"""
+"""The metrics that the marts' own descriptions define, for the report and the catalogue."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -28,18 +27,21 @@ UNITS = {
 HEAD = """\
 # Metrics
 
-Written by `make metrics` from the marts' own descriptions (`config.meta.metrics` in `dbt/models/marts`): edit those.
+Written by `make metrics` from the marts' own descriptions (`config.meta.metrics` in
+`dbt/models/marts`): edit those.
 
-A metric is an SQL expression over its mart. It carries its numerator and denominator, so that rows may be taken
-together, by month, provider or clinic, without averaging averages; what is counted at the end of a month is not to be added
-up over months. Some rows are dated later than today: scheduled production, post-dated payments.
+A metric is an SQL expression over its mart. It carries its numerator and denominator, so that rows
+may be taken together, by month, provider or clinic, without averaging averages. What is counted at
+the end of a month is not to be added up over months. Some rows are dated later than today:
+scheduled production, post-dated payments.
 
 ```sql
 SELECT date_trunc('month', production_date), sum(net_production) FROM public_marts.daily_production
 WHERE production_date <= current_date GROUP BY 1 ORDER BY 1;
 ```
 
-The last column names what OpenDental shows the same number in. Where it is empty OpenDental has no such report.
+The last column names the report of OpenDental that shows the same number. Where it is empty,
+OpenDental has no such report.
 """
 
 
@@ -49,10 +51,9 @@ class CatalogueError(EltError):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number of a mart: `expression` is SQL over it, `report` what OpenDental shows it in, empty
-    if it does not.
+    """A number of a mart: `expression` is SQL over it, and `subject` the mart's folder.
 
-    `subject` is the mart's folder.
+    `report` is what OpenDental shows it in, empty if it does not.
     """
 
     subject: str
@@ -69,7 +70,7 @@ def metrics(folder: Path = MARTS) -> dict[str, Metric]:
     """Return the metrics of all marts, each by `mart.name`.
 
     Raises:
-        CatalogueError: one lacks a field, has an unknown unit, or comes twice, or a file cannot be
+        CatalogueError: one lacks a field, has an unknown unit or comes twice, or a file cannot be
             read.
 
     """
@@ -81,26 +82,16 @@ def metrics(folder: Path = MARTS) -> dict[str, Metric]:
     ]
     named = {f"{metric.mart}.{metric.name}": metric for metric in found}
     if len(named) < len(found):
-        twice = sorted(
-            {
-                name
-                for name in named
-                if [f"{each.mart}.{each.name}" for each in found].count(name) > 1
-            }
-        )
+        times = Counter(f"{metric.mart}.{metric.name}" for metric in found)
+        twice = sorted(name for name, count in times.items() if count > 1)
         raise CatalogueError(f"defined twice: {', '.join(twice)}.")
     return named
 
 
 def page(folder: Path = MARTS) -> str:
-    """Return the catalogue as Markdown: a table for each mart, which says first what a row of it
-    is.
-    """
+    """Return the catalogue as Markdown: a table for each mart, and what a row of it is."""
     grains = {
-        str(model["name"]): " ".join(str(model.get("description", "")).split())
-        .partition(". ")[0]
-        .rstrip(".")
-        + "."
+        str(model["name"]): _first_sentence(str(model.get("description", "")))
         for path in folder.rglob("*.yml")
         for model in _models(path)
     }
@@ -118,24 +109,24 @@ def page(folder: Path = MARTS) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _first_sentence(description: str) -> str:
+    words = " ".join(description.split())
+    return words.partition(". ")[0].rstrip(".") + "."
+
+
 def _table(of_mart: Iterator[Metric]) -> Iterator[str]:
     yield "| metric | unit | definition | expression | in OpenDental |"
     yield "|---|---|---|---|---|"
-    for each in of_mart:
+    for metric in of_mart:
         cells = (
-            f"**{each.label}** `{each.name}`",
-            each.unit,
-            each.definition,
-            f"`{each.expression}`",
-            _place(each.report),
+            f"**{metric.label}** `{metric.name}`",
+            metric.unit,
+            metric.definition,
+            f"`{metric.expression}`",
+            metric.report.removeprefix("OpenDental: "),
         )
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace(
-            "|  |", "| |"
-        )
-
-
-def _place(report: str) -> str:
-    return report.removeprefix("OpenDental: ")
+        written = " | ".join(cell.replace("|", "\\|") for cell in cells)
+        yield f"| {written} |".replace("|  |", "| |")
 
 
 def _models(path: Path) -> list[dict[str, Any]]:

@@ -80,11 +80,9 @@ class Table:
 
 def short(value: Any, unit: str) -> str:
     """Write a number without cents."""
-    return (
-        shown(value, unit)
-        if value is None or unit != "money"
-        else shown(round(Decimal(str(value))), unit)[:-3]
-    )
+    if value is None or unit != "money":
+        return shown(value, unit)
+    return shown(round(Decimal(str(value))), unit)[: -len(".00")]
 
 
 def shown(value: Any, unit: str) -> str:
@@ -102,8 +100,9 @@ def shown(value: Any, unit: str) -> str:
 
 
 def drawn(table: Table, *, stacked: bool, flat: bool, colours: Sequence[str] = ()) -> go.Figure:
-    """Draw a table: bars and lines over months, or bars that lie beside their names, each in a
-    colour of its own if given.
+    """Draw a table as bars and lines over months, or as `flat` bars beside their names.
+
+    Flat bars have each a colour of their own if `colours` are given.
     """
     places = table.drawn
     trace = _lying if flat else _standing
@@ -178,8 +177,7 @@ def _flat_layout(table: Table, drawn: int) -> dict[str, Any]:
         "hovermode": "y unified",
         "xaxis": {
             "visible": False,
-            # The numbers at the ends of the bars stand in the margin, or left of zero beside the
-            # names.
+            # The numbers at the bars' ends stand in the margin, or left of zero beside the names.
             "range": [least and least - (most - least) * 0.3, most],
             "fixedrange": True,
         },

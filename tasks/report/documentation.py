@@ -1,6 +1,4 @@
-"""Writes dbt's own documentation of the models, their columns and their lineage as one page that
-needs no network.
-"""
+"""Writes dbt's own documentation of the models and their lineage as a page without network."""
 
 from __future__ import annotations
 
@@ -17,21 +15,21 @@ from transfer.settings import ROOT, Limits, Warehouse
 
 FILE = ROOT / "reports" / "dbt.html"
 
-# dbt's page loads a tracker when the project allows it, which ours does not; this forbids the
+# dbt's page loads a tracker when the project allows it, which ours does not. This forbids the
 # browser to load anything.
 POLICY = (
     '<meta http-equiv="Content-Security-Policy"'
-    " content=\"default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src"
-    " 'unsafe-inline';"
+    " content=\"default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval';"
+    " style-src 'unsafe-inline';"
     ' img-src data: blob:; font-src data:">'
 )
 
 
 def write(warehouse: Warehouse, limits: Limits, file: Path) -> bool:
-    """Have dbt ask the warehouse for its columns and write the page; what goes wrong dbt says on
-    the terminal.
+    """Have dbt ask the warehouse for its columns and write the page; tell whether it could.
 
-    The page has names, types, descriptions and SQL: no row, no password.
+    The page has names, types, descriptions and SQL: no row, no password. What goes wrong dbt says
+    on the terminal.
     """
     with TemporaryDirectory() as folder, environment(warehouse, limits):
         from dbt.cli.main import dbtRunner  # 3 s

@@ -30,8 +30,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 class Read:
     """What was read from the warehouse.
 
-    `other_days` are marts of another day than the page's, as while they are built, `missing` names
-    the mart that a figure lacks, `checks` is None without a reconciliation.
+    `other_days` are marts of another day than the page's, as while they are built.
+    `missing` names the mart that a figure lacks. `checks` is None without a reconciliation.
     """
 
     practice: str
@@ -62,11 +62,7 @@ def written(read: Read, defined: Mapping[str, Metric]) -> str:
         for figure, table in read.tables.items()
         if not table.is_empty
     }
-    keys = {
-        figure: f"{subject.key}-{n}"
-        for subject in SUBJECTS
-        for n, figure in enumerate(subject.figures, 1)
-    }
+    keys = _keys()
     drawings = {keys[figure]: json.loads(drawing.to_json()) for figure, drawing in figures.items()}
     home = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -84,7 +80,7 @@ def written(read: Read, defined: Mapping[str, Metric]) -> str:
         drawings=_json(drawings),
         remarks=remarks(read),
         overall=status(read.checks, None),
-        headline=[_headline(each, read, defined) for each in HEADLINE],
+        headline=[_headline(number, read, defined) for number in HEADLINE],
         checks=[_check(check) for check in read.checks or ()],
         subjects=[
             {
@@ -101,18 +97,22 @@ def written(read: Read, defined: Mapping[str, Metric]) -> str:
     )
 
 
+def _keys() -> dict[Figure, str]:
+    """Return the figures' names in the page."""
+    return {
+        figure: f"{subject.key}-{n}"
+        for subject in SUBJECTS
+        for n, figure in enumerate(subject.figures, 1)
+    }
+
+
 def remarks(read: Read) -> list[Status]:
     """Say what of the page is of another day."""
     found = []
     if read.other_days:
         named = ", ".join(read.other_days)
-        found.append(
-            Status(
-                "bad",
-                f"Not of that day: {named}. The models are being built, or the last build failed;"
-                " run again.",
-            )
-        )
+        why = "The models are being built, or the last build failed; run again."
+        found.append(Status("bad", f"Not of that day: {named}. {why}"))
     if read.is_historic:
         found.append(Status("none", PAST_DAY))
     return found
@@ -120,8 +120,8 @@ def remarks(read: Read) -> list[Status]:
 
 PAST_DAY = (
     "As of a past day: what is dated later is left out, and receivables, outstanding claims and"
-    " active patients are of that"
-    " day. Appointments, recalls and planned treatment are as they stand now."
+    " active patients are of that day."
+    " Appointments, recalls and planned treatment are as they stand now."
 )
 
 
@@ -130,9 +130,8 @@ def status(checks: Sequence[Row] | None, subject: Subject | None) -> Status:
     if subject and not subject.checks:
         return Status("none", NO_COUNTERPART)
     if checks is None:
-        return Status(
-            "none", "Not reconciled: the mart reconciliation_summary is not in the warehouse."
-        )
+        missing = "the mart reconciliation_summary is not in the warehouse"
+        return Status("none", f"Not reconciled: {missing}.")
     ours = [check for check in checks if subject is None or check[0] in subject.checks]
     groups = ", ".join(dict.fromkeys(str(check[0]) for check in ours))
     records, differing = (sum(check[place] or 0 for check in ours) for place in (2, 3))
@@ -186,21 +185,13 @@ def _figure(figure: Figure, key: str, read: Read, figures: Mapping[Figure, Any])
     table = read.tables.get(figure)
     if table is None:
         mart = read.missing[figure]
-        return content | {
-            "missing": f"{read.schema}.{mart} is not in the warehouse: make dbt ARGS='build -s +{mart}' builds it or says what it lacks."
-        }
+        hint = f"make dbt ARGS='build -s +{mart}' builds it or says what it lacks."
+        return content | {"missing": f"{read.schema}.{mart} is not in the warehouse: {hint}"}
     if table.is_empty:
         return content | {"missing": "There is nothing of this in the practice's records."}
     if table.has_part:
-        content["note"] = " ".join(
-            filter(
-                None,
-                [
-                    figure.note,
-                    f"Pale or hollow: {table.as_of:%B} up to the {_ordinal(table.as_of.day)}.",
-                ],
-            )
-        )
+        part = f"Pale or hollow: {table.as_of:%B} up to the {_ordinal(table.as_of.day)}."
+        content["note"] = f"{figure.note} {part}".lstrip()
     return content | {
         "height": figures[figure].layout.height,
         "head": [table.by, *(series.label for series in table.series)],
@@ -298,9 +289,7 @@ def _when(day: date, as_of: date) -> str:
 
 
 def _change(rows: Sequence[Row], unit: str, rising: int) -> tuple[str, str]:
-    """Compare the last row with that of the same month a year before, or else with the one before
-    it.
-    """
+    """Compare the last row with that of a year before, or else with the one before it."""
     (day, now), earlier = rows[-1], rows[:-1]
     of_last_year = [
         row for row in earlier if (row[0].year, row[0].month) == (day.year - 1, day.month)
@@ -321,12 +310,15 @@ def _change(rows: Sequence[Row], unit: str, rising: int) -> tuple[str, str]:
 
 
 def _script(text: str) -> dict[str, Markup]:
-    """Return a script with the digest by which the page's policy lets it, and nothing else, run."""
+    """Return a script with the digest by which the page's policy lets only it run."""
     text = text.replace("</script", "<\\/script")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return {"text": Markup(text), "hash": Markup(f"sha256-{digest}")}  # noqa: S704 - ours and the library's
+    # Both are ours or the library's.
+    return {"text": Markup(text), "hash": Markup(f"sha256-{digest}")}  # noqa: S704
 
 
 def _json(value: Any) -> Markup:
     text = json.dumps(value, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 - escaped
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - escaped

@@ -1,6 +1,4 @@
-"""Writes the practice's numbers as one page of HTML: `make report`, or `python -m
-tasks.report.practice_report FILE`.
-"""
+"""Writes the practice's numbers as one page of HTML, as `make report` does."""
 
 from __future__ import annotations
 
@@ -30,8 +28,8 @@ from transfer.settings import ROOT, Warehouse
 from transfer.values.printable import printable
 
 FILE = ROOT / "reports" / "practice.html"
-# What PostgreSQL says of a table that a build is just replacing, and how long we go on trying to
-# read between two of these.
+# What PostgreSQL says of a table that a build is just replacing, and how long we try to read
+# between two of these.
 REPLACED = frozenset({"55P03", "42P01"})
 HOLD_SECONDS = 120
 
@@ -88,26 +86,26 @@ class Reader:
         self.day, self.is_historic = Day(as_of), bool(is_historic)
 
     def _hold(self) -> set[str]:
-        """Return the models that are there, after which no build replaces their tables until the
-        transaction's end.
+        """Return the models that are there, and keep a build from replacing their tables.
 
         A table that a build made after the snapshot would have no rows in it, so the locks come
-        first. None is waited for: the build that has it may want one that we have.
+        first, until the transaction's end. They are not waited for: a build that has one may want
+        one that we have.
         """
         path = ", ".join(quote(f"{self.schema}_{layer}") for layer in ("marts", "intermediate"))
         self._begin(path)
         kinds: dict[str, str] = dict(
             self.connection.rows(
                 "looking for marts",
-                "SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = ANY"
-                " (current_schemas(false)::regnamespace[])"
+                "SELECT relname::text, relkind::text FROM pg_class"
+                " WHERE relnamespace = ANY (current_schemas(false)::regnamespace[])"
                 " AND relkind IN ('r', 'v')",
             )
         )
         if not {"int_as_of_date", "int_preferences_pivoted"} <= set(kinds):
             raise NoMarts(
-                f"{self.schema}_marts has no models yet: run `make demo`, or flows/elt.py for your"
-                " own practice."
+                f"{self.schema}_marts has no models yet: run `make demo`,"
+                " or flows/elt.py for your own practice."
             )
         self._begin(path)
         tables = ", ".join(quote(name) for name, kind in kinds.items() if kind == "r")
@@ -212,7 +210,7 @@ def report(warehouse: Warehouse, file: Path) -> Path:
 
     """
     defined = metrics()
-    undefined = {name for each in everything() for name in each.metrics} - set(defined)
+    undefined = {name for drawn in everything() for name in drawn.metrics} - set(defined)
     if undefined:
         raise CatalogueError(f"no mart defines {', '.join(sorted(undefined))}.")
     with connect(warehouse) as connection:
@@ -224,7 +222,7 @@ def report(warehouse: Warehouse, file: Path) -> Path:
 
 
 def _read(reader: Reader, schema: str) -> page.Read:
-    missing = {each: mart for each in everything() if (mart := reader.missing(each))}
+    missing = {drawn: mart for drawn in everything() if (mart := reader.missing(drawn))}
     figures = [figure for subject in SUBJECTS for figure in subject.figures]
     return page.Read(
         practice=reader.practice(),
@@ -236,9 +234,9 @@ def _read(reader: Reader, schema: str) -> page.Read:
         missing=missing,
         tables={figure: reader.table(figure) for figure in figures if figure not in missing},
         headline={
-            each: reader.rows(series(each.column, reader.defined).label, each.query)
-            for each in HEADLINE
-            if each not in missing
+            number: reader.rows(series(number.column, reader.defined).label, number.query)
+            for number in HEADLINE
+            if number not in missing
         },
     )
 
@@ -252,9 +250,8 @@ def main(given: Sequence[str]) -> int:
         "file", nargs="?", type=Path, default=FILE, help="the page to write (%(default)s)"
     )
     file = parser.parse_args(given).file
-    logging.getLogger("elt").addHandler(
-        logging.NullHandler()
-    )  # else Python itself prints what is logged
+    # Without a handler Python itself prints what is logged.
+    logging.getLogger("elt").addHandler(logging.NullHandler())
     try:
         print(report(Warehouse.read(), file))
     except EltError as error:

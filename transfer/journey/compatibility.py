@@ -10,7 +10,7 @@ from transfer.settings import Limits, MySQLServer, Replica, Settings, charset_of
 
 
 def handshake(server: MySQLServer, limits: Limits, foreign: frozenset[str]) -> str:
-    """Say so if the server misreads names outside ASCII that the driver sends before our session."""
+    """Say so if the server misreads the names outside ASCII that the driver sends at first."""
     if not foreign or reading.honours_client_charset(server, limits):
         return ""
     return (

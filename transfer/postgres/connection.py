@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL: ADBC runs statements and COPYs Arrow, each change in a transaction."""
+"""A connection to PostgreSQL: ADBC runs statements and COPYs Arrow, always in a transaction."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Connection:
             line.cut()
 
     def cancel(self) -> None:
-        """Cancel the statement of another thread, which cannot close the connection meanwhile."""
+        """Cancel the statement that another thread waits for."""
         with DRIVER_LOCK:
             self.raw.adbc_cancel()
 

@@ -14,6 +14,7 @@ from transfer.replica.merge import Merge, fits_in_place
 from transfer.replica.proof import count_surplus, prove
 from transfer.replica.shadow import Shadow
 from transfer.replica.swap import Swap, build_keys, swap_after_building
+from transfer.values.reasons import HopName
 from transfer.values.table import Extracted, Hop
 
 
@@ -28,7 +29,7 @@ class Confirmation:
         shadow, lock = self.shadow, self.shadow.lock
         tables.follow_counter(lock, shadow.source_table, lock.table)
         loaded, seconds = shadow.loaded, monotonic() - verdict.started
-        hop = Hop("extract", loaded.rows, seconds=seconds, bytes=loaded.bytes)
+        hop = Hop(HopName.EXTRACT, loaded.rows, seconds=seconds, bytes=loaded.bytes)
         made = tables.structure_digest(lock, shadow.definition, lock.table)
         with lock.transaction():
             extracts.note(lock, verdict, hop, "complete", structure=made)

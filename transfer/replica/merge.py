@@ -13,6 +13,7 @@ from transfer.replica.extracts import Verdict
 from transfer.replica.proof import prove
 from transfer.replica.shadow import Shadow
 from transfer.rules.casts import cast_of, numbered
+from transfer.values.reasons import HopName
 from transfer.values.scope import EVERYTHING
 from transfer.values.table import Column, Hop
 
@@ -59,7 +60,9 @@ class Merge:
 
     def _hop(self, inserted: int, updated: int, deleted: int, verdict: Verdict) -> Hop:
         loaded, seconds = self.shadow.loaded, monotonic() - verdict.started
-        return Hop("extract", loaded.rows, inserted, updated, deleted, seconds, bytes=loaded.bytes)
+        return Hop(
+            HopName.EXTRACT, loaded.rows, inserted, updated, deleted, seconds, bytes=loaded.bytes
+        )
 
     def _change_rows(self, *, apart: bool) -> tuple[int, int, int]:
         """Make the rows equal; return how many were inserted, updated and deleted.

@@ -20,6 +20,7 @@ from transfer.replica.lock import Lock
 from transfer.replica.progress import Progress
 from transfer.replica.tables import NEW, shadow_name
 from transfer.server_codes import GONE
+from transfer.values.reasons import HopName
 from transfer.values.scope import EVERYTHING, Key, Range, Scope
 from transfer.values.table import Hop, SourceTable, Table, digest
 
@@ -114,7 +115,7 @@ class Shadow:
 
     def hold(self, verdict: Verdict) -> None:
         """Give the shadow up for the time being, and note that it was there."""
-        hop = Hop("extract", self.loaded.rows, bytes=self.loaded.bytes)
+        hop = Hop(HopName.EXTRACT, self.loaded.rows, bytes=self.loaded.bytes)
         with self.lock.transaction():
             extracts.note(self.lock, verdict, hop, "held")
         discard(self.lock)

@@ -17,6 +17,7 @@ from transfer.replica.proof import prove
 from transfer.replica.shadow import Shadow
 from transfer.replica.tables import OLD, shadow_name
 from transfer.running.overlap import in_background
+from transfer.values.reasons import HopName
 from transfer.values.table import Hop
 
 # An ALTER that has begun lets others read. One that is about to begin waits for all who read.
@@ -55,7 +56,7 @@ class Swap:
     def _hop(self, verdict: Verdict) -> Hop:
         loaded, seconds = self.shadow.loaded, monotonic() - verdict.started
         return Hop(
-            "extract",
+            HopName.EXTRACT,
             loaded.rows,
             self.inserted,
             0,

@@ -1,3 +1,4 @@
-"""How each type crosses and how a table is laid out; whoever reads, writes or compares rows may
-import it.
+"""How each type crosses and how a table is laid out.
+
+All rooms that read, write or compare rows may import it.
 """

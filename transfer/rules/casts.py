@@ -1,6 +1,4 @@
-"""The rules by which every MySQL type crosses: read for the replica, written there, read for `raw`,
-held in PostgreSQL.
-"""
+"""The rules by which every MySQL type crosses: to the replica, to `raw`, and into a row's hash."""
 
 from __future__ import annotations
 
@@ -16,13 +14,13 @@ from transfer.values.table import Column
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """One rule; `{c}` is the quoted column, `{v}` a user variable that holds the field of a LOAD
-    DATA line.
+    """How a type is read for the replica, written there, read for `raw` and held in the warehouse.
 
-    `hashed` are the texts that stand for a value in its row's hash, where commas part them: what
-    may hold a comma has its length before it, or one length. Source and replica may be of other
-    versions, so no text is one that two of them write in two ways. `literal` tells whether a key of
-    this type can be paged on, and how its last value is written.
+    `{c}` is the quoted column, `{v}` a user variable that holds the field of a LOAD DATA line.
+    `literal` says how a key's last value is written, None if the type cannot be paged on.
+    `hashed` are the texts that stand for a value in its row's hash, separated by commas. What may
+    hold a comma has its length before it, or one fixed length. Source and replica may have
+    different versions, so no text is one that two versions write differently.
     """
 
     matches: str
@@ -34,13 +32,13 @@ class Cast:
     hashed: tuple[str, ...] = ("{c}",)
 
 
-# FROM_DAYS(TO_DAYS()) gives another date for every zero, partial, invalid or year-0 date that
-# PostgreSQL cannot hold. MySQL, unlike MariaDB, gives those of year 0 back.
+# FROM_DAYS(TO_DAYS()) gives another date for every zero, partial, invalid or year-0 date, none of
+# which PostgreSQL can hold. MySQL, unlike MariaDB, gives those of year 0 back.
 POSSIBLE = "IF(YEAR({c}) AND DATE({c}) = FROM_DAYS(TO_DAYS({c})), {c}, NULL)"
 MICROSECONDS = (
     "CAST(IF(LEFT(CAST({c} AS CHAR), 1) = '-', -1, 1)"
-    " * (HOUR({c}) * 3600000000 + MINUTE({c}) * 60000000 + SECOND({c}) * 1000000 +"
-    " MICROSECOND({c})) AS SIGNED)"
+    " * (HOUR({c}) * 3600000000 + MINUTE({c}) * 60000000"
+    " + SECOND({c}) * 1000000 + MICROSECOND({c})) AS SIGNED)"
 )
 AS_CHAR = "CAST({c} AS CHAR)"
 AS_BYTES = "CAST({c} AS BINARY)"
@@ -49,13 +47,12 @@ POSITION = "CAST({c} AS UNSIGNED)"
 LABEL = "CAST({v} AS UNSIGNED)"
 UTF8 = "CONVERT({v} USING utf8mb4)"
 AS_NUMBER = ("{c}+0",)
-# Of all that a server has, only a point shows a double's own bytes. As a text no two of these agree
-# on MySQL 5.6, MySQL 9.7 and MariaDB: -0, 2.2250738585072014e-308, 1e-7; and of small ones some
-# digits are left out.
+# Of all that a server has, only a point shows a double's own bytes. As texts, MySQL 5.6, MySQL 9.7
+# and MariaDB write -0, 2.2250738585072014e-308 and 1e-7 differently, and small ones with fewer
+# digits.
 AS_POINT = ("POINT({c}, 0)",)
 AS_POINT_WITHOUT_SIGN_OF_ZERO = ("POINT({c} + 0e0, 0)",)
-# Not as a text: of one with half of a surrogate pair, which these servers keep, no driver would
-# make one.
+# Not as a text: these servers keep half of a surrogate pair, of which no driver makes a text.
 AS_UTF8 = "CAST(CONVERT({c} USING utf8mb4) AS BINARY)"
 MEASURED = ("LENGTH({c})", AS_BYTES)
 DIGESTED = ("SHA2({c}, 256)",)  # CONCAT_WS of more than max_allowed_packet is NULL
@@ -99,7 +96,8 @@ CASTS = (
     # MySQL's own form of a vector is one that no driver reads.
     Cast(r"vector.*", AS_BYTES, "", AS_BYTES, "bytea", None, MEASURED),
     Cast(
-        r"(geometry|point|linestring|polygon|multipoint|multilinestring|multipolygon|geometrycollection|geomcollection).*",
+        r"(geometry|point|linestring|polygon|multipoint|multilinestring|multipolygon"
+        r"|geometrycollection|geomcollection).*",
         AS_BYTES,
         "",
         AS_BYTES,
@@ -136,8 +134,8 @@ def cast_of(column: Column) -> Cast:
     cast = _first_match(column.type)
     if cast is None:
         raise TableError(
-            f"column {column.name} has the type {column.type}, which no rule in transfer/casts.py"
-            " knows."
+            f"column {column.name} has the type {column.type},"
+            " which no rule in transfer/rules/casts.py knows."
         )
     return cast
 
@@ -148,7 +146,7 @@ def _first_match(column_type: str) -> Cast | None:
     return next((cast for cast in CASTS if re.fullmatch(cast.matches, column_type, kinds)), None)
 
 
-# Their bytes are UTF-8 as they are; to convert them would take the server longer than all else of a
+# Their bytes are UTF-8 as they are. Converting them would take the server longer than the rest of a
 # row.
 IN_UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8"})
 
@@ -160,8 +158,9 @@ def read_for_raw(column: Column, quoted: str) -> str:
 
 
 def hashed(column: Column, quoted: str, *, signed_zeros: bool) -> tuple[str, ...]:
-    """Return the texts that stand for a column's value in its row's hash; NULL is an N, which no
-    value begins with.
+    """Return the texts that stand for a column's value in its row's hash.
+
+    NULL is an N, with which no value begins.
     """
     rule = cast_of(column).hashed
     if rule is AS_POINT and not signed_zeros:
@@ -171,8 +170,7 @@ def hashed(column: Column, quoted: str, *, signed_zeros: bool) -> tuple[str, ...
 
 
 def summed(column: Column, quoted: str) -> str | None:
-    """Return what to sum so that the server gives the exact sum of a column's values, None where it
-    has none.
+    """Return what to sum for the exact sum of a column's values, None where there is no such sum.
 
     A DECIMAL's sum has 65 digits at most, 22 of them for carrying.
     """
@@ -188,8 +186,9 @@ WHOLLY_IN_UNICODE = frozenset("utf8mb4 utf8mb3 utf8 utf16 utf16le utf32 ucs2 lat
 
 
 def unmapped(column: Column, quoted: str) -> str | None:
-    """Return the condition for a text with a byte that its character set gives no character: it is
-    read as `?` or U+FFFD.
+    """Return the condition for a text with a byte that is no character in its character set.
+
+    It is read as `?` or U+FFFD.
     """
     if column.charset is None or column.charset in WHOLLY_IN_UNICODE:
         return None
@@ -212,15 +211,17 @@ def arrow_type(warehouse: str) -> pa.DataType:
 
 
 def pageable(columns: tuple[Column, ...]) -> bool:
-    """Tell whether a key of these columns can be read in pages: every column's last value can be
-    written as a literal.
+    """Tell whether a key of these columns can be read in pages.
+
+    For that every column's last value must be writable as a literal.
     """
     return bool(columns) and all(cast_of(column).literal for column in columns)
 
 
 def numbered(columns: tuple[Column, ...]) -> bool:
-    """Tell whether a key of these columns is made of whole numbers, which all servers write and
-    sort alike.
+    """Tell whether a key of these columns is made of whole numbers.
+
+    All servers write and sort these alike.
     """
     return bool(columns) and all(cast_of(column).literal == "number" for column in columns)
 
@@ -228,8 +229,8 @@ def numbered(columns: tuple[Column, ...]) -> bool:
 def keeps_identity(columns: tuple[Column, ...]) -> bool:
     """Tell whether a key of these columns stays one in PostgreSQL.
 
-    No date may become NULL, no text lose a character, and its index takes 2,704 bytes of a row at
-    most.
+    No date may become NULL, no text may lose a character, and its index takes at most 2,704 bytes
+    of a row.
     """
     if sum(column.octets or 16 for column in columns) > LONGEST_KEY:
         return False

@@ -1,6 +1,4 @@
-"""How a table of the source is laid out in PostgreSQL: names, types and key in `raw`, names in
-`public`.
-"""
+"""How a table is laid out in PostgreSQL: names, types and key in `raw`, names in `public`."""
 
 from __future__ import annotations
 
@@ -31,23 +29,22 @@ def fit(name: str) -> str:
 
 
 def snake_case(name: str) -> str:
-    """Return a name in snake_case: AptDateTime → apt_date_time, SSN → ssn, Bal_0_30 → bal_0_30."""
+    """Return a name in snake_case: AptDateTime gives apt_date_time, Bal_0_30 bal_0_30."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return re.sub(r"\W", "_", words).lower()
 
 
 def unique(columns: Iterable[str], form: Callable[[str], str] = str) -> tuple[str, ...]:
-    """Return columns' names in a form, which PostgreSQL takes and tells apart; twins end in a
-    digest, whatever their order.
+    """Return columns' names in a form, such that PostgreSQL takes them and tells them apart.
 
-    Of twins only the one that is called so already, or else the first of the alphabet, has the name
-    without a digest.
+    Of columns that get the same name, the one that already has it keeps it, or else the first of
+    the alphabet. The others end in a digest. The columns' order decides nothing.
     """
     columns = tuple(columns)
     wanted = {column: _acceptable(form(column)) for column in columns}
     given: dict[str, str] = {}
     taken: set[str] = set()
-    for column in sorted(columns, key=lambda each: (wanted[each] != each, each)):
+    for column in sorted(columns, key=lambda name: (wanted[name] != name, name)):
         name, tries = wanted[column], 0
         while name in taken:
             name, tries = fit(f"{form(column)}_{digest(column, *['again'] * tries)[:8]}"), tries + 1
@@ -66,9 +63,7 @@ def public_names(table: Table) -> tuple[str, ...]:
 
 
 def altered_names(table: Table) -> dict[str, dict[str, str]]:
-    """Return the columns that have, in `raw` or `public`, another name than the rule for all of
-    them gives.
-    """
+    """Return the columns whose name in `raw` or `public` is another than the general rule gives."""
     columns = [column.name for column in table.columns]
     raw = zip(columns, columns, unique(columns), strict=True)
     public = zip(columns, map(snake_case, columns), public_names(table), strict=True)
@@ -89,14 +84,7 @@ def raw_fields(table: Table) -> tuple[Field, ...]:
 
 
 def raw_key(table: Table) -> tuple[str, ...]:
-    """Return the primary key in `raw`, empty where PostgreSQL could not keep the key's values
-    apart.
-    """
-    names = dict(
-        zip(
-            (column.name for column in table.columns),
-            (field.name for field in raw_fields(table)),
-            strict=True,
-        )
-    )
+    """Return the primary key in `raw`, empty where PostgreSQL could not tell its values apart."""
+    fields = zip(table.columns, raw_fields(table), strict=True)
+    names = {column.name: field.name for column, field in fields}
     return tuple(names[name] for name in table.key) if keeps_identity(table.key_columns) else ()

@@ -1,4 +1,4 @@
-"""The table of types in docs/promises.md, written from the rules: `make types`."""
+"""Writes the table of types in docs/promises.md from the rules, as `make types` does."""
 
 from __future__ import annotations
 

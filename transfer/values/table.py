@@ -280,7 +280,7 @@ class Hop:
     ones.
     """
 
-    name: str
+    name: HopName
     read: int = 0
     inserted: int = 0
     updated: int = 0

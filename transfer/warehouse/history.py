@@ -10,7 +10,7 @@ from datetime import datetime
 from transfer.postgres.connection import Connection
 from transfer.postgres.pool import connect
 from transfer.settings import Warehouse
-from transfer.values.reasons import State
+from transfer.values.reasons import HopName, State
 from transfer.values.table import Finding, Hop, TablePlan, TableResult
 from transfer.warehouse.bookkeeping import is_there, named
 from transfer.warehouse.schemas import SchemaChange
@@ -116,8 +116,8 @@ _COLUMNS = (
 
 def _record(result: TableResult) -> dict[str, object]:
     """Return a table's row, with what its first hop read and changed."""
-    first = result.hops[0] if result.hops else Hop("")
-    spent: dict[str, float] = {}
+    first = result.hops[0] if result.hops else Hop(HopName.EXTRACT)
+    spent: dict[HopName, float] = {}
     for hop in result.hops:
         spent[hop.name] = spent.get(hop.name, 0) + hop.seconds
     return {
@@ -136,9 +136,9 @@ def _record(result: TableResult) -> dict[str, object]:
         "found": ", ".join(map(str, result.found)),
         "watermark_before": result.watermark_before,
         "watermark_after": result.watermark_after,
-        "extract_seconds": spent.get("extract"),
-        "load_seconds": spent.get("load"),
-        "standardize_seconds": spent.get("standardize"),
+        "extract_seconds": spent.get(HopName.EXTRACT),
+        "load_seconds": spent.get(HopName.LOAD),
+        "standardize_seconds": spent.get(HopName.STANDARDIZE),
         "seconds": result.seconds,
         "error_class": result.error,
         "note": result.note,

@@ -22,6 +22,7 @@ from transfer.rules.layout import Field, public_names, raw_fields, raw_key
 from transfer.rules.standard import EXPRESSIONS
 from transfer.server_codes import meaning
 from transfer.settings import Limits, Warehouse
+from transfer.values.reasons import HopName
 from transfer.values.scope import EVERYTHING, Scope
 from transfer.values.table import Hop, Table, digest
 from transfer.warehouse import positions
@@ -164,7 +165,9 @@ def standardize(
         positions.note_standardized(connection, warehouse, table.name, made)
         connection.commit()
     seconds = monotonic() - started
-    return Hop("standardize", rows, changes.inserted, changes.updated, changes.deleted, seconds)
+    return Hop(
+        HopName.STANDARDIZE, rows, changes.inserted, changes.updated, changes.deleted, seconds
+    )
 
 
 def _begin(connection: Connection, warehouse: Warehouse, limits: Limits, table: Table) -> _Making:

@@ -24,6 +24,7 @@ from transfer.rules.casts import read_for_raw, warehouse_type
 from transfer.rules.layout import Field, altered_names, raw_fields, raw_key
 from transfer.server_codes import TOO_LARGE, meaning
 from transfer.settings import Limits, Warehouse
+from transfer.values.reasons import HopName
 from transfer.values.scope import EVERYTHING, Scope
 from transfer.values.table import Column, Hop, Table, Totals
 from transfer.warehouse import positions, schemas
@@ -200,7 +201,7 @@ def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -
     positions.note_loaded(connection, warehouse, table.name, load)
     connection.commit()
     hop = Hop(
-        "load",
+        HopName.LOAD,
         copied.rows,
         changes.inserted,
         changes.updated,
