@@ -48,8 +48,8 @@ def _said(days: float) -> str:
 def turns(limits: Limits, tables: Iterable[tuple[SourceTable, Loaded | None]]) -> tuple[Turn, ...]:
     """Return the place of each table in the warehouse; none if `ELT_VERIFY_DAYS` is 0."""
     return tuple(
-        _turn(limits, each, loaded)
-        for each, loaded in tables
+        _turn(limits, source_table, loaded)
+        for source_table, loaded in tables
         if limits.verify_days and loaded and loaded.load_id
     )
 

@@ -94,8 +94,8 @@ def _schema(fields: Sequence[Field]) -> pa.Schema:
     loaded = schema(fields)
     return pa.schema(
         [
-            each.with_type(pa.large_binary()) if pa.types.is_large_string(each.type) else each
-            for each in loaded
+            field.with_type(pa.large_binary()) if pa.types.is_large_string(field.type) else field
+            for field in loaded
         ]
     )
 
@@ -161,9 +161,9 @@ def _compare_rows(
         ours, theirs = _positions(page, key), _positions(held, key)
         found["missing", ""] += len(ours.keys() - theirs.keys())
         found["extra", ""] += len(theirs.keys() - ours.keys())
-        common = [each for each in ours if each in theirs]
-        page = page.take(pa.array([ours[each] for each in common], pa.int64()))
-        held = held.take(pa.array([theirs[each] for each in common], pa.int64()))
+        common = [key_values for key_values in ours if key_values in theirs]
+        page = page.take(pa.array([ours[key_values] for key_values in common], pa.int64()))
+        held = held.take(pa.array([theirs[key_values] for key_values in common], pa.int64()))
     for name in page.column_names:
         if not page.column(name).equals(held.column(name)):
             found["changed", name] += _unequal(page.column(name), held.column(name))
@@ -220,7 +220,7 @@ def _compare_multisets(
 
 
 def _sum(digests: pl.Series) -> int:
-    return sum(int(each) for each in digests.to_list()) % hashing.HASHES
+    return sum(int(digest) for digest in digests.to_list()) % hashing.HASHES
 
 
 def _digests(pages: Iterable[pa.Table], width: int) -> dict[str, pl.Series]:
@@ -237,7 +237,8 @@ def _digests(pages: Iterable[pa.Table], width: int) -> dict[str, pl.Series]:
             total = pl.select(pl.lit(total) * 1_000_003 + pl.lit(digests)).to_series()
         rows.append(total)
     sums = {
-        str(position): pl.Series(each, dtype=pl.UInt64) for position, each in enumerate(columns)
+        str(position): pl.Series(digests_of_pages, dtype=pl.UInt64)
+        for position, digests_of_pages in enumerate(columns)
     }
     return {"row": pl.concat(rows), **sums}
 

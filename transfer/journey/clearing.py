@@ -36,7 +36,7 @@ def clear_left_over(settings: Settings, outlook: Outlook, *, everything: bool) -
 
 def _clear(settings: Settings, table: str) -> None:
     known = positions.state(settings.warehouse, [table], counted=False)
-    floor = max((each.fence for each in known.values()), default=0)
+    floor = max((loaded.fence for loaded in known.values()), default=0)
     at_once = settings.limits.model_copy(update={"lock_seconds": 0})
     try:
         with lock_table(settings.replica, at_once, table, floor) as lock:

@@ -42,8 +42,8 @@ def resolve(settings: Settings, patterns: Sequence[str]) -> tuple[str, ...]:
             raise UnknownTable(f"--drop-gone {pattern}: {why}; nothing was dropped.")
     identity = source.survey(settings.source, settings.limits, []).identity
     if all(
-        each.evidence.identity != identity
-        for each in extracts.state(settings.replica, settings.limits).extracted.values()
+        extracted.evidence.identity != identity
+        for extracted in extracts.state(settings.replica, settings.limits).extracted.values()
     ):
         raise UnknownTable(
             "--drop-gone: nothing in the replica was read from this source (SOURCE_MYSQL_HOST,"
@@ -63,7 +63,8 @@ def drop(settings: Settings, table: str) -> None:
 
     """
     floor = max(
-        (each.fence for each in positions.state(settings.warehouse, [table]).values()), default=0
+        (loaded.fence for loaded in positions.state(settings.warehouse, [table]).values()),
+        default=0,
     )
     with lock_table(settings.replica, settings.limits, table, floor) as lock:
         if source.survey(settings.source, settings.limits, [table]).tables:

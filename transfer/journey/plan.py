@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from transfer.changes import estimates, evidence, rotation
+from transfer.changes.rotation import Turn
 from transfer.errors import TableError, UnknownTable
 from transfer.journey import recognition
 from transfer.replica import extracts
@@ -65,53 +66,60 @@ def look(
 
     """
     found = source.survey(settings.source, settings.limits)
-    names = [each.table.name for each in found.tables]
     copies = extracts.state(settings.replica, settings.limits)
     loaded = positions.state(settings.warehouse)
-    copied = set(copies.extracted) | {name for name, each in loaded.items() if each.extract_id}
+    copied = set(copies.extracted) | {name for name, state in loaded.items() if state.extract_id}
     if not accept_source:
         recognition.check(settings, found, copies.extracted, copied, whole=tables is None)
+    names = [seen.table.name for seen in found.tables]
     wanted = set(names) if tables is None else set(_resolve(tables, names, found.excluded))
-    looked_at = [
-        (each, loaded.get(each.table.name)) for each in found.tables if each.table.name in wanted
-    ]
-    turns = () if verify else rotation.turns(settings.limits, looked_at)
-    due = (
-        dict.fromkeys(wanted, "asked for")
-        if verify
-        else {}
-        if force_full
-        else rotation.taken(settings.limits, turns)
-    )
+    seen_tables = [seen for seen in found.tables if seen.table.name in wanted]
+    places = [(seen, loaded.get(seen.table.name)) for seen in seen_tables]
+    turns = () if verify else rotation.turns(settings.limits, places)
+    due = _due(settings.limits, wanted, turns, force_full=force_full, verify=verify)
     plans = tuple(
         replace(
             _plan(
                 settings.limits,
-                each,
-                Standing(copies.generation, copies.extracted.get(each.table.name), standing),
+                seen,
+                Standing(copies.generation, copies.extracted.get(seen.table.name), standing),
                 found.now,
                 force_full,
-                due.get(each.table.name, ""),
+                due.get(seen.table.name, ""),
             ),
             version=found.version,
             accept_shrink=accept_shrink or accept_source,  # which may have fewer of everything
         )
-        for each, standing in looked_at
+        for seen, standing in places
     )
     overdue = tuple(name for name in rotation.overdue(settings.limits, turns) if name not in due)
     if tables is not None:
         return Outlook(plans, (), (), overdue)
-    left_out = {each.table for each in found.excluded}
-    unused = tuple(
-        Excluded(name, "it fits no table")
-        for name in (
-            *_idle(settings.limits, [*names, *left_out]),
-            *public.unused(settings.limits, names),
-        )
-    )
-    return Outlook(
-        plans, unused + found.excluded, tuple(sorted(copied - set(names) - left_out)), overdue
-    )
+    left_out = {excluded.table for excluded in found.excluded}
+    gone = tuple(sorted(copied - set(names) - left_out))
+    return Outlook(plans, _unused(settings.limits, names, left_out) + found.excluded, gone, overdue)
+
+
+def _due(
+    limits: Limits,
+    wanted: Collection[str],
+    turns: Sequence[Turn],
+    *,
+    force_full: bool,
+    verify: bool,
+) -> dict[str, str]:
+    """Return the tables that are to be verified, and why."""
+    if verify:
+        return dict.fromkeys(wanted, "asked for")
+    return {} if force_full else rotation.taken(limits, turns)
+
+
+def _unused(
+    limits: Limits, names: Sequence[str], left_out: Collection[str]
+) -> tuple[Excluded, ...]:
+    """Return what the user named of tables that the source does not have."""
+    unused = (*_idle(limits, [*names, *left_out]), *public.unused(limits, names))
+    return tuple(Excluded(name, "it fits no table") for name in unused)
 
 
 def _idle(limits: Limits, names: Sequence[str]) -> list[str]:
@@ -131,7 +139,10 @@ def _fits_any(names: Sequence[str], pattern: str) -> bool:
 
 def note_presence(settings: Settings, run_id: str, outlook: Outlook) -> None:
     """Write down which tables the source no longer has, and which it has again."""
-    present = [*(plan.table for plan in outlook.plans), *(each.table for each in outlook.excluded)]
+    present = [
+        *(plan.table for plan in outlook.plans),
+        *(excluded.table for excluded in outlook.excluded),
+    ]
     schemas.note_presence(settings.warehouse, run_id, present=present, gone=outlook.gone)
 
 
@@ -183,7 +194,7 @@ def matching(pattern: str, names: Sequence[str]) -> list[str]:
 
 
 def _unknown(pattern: str, names: Sequence[str], excluded: Sequence[Excluded]) -> str:
-    left_out = next((each for each in excluded if fnmatchcase(each.table, pattern)), None)
+    left_out = next((table for table in excluded if fnmatchcase(table.table, pattern)), None)
     if left_out:
         return f"--table {pattern}: {left_out.table} is not copied: {left_out.reason}."
     return (

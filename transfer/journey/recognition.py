@@ -60,8 +60,8 @@ def check(
         SourceRefused: it is; the sentence names the setting and the mend.
 
     """
-    seen = frozenset(each.table.name for each in found.tables) | {
-        each.table for each in found.excluded
+    seen = frozenset(table.table.name for table in found.tables) | {
+        table.table for table in found.excluded
     }
     lost = sorted(set(known) - seen - schemas.gone(settings.warehouse)) if set(known) - seen else []
     sentence = (
@@ -111,7 +111,7 @@ def _of_another_practice(
     """Compare the first patients with those of the replica, or of `raw` beside a new one, and where
     they tell nothing the practice's preferences: by digests, which the servers make.
     """
-    patients = next((each for each in found.tables if each.table.name == PATIENTS), None)
+    patients = next((seen for seen in found.tables if seen.table.name == PATIENTS), None)
     if patients and PATIENTS in copies and not evidence.why_read(patients, copies[PATIENTS]):
         return ""
     alike = _alike_patients(settings, patients) if patients else None

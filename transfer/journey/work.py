@@ -77,8 +77,8 @@ class Work:
 
     def with_replica(self) -> Work:
         """Return the work with what the replica says now."""
-        chosen = self.settings
-        copies = extracts.state(chosen.replica, chosen.limits, [self.plan.table], counted=False)
+        settings = self.settings
+        copies = extracts.state(settings.replica, settings.limits, [self.plan.table], counted=False)
         return replace(self, copies=copies)
 
     def record(self, found: tuple[Finding, ...]) -> None:

@@ -20,7 +20,9 @@ def printable(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_written(each) if category(each) in UNSHOWN else each for each in text)
+    return "".join(
+        _written(character) if category(character) in UNSHOWN else character for character in text
+    )
 
 
 def _written(character: str) -> str:

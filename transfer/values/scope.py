@@ -54,7 +54,7 @@ KEYS_IN_PART = 10_000
 
 def parts(scope: Scope) -> list[str]:
     """Write a scope as JSON texts, none of them long."""
-    ranges = json.dumps({"ranges": [[each.after, each.until] for each in scope.ranges]})
+    ranges = json.dumps({"ranges": [[span.after, span.until] for span in scope.ranges]})
     starts = range(0, len(scope.keys), KEYS_IN_PART)
     return [
         ranges,
@@ -66,9 +66,9 @@ def read(parts: Iterable[str]) -> Scope:
     """Read the texts of one scope or of several of the same table, whose keys are whole numbers."""
     found = [json.loads(part) for part in parts]
     ranges = [
-        Range(*(tuple(side) if side else None for side in each))
+        Range(*(tuple(side) if side else None for side in span))
         for part in found
-        for each in part.get("ranges", ())
+        for span in part.get("ranges", ())
     ]
     return united(ranges, [tuple(key) for part in found for key in part.get("keys", ())])
 
@@ -78,15 +78,15 @@ def united(ranges: Iterable[Range], keys: Iterable[Key]) -> Scope:
     of whole numbers.
     """
     joined: list[Range] = []
-    for each in sorted(ranges, key=lambda each: _numbers(each.after)):
+    for span in sorted(ranges, key=lambda span: _numbers(span.after)):
         last = joined[-1] if joined else None
-        if last and (last.until is None or _numbers(each.after) <= _numbers(last.until)):
-            ends = (last.until, each.until)
+        if last and (last.until is None or _numbers(span.after) <= _numbers(last.until)):
+            ends = (last.until, span.until)
             until = None if None in ends else max((end for end in ends if end), key=_numbers)
             joined[-1] = Range(last.after, until)
         else:
-            joined.append(each)
-    starts = [_numbers(each.after) for each in joined]
+            joined.append(span)
+    starts = [_numbers(span.after) for span in joined]
     return Scope(
         tuple(joined),
         tuple(key for key in sorted(set(keys), key=_numbers) if not _in(key, joined, starts)),
