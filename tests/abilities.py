@@ -1,4 +1,4 @@
-"""What not every server can do: a test that needs it is skipped where the server, when asked, refuses."""
+"""What not every server can do: a test that needs it is skipped where the server refuses."""
 
 import os
 from contextlib import closing
@@ -44,7 +44,7 @@ CHOSEN = any(os.environ.get(variable) for variable in editions.VARIABLES.values(
 
 
 def take(connection: Any, place: str, *statements: str) -> None:
-    """Run statements that not every server knows; this machine's own, unless others are chosen, must."""
+    """Run statements that not every server knows; this machine's own servers must know them."""
     with connection.cursor() as cursor:
         for statement in statements:
             try:
@@ -57,7 +57,7 @@ def take(connection: Any, place: str, *statements: str) -> None:
 
 @cache
 def lack(servers: Servers, place: str, ability: str) -> str:
-    """What to say if the `source` or `replica` has not got an ability, empty if it has."""
+    """Say which ability the `source` or `replica` lacks; empty if it has it."""
     server, database = getattr(servers, place), getattr(servers.databases, place).name
     with closing(server.connect(database)) as connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS asked")

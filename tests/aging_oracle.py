@@ -1,7 +1,8 @@
-"""OpenDental's aging of a practice's rows, reckoned row by row in plain Python: what the models' balances must be equal to.
+"""OpenDental's aging, computed row by row in plain Python: the models' balances must equal it.
 
-It shares nothing with dbt's models nor with the synthetic clinic's ledger. Rows are dictionaries by the base tables' columns;
-a day of None is OpenDental's 0001-01-01, which is before all others.
+It shares nothing with dbt's models or with the synthetic clinic's ledger. Rows are dictionaries
+with the base tables' columns. A day of None is OpenDental's 0001-01-01, which is before all
+others.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One transaction; `procedure` (0 is none) and `procedure_day` are those that it is netted with."""
+    """One transaction; `procedure` (0 is none) and `procedure_day` say what it is netted with."""
 
     patient: int
     day: date
@@ -52,7 +53,7 @@ class Entry:
 
 @dataclass
 class Family:
-    """What OpenDental reckons of one family."""
+    """What OpenDental computes for one family."""
 
     charges: list[Decimal] = field(default_factory=lambda: [ZERO] * 4)
     credits: Decimal = ZERO
@@ -60,8 +61,8 @@ class Family:
     insurance_estimate: Decimal = ZERO
     payment_plan_due: Decimal = ZERO
 
-    def told(self) -> Amounts:
-        """The stored amounts, after the credits are used up from the oldest bucket on."""
+    def stored(self) -> Amounts:
+        """Return the stored amounts, after credits have paid the oldest buckets first."""
         pool = self.credits - sum((min(charge, ZERO) for charge in self.charges), ZERO)
         left = []
         for charge in reversed([max(charge, ZERO) for charge in self.charges]):
@@ -87,7 +88,7 @@ def day_of(value: date | None) -> date:
 
 
 def families(tables: Tables, rules: Rules, as_of: date, *, historic: bool) -> dict[int, Amounts]:
-    """Each family with anything to tell, by its guarantor; patients without one are family 0."""
+    """Return each family with a balance, by its guarantor; patients without one are family 0."""
     guarantors = {row["pat_num"]: row["guarantor"] for row in tables["patient"]}
     found: dict[int, Family] = defaultdict(Family)
     for patient, day, amount, is_netted in netted(entries(tables, rules, as_of), rules.lifo):
@@ -108,12 +109,12 @@ def families(tables: Tables, rules: Rules, as_of: date, *, historic: bool) -> di
     for patient, amount in dues(tables, rules, as_of, historic=historic):
         if patient in guarantors:
             found[guarantors[patient]].payment_plan_due += amount
-    told = {guarantor: family.told() for guarantor, family in found.items()}
-    return {guarantor: amounts for guarantor, amounts in told.items() if any(amounts.values())}
+    stored = {guarantor: family.stored() for guarantor, family in found.items()}
+    return {guarantor: amounts for guarantor, amounts in stored.items() if any(amounts.values())}
 
 
 def patients(tables: Tables, rules: Rules, as_of: date) -> dict[int, Decimal]:
-    """Each patient's own balance, future entries included."""
+    """Return each patient's own balance, future entries included."""
     sums: dict[int, Decimal] = defaultdict(Decimal)
     for entry in entries(tables, rules, as_of):
         sums[entry.patient] += entry.amount
@@ -125,7 +126,7 @@ def _bucket(age: int) -> int:
 
 
 def netted(found: Iterable[Entry], lifo: bool) -> Iterator[tuple[int, date | None, Decimal, bool]]:
-    """Patient, day (None is in no bucket ever), amount, and whether it lowers its bucket."""
+    """Yield patient, day (None is in no bucket), amount, and whether it lowers its bucket."""
     groups: dict[tuple[int, int, date], list[Entry]] = defaultdict(list)
     for entry in found:
         if lifo and entry.procedure:
@@ -134,7 +135,7 @@ def netted(found: Iterable[Entry], lifo: bool) -> Iterator[tuple[int, date | Non
             yield entry.patient, entry.day, entry.amount, False
     for (patient, _, day), group in groups.items():
         amount = sum((entry.amount for entry in group), ZERO)
-        # OpenDental takes the procedure's day of any row of the group. The earliest that is known is ours.
+        # OpenDental takes the procedure's day from any row of the group; we take the earliest known.
         days = {entry.procedure_day for entry in group}
         known = [day for day in days if day and day != date.min]
         unknown = None if days == {None} else date.min
@@ -144,7 +145,7 @@ def netted(found: Iterable[Entry], lifo: bool) -> Iterator[tuple[int, date | Non
 
 
 def entries(tables: Tables, rules: Rules, as_of: date) -> Iterator[Entry]:
-    """All transactions that are there on that day, future ones included."""
+    """Yield all transactions that exist on that day, future ones included."""
     yield from treatments(tables)
     for row in tables["paysplit"]:
         if row["unearned_type"] != HIDDEN and not (rules.plans in (1, 3) and row["pay_plan_num"]):
@@ -159,7 +160,7 @@ def entries(tables: Tables, rules: Rules, as_of: date) -> Iterator[Entry]:
 
 
 def treatments(tables: Tables) -> Iterator[Entry]:
-    """Completed procedures, what insurance paid and wrote off, adjustments."""
+    """Yield completed procedures, what insurance paid and wrote off, and adjustments."""
     procedures = by("proc_num", tables["procedurelog"])
     for row in procedures.values():
         if row["proc_status"] == 2:
@@ -180,7 +181,7 @@ def treatments(tables: Tables) -> Iterator[Entry]:
 
 
 def plan_charges(tables: Tables, rules: Rules, as_of: date) -> Iterator[Entry]:
-    """Credits, and in version 2 debits; before their day they are not even ahead."""
+    """Yield credits, and in version 2 debits; before their day they do not count at all."""
     procedures, plans = (
         by("proc_num", tables["procedurelog"]),
         by("pay_plan_num", tables["payplan"]),
@@ -199,7 +200,7 @@ def plan_charges(tables: Tables, rules: Rules, as_of: date) -> Iterator[Entry]:
 
 
 def links(tables: Tables, rules: Rules) -> Iterator[Entry]:
-    """What dynamic plans take over."""
+    """Yield what dynamic plans take over."""
     adjustments = by("adj_num", tables["adjustment"])
     procedures, plans = (
         by("proc_num", tables["procedurelog"]),
@@ -240,7 +241,10 @@ def links(tables: Tables, rules: Rules) -> Iterator[Entry]:
 
 
 def remainder(tables: Tables, procedure: Row) -> Decimal:
-    """What is left of a procedure: its own adjustments, insurance and payments that are no plan's."""
+    """Return what is left of a procedure after adjustments, insurance and payments.
+
+    Payments of plans do not count.
+    """
     number = procedure["proc_num"]
     same = {name: procedure[name] for name in ("proc_num", "pat_num", "prov_num", "clinic_num")}
     left = fee(procedure) + _sum(tables["adjustment"], "adj_amt", **same)
@@ -256,7 +260,7 @@ def remainder(tables: Tables, procedure: Row) -> Decimal:
 
 
 def estimates(tables: Tables, as_of: date, *, historic: bool) -> Iterator[tuple[int, Decimal]]:
-    """What insurance is expected to pay and write off, by patient."""
+    """Return what insurance is expected to pay and write off, by patient."""
     procedures = by("proc_num", tables["procedurelog"])
     for row in tables["claimproc"]:
         expected = row["status"] == 0
@@ -270,7 +274,10 @@ def estimates(tables: Tables, as_of: date, *, historic: bool) -> Iterator[tuple[
 def dues(
     tables: Tables, rules: Rules, as_of: date, *, historic: bool
 ) -> Iterator[tuple[int, Decimal]]:
-    """What is due of payment plans and paid on them, by the payer. Of past days OpenDental has none: each here has its own."""
+    """Return what is due on payment plans and paid on them, by the payer.
+
+    OpenDental has none for past days; here each day has its own.
+    """
     plans = by("pay_plan_num", tables["payplan"])
     open_ = {number for number, row in plans.items() if rules.plans != 2 or not row["is_closed"]}
     for row in tables["payplancharge"]:

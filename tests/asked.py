@@ -15,7 +15,7 @@ LOGGING = "general_log slow_query_log log_output long_query_time".split()
 
 @contextmanager
 def logged(connection: Any) -> Iterator[None]:
-    """The server writes all statements down, also how many rows each of them looked at."""
+    """Let the server log all statements, with how many rows each looked at."""
     pool.close_connections()  # what they said when they were opened is to be written down too
     reading.close_readers()
     before = {name: ask(connection, f"SELECT @@GLOBAL.{name}")[0][0] for name in LOGGING}
@@ -37,7 +37,10 @@ def forget(connection: Any) -> None:
 
 
 def asked(connection: Any, user: str, *kinds: str) -> list[tuple[int, str]]:
-    """Each statement of an account with its connection: sent as it is (Query), to be prepared (Prepare) or run then (Execute)."""
+    """Return an account's statements with their connections.
+
+    Each was sent as it is (Query), to be prepared (Prepare), or to be run then (Execute).
+    """
     return ask(
         connection,
         "SELECT thread_id, CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE user_host LIKE %s"

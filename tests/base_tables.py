@@ -1,4 +1,4 @@
-"""The warehouse's base tables without the pipeline: the columns and types that the dbt project's sources document."""
+"""The warehouse's base tables without the pipeline, as the dbt project's sources document them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def fill(connection: Any, table: str, rows: Iterable[Mapping[str, object]]) -> N
 
 
 def dbt(databases: Databases, target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run dbt on the warehouse as somebody would by hand."""
+    """Run dbt on the warehouse as a user would by hand."""
     variables = {"DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT)}
     variables |= {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target / "logs")}
     return subprocess.run(

@@ -21,7 +21,8 @@ from transfer.settings import Limits, Replica, Settings, Source, Warehouse
 
 pytest_plugins = ["practice"]
 
-# To look for garbage as often as Python does takes a tenth of the time in which Prefect and dbt make their many objects.
+# Prefect and dbt make many objects; collecting garbage as often as by default takes a tenth of
+# their time.
 gc.set_threshold(20_000, 20, 20)
 
 # The editions of the servers in a run of `make matrix`, which has servers of its own.
@@ -29,7 +30,7 @@ EDITIONS = [os.environ.get(variable, "") for variable in editions.VARIABLES.valu
 
 
 def in_the_suite(*few: object, of: Iterable[object]) -> list[object]:
-    """What a test takes on this machine's own servers; in `make matrix` it takes all of them."""
+    """Return what a test takes on this machine's own servers; in `make matrix` it takes all."""
     return list(of) if any(EDITIONS) else list(few)
 
 
@@ -45,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-# Files that take a minute or more: they are shared out first, lest one process is left with them at the end.
+# Files that take a minute or more go first, so that no process is left alone with one at the end.
 LONGEST_FIRST = (
     "test_compare",
     "test_command_line",
@@ -120,7 +121,7 @@ DIGITS = f"(SELECT 0 AS digit {' '.join(f'UNION ALL SELECT {digit}' for digit in
 
 
 def numbers(last: int) -> str:
-    """What stands behind FROM for rows whose `seq` is 1 to `last`, in that order, on any server."""
+    """Return what follows FROM for rows whose `seq` is 1 to `last`, in order, on any server."""
     places = range(len(str(last - 1)))
     tables = ", ".join(f"{DIGITS} AS d{place}" for place in places)
     number = " + ".join(f"d{place}.digit * {10**place}" for place in places)
@@ -129,7 +130,7 @@ def numbers(last: int) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def given_servers() -> Iterator[Servers | None]:
-    """The servers whose addresses the user gave; his settings take no further part in the tests."""
+    """Return the servers whose addresses the user gave; his settings play no further part."""
     with pytest.MonkeyPatch.context() as environment:
         found = find_given()
         for name in list(os.environ):
@@ -140,7 +141,7 @@ def given_servers() -> Iterator[Servers | None]:
 
 @pytest.fixture(scope="session")
 def servers(given_servers: Servers | None) -> Servers:
-    """Those, if they are on this machine and let the tests make databases; else private ones."""
+    """Return the user's, if they are here and let tests make databases; else private ones."""
     if (
         not any(EDITIONS)
         and given_servers
@@ -193,21 +194,21 @@ def _fresh(servers: Servers) -> Iterator[Databases]:
 
 @pytest.fixture
 def databases(servers: Servers) -> Iterator[Databases]:
-    """A source, a replica and a warehouse database of this test's own, with the pipeline's accounts."""
+    """Make a source, a replica and a warehouse for this test, with the pipeline's accounts."""
     with _fresh(servers) as databases:
         yield databases
 
 
 @pytest.fixture(scope="module")
 def module_databases(servers: Servers) -> Iterator[Databases]:
-    """The same for a whole file of tests."""
+    """Make the same for a whole file of tests."""
     with _fresh(servers) as databases:
         yield databases
 
 
 @pytest.fixture(scope="module")
 def places(servers: Servers, module_databases: Databases) -> Iterator[Places]:
-    """A plain administrator's connections to those of the file."""
+    """Connect to the file's databases as a plain administrator."""
     with connected(servers, module_databases) as places:
         yield places
 
@@ -232,7 +233,7 @@ def warehouse(servers: Servers, databases: Databases) -> Iterator[Client]:
 
 @pytest.fixture
 def settings(databases: Databases) -> Settings:
-    """What the pipeline needs to work on this test's databases."""
+    """Return what the pipeline needs to work on this test's databases."""
     return settings_for(databases)
 
 

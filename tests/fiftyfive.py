@@ -1,7 +1,8 @@
-"""What MySQL 5.5 understands of the statements that a source is sent, and where that is known from.
+"""What MySQL 5.5 understands of the statements that a source gets, and how that is known.
 
-Pages are those of its reference manual, dev.mysql.com/doc/refman/5.5/en/<page>.html. Each entry was also found in the
-source of MySQL 5.5.30 (`sql/lex.h`, `sql/sql_yacc.yy`, `sql/item_create.cc`, `sql/sql_show.cc`, `sql/sys_vars.cc`).
+The pages are those of its reference manual, dev.mysql.com/doc/refman/5.5/en/<page>.html. Each
+entry was also found in the source of MySQL 5.5.30 (`sql/lex.h`, `sql/sql_yacc.yy`,
+`sql/item_create.cc`, `sql/sql_show.cc`, `sql/sys_vars.cc`).
 """
 
 from __future__ import annotations
@@ -153,9 +154,9 @@ def _all(groups: Mapping[str, str]) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a server understands, and what more is named in the statements that are held against it.
+    """What a server understands, and which other names the checked statements have.
 
-    `names` are what statements name of OpenDental's tables, and engines. `columns_charsets` are those that only a
+    `names` are OpenDental's tables and engines. `columns_charsets` are character sets that only a
     column's own server names, before a key's bytes.
     """
 
@@ -200,9 +201,10 @@ class Token:
 
 
 def tokens(statement: str, version: int = VERSION) -> Iterator[Token]:
-    """What a MySQL of this version reads: comments are left out, unless they are for it or an older one.
+    """Return what a MySQL of this version reads.
 
-    It takes exactly five digits for a version, so that `/*!100300 1 */` is, to 5.5, a later one's only if 10030 is.
+    Comments are left out, unless they are for it or an older one. A version has exactly five
+    digits, so that `/*!100300 1 */` is for a later version than 5.5 only if 10030 is.
     """
     position, within = 0, False
     while position < len(statement):
@@ -225,7 +227,7 @@ def tokens(statement: str, version: int = VERSION) -> Iterator[Token]:
 
 
 def _behind(statement: str, start: int, *, nested: bool) -> int:
-    """Where a comment ends; one for a later version may have others in it, of one level."""
+    """Return where a comment ends; one for a later version may have others in it, one level deep."""
     position, depth = start + 2, 1
     for mark in re.finditer(r"/\*|\*/", statement[start + 2 :]):
         depth += (1 if nested and depth == 1 else 0) if mark[0] == "/*" else -1
@@ -236,13 +238,13 @@ def _behind(statement: str, start: int, *, nested: bool) -> int:
 
 
 def kind_of(statement: str) -> str:
-    """A statement's first words, by which it is named in a sentence."""
+    """Return a statement's first words, which name it in a sentence."""
     found = [token.word for token in tokens(statement) if token.kind == "word"]
     return " ".join(found[: 3 if found[:1] == ["SHOW"] else 2 if found[:1] == ["SET"] else 1])
 
 
 def strange(statement: str, dialect: Dialect | None = None) -> list[str]:
-    """Say of each thing in a statement that MySQL 5.5 would not understand what it is, and where that is known from."""
+    """Say of each thing that MySQL 5.5 would not understand what it is, and how that is known."""
     found = Reading(list(tokens(statement)), dialect or Dialect())
     kind = kind_of(statement)
     return [_sentence(kind, what, thing) for what, thing in dict.fromkeys(found.strange())]
@@ -265,7 +267,7 @@ class Reading:
     dialect: Dialect
 
     def strange(self) -> Iterator[tuple[str, str]]:
-        """Give each thing that is none of the dialect's, and of what kind it is."""
+        """Return each thing that is not in the dialect, and its kind."""
         columns = self._columns()
         for position, token in enumerate(self.read):
             if token.kind == "variable" and _variable(token) not in self.dialect.variables:
@@ -312,7 +314,7 @@ class Reading:
             )
 
     def _has_digits(self, position: int, words: frozenset[str]) -> bool:
-        """Whether a word of these is given a number of digits of a second."""
+        """Tell whether one of these words is given a number of fractional digits."""
         found = self._at(position + 1).text, self._at(position + 2).text
         return self.read[position].word in words and found[0] == "(" and found[1] != ")"
 
@@ -323,7 +325,7 @@ class Reading:
         return self.read[position] if 0 <= position < len(self.read) else Token("", "")
 
     def _columns(self) -> frozenset[str]:
-        """The columns of the catalogue's tables that the statement reads."""
+        """Return the columns of the catalogue's tables that the statement reads."""
         tables = [
             self._at(position + 2).word
             for position, token in enumerate(self.read)
@@ -338,7 +340,7 @@ class Reading:
         return before[1] == "USING" or before in (["CHARACTER", "SET"], ["SET", "NAMES"])
 
     def _is_set(self, position: int) -> bool:
-        """Whether a word is a variable that SET sets."""
+        """Tell whether a word is a variable that SET sets."""
         if self._at(0).word != "SET" or self._at(position + 1).text != "=":
             return False
         return position in self._outermost and self._at(position - 1).word in (
@@ -349,7 +351,7 @@ class Reading:
 
     @cached_property
     def _aliases(self) -> frozenset[str]:
-        """The names that the statement itself gives."""
+        """Return the names that the statement itself gives."""
         behind = (position + 1 for position, token in enumerate(self.read) if token.word == "AS")
         return frozenset(
             self._at(position).word for position in behind if position not in self._types
@@ -357,12 +359,12 @@ class Reading:
 
     @cached_property
     def _outermost(self) -> frozenset[int]:
-        """The positions that are in no parentheses."""
+        """Return the positions outside all parentheses."""
         return frozenset(position for position, opened in self._opened() if not opened)
 
     @cached_property
     def _types(self) -> frozenset[int]:
-        """The positions behind the AS of a CAST."""
+        """Return the positions after the AS of a CAST."""
         casts = {
             opened[-1]: position
             for position, opened in self._opened()
@@ -377,7 +379,7 @@ class Reading:
         )
 
     def _opened(self) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """Each position, and where the parentheses around it begin."""
+        """Return each position with the one where the parentheses around it begin."""
         opened: tuple[int, ...] = ()
         for position, token in enumerate(self.read):
             if token.text == ")":

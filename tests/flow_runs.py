@@ -1,4 +1,4 @@
-"""Running the pipeline as its users do."""
+"""Runs the pipeline as its users do."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from transfer.settings import ROOT
 
 
 def copy_project(target: Path) -> Path:
-    """With what Python has compiled, but for what another process is just writing."""
+    """Copy the project with what Python has compiled, except for files that are being written."""
     for name in ("flows", "tasks", "transfer", "dbt"):
         shutil.copytree(
             ROOT / name, target / name, ignore=shutil.ignore_patterns("*.pyc.*", "target", "logs")
@@ -42,7 +42,7 @@ def elt(
     *arguments: str,
     timeout: float = HANGING_SECONDS,
 ) -> Ended:
-    """A variable of None is not set at all."""
+    """Run the command line; a variable that is None is not set at all."""
     known = {name: value for name, value in variables.items() if value is not None}
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     started = time.monotonic()
@@ -59,7 +59,7 @@ def elt(
 
 
 def settle(source: Client) -> None:
-    """Wait until the last write is old enough to be told from one that follows the read."""
+    """Wait until a write after the next read cannot be mistaken for the last write before it."""
     pause = "SELECT SLEEP(GREATEST(0, 2.1 - COALESCE(TIMESTAMPDIFF(MICROSECOND, MAX(UPDATE_TIME), NOW(6)) / 1e6, 9)))"
     source.run(f"{pause} FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
 
@@ -85,7 +85,7 @@ SMALL_DBT = {
 
 
 def write_dbt(home: Path) -> Path:
-    """Write a dbt project of a few models, as the real one takes its time."""
+    """Write a dbt project of a few models, because the real one takes long."""
     for name, text in SMALL_DBT.items():
         path = home / name
         path.parent.mkdir(parents=True, exist_ok=True)

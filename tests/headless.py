@@ -1,4 +1,4 @@
-"""A real browser without a window, spoken to by Chrome's own protocol."""
+"""A real browser without a window, driven by Chrome's own protocol."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SECONDS = 90
 
 @dataclass
 class Page:
-    """The browser's one page, and what it said meanwhile: console errors and requests."""
+    """The browser's one page, with its console errors and requests."""
 
     socket: ClientConnection
     errors: list[str] = field(default_factory=list)
@@ -109,7 +109,7 @@ class Page:
 
 @contextmanager
 def browsing(program: Program, variables: dict[str, str], folder: Path) -> Iterator[Page]:
-    """Starts the browser with a profile of its own in the folder, and ends it."""
+    """Start the browser with a profile of its own in the folder, and end it."""
     command = [*program.command(), *ARGUMENTS, f"--user-data-dir={folder}", "about:blank"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
@@ -122,7 +122,7 @@ def browsing(program: Program, variables: dict[str, str], folder: Path) -> Itera
 
 
 def _address(folder: Path, process: subprocess.Popen[bytes]) -> str:
-    """The socket of the one page, by the port that the browser chose."""
+    """Return the socket of the one page, found by the port that the browser chose."""
     file = folder / "DevToolsActivePort"
     until = time.monotonic() + SECONDS
     while not file.exists() or file.read_text().count("\n") < 1:

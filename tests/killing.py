@@ -1,4 +1,4 @@
-"""What runs in a child process: a run that is killed, or loses its connections, at a chosen moment."""
+"""Runs in a child process that are killed, or lose their connections, at a chosen moment."""
 
 import os
 import re
@@ -64,7 +64,7 @@ STATEMENTS = {
 
 @dataclass(frozen=True)
 class Blow:
-    """What happens at the n-th statement of its kind in a phase: the run is killed, or its connections to a place are."""
+    """What strikes at the n-th statement of its kind in a phase: a kill, or a cut of connections."""
 
     phase: str
     statement: str
@@ -83,7 +83,10 @@ def run_and_die(settings: Settings, table: str, after: int, *, force_full: bool 
 def run_and_be_struck(
     settings: Settings, tables: Sequence[str], rows: int, verify: bool, blow: Blow, pipe: Any
 ) -> None:
-    """Run tables whose buckets have so many rows; write to the pipe what strikes, and wait for its answer unless killed."""
+    """Run tables whose buckets have so many rows; write to the pipe what strikes.
+
+    Unless it is killed, the process waits for an answer.
+    """
     buckets.ROWS = rows
     _strike(blow, pipe)
     for plan in look(settings, tables, verify=verify).work:
@@ -107,7 +110,7 @@ def read_for_long(settings: Settings) -> None:
 
 
 def _phase() -> str:
-    """Tell what the run is doing by who called, the outermost one that says something."""
+    """Tell what the run is doing, by the outermost caller that says something."""
     frame: FrameType | None = sys._getframe(1)
     found, swapping = "", False
     while frame:
@@ -144,7 +147,7 @@ def _strike(blow: Blow, pipe: Any) -> None:
 def _struck(
     do: Callable[..., Any], blow: Blow, met: Iterator[int], fall: Callable[[], None]
 ) -> Callable[..., Any]:
-    """Return the client's function as it is, but for the one call that is struck."""
+    """Return the client's function unchanged, except for the one call that is struck."""
 
     def statement(*arguments: Any, **named: Any) -> Any:
         alike = _statement(do.__name__, arguments) == blow.statement and _phase() == blow.phase
@@ -167,7 +170,7 @@ def _struck(
 
 
 def _statement(name: str, arguments: Sequence[Any]) -> str:
-    """Return a statement's first word of consequence."""
+    """Return the first word of a statement that says what it does."""
     if name == "execute":
         found = FIRST_WORD.search(arguments[1])
         return found[0].upper() if found else ""

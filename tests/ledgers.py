@@ -1,4 +1,4 @@
-"""Random families with everything that a ledger can hold, in the shape that the pipeline gives the base tables."""
+"""Random families with everything that a ledger can hold, in the shape of the base tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AMOUNTS = (10, 30, 33.33, 50, 70.07, 100, 100, 150, 0.1)
 
 
 class Families:
-    """Writes families one after the other; `days` are those that balances are reckoned as of."""
+    """Writes one family after another; `days` are the days as of which balances are computed."""
 
     mine: Callable[[str], list[Row]]
     some_day: Callable[[], date | None]
@@ -72,7 +72,7 @@ class Families:
             self._link()
 
     def _day(self) -> date | None:
-        """Near the border of a bucket of some day, or any day, or none."""
+        """Return a day near the border of a bucket of some day, any day, or none."""
         if self._chance(0.04):
             return None
         if self._chance(0.2):
@@ -95,14 +95,14 @@ class Families:
         return self.family * ROOM + MISSING
 
     def _any(self, table: str, key: str, none: float = 0.0) -> int:
-        """A row of this family, rarely one that does not exist, or none."""
+        """Return a row of this family, rarely one that does not exist, or none."""
         rows = self.mine(table)
         if self._chance(none) or not rows:
             return 0
         return self._missing() if self._chance(0.06) else int(self.random.choice(rows)[key])
 
     def _person(self) -> int:
-        """A member of the family, rarely of another, or nobody."""
+        """Return a member of the family, rarely of another, or nobody."""
         if self._chance(0.05):
             return int(self.random.choice(self.tables["patient"])["pat_num"])
         if self._chance(0.03):

@@ -1,5 +1,7 @@
-"""What a test may not leave behind in its process, as it would meddle with the next one: a thread that draws random numbers
-while hypothesis does, a reader, a lock held by a connection, a variable, a server.
+"""What a test may not leave behind in its process, because it would disturb the next one.
+
+That is a thread that draws random numbers while hypothesis does, a reader, a lock held by a
+connection, a variable or a server.
 """
 
 import os
@@ -27,7 +29,7 @@ PYTESTS = "PYTEST_CURRENT_TEST"
 
 @dataclass(frozen=True)
 class Belongings:
-    """What a process has, but for what the pipeline and the standard library keep on purpose."""
+    """What a process has, except for what the pipeline and the standard library keep on purpose."""
 
     threads: frozenset[threading.Thread]
     children: frozenset[int]
@@ -49,7 +51,7 @@ def belongings() -> Belongings:
 
 
 def left(before: Belongings, seconds: float | None = None) -> list[str]:
-    """Tell what there is that was not there before, once what is just ending has ended."""
+    """Return what was not there before, after waiting for what is about to end."""
     until = time.monotonic() + (SECONDS if seconds is None else seconds)
     while (found := _more(before, belongings())) and time.monotonic() < until:
         time.sleep(0.005)
@@ -57,7 +59,7 @@ def left(before: Belongings, seconds: float | None = None) -> list[str]:
 
 
 def close_idle() -> None:
-    """Close what the pipeline keeps for its next statement; it goes with the databases that it was opened for."""
+    """Close the connections that the pipeline keeps; their databases are about to go."""
     mysql_pool.close_connections()
     pool.close_connections()
 
@@ -87,7 +89,7 @@ _OTHERS: set[int] = set()
 
 
 def _children() -> set[int]:
-    """The living and dead children of this process, and those of the process that forks for it."""
+    """Return the living and dead children of this process and of its fork server."""
     parents = {os.getpid(), _FORKING._forkserver_pid}
     there = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - ten times as fast
     found = {number for number in there - _OTHERS if _parent(number) in parents}
@@ -107,7 +109,7 @@ _TRACKING: Any = resource_tracker._resource_tracker
 
 
 def _kept_children() -> set[int | None]:
-    """Readers at rest, which the next read takes, and the two helpers that multiprocessing starts once."""
+    """Return the idle readers, which the next read takes, and multiprocessing's two helpers."""
     readers = {reader._process.pid for reader in list(reading._IDLE_READERS)}
     return {*readers, _FORKING._forkserver_pid, _TRACKING._pid}
 
@@ -130,7 +132,7 @@ def _sockets() -> dict[str, int]:
 
 
 def _kept_connections() -> int:
-    """Each has one socket; PostgreSQL's handles have one of their own."""
+    """Count the kept connections: each has one socket, PostgreSQL's handles too."""
     of_mysql = sum(map(len, list(mysql_pool._IDLE.values())))
     return of_mysql + sum(map(len, list(pool._IDLE.values()))) + len(opening._HANDLES)
 

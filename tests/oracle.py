@@ -1,4 +1,4 @@
-"""Reads source, replica, `raw` and `public` with plain clients and compares them by rules written here once more."""
+"""Compares source, replica, `raw` and `public`, read by plain clients, by rules of its own."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Places:
 
 @contextmanager
 def connected(servers: Servers, databases: Databases) -> Iterator[Places]:
-    """The three databases; the source's session is in UTC and takes any date."""
+    """Connect to the three databases; the source's session is in UTC and takes any date."""
     with (
         closing(servers.source.connect(databases.source.name)) as source,
         closing(servers.replica.connect(databases.replica.name)) as replica,
@@ -98,7 +98,7 @@ def pg(name: str) -> str:
 
 
 def snake(name: str) -> str:
-    """PatNum → pat_num, SSN → ssn, Bal_0_30 → bal_0_30."""
+    """Return the name in PostgreSQL: PatNum → pat_num, SSN → ssn, Bal_0_30 → bal_0_30."""
     said = ""
     for position, letter in enumerate(name):
         before, behind = name[position - 1 : position], name[position + 1 : position + 2]
@@ -110,7 +110,7 @@ def snake(name: str) -> str:
 
 
 def mysql_columns(connection: Any, table: str) -> list[tuple[str, str]]:
-    """The names and kinds of a table's columns."""
+    """Return the names and kinds of a table's columns."""
     return [
         (name, kind.lower())
         for name, kind in ask(
@@ -123,9 +123,10 @@ def mysql_columns(connection: Any, table: str) -> list[tuple[str, str]]:
 
 
 def structure(connection: Any, table: str) -> str:
-    """A table's definition without what the replica may have of its own: the engine and where its counter stands.
+    """Return a table's definition without what may differ in the replica.
 
-    Nor has it the character set that a collation names anyway: MySQL writes it only where it was given.
+    That is the engine, the counter, and a character set that the collation names anyway: MySQL
+    writes it only where somebody gave it.
     """
     text = ask(connection, f"SHOW CREATE TABLE {my(table)}")[0][1]
     return re.sub(
@@ -134,12 +135,12 @@ def structure(connection: Any, table: str) -> str:
 
 
 def alike(connections: Iterable[Any]) -> bool:
-    """Whether the servers are of one version, so that they describe a table in the same words."""
+    """Tell whether the servers have one version, so that they describe a table in the same words."""
     return len({ask(connection, "SELECT VERSION()")[0][0] for connection in connections}) == 1
 
 
 def structures(places: Places, table: str) -> tuple[Any, Any]:
-    """What the table is defined as at the source and in the replica, in words that both servers have."""
+    """Return the table's definitions at the source and in the replica, in words of both servers."""
     servers = (places.source, places.replica)
     source, replica = (
         structure(each, table) if alike(servers) else described(each, table) for each in servers
@@ -148,7 +149,7 @@ def structures(places: Places, table: str) -> tuple[Any, Any]:
 
 
 def described(connection: Any, table: str) -> tuple[Any, ...]:
-    """A table's columns, keys, collation and remark, as servers of all versions tell them."""
+    """Return a table's columns, keys, collation and comment, as servers of all versions tell them."""
     columns = ask(
         connection,
         "SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, EXTRA, COLLATION_NAME, COLUMN_COMMENT"
@@ -175,7 +176,10 @@ def described(connection: Any, table: str) -> tuple[Any, ...]:
 
 
 def _default_bytes(connection: Any, table: str, columns: Sequence[Sequence[Any]]) -> list[Any]:
-    """The defaults of binary columns, which MySQL 5.6 tells with question marks for bytes that are no text."""
+    """Return the defaults of binary columns.
+
+    MySQL 5.6 shows question marks for bytes that are no text.
+    """
     names = [
         name
         for name, kind, _, default, *_ in columns
@@ -240,12 +244,12 @@ def _unquoted(default: str) -> str | None:
 
 
 def newly(collation: str | None) -> str | None:
-    """A collation by the name that newer servers have for it."""
+    """Return a collation's name in newer servers."""
     return re.sub("^utf8_", "utf8mb3_", collation) if collation else collation
 
 
 def counter(connection: Any, table: str) -> str:
-    """Where the AUTO_INCREMENT of a table stands, as its definition says."""
+    """Return a table's AUTO_INCREMENT, as its definition says."""
     found = re.search(
         r"\n\).* AUTO_INCREMENT=(\d+)", ask(connection, f"SHOW CREATE TABLE {my(table)}")[0][1]
     )
@@ -253,7 +257,7 @@ def counter(connection: Any, table: str) -> str:
 
 
 def held_in(connection: Any, table: str) -> list[str]:
-    """The types that `raw` is to have for a table's columns."""
+    """Return the types that `raw` should have for a table's columns."""
     found = ask(
         connection,
         "SELECT DATA_TYPE, COLUMN_TYPE, NUMERIC_PRECISION, NUMERIC_SCALE FROM information_schema.COLUMNS"
@@ -273,7 +277,7 @@ def _held_in(kind: str, column_type: str, precision: int, scale: int) -> str:
 
 
 def raw_types(connection: Any, table: str, columns: Sequence[str]) -> list[str]:
-    """The types that a table's columns have in `raw`."""
+    """Return the types that a table's columns have in `raw`."""
     types = dict(
         ask(
             connection,
@@ -286,7 +290,7 @@ def raw_types(connection: Any, table: str, columns: Sequence[str]) -> list[str]:
 
 
 def raw_name(connection: Any, table: str) -> str:
-    """The name that a table has in `raw`, as the warehouse's own bookkeeping tells."""
+    """Return a table's name in `raw`, as the warehouse's bookkeeping says."""
     return str(
         ask(connection, "SELECT raw_name FROM etl_transform_status WHERE table_name = %s", table)[
             0
@@ -295,7 +299,7 @@ def raw_name(connection: Any, table: str) -> str:
 
 
 def raw_columns(places: Places, table: str) -> list[str]:
-    """The names that a table's columns have in `raw`, as the warehouse's own bookkeeping tells."""
+    """Return the names of a table's columns in `raw`, as the warehouse's bookkeeping says."""
     ((recorded,),) = ask(
         places.warehouse,
         "SELECT names_altered FROM etl_transform_status WHERE table_name = %s",
@@ -316,7 +320,7 @@ def postgres_columns(connection: Any, schema: str, table: str) -> list[tuple[str
 
 
 def key(connection: Any, schema: str, table: str) -> list[str]:
-    """The primary key of a table in PostgreSQL."""
+    """Return a table's primary key in PostgreSQL."""
     found = ask(
         connection,
         "SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)"
@@ -336,9 +340,9 @@ FLOATING = ("float", "double")
 
 
 def digests(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
-    """A table's rows: the server's digest of the bytes of all columns, and beside it each floating number.
+    """Return the digest of each row's bytes, which the server makes, and its floating numbers.
 
-    These the client reads, as servers of different versions write them with different digits.
+    The client reads those: servers of different versions write them with different digits.
     """
     columns = mysql_columns(connection, table)
     values = [
@@ -356,7 +360,7 @@ def digests(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
 
 
 def copied(places: Places, table: str) -> bool:
-    """Whether the replica has the source's rows, every byte of them."""
+    """Tell whether the replica has the source's rows, every byte of them."""
     return held_by(places.replica, digests(places.source, table)) == digests(places.replica, table)
 
 
@@ -364,7 +368,7 @@ MINUS_ZERO = ("minus", 0.0)  # as -0.0 equals 0.0
 
 
 def held_by(replica: Any, rows: Counter[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
-    """The source's rows as the replica's server can hold them: some know no −0."""
+    """Return the source's rows as the replica's server can hold them: some know no −0."""
     if not any(MINUS_ZERO in row for row in rows) or keeps_minus_zero(replica):
         return rows
     return Counter(
@@ -381,7 +385,7 @@ def keeps_minus_zero(connection: Any) -> bool:
 
 
 def day(text: str | None) -> date | None:
-    """A date if the calendar has it."""
+    """Return a date if the calendar has it."""
     try:
         return date.fromisoformat(text) if text is not None else None
     except ValueError:
@@ -409,7 +413,10 @@ PARSED = {"date": day, "datetime": moment, "timestamp": moment, "time": span}
 
 
 def plain(value: Any) -> Any:
-    """A value as Python compares it, whichever driver it came from; U+0000 is not for PostgreSQL."""
+    """Return a value as Python compares it, whichever driver it came from.
+
+    U+0000 is left out: PostgreSQL cannot hold it.
+    """
     if isinstance(value, memoryview | bytearray):
         return bytes(value)
     if isinstance(value, float) and value == 0 and math.copysign(1, value) < 0:
@@ -418,7 +425,7 @@ def plain(value: Any) -> Any:
 
 
 def mysql_rows(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
-    """A table's rows as `raw` is to hold them."""
+    """Return a table's rows as `raw` should hold them."""
     columns = mysql_columns(connection, table)
     selected = ", ".join(EXACTLY.get(kind, "{c}").format(c=my(name)) for name, kind in columns)
     parsers = [PARSED.get(kind, plain) for _, kind in columns]
@@ -432,7 +439,7 @@ def mysql_rows(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
 def postgres_rows(
     connection: Any, schema: str, table: str, names: Sequence[str] = ()
 ) -> Counter[tuple[Any, ...]]:
-    """A table's rows, the columns in the order of the names given: one that was added later stands last."""
+    """Return a table's rows with the columns in this order, also one that was added later."""
     kinds = dict(postgres_columns(connection, schema, table))
     selected = ", ".join(
         EXACTLY_IN_POSTGRES.get(kinds[name], "{c}").format(c=pg(name)) for name in names or kinds
@@ -442,7 +449,7 @@ def postgres_rows(
 
 
 def standard(rows: Counter[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
-    """Rows of `raw` as `public` is to hold them."""
+    """Return rows of `raw` as `public` should hold them."""
     return Counter(tuple(_standard(value) for value in row) for row in rows.elements())
 
 
@@ -453,7 +460,10 @@ def _standard(value: Any) -> Any:
 
 
 def lost(places: Places, table: str) -> dict[str, dict[str, int]]:
-    """Count, per column, what cannot be held: dates that no calendar has, texts with U+0000, and −0 in some replicas."""
+    """Count, for each column, what cannot be held.
+
+    That is dates that no calendar has, texts with U+0000, and −0 in some replicas.
+    """
     columns = mysql_columns(places.source, table)
     selected = ", ".join(EXACTLY.get(kind, "{c}").format(c=my(name)) for name, kind in columns)
     found: dict[str, Counter[str]] = {}
@@ -474,7 +484,7 @@ def lost(places: Places, table: str) -> dict[str, dict[str, int]]:
 
 
 def counted(connection: Any, table: str) -> dict[str, dict[str, int]]:
-    """What the warehouse's own bookkeeping says was lost of a table."""
+    """Return what the warehouse's bookkeeping says was lost from a table."""
     ((recorded,),) = ask(
         connection, "SELECT values_altered FROM etl_transform_status WHERE table_name = %s", table
     )
@@ -482,7 +492,7 @@ def counted(connection: Any, table: str) -> dict[str, dict[str, int]]:
 
 
 def inexact(places: Places, table: str) -> str:
-    """Say what is not exact of a table in the replica and in `raw`, whatever it is called there; empty if all is."""
+    """Say what is not exact in a table's copies in the replica and `raw`; empty if all is."""
     if not copied(places, table):
         return "the replica's rows differ from the source's"
     name, columns = raw_name(places.warehouse, table), raw_columns(places, table)
@@ -497,7 +507,7 @@ def inexact(places: Places, table: str) -> str:
 
 
 def unequal(places: Places, names: Iterable[str]) -> dict[str, str]:
-    """The tables, of those named, that are not the same everywhere, and where they are not."""
+    """Return which of these tables are not the same everywhere, and where they differ."""
     found = {}
     for table in names:
         wrong = _wrong(places, table)
@@ -529,7 +539,10 @@ def _wrong(places: Places, table: str) -> str:
 
 
 def _held(name: str, held: Sequence[str]) -> str:
-    """The column that holds what was of this name; PostgreSQL's names have 63 bytes, longer ones end in a digest."""
+    """Return the column that holds what had this name.
+
+    PostgreSQL's names have 63 bytes; longer ones end in a digest.
+    """
     if len(name.encode()) <= 63:
         return name if name in held else ""
     return next((each for each in held if each[:50] == name[:50]), "")

@@ -1,4 +1,4 @@
-"""A practice's tables in OpenDental's shape: a plain client writes them, the pipeline brings them everywhere."""
+"""A practice's tables in OpenDental's shape: a plain client writes them, a run copies them."""
 
 from __future__ import annotations
 
@@ -51,11 +51,14 @@ class Practice:
 
     @property
     def tells(self) -> bool:
-        """True if the engine tells when a table was last written, so that an unchanged one is not read."""
+        """Tell whether the engine says when a table was last written.
+
+        If it does, an unchanged table is not read.
+        """
         return self.engine == "MyISAM"
 
     def create(self, columns: str, name: str = "t") -> str:
-        """A table of its own, empty."""
+        """Create an empty table."""
         table = f"{name}_{secrets.token_hex(6)}"
         self.write(f"CREATE TABLE {table} ({columns}) ENGINE={self.engine} DEFAULT CHARSET=utf8mb3")
         return table
@@ -65,7 +68,7 @@ class Practice:
         return table
 
     def procedures(self, rows: int = 60) -> str:
-        """A table of procedures whose stamps are long past."""
+        """Create a table of procedures with stamps that are long past."""
         return self.fill(self.create(PROCEDURES, "procedurelog"), A_PROCEDURE, rows)
 
     def write(self, *statements: str) -> None:
@@ -76,20 +79,20 @@ class Practice:
         return ask(self.places.source, query)
 
     def bring(self, *tables: str, **how: bool) -> dict[str, TableResult]:
-        """One run, after which all places are equal."""
+        """Run once, and assert that all places are equal."""
         results = run(self.settings, *tables, **how)
         assert oracle.unequal(self.places, tables) == {}
         return results
 
     def work(self, *tables: str) -> dict[str, str]:
-        """The tables, of those named, that the next run would do something with, and why."""
+        """Return which of these tables the next run would work on, and why."""
         return {plan.table: plan.reason for plan in look(self.settings, list(tables)).work}
 
 
 def opened(
     engine: str, size: str, places: Places, databases: Databases, patch: pytest.MonkeyPatch
 ) -> Practice:
-    """A practice with small pages, and with key ranges so short that a few rows fill several."""
+    """Open a practice with small pages, and key ranges so short that a few rows fill several."""
     patch.setattr(buckets, "ROWS", BUCKET_ROWS)
     return Practice(
         places, limited(settings_for(databases), page_rows=PAGE_ROWS, **SIZES[size]), engine
@@ -98,7 +101,7 @@ def opened(
 
 @contextmanager
 def stopped_clock(practice: Practice, moment: str) -> Iterator[None]:
-    """The writing client's statements all run at one moment, as seconds in SQL."""
+    """Let all statements of the writing client run at one moment, given in seconds."""
     practice.write(f"SET timestamp = {moment}")
     try:
         yield

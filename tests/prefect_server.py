@@ -1,4 +1,4 @@
-"""A Prefect server that the tests share, and flow runs on it; a test file takes them by `pytest_plugins`."""
+"""A Prefect server that the tests share, and flow runs on it; files take it by `pytest_plugins`."""
 
 import fcntl
 import time
@@ -27,7 +27,7 @@ PREFECT = LOCAL / "test"
 
 @pytest.fixture(scope="session")
 def prefect_api() -> str:
-    """The address of one server for all processes that share the tests, as each server takes a tenth of a core."""
+    """Return the address of one server for all test processes; each takes a tenth of a core."""
     PREFECT.mkdir(parents=True, exist_ok=True)
     with (PREFECT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -36,19 +36,19 @@ def prefect_api() -> str:
 
 @pytest.fixture(scope="session")
 def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where runs leave their results; the server has its own folder."""
+    """Return where runs leave their results; the server has its own folder."""
     return tmp_path_factory.mktemp("prefect")
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project without a user's `.env`, whose logs and dbt files are its own."""
+    """Return a copy of the project without a user's `.env`, with logs and dbt files of its own."""
     return copy_project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture
 def prefect(prefect_api: str, prefect_home: Path) -> Iterator[SyncPrefectClient]:
-    """Makes this process report to the server, and asks it what it knows."""
+    """Let this process report to the server, and ask the server what it knows."""
     chosen = {
         PREFECT_API_URL: prefect_api,
         PREFECT_HOME: prefect_home,
@@ -60,9 +60,10 @@ def prefect(prefect_api: str, prefect_home: Path) -> Iterator[SyncPrefectClient]
 
 
 def _end_prefects_threads() -> None:
-    """Let Prefect send what it still has to tell the server, and end the threads that it keeps for its next run.
+    """Let Prefect send what it still has, and end the threads that it keeps for its next run.
 
-    Each connection to the server for events draws from the global random generator every 20 seconds, for its pings.
+    A connection to the server for events draws from the global random generator every 20 seconds,
+    for its pings.
     """
     for loop in (threads._global_loop, threads._run_sync_loop):
         if loop and loop.thread.is_alive():
@@ -74,7 +75,7 @@ def _end_prefects_threads() -> None:
 def in_environment(
     databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.MonkeyPatch:
-    """Lets the pipeline in this process find the test's databases, and nothing of a user's `.env`."""
+    """Let the pipeline in this process find the test's databases, and no user's `.env`."""
     for name, value in databases.variables().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ELT_LOG_DIR", str(tmp_path / "logs"))
@@ -87,7 +88,7 @@ def in_environment(
 def command(
     databases: Databases, project: Path, prefect_api: str, prefect_home: Path, tmp_path: Path
 ) -> Callable[..., Ended]:
-    """Runs `python flows/elt.py` of the project's copy on this test's databases."""
+    """Return how to run the copy's `python flows/elt.py` on this test's databases."""
     variables = databases.variables() | {
         "PREFECT_API_URL": prefect_api,
         "PREFECT_HOME": str(prefect_home),

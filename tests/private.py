@@ -1,4 +1,4 @@
-"""Servers of a test's own, with arguments of its own, gone when it ends."""
+"""Servers of a test's own, with its own arguments; they are gone when it ends."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ from deployments.servers import Servers
 
 @contextmanager
 def home(name: str) -> Iterator[Path]:
-    """A folder where `make stop` finds what a killed test left running."""
+    """Return a folder where `make stop` finds what a killed test left running."""
     folder = LOCAL / "-".join(filter(None, ["test", name, *EDITIONS, str(os.getpid())]))
     make_private(folder)
     try:
@@ -31,7 +31,10 @@ def home(name: str) -> Iterator[Path]:
 
 @contextmanager
 def started(folder: Path, arguments: dict[str, Sequence[str]]) -> Iterator[Servers]:
-    """The servers `source`, `replica` and `postgres` that have arguments, an empty list at least, with their databases."""
+    """Start servers with these arguments, and make their databases.
+
+    `arguments` has one entry, which may be empty, for each server that the test starts.
+    """
     remembered = prepare(folder)
     if not remembered.programs:
         pytest.skip("containers take no arguments")

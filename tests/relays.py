@@ -1,4 +1,4 @@
-"""A way to a server that can be slow or cut."""
+"""Ways to a server that can be slow or cut."""
 
 import socket
 import time
@@ -11,9 +11,10 @@ from threading import Event, Thread
 class Way:
     """A port behind which a server is.
 
-    Once `hanging` nothing comes through any more, though new connections are made; once `lost` nothing on those that stand;
-    once `trickling` a byte a second. What the server says first on each
-    connection comes `latency` seconds late, what either says later `delay` seconds.
+    Once `hanging`, nothing comes through, although new connections are made. Once `lost`, nothing
+    comes through on the connections that there are. Once `trickling`, a byte a second does. What the
+    server says first on each connection comes `latency` seconds late; what either side says later
+    comes `delay` seconds late.
     """
 
     def __init__(self, port: int, latency: float = 0, delay: float = 0) -> None:
@@ -65,7 +66,7 @@ class Way:
 
 @contextmanager
 def way(port: int, latency: float = 0, delay: float = 0) -> Iterator[Way]:
-    """A way to a server for the time of the block."""
+    """Open a way to a server for the time of the block."""
     made = Way(port, latency, delay)
     relaying = Thread(target=made.relay)
     relaying.start()
@@ -79,6 +80,6 @@ def way(port: int, latency: float = 0, delay: float = 0) -> Iterator[Way]:
 
 @contextmanager
 def relay(port: int, latency: float = 0) -> Iterator[tuple[int, Event]]:
-    """A port behind which a server is until the event: from then on nothing comes through any more."""
+    """Open a port that leads to a server until the event, and then hangs."""
     with way(port, latency) as made:
         yield made.port, made.hanging

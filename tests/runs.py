@@ -1,4 +1,4 @@
-"""Runs the path as a flow does, without Prefect."""
+"""Runs the journey of tables as a flow does, without Prefect."""
 
 import os
 import secrets
@@ -33,7 +33,7 @@ def run(
     verify: bool = False,
     accept_shrink: bool = False,
 ) -> dict[str, TableResult]:
-    """One run over all tables with work, or those named; a table that had none is not in the answer."""
+    """Run once over all tables with work, or over these; a table without work has no result."""
     prepare(settings)
     run_id = secrets.token_hex(8)
     outlook = look(
@@ -50,12 +50,12 @@ def plan(settings: Settings, table: str) -> TablePlan:
 
 
 def limited(settings: Settings, **limits: Any) -> Settings:
-    """The settings with other limits."""
+    """Return the settings with other limits."""
     return settings.model_copy(update={"limits": settings.limits.model_copy(update=limits)})
 
 
 def settle(connection: Any) -> None:
-    """Wait until the last write is older than the 2 s in which a later one could leave no trace."""
+    """Wait until the last write is 2 s old, so that a later write cannot go unnoticed."""
     newest = "SELECT COALESCE(TIMESTAMPDIFF(MICROSECOND, MAX(UPDATE_TIME), NOW(6)), 9e9) FROM information_schema.TABLES"
     wait_for(lambda: ask(connection, f"{newest} WHERE TABLE_SCHEMA = DATABASE()")[0][0] > 2_100_000)
 
@@ -72,12 +72,12 @@ HANGING_SECONDS = 600
 
 
 def in_time(took: float, seconds: float) -> bool:
-    """Tell whether something took no longer than it may on a quiet machine, or than that takes on this one now."""
+    """Tell whether something took no longer than it may on a quiet machine, or on this one now."""
     return took < seconds or took < seconds * _slowness()
 
 
 def _slowness() -> float:
-    """How many seconds a second of a core takes while others want it too."""
+    """Return how many seconds a second of a core takes while others want the core too."""
     used, began = time.thread_time(), time.monotonic()
     while time.thread_time() - used < 0.1:
         pass
@@ -85,7 +85,10 @@ def _slowness() -> float:
 
 
 def sync_while(servers: Servers, settings: Settings, table: str, statement: str) -> TableResult:
-    """Read the whole table anew; the statement runs at the source as soon as the first pages stand in the shadow."""
+    """Read the whole table again.
+
+    The statement runs at the source as soon as the first pages are in the shadow.
+    """
     planned = look(settings, [table], force_full=True).plans[0]
 
     def in_background() -> None:
@@ -108,7 +111,7 @@ def sync_while(servers: Servers, settings: Settings, table: str, statement: str)
 
 
 def reading_processes(parent: int = 0) -> set[int]:
-    """The living children of this or another process that read."""
+    """Return the living children of a process that read."""
     found = set()
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Tables full of values: made at the source, brought along the path in one run, compared by the oracle."""
+"""Tables full of values: made at the source, copied in one run, compared by the oracle."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Made:
-    """A table made by statements of its own, `{t}` standing for its name."""
+    """A table made by its own statements; `{t}` stands for its name."""
 
     made_by: tuple[str, ...]
 
@@ -57,7 +57,7 @@ def made(*statements: str) -> Made:
 
 
 class Family:
-    """All samples of a file at the source; each of the runs over them is made once, when a test first asks for it."""
+    """All samples of a file at the source; a run over them is made when a test first needs it."""
 
     def __init__(
         self, places: Places, settings: Settings, samples: Mapping[str, Sample | Made]
@@ -85,13 +85,13 @@ class Family:
 
     @cached_property
     def again(self) -> dict[str, TableResult | Exception]:
-        """Everything is read once more, though nothing has changed."""
+        """Read everything once more, although nothing has changed."""
         assert set(self.first) == set(self.tables)
         return self.run(force_full=True) if self.tables else {}
 
     @cached_property
     def changed(self) -> dict[str, TableResult | Exception]:
-        """Each row's values have moved to the next key, one row is gone and one is there twice."""
+        """Move each row's values to the next key, remove one row and double one."""
         assert set(self.again) == set(self.tables)
         for name in self.tables:
             if isinstance(self.samples[name], Sample):
@@ -101,7 +101,7 @@ class Family:
     def run(
         self, *, force_full: bool = False, verify: bool = False, by_name: bool = True
     ) -> dict[str, TableResult | Exception]:
-        """One run over all tables; a table that fails does so in its own test."""
+        """Run once over all tables; a table that fails does so in its own test."""
         prepare(self.settings)
         run_id = secrets.token_hex(8)
         plans = look(
@@ -151,7 +151,10 @@ class Family:
         return found
 
     def _refused_by_replica(self, table: str, error: TableError) -> None:
-        """Skip a test of a table that the replica's server cannot hold, if it is asked itself and nothing was written."""
+        """Skip a test whose table the replica's server cannot hold.
+
+        The server is asked itself, and nothing may have been written.
+        """
         definition = ask(self.places.source, f"SHOW CREATE TABLE {my(table)}")[0][1]
         ask(self.places.replica, "SET sql_mode = 'ALLOW_INVALID_DATES'")
         try:
@@ -176,7 +179,7 @@ class Family:
             pytest.skip(f"the replica's server computes other values, and the run says so: {error}")
 
     def _computed_there(self, table: str) -> bool:
-        """Whether the replica's own table of that definition computes other values from the source's rows."""
+        """Tell whether the replica's own table would compute other values from the source's rows."""
         made = self._generated(table)
         columns = [column for column, _ in oracle.mysql_columns(self.places.source, table)]
         given, computed = (
@@ -226,7 +229,7 @@ class Family:
         self.assert_rows(table)
 
     def assert_rows(self, table: str) -> None:
-        """Assert it of the rows and of the types that hold them; structures may differ."""
+        """Assert that rows and types are exact; structures may differ."""
         wrong = oracle.inexact(self.places, table)
         assert not wrong, f"{table}: {wrong}"
 
@@ -241,12 +244,12 @@ class Family:
         return run(self.settings, table)[table]
 
     def raw(self, select: str) -> list[tuple[Any, ...]]:
-        """What an analyst sees in `raw`."""
+        """Return what an analyst sees in `raw`."""
         return ask(self.places.warehouse, select)
 
 
 def family(samples: Mapping[str, Sample | Made], *, page_rows: int = 2) -> Callable[..., Any]:
-    """A fixture that brings a file's samples along the path, in pages of two rows so that every key is paged on."""
+    """Return a fixture that copies a file's samples, two rows a page, so every key is paged on."""
 
     @pytest.fixture(scope="module")
     def brought(servers: Servers, module_databases: Databases) -> Iterator[Family]:

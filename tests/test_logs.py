@@ -1,4 +1,4 @@
-"""A log that cannot be written is told once, and is no reason not to copy."""
+"""A log that cannot be written is reported once, and the copying goes on."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every table has its turn to be verified within normal runs, under a budget, and what that finds is mended and told."""
+"""Normal runs verify every table in turn, within a budget; findings are repaired and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schema changes at the source: what stands on the tables in PostgreSQL outlives them, and each is told."""
+"""Schema changes at the source are reported; what stands on tables in PostgreSQL survives."""
 
 import re
 import secrets

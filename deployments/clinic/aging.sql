@@ -2,10 +2,12 @@
 select PatNum, Guarantor from patient order by PatNum
 
 -- name: preferences
-select PrefName, ValueString from preference where PrefName in ('AgingProcLifo', 'PayPlansBillInAdvanceDays')
+select PrefName, ValueString from preference
+where PrefName in ('AgingProcLifo', 'PayPlansBillInAdvanceDays')
 
 -- name: procedures
-select PatNum, greatest(ProcDate, cast(%(old)s as date)), cast(sum(round(ProcFee * (UnitQty + BaseUnits) * 100)) as signed)
+select PatNum, greatest(ProcDate, cast(%(old)s as date)),
+    cast(sum(round(ProcFee * (UnitQty + BaseUnits) * 100)) as signed)
 from procedurelog where ProcStatus = 2 group by 1, 2, ProcFee < 0
 
 -- name: claim procedures
@@ -20,7 +22,8 @@ select PatNum, greatest(AdjDate, cast(%(old)s as date)), cast(sum(round(AdjAmt *
 from adjustment where ProcNum = 0 group by 1, 2, AdjAmt < 0
 
 -- name: attached adjustments
-select PatNum, AdjDate, cast(round(AdjAmt * 100) as signed), ProcNum, ProcDate from adjustment where ProcNum <> 0
+select PatNum, AdjDate, cast(round(AdjAmt * 100) as signed), ProcNum, ProcDate from adjustment
+where ProcNum <> 0
 
 -- name: splits
 select PatNum, greatest(DatePay, cast(%(old)s as date)), -cast(sum(round(SplitAmt * 100)) as signed)
@@ -29,14 +32,16 @@ where UnearnedType not in (select DefNum from definition where Category = 29 and
 group by 1, 2, SplitAmt < 0
 
 -- name: plan credits
-select payplan.PatNum, charge.ChargeDate, -cast(round(charge.Principal * 100) as signed), charge.ProcNum,
+select payplan.PatNum, charge.ChargeDate, -cast(round(charge.Principal * 100) as signed),
+    charge.ProcNum,
     procedurelog.ProcDate
 from payplancharge as charge join payplan on payplan.PayPlanNum = charge.PayPlanNum
 left join procedurelog on procedurelog.ProcNum = charge.ProcNum
 where charge.ChargeType = 1
 
 -- name: plan debits
-select charge.Guarantor, charge.ChargeDate, cast(round((charge.Principal + charge.Interest) * 100) as signed)
+select charge.Guarantor, charge.ChargeDate,
+    cast(round((charge.Principal + charge.Interest) * 100) as signed)
 from payplancharge as charge join payplan on payplan.PayPlanNum = charge.PayPlanNum
 where charge.ChargeType = 0 and payplan.PlanNum = 0
 
@@ -47,15 +52,18 @@ select procedurelog.PatNum, procedurelog.ProcDate,
         procedurelog.ProcFee * (procedurelog.UnitQty + procedurelog.BaseUnits)
             + coalesce((
                 select sum(AdjAmt) from adjustment
-                where adjustment.ProcNum = procedurelog.ProcNum and adjustment.PatNum = procedurelog.PatNum
-                    and adjustment.ProvNum = procedurelog.ProvNum and adjustment.ClinicNum = procedurelog.ClinicNum
+                where adjustment.ProcNum = procedurelog.ProcNum
+                and adjustment.PatNum = procedurelog.PatNum
+                    and adjustment.ProvNum = procedurelog.ProvNum
+                    and adjustment.ClinicNum = procedurelog.ClinicNum
             ), 0)
             - coalesce((
                 select sum(
                     if(
                         Status in (1, 4, 7), InsPayAmt + WriteOff,
                         if(InsEstTotalOverride <> -1, InsEstTotalOverride, InsPayEst)
-                            + if(WriteOffEstOverride <> -1, WriteOffEstOverride, greatest(WriteOffEst, 0))
+                            + if(WriteOffEstOverride <> -1, WriteOffEstOverride,
+                                greatest(WriteOffEst, 0))
                     )
                 ) from claimproc where claimproc.ProcNum = procedurelog.ProcNum and Status <> 2
             ), 0)
@@ -74,7 +82,8 @@ select adjustment.PatNum, adjustment.AdjDate,
     -cast(round(if(
         link.AmountOverride <> 0, link.AmountOverride,
         adjustment.AdjAmt - coalesce((
-            select sum(SplitAmt) from paysplit where paysplit.AdjNum = adjustment.AdjNum and paysplit.PayPlanNum = 0
+            select sum(SplitAmt) from paysplit
+            where paysplit.AdjNum = adjustment.AdjNum and paysplit.PayPlanNum = 0
         ), 0)
     ) * 100) as signed)
 from payplanlink as link join adjustment on adjustment.AdjNum = link.FKey
@@ -88,7 +97,8 @@ where (line.Status = 0 or (line.Status = 1 and line.DateCP > %(old)s))
     and (line.ProcNum = 0 or procedurelog.ProcStatus = 2)
 
 -- name: plan dues
-select charge.Guarantor, charge.ChargeDate, cast(round((charge.Principal + charge.Interest) * 100) as signed)
+select charge.Guarantor, charge.ChargeDate,
+    cast(round((charge.Principal + charge.Interest) * 100) as signed)
 from payplancharge as charge join payplan on payplan.PayPlanNum = charge.PayPlanNum
 where charge.ChargeType = 0 and payplan.PlanNum = 0 and payplan.IsClosed = 0
 
@@ -104,9 +114,12 @@ truncate table famaging
 -- name: store family balances
 update patient left join famaging on famaging.PatNum = patient.PatNum
 set
-    patient.Bal_0_30 = coalesce(famaging.Bal_0_30, 0), patient.Bal_31_60 = coalesce(famaging.Bal_31_60, 0),
-    patient.Bal_61_90 = coalesce(famaging.Bal_61_90, 0), patient.BalOver90 = coalesce(famaging.BalOver90, 0),
-    patient.InsEst = coalesce(famaging.InsEst, 0), patient.BalTotal = coalesce(famaging.BalTotal, 0),
+    patient.Bal_0_30 = coalesce(famaging.Bal_0_30, 0),
+    patient.Bal_31_60 = coalesce(famaging.Bal_31_60, 0),
+    patient.Bal_61_90 = coalesce(famaging.Bal_61_90, 0),
+    patient.BalOver90 = coalesce(famaging.BalOver90, 0),
+    patient.InsEst = coalesce(famaging.InsEst, 0),
+    patient.BalTotal = coalesce(famaging.BalTotal, 0),
     patient.PayPlanDue = coalesce(famaging.PayPlanDue, 0)
 
 -- name: own balances

@@ -1,6 +1,7 @@
--- The replica: a database of the ELT's own, on a server with local_infile=ON. Run it as an administrator:
+-- The replica: a database of the ELT's own, on a server with local_infile=ON.
+-- Run it as an administrator:
 --   mysql -u root -p < deployments/grants/replica.sql
--- First replace <password>, and '%' by the address of the machine that runs the ELT.
+-- First replace <password>, and replace '%' with the address of the machine that runs the ELT.
 
 create database if not exists `opendental_replication` character set utf8mb4;
 

@@ -57,7 +57,7 @@ def targets(servers: Servers, source: Settings | None = None) -> Iterator[Settin
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds by the clock, and of CPU: in the pipeline's processes, the source, the replica, PostgreSQL, and all of them."""
+    """Seconds by the clock and of CPU: of the pipeline, the source, the replica, PostgreSQL, all."""
 
     wall: float
     client: float
@@ -111,7 +111,7 @@ def _children(pid: int | None) -> list[int]:
 
 
 def write_result(name: str, figures: dict[str, Any]) -> None:
-    """Keep figures, with where and when they were measured, under .local/benchmarks, and tell what differs from the last ones."""
+    """Keep figures under .local/benchmarks, and say which differ from the last ones."""
     now = datetime.now(UTC)
     folder = LOCAL / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def _compare(name: str, earlier: Any, figures: Any) -> None:
 
 
 def _medians(figures: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """Name each number by the way to it; of rounds, which are lists, the median."""
+    """Name each number by the path to it; of rounds, which are lists, take the median."""
     if isinstance(figures, dict):
         for name, each in figures.items():
             yield from _medians(each, f"{path}, {name}" if path else name)
@@ -157,7 +157,7 @@ def _medians(figures: Any, path: str = "") -> Iterator[tuple[str, float]]:
 
 
 def run_apart(settings: Settings, *tables: str) -> tuple[float, int]:
-    """Run the pipeline in a process of its own; return its seconds, and the most bytes that it and its readers had."""
+    """Run the pipeline in a process of its own; return seconds and the peak of its memory, bytes."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         peak = Peak(pool.submit(os.getpid).result())
         peak.start()

@@ -1,4 +1,4 @@
-"""How long the pipeline makes a clinic wait: each write of a busy MyISAM table, timed while it is read in several ways."""
+"""How long a clinic waits: writes of a busy MyISAM table, timed while it is read in several ways."""
 
 from __future__ import annotations
 

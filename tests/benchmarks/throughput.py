@@ -1,4 +1,7 @@
-"""How near first loads come to what the servers need when the bytes are ready: LOAD DATA, COPY BINARY and reading alone."""
+"""How close first loads come to what the servers need when the bytes are ready.
+
+The limits are LOAD DATA, COPY BINARY and reading alone.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The tools that a user would otherwise pick to copy a table from the replica to PostgreSQL, each in a process of its own.
+"""Other tools for copying a table from the replica to PostgreSQL, each in its own process.
 
-They are looked for in the virtual environment that BENCH_TOOLS names, pgloader on PATH; none is part of the project.
-Each is set as its guide advises for replacing a whole table fast. None makes an index but ingestr, which finds the primary
-key and always makes it. They are meant for private servers on this machine and speak to PostgreSQL without TLS.
+They are looked for in the virtual environment that BENCH_TOOLS names, pgloader on PATH; none is
+part of the project. Each is set as its guide advises for replacing a whole table fast. Only
+ingestr makes an index: it finds the primary key and always makes it. They are meant for private
+servers on this machine and speak to PostgreSQL without TLS.
 """
 
 from __future__ import annotations

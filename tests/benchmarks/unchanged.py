@@ -1,4 +1,4 @@
-"""What a run takes from the command line that finds nothing to do, beside an empty flow: both with a running Prefect server."""
+"""What a run that finds nothing to do takes, next to an empty flow; a Prefect server runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few small tables whose values are lost by whoever alters anything, and the whole way of them under settings of others."""
+"""A few small tables whose values any alteration would lose, copied under foreign settings."""
 
 from __future__ import annotations
 
