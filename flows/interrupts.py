@@ -27,7 +27,7 @@ _INTERRUPTED = Event()
 
 
 def install() -> None:
-    """End the process at Ctrl-C: at once while it starts, later some seconds after stopping.
+    """End the process at Ctrl-C: at once while it starts, later a few seconds after the work stops.
 
     Any thread may be waiting for a server that hangs, the main thread too.
     """

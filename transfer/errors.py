@@ -111,7 +111,7 @@ class ChannelFault(DatabaseFault):
     def __init__(
         self, place: str, where: str, differs: str, mend: str = "", setting: str = "HOST"
     ) -> None:
-        """Name the server, what differs, how to mend it, and the setting that names it."""
+        """Name the server, what differs, how to fix it, and the setting that names it."""
         super().__init__(place, f"opening a session at {where}", "CHANNEL")
         self.args = (place, where, differs, mend, setting)
         self.differs = f"nothing goes through the server at {where}, as {differs}"

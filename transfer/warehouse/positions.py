@@ -92,9 +92,12 @@ def state(
             if fault.code in MISSING_TABLE:  # never prepared
                 return {}
             raise
-        recorded: dict[Place, int | None] = {}
-        for row in found:
-            recorded |= {place: rows for place, rows in _standing(warehouse, row) if place}
+        recorded: dict[Place, int | None] = {
+            standing.place: standing.rows
+            for row in found
+            for standing in (_in_raw(warehouse, row), _in_public(warehouse, row))
+            if standing.place
+        }
         held = tables.counts(connection, recorded) if counted else recorded
     return {row.table_name: _loaded(warehouse, row, held) for row in found}
 
@@ -123,21 +126,29 @@ def _days(column: str) -> str:
     return f"(extract(epoch FROM now() - {column}) / 86400)::double precision"
 
 
-def _standing(
-    warehouse: Warehouse, row: _Row
-) -> tuple[tuple[Place | None, int], tuple[Place | None, int]]:
-    """Return where the table stands in `raw` and in `public`, each with its recorded rows."""
-    in_raw = row.raw_name and row.raw_name == row.raw_stands_as
-    in_public = row.public_name and row.public_stands
-    raw = Place(warehouse.raw_schema, row.raw_name or "") if in_raw else None
-    public = Place(warehouse.base_schema, row.public_name or "") if in_public else None
-    return (raw, row.raw_rows), (public, row.public_rows)
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A table that is there as recorded, and its recorded rows; the place is None if it is not."""
+
+    place: Place | None
+    rows: int
+
+    def is_intact(self, held: Mapping[Place, int | None]) -> bool:
+        """Tell whether the table is there with its rows."""
+        return self.place is not None and held[self.place] == self.rows
+
+
+def _in_raw(warehouse: Warehouse, row: _Row) -> _Standing:
+    stands = row.raw_name if row.raw_name == row.raw_stands_as else None
+    return _Standing(Place(warehouse.raw_schema, stands) if stands else None, row.raw_rows)
+
+
+def _in_public(warehouse: Warehouse, row: _Row) -> _Standing:
+    stands = row.public_name if row.public_stands else None
+    return _Standing(Place(warehouse.base_schema, stands) if stands else None, row.public_rows)
 
 
 def _loaded(warehouse: Warehouse, row: _Row, held: Mapping[Place, int | None]) -> Loaded:
-    raw_intact, public_intact = (
-        place is not None and held[place] == rows for place, rows in _standing(warehouse, row)
-    )
     return Loaded(
         fence=row.fence,
         generation=row.generation,
@@ -147,8 +158,8 @@ def _loaded(warehouse: Warehouse, row: _Row, held: Mapping[Place, int | None]) -
         rules=row.rules,
         public_id=row.public_id,
         raw_name=row.raw_name or fit(row.table_name),
-        raw_intact=raw_intact,
-        public_intact=public_intact,
+        raw_intact=_in_raw(warehouse, row).is_intact(held),
+        public_intact=_in_public(warehouse, row).is_intact(held),
         extract_run=row.extract_run,
         rows=row.raw_rows,
         altered=row.altered != "{}",
