@@ -55,7 +55,7 @@ from transfer.journey.plan import Outlook, look, note_presence, with_seconds
 from transfer.journey.work import Findings
 from transfer.replica import extracts
 from transfer.running.stopping import stopping_if_interrupted
-from transfer.settings import Settings, settings
+from transfer.settings import Settings, read_settings
 from transfer.values.printable import printable
 from transfer.values.reasons import State
 from transfer.values.table import TablePlan, TableResult
@@ -104,15 +104,15 @@ def elt(
 
     """
     started = monotonic()
-    chosen, run_id = settings(), str(runtime.flow_run.id)
-    write_logs(chosen.limits)
+    settings, run_id = read_settings(), str(runtime.flow_run.id)
+    write_logs(settings.limits)
     caching.forget_old_results()
-    outlook = retried(survey, chosen)(tables, force_full, verify, accept_shrink, accept_source)
-    history.begin(chosen.warehouse, run_id, tables=tables, forced=force_full, verified=verify)
-    note_presence(chosen, run_id, outlook)
-    clear_left_over(chosen, outlook, everything=tables is None)
-    results = sync_tables(chosen, outlook, run_id)
-    built = build(chosen, run_id) if models else None
+    outlook = retried(survey, settings)(tables, force_full, verify, accept_shrink, accept_source)
+    history.begin(settings.warehouse, run_id, tables=tables, forced=force_full, verified=verify)
+    note_presence(settings, run_id, outlook)
+    clear_left_over(settings, outlook, everything=tables is None)
+    results = sync_tables(settings, outlook, run_id)
+    built = build(settings, run_id) if models else None
     summary = Summary(
         run_id=run_id,
         tables=results,
@@ -123,12 +123,12 @@ def elt(
         seconds=monotonic() - started,
         rotated=0 if verify else sum(result.verified for result in results),
         overdue=outlook.overdue,
-        schema_changes=schemas.of_run(chosen.warehouse, run_id),
+        schema_changes=schemas.of_run(settings.warehouse, run_id),
         remarks=outlook.remarks,
     )
-    remember(chosen, summary)
+    remember(settings, summary)
     publish(summary)
-    log_summary(chosen, summary)
+    log_summary(settings, summary)
     if not summary.good:
         raise RunFailed(summary)
     return summary
@@ -251,25 +251,25 @@ def perform(options: argparse.Namespace) -> int:
     width = None if sys.stdout.isatty() else 160
     console = Terminal(highlight=False, markup=False, emoji=False, width=width)
     try:
-        chosen = settings()
+        settings = read_settings()
         check_alone(options)
         if options.status is not None:
             patterns = [*options.status, *(options.table or ())]
-            return show_status(console, chosen, patterns, as_json=options.json)
-        write_logs(chosen.limits)
-        remarks = preflight.check(chosen)
+            return show_status(console, settings, patterns, as_json=options.json)
+        write_logs(settings.limits)
+        remarks = preflight.check(settings)
         if options.drop_gone:
-            return drop(chosen, options.drop_gone)
+            return drop(settings, options.drop_gone)
         if options.plan or options.table:  # a name that fits no table is refused at once
-            outlook = replace(plan(chosen, options), remarks=remarks)
+            outlook = replace(plan(settings, options), remarks=remarks)
             if options.plan:
-                show_plan(console, chosen, outlook, as_json=options.json)
+                show_plan(console, settings, outlook, as_json=options.json)
                 return 0
         check_server()
     except EltError as error:
         print(error, file=sys.stderr)
         return 2
-    return run(console, chosen, options)
+    return run(console, settings, options)
 
 
 def plan(settings: Settings, options: argparse.Namespace) -> Outlook:

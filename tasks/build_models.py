@@ -16,7 +16,7 @@ from tasks.dbt_messages import reasons_of
 from tasks.dbt_project import project_hash, sources
 from tasks.models import BuildFailed, ModelsPlan, ModelsResult
 from tasks.run_dbt import run_dbt
-from transfer.settings import Settings, settings
+from transfer.settings import Settings, read_settings
 from transfer.values.table import digest
 from transfer.warehouse import builds, positions
 from transfer.warehouse.builds import Built, Outcome
@@ -81,7 +81,7 @@ def why_whole(project: str, built: Built | None) -> str:
 def build_models(plan: ModelsPlan, run_id: str) -> ModelsResult:
     """Build and test the models that the plan names, and what changed since it was made."""
     log.info("dbt: %s", plan.reason)
-    return build(settings(), run_id)
+    return build(read_settings(), run_id)
 
 
 def build(settings: Settings, run_id: str) -> ModelsResult:

@@ -11,7 +11,7 @@ from tasks.retrying import may_help
 from transfer.journey import preflight
 from transfer.journey.plan import Outlook, look
 from transfer.replica import extracts
-from transfer.settings import settings
+from transfer.settings import read_settings
 from transfer.warehouse import bookkeeping, positions
 
 
@@ -24,12 +24,14 @@ def survey(
     accept_source: bool,
 ) -> Outlook:
     """Check the servers, create missing bookkeeping, and plan the run."""
-    chosen = settings()
-    remarks = preflight.check(chosen)
-    extracts.prepare(chosen.replica, chosen.limits)
-    bookkeeping.prepare(chosen.warehouse)
+    settings = read_settings()
+    remarks = preflight.check(settings)
+    extracts.prepare(settings.replica, settings.limits)
+    bookkeeping.prepare(settings.warehouse)
     accepted = {"accept_shrink": accept_shrink, "accept_source": accept_source}
-    outlook = look(chosen, tables, force_full=force_full, verify=verify, **accepted)
+    outlook = look(settings, tables, force_full=force_full, verify=verify, **accepted)
     outlook = replace(outlook, remarks=remarks)
-    positions.confirm(chosen.warehouse, [plan.table for plan in outlook.plans if not plan.has_work])
+    positions.confirm(
+        settings.warehouse, [plan.table for plan in outlook.plans if not plan.has_work]
+    )
     return outlook

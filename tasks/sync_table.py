@@ -11,7 +11,7 @@ from tasks.caching import proven_key
 from tasks.retrying import may_help
 from transfer.journey.sync import sync
 from transfer.journey.work import Findings
-from transfer.settings import settings
+from transfer.settings import read_settings
 from transfer.values.printable import printable
 from transfer.values.table import TablePlan, TableResult
 
@@ -31,4 +31,4 @@ def _name(parameters: dict[str, Any]) -> str:
 )
 def sync_table(plan: TablePlan, run_id: str, findings: Findings) -> TableResult:
     """Bring one table up to date in all three places."""
-    return sync(settings(), plan, run_id, findings)
+    return sync(read_settings(), plan, run_id, findings)

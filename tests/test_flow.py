@@ -31,7 +31,7 @@ from tasks import dbt_by_hand, dbt_project
 from tasks.publish import Summary
 from tasks.sync_table import sync_table
 from transfer.journey.plan import look
-from transfer.settings import settings
+from transfer.settings import read_settings
 from transfer.values.table import TablePlan
 
 pytest_plugins = ["prefect_server"]
@@ -177,7 +177,7 @@ def test_only_a_proven_state_is_taken_from_the_cache(source, replica, warehouse)
         ]
 
     def outcomes(*, force_full: bool = False) -> list[str]:
-        return twice(look(settings(), ["t"], force_full=force_full).plans[0])
+        return twice(look(read_settings(), ["t"], force_full=force_full).plans[0])
 
     run = str(uuid4())
     assert outcomes() == ["Completed", "Cached", "Completed"]

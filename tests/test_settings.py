@@ -88,7 +88,7 @@ def test_a_file_of_settings_that_cannot_be_read_is_named_with_the_line(
     file.write_bytes(content)
     monkeypatch.setattr(settings, "ENV_FILE", file)
     with pytest.raises(SettingsError, match=FILES[content]) as refused:
-        settings.settings()
+        settings.read_settings()
     assert "planted" not in str(refused.value)
 
 
@@ -148,7 +148,7 @@ def test_a_setting_that_all_servers_share_is_named_once(monkeypatch):
             monkeypatch.setenv(name, "x")
     monkeypatch.setenv("ELT_HANG_SECONDS", "0")
     with pytest.raises(SettingsError, match=r"^ELT_HANG_SECONDS is unusable: [^\n]*$"):
-        settings.settings()
+        settings.read_settings()
 
 
 ADDRESSES = {"HOST": "localhost", "DB": "x", "USER": "x", "PASSWORD": "x"}
@@ -185,7 +185,7 @@ def test_a_value_that_nothing_can_use_is_named_before_anything_is_begun(
             monkeypatch.setenv(f"{prefix}_{each}", usual)
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=rf"^{name} is unusable: [^\n]*\.$") as refused:
-        settings.settings()
+        settings.read_settings()
     assert "planted" not in str(refused.value)
 
 

@@ -379,7 +379,7 @@ KNOWN = variables() | {
 }
 
 
-def settings() -> Settings:
+def read_settings() -> Settings:
     """Read the settings from the environment and `.env`.
 
     Raises:
