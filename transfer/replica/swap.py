@@ -19,7 +19,7 @@ from transfer.replica.tables import OLD, shadow_name
 from transfer.running.overlap import in_background
 from transfer.values.table import Hop
 
-# An ALTER that has begun lets others read. One that is about to begin waits for all who read.
+# An ALTER that has begun lets others read. One that is about to begin waits for all readers.
 BEGUN_SECONDS = 0.05
 
 
