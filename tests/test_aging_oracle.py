@@ -1,4 +1,4 @@
-"""The oracle that random ledgers are held against says what OpenDental's own public tests expect, amounts and versions included."""
+"""The oracle of the random ledgers says what OpenDental's own public tests expect."""
 
 from __future__ import annotations
 

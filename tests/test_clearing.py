@@ -1,4 +1,4 @@
-"""What killed runs leave in the replica is gone after the next run, also beside tables that have no work; what is held stays."""
+"""The next run removes what killed runs left in the replica, except for what is still held."""
 
 import multiprocessing
 import signal

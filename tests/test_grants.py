@@ -1,4 +1,4 @@
-"""An account that may do more at the clinic's server than read is named at each run, unless it is meant."""
+"""Each run names an account that may do more than read at the clinic's server, unless it is meant."""
 
 import pytest
 from runs import limited

@@ -1,4 +1,7 @@
-"""What pages took goes back to the system; in a process of its own, as what others took would hide it."""
+"""Memory that pages took goes back to the system.
+
+A process of its own shows it: what other tests took would hide it.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What old servers do at a login: TLS that counts for none today, passwords in forms of their own, and what newer ones do."""
+"""What old servers do at a login: TLS that counts for nothing today, and old forms of passwords."""
 
 import secrets
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A generated clinic walks the whole path and arrives everywhere, value for value."""
+"""A synthetic clinic goes through every place and arrives in each, value for value."""
 
 import json
 from collections.abc import Iterator

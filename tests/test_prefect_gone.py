@@ -1,4 +1,4 @@
-"""A Prefect server that is gone in the middle of a run: the run finishes its tables all the same, and says so."""
+"""When the Prefect server goes in the middle of a run, the run finishes its tables and says so."""
 
 import shutil
 import time

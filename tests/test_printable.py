@@ -1,4 +1,4 @@
-"""What a server calls its things is shown, everywhere, so that it can neither move the cursor nor forge a line nor mislead."""
+"""Names from a server are shown so that they cannot move the cursor, forge a line or mislead."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Whoever reads while tables are brought up to date sees a complete version: of a version all rows carry its number."""
+"""Those who read while tables are updated see one complete version; its rows carry its number."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""Settings that nobody would read, and files of settings that cannot be read, end in one sentence that has the mend."""
+"""Settings that nobody would read, and files that cannot be read, end in a sentence with the remedy."""
 
 import os
 import subprocess

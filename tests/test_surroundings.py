@@ -1,4 +1,4 @@
-"""What a machine's environment says to Prefect, to dbt and of proxies neither changes a run nor ends in a traceback."""
+"""What the environment says to Prefect, to dbt and about proxies does not change a run."""
 
 import json
 import os

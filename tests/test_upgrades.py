@@ -1,4 +1,4 @@
-"""While OpenDental changes its own database, nothing is read and nothing replaced (S7)."""
+"""While OpenDental changes its own database, nothing is read or replaced (S7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Corruption of every kind, planted by an administrator in the replica, in `raw` and in `public`, is found and mended."""
+"""Corruption of every kind, planted in the replica, `raw` and `public`, is found and repaired."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from deployments.clinic.practice import HISTORY_DAYS, Practice, days_before
 # Families, and all who have to do with each other, are in one cohort of so many patients.
 COHORT = 1_000
 _ARCHIVED = 3
-# New patients have been asked who sent them for so many days.
+# How many days ago the practice began to ask new patients who sent them.
 _ASKED_DAYS = 1_100
 _MERGE, _CLONE = 1, 2
 _STATUS = {0: 78, 1: 4, 2: 10, 3: 4, 4: 2, 5: 1, 6: 1}

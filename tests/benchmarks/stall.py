@@ -126,7 +126,7 @@ def _phases(
 
 @contextmanager
 def _phase(servers: Servers, name: str) -> Iterator[list[Phase]]:
-    """Tell when the block began and ended, and which statements were slow at the source meanwhile."""
+    """Tell when the block began and ended, and which statements were slow at the source."""
     log = servers.source._ours().folder / "slow.log"  # type: ignore[union-attr]
     log.unlink(missing_ok=True)
     servers.source.execute(

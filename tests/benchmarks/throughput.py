@@ -281,7 +281,7 @@ def read_replica(settings: Settings, each: SourceTable) -> None:
 
 
 def load_alone(settings: Settings, table: str) -> float:
-    """Return the seconds of the raw hop when `raw` has lost the table and nothing else is to be done meanwhile."""
+    """Return the seconds of the raw hop alone, after `raw` has lost the table."""
     with copying(settings) as cursor:
         cursor.execute(f'DROP TABLE raw."{table}"')
     return hops(run(settings, table))["load"]

@@ -1,4 +1,4 @@
-"""What a server keeps otherwise for having been set so: old formats of times, names in small letters."""
+"""What a server keeps differently because of its settings: old formats of times, lower-case names."""
 
 from collections.abc import Iterator
 from dataclasses import replace

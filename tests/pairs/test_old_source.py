@@ -1,4 +1,4 @@
-"""On each run of the suite a clinic and the edges of types come from MariaDB 10.5, which practices have."""
+"""In each run of the suite, a clinic and the edges of types also come from MariaDB 10.5."""
 
 from collections.abc import Iterator
 from contextlib import closing

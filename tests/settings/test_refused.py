@@ -1,4 +1,4 @@
-"""Servers that cannot be used as they are: each is refused in one sentence with the mend, and nothing is written."""
+"""Servers that cannot be used are refused in one sentence with the remedy; nothing is written."""
 
 import os
 import shutil

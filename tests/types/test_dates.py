@@ -1,4 +1,4 @@
-"""Dates and moments, those that no calendar has among them."""
+"""Dates and datetimes, including those that no calendar has."""
 
 from datetime import UTC, date, datetime
 

@@ -1,4 +1,4 @@
-"""Old servers: what a source is sent, MySQL 5.5 understands, though none can be had to run it on."""
+"""Old servers: MySQL 5.5 understands what a source is sent, although none is here to run it on."""
 
 import importlib
 import re

@@ -61,7 +61,9 @@ MYSQL: tuple[Setting, ...] = (
         "system_versioning_insert_history", "0", "row_start would be a column to fill", "M!101101"
     ),
     # Empty: where EMPTY_STRING_IS_NULL is set, '' is NULL.
-    Setting("character_set_collations", "LEFT('-', 0)", "defaults would be other ones", "M!110200"),
+    Setting(
+        "character_set_collations", "LEFT('-', 0)", "a charset's default would differ", "M!110200"
+    ),
 )
 
 # In strict mode InnoDB refuses at once what it would refuse at the first row. Notes are of a

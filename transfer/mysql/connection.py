@@ -1,4 +1,4 @@
-"""A connection to a MySQL server: it runs statements, and nobody waits for ever on it."""
+"""A connection to a MySQL server: it runs statements, and no wait on it lasts for ever."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Row: TypeAlias = tuple[Any, ...]
 class Connection(OfferingConnection):
     """A connection for statements, in autocommit, that knows the server it leads to.
 
-    `line` is its socket. `look` tells by a connection of its own which sessions the server has at
+    `line` is its socket. `look` asks the server by another connection which sessions it has at
     work.
     """
 

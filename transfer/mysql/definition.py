@@ -34,7 +34,7 @@ UNKNOWN = frozenset(
     {"1064", "1067", "1101", "1115", "1273", "1293", "1294", "1425", "1426", "1818", "4161"}
 )
 
-# The options that say something about a table. The others tell the source's engine how to store it.
+# The options that say something about a table. The others are for the source's engine.
 KEPT = frozenset(
     {
         "AUTO_INCREMENT",
@@ -340,7 +340,7 @@ def _unnamed(entry: Entry) -> Entry:
 def _bare(entry: Entry) -> tuple[str, ...]:
     """Return an entry without comments, and without the name that MySQL gave to a CHECK.
 
-    MySQL can be told by the double parentheses that it writes.
+    MySQL's definitions can be recognized by their double parentheses.
     """
     if _is_check(entry) and [token.text for token in entry[3:5]] == ["(", "("]:
         entry = entry[2:]

@@ -67,8 +67,8 @@ def state(
 ) -> State:
     """Read the position of every table, or of those named, and count their rows in the replica.
 
-    The holder of a table's lock who has `counted` its rows before need not do so again: it has the
-    rows that are recorded.
+    Unless they are to be `counted`, the number recorded is taken. That is right for a run that has
+    counted a table's rows and still holds its lock.
     """
     with pool.connect(replica, limits) as connection:
         try:
@@ -147,7 +147,7 @@ def _newest(connection: Connection, only: Sequence[str] | None) -> list[_Entry]:
 def _counts(connection: Connection, names: Sequence[str]) -> Mapping[str, int | None]:
     """Count the rows of tables, many at once.
 
-    A table that cannot be counted, as somebody holds it or it is broken, has None.
+    It is None for a table that cannot be counted, as it is locked or broken.
     """
     found: dict[str, int | None] = {}
     for start in range(0, len(names), COUNTED):
@@ -321,7 +321,7 @@ def _note_scope(lock: Lock, extract: int, scope: Scope) -> None:
 
 
 def forget_old_scopes(lock: Lock) -> None:
-    """Remove the scopes that nobody will replay any more.
+    """Remove the scopes that no load will replay any more.
 
     They are looked for without locks, in which the merges of other tables could be caught.
     """

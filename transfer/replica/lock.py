@@ -111,9 +111,8 @@ def _pulse_of(session: object) -> str:
 def _connected_with_pulse(replica: Replica, limits: Limits) -> Iterator[Connection]:
     """Hold a connection for a lock, and a second one that shows others that its holder is alive.
 
-    The first may be at work for hours, in which its server does not notice that nobody waits for
-    it any more. The second has nothing to do but give signs of life. Without them the server ends
-    it.
+    The first may be at work for hours, and its server does not notice when its holder is gone. The
+    second only gives signs of life. Without them the server ends it.
     """
     with (
         pool.connect(replica, limits, writes=True) as connection,

@@ -20,7 +20,7 @@ from transfer.running.overlap import in_background
 from transfer.values.reasons import HopName
 from transfer.values.table import Hop
 
-# An ALTER that has begun lets others read. One that is about to begin waits for all who read.
+# An ALTER that has begun lets others read. One that is about to begin waits for all readers.
 BEGUN_SECONDS = 0.05
 
 

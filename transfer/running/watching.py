@@ -1,7 +1,7 @@
 """Ends the wait for a server that hangs, or on a connection that is cut: nothing else would.
 
 A driver waits for its answer as long as the connection stands, and that of a stopped server
-stands. So one thread watches all who wait. A wait goes on while there are signs of life: a second
+stands. So one thread watches all waits. A wait goes on while there are signs of life: a second
 connection sees the statement at work, so that an index may take hours, or bytes move on its own.
 Without one for `ELT_HANG_SECONDS` its socket is cut, which ends the driver's call.
 """
@@ -26,7 +26,7 @@ from transfer.settings import Server
 
 TICK_SECONDS = 0.5
 LOOK_SECONDS = 10  # between two looks at a server, and before the first
-# A server that hangs is tried again after that time. Until then all who want it fail at once.
+# A server that hangs is tried again after that time. Until then all connections to it fail at once.
 AGAIN_SECONDS = 30
 BEAT_SECONDS = 5  # between two signs of life of ours on a connection that waits for its turn
 # After that time without a sign of life a server ends a session that holds something.
@@ -104,7 +104,7 @@ def keep_alive(line: socket.socket) -> None:
         line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-# Tells by a connection of its own which of some sessions a server has at work.
+# Asks a server by another connection which of some sessions it has at work.
 Look: TypeAlias = Callable[[Collection[str]], frozenset[str]]
 
 
@@ -327,7 +327,7 @@ def _pause(wait: Wait) -> float:
 
 
 def _look(where: tuple[str, int], waits: Collection[Wait]) -> None:
-    """Ask a server about those who wait for it."""
+    """Ask a server about the sessions that are waited for."""
     first = next(iter(waits))
     try:
         with suppress(Exception), asked(first.server):  # no answer is no sign of life

@@ -139,7 +139,7 @@ class _Server(NamedTuple):
 
 
 def _server(connection: Connection) -> _Server:
-    """Return the server's clock and identity, and what it tells reliably.
+    """Return the server's clock and identity, and what it reports reliably.
 
     MyISAM's UPDATE_TIME is that of the last write, unless it writes through mapped memory, which
     leaves its files' times alone. InnoDB's is the statement's, so a transaction that commits later
