@@ -36,7 +36,7 @@ from rich.console import Console
 
 from flows.dbt_build import dbt_build
 from flows.terminal.command_line import arguments, check_alone
-from flows.terminal.console import Terminal, overdue_sentence, written_as_json
+from flows.terminal.console import Terminal, overdue_sentence, to_json
 from flows.terminal.logs import write_logs
 from flows.terminal.plan import show_plan as print_plan
 from flows.terminal.progress import progress
@@ -287,7 +287,7 @@ def show_plan(console: Console, settings: Settings, outlook: Outlook, *, as_json
     """Print the plan in the form that was asked for."""
     outlook = with_seconds(settings, outlook)
     if as_json:
-        print(written_as_json(outlook))
+        print(to_json(outlook))
     else:
         print_plan(console, settings, outlook)
 
@@ -326,7 +326,7 @@ def run(console: Console, settings: Settings, options: argparse.Namespace) -> in
             return 2
     (summary,) = finished
     if options.json:
-        print(written_as_json(summary))
+        print(to_json(summary))
     else:
         show_summary(console, settings, summary)
     return 0 if summary.good else 1

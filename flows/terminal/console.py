@@ -72,7 +72,7 @@ def new_grid(*names: str) -> Grid:
     return grid
 
 
-def written_as_json(value: object) -> str:
+def to_json(value: object) -> str:
     """Write a summary or an outlook as JSON."""
     text = json.dumps(asdict(value), default=str, indent=2)  # type: ignore[call-overload]
     return str(text).replace("\x7f", "\\u007f")  # the one control character that it leaves

@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
-from flows.terminal.console import as_text, listed, new_grid, show_overdue, written_as_json
+from flows.terminal.console import as_text, listed, new_grid, show_overdue, to_json
 from transfer.errors import UnknownTable
 from transfer.journey.plan import hint, matching
 from transfer.settings import Limits, Settings
@@ -35,7 +35,7 @@ def show_status(
     names = [table.table for table in wanted]
     changes = schemas.latest(settings.warehouse, CHANGES_SHOWN, names)
     if as_json:
-        print(written_as_json(replace(found, tables=wanted, schema_changes=changes)))
+        print(to_json(replace(found, tables=wanted, schema_changes=changes)))
     else:
         _print_status(console, settings.limits, found.run, wanted, changes)
     return 1 if any(table.state == State.FAILED for table in wanted) else 0

@@ -78,15 +78,15 @@ class Table:
         return month.replace(day=1) == self.as_of.replace(day=1)
 
 
-def short(value: Any, unit: str) -> str:
-    """Write a number without cents."""
+def format_short(value: Any, unit: str) -> str:
+    """Write a number as people read it, without cents."""
     if value is None or unit != "money":
-        return shown(value, unit)
-    return shown(round(Decimal(str(value))), unit)[: -len(".00")]
+        return format_value(value, unit)
+    return format_value(round(Decimal(str(value))), unit)[: -len(".00")]
 
 
-def shown(value: Any, unit: str) -> str:
-    """Write a number, a month or a name."""
+def format_value(value: Any, unit: str) -> str:
+    """Write a number, a month or a name as people read it."""
     if value is None:
         return "–"
     if isinstance(value, date):
@@ -99,13 +99,13 @@ def shown(value: Any, unit: str) -> str:
     return sign + {"money": f"${text}", "percent": f"{text}%"}.get(unit, text)
 
 
-def drawn(table: Table, *, stacked: bool, flat: bool, colours: Sequence[str] = ()) -> go.Figure:
+def draw(table: Table, *, stacked: bool, flat: bool, colours: Sequence[str] = ()) -> go.Figure:
     """Draw a table as bars and lines over months, or as `flat` bars beside their names.
 
     Flat bars have each a colour of their own if `colours` are given.
     """
     places = table.drawn
-    trace = _lying if flat else _standing
+    trace = _beside_names if flat else _over_months
     figure = go.Figure([trace(table, place, colours) for place in places])
     legend = {
         "orientation": "h",
@@ -165,7 +165,7 @@ def _monthly_layout(table: Table, unit: str) -> dict[str, Any]:
 def _flat_layout(table: Table, drawn: int) -> dict[str, Any]:
     values = [float(value or 0) for row in table.rows for value in row[1 : drawn + 1]]
     least, most = min(0.0, *values), max(0.0, *values) or 1
-    longest = max(len(short(row[1], table.series[0].unit)) for row in table.rows)
+    longest = max(len(format_short(row[1], table.series[0].unit)) for row in table.rows)
     return {
         "margin": {
             "l": 8,
@@ -195,7 +195,7 @@ def _flat_layout(table: Table, drawn: int) -> dict[str, Any]:
     }
 
 
-def _standing(table: Table, place: int, _colours: Sequence[str]) -> Any:
+def _over_months(table: Table, place: int, _colours: Sequence[str]) -> Any:
     series = table.series[place - 1]
     parts = [table.is_part(row[0]) for row in table.rows]
     colour = COLOURS[series.colour]
@@ -218,7 +218,7 @@ def _standing(table: Table, place: int, _colours: Sequence[str]) -> Any:
     )
 
 
-def _lying(table: Table, place: int, colours: Sequence[str]) -> Any:
+def _beside_names(table: Table, place: int, colours: Sequence[str]) -> Any:
     series = table.series[place - 1]
     values = _numbers(table, place)
     common = {
@@ -233,7 +233,9 @@ def _lying(table: Table, place: int, colours: Sequence[str]) -> Any:
         **common,
         orientation="h",
         marker={"color": [COLOURS[colour] for colour in colours] or COLOURS[series.colour]},
-        text=[short(value, series.unit) for value in values] if len(table.drawn) == 1 else None,
+        text=[format_short(value, series.unit) for value in values]
+        if len(table.drawn) == 1
+        else None,
         textposition="outside",
         cliponaxis=False,
     )
@@ -251,7 +253,7 @@ def _numbers(table: Table, place: int) -> list[float | None]:
 def _tick(table: Table, row: Row) -> str:
     """Name a bar; its number stands there too where a goal is drawn at its end."""
     return _short(str(row[0])) + (
-        f"  {short(row[1], table.series[0].unit)}" if len(table.drawn) > 1 else ""
+        f"  {format_short(row[1], table.series[0].unit)}" if len(table.drawn) > 1 else ""
     )
 
 

@@ -18,7 +18,7 @@ from plotly.offline import get_plotlyjs
 
 from tasks.report import charts
 from tasks.report.catalogue import Metric
-from tasks.report.charts import Row, Series, Table, shown
+from tasks.report.charts import Row, Series, Table, format_value
 from tasks.report.figures import NO_COUNTERPART, Column, Figure, Headline, Subject
 from tasks.report.headline import HEADLINE
 from tasks.report.subjects import SUBJECTS
@@ -53,12 +53,10 @@ class Status:
     sentence: str
 
 
-def written(read: Read, defined: Mapping[str, Metric]) -> str:
+def render(read: Read, defined: Mapping[str, Metric]) -> str:
     """Return the page."""
     figures = {
-        figure: charts.drawn(
-            table, stacked=figure.stacked, flat=figure.flat, colours=figure.colours
-        )
+        figure: charts.draw(table, stacked=figure.stacked, flat=figure.flat, colours=figure.colours)
         for figure, table in read.tables.items()
         if not table.is_empty
     }
@@ -72,7 +70,7 @@ def written(read: Read, defined: Mapping[str, Metric]) -> str:
     )
     return home.get_template("practice.html").render(
         practice=read.practice,
-        as_of=shown(read.as_of, "day"),
+        as_of=format_value(read.as_of, "day"),
         schema=read.schema,
         made="Made by OpenDental ELT",
         style=Markup((TEMPLATES / "practice.css").read_text()),  # noqa: S704 - ours
@@ -146,7 +144,7 @@ def status(checks: Sequence[Row] | None, subject: Subject | None) -> Status:
         )
         return Status("good", sentence + rest)
     apart = ", ".join(dict.fromkeys(str(check[0]) for check in ours if check[3]))
-    total = shown(sum(Decimal(check[5] or 0) for check in ours), "money")
+    total = format_value(sum(Decimal(check[5] or 0) for check in ours), "money")
     verb = "differs" if differing == 1 else "differ"
     return Status(
         "bad",
@@ -167,11 +165,11 @@ def _check(check: Row) -> dict[str, str]:
         "state": "bad" if differing else "good" if records else "none",
         "group": group,
         "name": name,
-        "records": shown(records, "count"),
-        "differing": shown(differing, "count"),
-        "difference": shown(difference, "money"),
-        "absolute": shown(absolute, "money"),
-        "latest": shown(latest, "day"),
+        "records": format_value(records, "count"),
+        "differing": format_value(differing, "count"),
+        "difference": format_value(difference, "money"),
+        "absolute": format_value(absolute, "money"),
+        "latest": format_value(latest, "day"),
     }
 
 
@@ -201,12 +199,15 @@ def _figure(figure: Figure, key: str, read: Read, figures: Mapping[Figure, Any])
 
 
 def _cells(row: Row, table: Table) -> list[str]:
-    name = shown(row[0], "month")
+    name = format_value(row[0], "month")
     if isinstance(row[0], date) and table.is_part(row[0]):
         name += f" (to the {_ordinal(table.as_of.day)})"
     return [
         name,
-        *(shown(value, series.unit) for value, series in zip(row[1:], table.series, strict=True)),
+        *(
+            format_value(value, series.unit)
+            for value, series in zip(row[1:], table.series, strict=True)
+        ),
     ]
 
 
@@ -217,7 +218,7 @@ def _alternative(figure: Figure, table: Table) -> str:
         f"{series.label} {cell}" for series, cell in zip(table.series, cells[1:], strict=True)
     )
     extent = (
-        f"{shown(table.rows[0][0], 'month')} to {shown(table.rows[-1][0], 'month')}"
+        f"{format_value(table.rows[0][0], 'month')} to {format_value(table.rows[-1][0], 'month')}"
         if table.monthly
         else f"{len(table.rows)} bars"
     )
@@ -277,7 +278,7 @@ def _headline(headline: Headline, read: Read, defined: Mapping[str, Metric]) -> 
     change, trend = _change(rows, number.unit, headline.rising)
     return empty | {
         "when": _when(day, read.as_of),
-        "value": charts.short(value, number.unit),
+        "value": charts.format_short(value, number.unit),
         "points": charts.sparkline([row[1] for row in rows]),
         "change": change,
         "trend": trend,

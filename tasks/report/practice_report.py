@@ -15,7 +15,7 @@ from time import monotonic, sleep
 from tasks import files
 from tasks.report import page
 from tasks.report.catalogue import CatalogueError, Metric, metrics
-from tasks.report.charts import Row, Table, shown
+from tasks.report.charts import Row, Table, format_value
 from tasks.report.figures import Figure, Headline
 from tasks.report.headline import HEADLINE
 from tasks.report.page import series
@@ -146,7 +146,7 @@ class Reader:
             else []
         )
         return [
-            f"{mart} ({shown(day, 'day')})"
+            f"{mart} ({format_value(day, 'day')})"
             for mart, day in found
             if day not in (None, self.day.as_of)
         ]
@@ -217,7 +217,7 @@ def report(warehouse: Warehouse, file: Path) -> Path:
         read = _read(
             Reader(connection, warehouse.base_schema, defined), f"{warehouse.base_schema}_marts"
         )
-    files.replace(file, page.written(read, defined))
+    files.replace(file, page.render(read, defined))
     return file
 
 

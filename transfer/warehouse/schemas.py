@@ -63,7 +63,7 @@ class _Structure:
     key: tuple[str, ...]
 
 
-def written(table: Table) -> str:
+def to_json(table: Table) -> str:
     """Return a table's structure as JSON."""
     columns = [[column.name, _definition(column)] for column in table.columns]
     return json.dumps({"columns": columns, "key": table.key}, ensure_ascii=False)
@@ -75,14 +75,14 @@ def _definition(column: Column) -> str:
     return f"{column.type}{charset}{null}{generated}"
 
 
-def _read(text: str) -> _Structure:
+def _from_json(text: str) -> _Structure:
     found = json.loads(text)
     return _Structure(dict(map(tuple, found["columns"])), tuple(found["key"]))
 
 
 def differences(table: str, before: str, after: str) -> tuple[SchemaChange, ...]:
     """Return the changes that lead from one structure to another."""
-    old, new = _read(before), _read(after)
+    old, new = _from_json(before), _from_json(after)
     renamed = _renamed(old, new)
     names = {name: renamed.get(name, name) for name in old.columns}
     kept = [name for name in old.columns if names[name] in new.columns]
@@ -140,7 +140,7 @@ def note_loaded(connection: Connection, warehouse: Warehouse, table: Table, run_
 
     A table has appeared if a complete earlier run did not know it.
     """
-    status, structure = named(warehouse, "etl_transform_status"), written(table)
+    status, structure = named(warehouse, "etl_transform_status"), to_json(table)
     ((before, first),) = connection.rows(
         "reading etl_transform_status",
         f"SELECT coalesce(structure, ''), extract_id = 0 FROM {status} WHERE table_name = $1",
