@@ -64,28 +64,28 @@ test: install ## run the test suite on private servers
 	@$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 properties: install ## send random tables the whole way, half an hour: make properties SECONDS=600
-	@ELT_TEST_PROPERTY_SECONDS=$(or $(SECONDS),1800) $(BIN)/python -m pytest tests/test_properties.py
+	@ELT_TEST_PROPERTY_SECONDS=$(or $(SECONDS),1800) $(BIN)/python -m pytest tests/journey/test_properties.py
 
 histories: install ## play random histories with kills and tampering: make histories NUMBER=60
-	@ELT_TEST_HISTORIES=$(or $(NUMBER),300) $(BIN)/python -m pytest tests/test_histories.py tests/test_kills.py
+	@ELT_TEST_HISTORIES=$(or $(NUMBER),300) $(BIN)/python -m pytest tests/journey/test_histories.py tests/journey/test_kills.py
 
 strangers: install ## play histories on other servers and settings: make strangers NUMBER=20
 	@ELT_TEST_STRANGERS=$(or $(NUMBER),100) $(BIN)/python -m pytest tests/settings/test_strangers.py
 
 ledgers: install ## compare random families' balances with an oracle: make ledgers NUMBER=2000
-	@ELT_TEST_LEDGERS=$(or $(NUMBER),2000) $(BIN)/python -m pytest --capture=no tests/test_random_ledgers.py
+	@ELT_TEST_LEDGERS=$(or $(NUMBER),2000) $(BIN)/python -m pytest --capture=no tests/models/test_random_ledgers.py
 
 matrix: install ## run it on servers of other versions (hours): make matrix ARGS='--pair mysql-5.6:mariadb-10.5'
 	@$(BIN)/python -m deployments.matrix $(ARGS)
 
 bench: install ## measure what runs cost and how long writers wait (an hour)
-	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/throughput.py
-	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/stages.py
-	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/unchanged.py
-	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/changes.py
-	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/stall.py
-	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/proof.py
-	@PYTHONPATH=tests:. $(BIN)/python tests/benchmarks/memory.py
+	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/throughput.py
+	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/stages.py
+	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/unchanged.py
+	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/changes.py
+	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/stall.py
+	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/proof.py
+	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/memory.py
 
 types: install ## write the table of types in docs/promises.md from the rules
 	@$(BIN)/python -m transfer.rules.types docs/promises.md
@@ -94,4 +94,4 @@ metrics: install ## write the catalogue of metrics, dbt/METRICS.md, from the mod
 	@$(BIN)/python -m tasks.report.catalogue dbt/METRICS.md
 
 picture: install ## take the picture in README.md, docs/practice.png, after make demo
-	@PYTHONPATH=tests:. $(BIN)/python tests/picture.py
+	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/picture.py

@@ -27,7 +27,13 @@ IN_PARALLEL = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
 PAIRED = ("tests/types", "tests/cases", "tests/pairs")
 SET = "tests/settings"
 MODELLED = tuple(
-    f"tests/test_{name}.py" for name in ("path", "models", "dbt_project", "reconciliation")
+    f"tests/{name}.py"
+    for name in (
+        "journey/test_path",
+        "models/test_models",
+        "models/test_dbt_project",
+        "models/test_reconciliation",
+    )
 )
 WHOLE = [("mysql-5.6", "mariadb-10.11"), ("mariadb-10.5", "mariadb-10.11")]
 

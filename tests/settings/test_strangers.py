@@ -21,9 +21,9 @@ import pytest
 import test_mysql_settings as mysqls
 import test_postgres_settings as postgreses
 from conftest import _fresh, settings_for
+from histories import Played, play, staged
 from oracle import Places, ask
 from runs import limited, prepare
-from test_histories import Played, play, staged
 
 from deployments import editions
 from deployments.databases import Databases

@@ -1,8 +1,8 @@
 """Each run names an account that may do more than read at the clinic's server, unless it is meant."""
 
 import pytest
+from accounts import account
 from runs import limited
-from test_command_line import account
 
 from deployments.servers import Servers
 from transfer.journey import preflight

@@ -10,10 +10,10 @@ from typing import Any
 import oracle
 import pytest
 from conftest import numbers, settings_for
+from flow_runs import Command
 from killing import drop_and_die
 from oracle import Places, ask
 from runs import limited, run
-from test_command_line import Command
 
 from deployments.databases import Databases
 from flows.elt import main

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -34,6 +34,9 @@ class Ended:
     out: str
     err: str
     seconds: float
+
+
+Command = Callable[..., Ended]
 
 
 def elt(

@@ -4,26 +4,23 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from accounts import account, role
 from conftest import Client
-from flow_runs import Ended, copy_project, elt, settle, write_dbt
+from flow_runs import Command, Ended, copy_project, elt, settle, write_dbt
 from runs import in_time
 
 from deployments.clinic.schema import create_statement, tables
-from deployments.databases import Database, Databases
-from deployments.servers import Servers
+from deployments.databases import Databases
 
 pytest_plugins = ["prefect_server"]
 
 PREFIXES = ("SOURCE_MYSQL", "REPLICATION_MYSQL", "ANALYTICS_POSTGRES")
 UGLY = "a@b:c/d#e%f?g h'i\"j\\k$l{m}ñ漢=&+;"
-
-Command = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -117,41 +114,6 @@ def test_an_unknown_table(command: Command, practice, replica, warehouse):
     ended = command("--table", "pateint")
     assert_one_sentence(ended, "--table pateint", "did you mean patient")
     assert_untouched(replica, warehouse)
-
-
-@contextmanager
-def account(servers: Servers, name: str, *grants: str) -> Iterator[str]:
-    """A MySQL account of this name on the replica's server or the source's, with these rights and the password `pw`."""
-    server = getattr(servers, name)
-    user = f"{name[:3]}{id(grants) % 10**9}"
-    server.execute(
-        f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw'",
-        *(f"GRANT {each} TO '{user}'@'%'" for each in grants),
-    )
-    try:
-        yield user
-    finally:
-        server.execute(f"DROP USER '{user}'@'%'")
-
-
-@contextmanager
-def role(servers: Servers, database: Database, password: str, rights: str) -> Iterator[str]:
-    """A PostgreSQL role with these rights on the database."""
-    user = f"role_{database.name}"
-    literal = password.replace("'", "''")
-    servers.postgres.execute(
-        f"CREATE ROLE {user} LOGIN PASSWORD '{literal}'",
-        f'GRANT {rights} ON DATABASE "{database.name}" TO {user}',
-    )
-    try:
-        yield user
-    finally:
-        with (
-            closing(servers.postgres.connect(database.name)) as connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(f"DROP OWNED BY {user} CASCADE")
-        servers.postgres.execute(f"DROP ROLE {user}")
 
 
 def test_a_replica_user_without_insert(

@@ -204,3 +204,22 @@ def test_the_pins_are_plain_versions_without_addresses():
         if line and not line.startswith("#")
     ]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)
+
+
+OUTSIDE_THE_TESTS = [path for folder in OURS - {"tests"} for path in (ROOT / folder).rglob("*.py")]
+
+
+def test_no_line_of_code_is_longer_than_100_columns():
+    assert len(OUTSIDE_THE_TESTS) > 100
+    wide = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in OUTSIDE_THE_TESTS
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > 100
+    ]
+    assert wide == []
+
+
+def test_no_file_of_code_has_more_than_400_lines():
+    long = [path for path in OUTSIDE_THE_TESTS if len(path.read_text().splitlines()) > 400]
+    assert long == []

@@ -27,7 +27,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import numbers, settings_for
+from conftest import numbers
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -40,9 +40,8 @@ from hypothesis.stateful import (
 )
 from killing import STATEMENTS, SWAP, Blow, run_and_be_struck
 from oracle import Places, ask
-from runs import limited, plan, prepare, run, settle, wait_for
+from runs import limited, plan, run, settle, wait_for
 
-from deployments.databases import Databases
 from deployments.processes import PrivateProcess
 from deployments.servers import Servers
 from transfer.mysql import buckets
@@ -159,13 +158,6 @@ class Stage:
     backups: Path
     children: Any
     played: Played
-
-
-@pytest.fixture(scope="module")
-def settings(module_databases: Databases) -> Settings:
-    found = limited(settings_for(module_databases), reload_rows=0, shrink_share=1, page_rows=9)
-    prepare(found)
-    return found
 
 
 class History(RuleBasedStateMachine):
@@ -596,34 +588,9 @@ def play(stage: Stage, number: int, steps: int = STEPS, *, repeated: bool = FEW)
     )
 
 
-def test_any_history_ends_with_all_places_equal(
-    servers: Servers,
-    module_databases: Databases,
-    places: Places,
-    settings: Settings,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    played = Played()
-    try:
-        with staged(
-            servers, module_databases.source.name, places, settings, tmp_path, played
-        ) as stage:
-            play(stage, HISTORIES)
-            while not FEW and played.histories < HISTORIES:  # some were shorter
-                play(stage, HISTORIES - played.histories)
-    finally:
-        if not FEW:
-            with capsys.disabled():
-                print(f"\n{played.told()}")
-    if HISTORIES >= ENOUGH:
-        assert played.with_kill >= HISTORIES / 6
-    if HISTORIES >= MANY:
-        assert played.kills.keys() == STATEMENTS.keys()
-
-
 def _folder_of_tables(servers: Servers, database: str) -> Path | None:
     """Return where MyISAM's files are, if a backup of them is one of the table: MySQL 8 keeps its definition elsewhere."""
     process = servers.source.process
-    at_hand = isinstance(process, PrivateProcess) and servers.source.product == "MariaDB"
-    return process.folder / "data" / database if at_hand else None
+    if isinstance(process, PrivateProcess) and servers.source.product == "MariaDB":
+        return process.folder / "data" / database
+    return None

@@ -255,7 +255,7 @@ def _sentence(kind: str, what: str, thing: str) -> str:
     return f"{kind}: the {what} {thing} is none that MySQL 5.5 has" + (
         f"; it came with {later}."
         if later
-        else "; if it has it, tests/fiftyfive.py lacks it and the manual's page that says so."
+        else "; if it has it, tests/support/fiftyfive.py lacks it and the manual's page that says so."
     )
 
 
