@@ -107,10 +107,9 @@ def _sentence(prefix: str, error: ValidationError) -> str:
     given = [str((fault["loc"] or ("",))[0]) for fault in found]
     names = [name if name.isupper() else prefix + name.upper() for name in given]
     if all(fault["type"] == "missing" for fault in found):
-        verb = "is not set" if len(names) == 1 else "are not set"
-        return (
-            f"{', '.join(names)} {verb}: put it into .env (see .env.template) or the environment."
-        )
+        verb, which = ("is", "it") if len(names) == 1 else ("are", "them")
+        where = ".env (see .env.template) or the environment"
+        return f"{', '.join(names)} {verb} not set: put {which} into {where}."
     return f"{names[0]} is unusable: {found[0]['msg'].removeprefix('Value error, ')}."
 
 

@@ -22,7 +22,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         help="only this table; repeatable, wildcards allowed",
     )
     parser.add_argument(
-        "--full", action="store_true", help="read everything anew, whatever the evidence says"
+        "--full", action="store_true", help="read everything again, whatever the evidence says"
     )
     parser.add_argument(
         "--verify",

@@ -77,7 +77,7 @@ def with_warehouse(settings: Settings, **changes: object) -> Settings:
 def test_a_warehouse_is_in_utf8(strange, path):
     encoding, settings = strange
     refused(settings, f"ANALYTICS_POSTGRES_DB: nothing goes through the server at 127.0.0.1:{settings.warehouse.port}, as the"
-                      f" database strange has the encoding {encoding}; make it anew by CREATE DATABASE")  # fmt: skip
+                      f" database strange has the encoding {encoding}; recreate it by CREATE DATABASE")  # fmt: skip
 
 
 def test_the_mend_for_a_warehouse_is_one(path):

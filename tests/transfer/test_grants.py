@@ -88,7 +88,7 @@ def test_each_run_names_it(command, here, servers: Servers, settings: Settings, 
             ended = command(*arguments, **login)
             assert ended.code == 0, ended
             assert (
-                "may do more at the clinic's server than read (DROP); leave it SELECT alone"
+                "may do more at the clinic's server than read (DROP); grant it SELECT only"
                 in ended.out
             )
         assert "may do more" not in here("--plan", ELT_ALLOW_WRITER="true", **login).out

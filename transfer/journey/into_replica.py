@@ -50,10 +50,10 @@ def verify(work: Work, step: Step) -> Step:
 
 
 def _has_drifted(work: Work) -> bool:
-    """Tell whether the replica has other rows than the source, which nobody wrote since the read.
+    """Tell whether the replica has other rows than the source, though the source did not change.
 
     Raises:
-        TableUnsteady: somebody wrote while they were compared.
+        TableUnsteady: the source was written while they were compared.
 
     """
     settings, source_table = work.settings, work.source_table
@@ -63,7 +63,7 @@ def _has_drifted(work: Work) -> bool:
     _, afterwards = _look(work)
     if afterwards.evidence != source_table.evidence:
         raise TableUnsteady(
-            f"{work.plan.table} was written while it was verified; trying again reads it anew."
+            f"{work.plan.table} was written while it was verified; trying again reads it again."
         )
     return True
 
@@ -137,7 +137,7 @@ def _check_steady(work: Work, counted: int, shadow: Shadow) -> SourceTable:
     )
     if unsteady:
         raise TableUnsteady(
-            f"{work.plan.table} {unsteady}; nothing was changed, the next run reads it anew."
+            f"{work.plan.table} {unsteady}; nothing was changed, the next run reads it again."
         )
     return after
 

@@ -187,7 +187,7 @@ def _resolve(
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[str]:
-    """Return the names that a pattern fits, or the one that it is but for its case."""
+    """Return the names that match a pattern, or the one that equals it in another case."""
     return [name for name in names if fnmatchcase(name, pattern)] or [
         name for name in names if name.lower() == pattern.lower()
     ]

@@ -60,8 +60,8 @@ class Seen:
 
 
 def check(settings: Settings) -> tuple[str, ...]:
-    """Look at all three servers at once, logging into each a single time; return what is no reason
-    to stop but to be told.
+    """Look at all three servers at once, logging into each a single time; return what
+    is worth a remark but no reason to stop.
 
     Raises:
         PreflightError: one or more cannot be used; a sentence for each, naming the setting and the
@@ -163,7 +163,7 @@ def _writer(source: Source, more: Sequence[str]) -> str:
     )
     return (
         f"SOURCE_MYSQL_USER: {source.user} may do more at the clinic's server than read ({told});"
-        " leave it SELECT alone"
+        " grant it SELECT only"
         " (deployments/grants/source.sql), or set ELT_ALLOW_WRITER=true if that is meant."
     )
 

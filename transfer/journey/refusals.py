@@ -38,7 +38,7 @@ SENTENCES = (
             " form before MySQL 4.1 or by a"
             " plugin that the pipeline does not have; give the account mysql_native_password or"
             " caching_sha2_password, and set"
-            " its password anew."
+            " its password again."
         ),
     ),
     (

@@ -42,7 +42,7 @@ END_WITH_CLIENT = (
     "DO $$ BEGIN SET client_connection_check_interval = '5s';"
     " EXCEPTION WHEN OTHERS THEN NULL; END $$"
 )
-CREATE_UTF8 = "make it anew by CREATE DATABASE {db} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
+CREATE_UTF8 = "recreate it by CREATE DATABASE {db} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
 
 # Handles and sockets of this process, and of the one that it was forked from.
 _HANDLES: dict[tuple[str, int], Any] = {}

@@ -146,7 +146,7 @@ def _put_back(connection: Connection, place: Place, dependents: Sequence[Depende
             raise TableError(
                 f"{place} must get other columns, but {dependent.name} cannot be made again over"
                 f" them ({meaning(fault.code)}, error {fault.code}): change or drop it and run"
-                " again (dbt makes its own views anew)."
+                " again (dbt makes its own views again)."
             ) from None
 
 
@@ -249,5 +249,5 @@ def _refuse_losses(place: Place, change: _Change, dependents: Sequence[Dependent
 def _sentence(place: Place, columns: Sequence[str], hindrance: str) -> str:
     return (
         f"{place} must lose or retype {listed(columns) or 'its primary key'}, but {hindrance}"
-        " depends on it: drop what reads it and run again (dbt makes its own views anew)."
+        " depends on it: drop what reads it and run again (dbt makes its own views again)."
     )

@@ -101,7 +101,7 @@ def survey(source: Source, limits: Limits, only: Sequence[str] | None = None) ->
             prefixed=prefixed,
             stamps=tuple(its.stamps),
             signed_zeros=server.signed_zeros,
-            told=digest(comment, *its.remarks),
+            definition_digest=digest(comment, *its.remarks),
         )
         tells = engine == server.telling
         tables.append(_source_table(server.identity, engine, table, facts, tells=tells))
@@ -313,7 +313,7 @@ def look(
     if version is not None and found.version != version:
         raise PracticeUpgrading(
             f"OpenDental's database was upgraded from {version} to {found.version} since the run"
-            f" began; {name} keeps its last version, the next run reads it anew."
+            f" began; {name} keeps its last version, the next run reads it again."
         )
     for source_table in found.tables:
         if source_table.table.name == name:

@@ -21,7 +21,7 @@ class Reason(StrEnum):
     OTHER_ROW_COUNT = "another number of rows"
     RECREATED = "recreated"
     COUNTER_MOVED = "AUTO_INCREMENT moved"
-    DRIFTED = "verification: not the source's rows, though nobody wrote there"
+    DRIFTED = "verification found other rows than the source has"
 
     NOT_IN_RAW = "not yet in raw"
     OTHER_REPLICA = "another replica than the one raw was loaded from"
@@ -43,7 +43,7 @@ class Reason(StrEnum):
 
 
 def is_damage(reason: Reason | None) -> bool:
-    """Tell whether a hop's work, if it has any, makes good what somebody did to its target."""
+    """Tell whether a hop's work, if it has any, repairs damage to its target."""
     return reason is None or reason.is_damage
 
 

@@ -42,8 +42,8 @@ class Table:
     `versioned` if MariaDB keeps its history, `prefixed` if the key's index has only the beginnings
     of a column. The server sets the columns `stamps` to the time of a row's last change. Without
     `signed_zeros` a server, the source's or the replica's, takes -0 for 0, and so do the hashes of
-    rows. `told` is a digest of what else the server tells of its definition, defaults and comments
-    say, whose change leaves no trace in a MyISAM table's times.
+    rows. `definition_digest` covers the rest of its definition, such as
+    defaults and comments: their change leaves no trace in a MyISAM table's times.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Table:
     prefixed: bool = False
     stamps: tuple[str, ...] = ()
     signed_zeros: bool = True
-    told: str = ""
+    definition_digest: str = ""
 
     @property
     def key_columns(self) -> tuple[Column, ...]:
@@ -75,7 +75,7 @@ class Table:
     def fingerprint(self) -> str:
         """A digest of the structure: equal for equal columns and key."""
         columns = [repr(column) for column in self.columns]
-        return digest(self.name, *columns, repr(self.key), self.versioned, self.told)
+        return digest(self.name, *columns, repr(self.key), self.versioned, self.definition_digest)
 
 
 def digest(*parts: object) -> str:
@@ -116,7 +116,7 @@ class Evidence:
         written = (
             f"written {self.updated:%Y-%m-%d %H:%M:%S}"
             if self.updated
-            else "no time of writing told"
+            else "time of the last write unknown"
         )
         rows = [] if self.rows is None else [f"{self.rows} rows"]
         key = [] if self.auto_increment is None else [f"next key {self.auto_increment}"]

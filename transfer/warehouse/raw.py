@@ -117,7 +117,7 @@ def copied(
         if not whole and not tables.has_structure(connection, target, fields, key):
             raise TableUnsteady(
                 f"raw's table of {table.name} was altered while it was loaded;"
-                " trying again loads it anew."
+                " trying again loads it again."
             )
         side = target if first else SIDE
         tables.create(connection, side, fields, temporary=not first)
