@@ -31,6 +31,7 @@ from tasks import dbt_by_hand, dbt_project
 from tasks.publish import Summary
 from tasks.sync_table import sync_table
 from transfer.journey.plan import look
+from transfer.journey.work import Findings
 from transfer.settings import read_settings
 from transfer.values.table import TablePlan
 
@@ -172,7 +173,7 @@ def test_only_a_proven_state_is_taken_from_the_cache(source, replica, warehouse)
     @flow
     def twice(plan: TablePlan) -> list[str]:
         return [
-            sync_table(plan, str(uuid4()) if new else run, return_state=True).name
+            sync_table(plan, str(uuid4()) if new else run, Findings(), return_state=True).name
             for new in (False, False, True)
         ]
 
