@@ -200,9 +200,11 @@ def test_a_run_tells_what_it_did(command: Command, practice, warehouse):
     assert warehouse.run("SELECT to_regnamespace('public_staging')") == [(None,)]
 
 
-def test_a_red_run_names_the_table_and_ends_with_1(command: Command, practice, tmp_path: Path):
+def test_a_red_run_names_the_table_and_ends_with_1(
+    command: Command, run_here: Command, practice, tmp_path: Path
+):
     (tmp_path / "recall.sql").write_text("SELECT no_such_column FROM raw.recall")
-    ended = command("--no-dbt", "--json", ELT_STANDARDIZE_DIR=str(tmp_path))
+    ended = run_here("--no-dbt", "--json", ELT_STANDARDIZE_DIR=str(tmp_path))
     assert ended.code == 1
     assert {each["table"]: each["state"] for each in json.loads(ended.out)["tables"]} == {
         "patient": "synced",
@@ -218,44 +220,44 @@ def test_a_red_run_names_the_table_and_ends_with_1(command: Command, practice, t
 
 
 def test_a_verification_that_found_and_repaired_something_ends_with_1(
-    command: Command, here: Command, practice, warehouse
+    run_here: Command, practice, warehouse
 ):
     settle(practice)
-    assert command("--no-dbt").code == 0
+    assert run_here("--no-dbt").code == 0
     warehouse.run('UPDATE raw.patient SET "Note" = \'somebody\' WHERE "Id" = 2')
-    planned = json.loads(here("--plan", "--verify", "--json").out)
+    planned = json.loads(run_here("--plan", "--verify", "--json").out)
     assert {plan["table"]: plan["method"] for plan in planned["plans"]} == dict.fromkeys(
         ("patient", "patientnote", "recall"), "verify"
     )
-    ended = command("--verify", "--no-dbt")
+    ended = run_here("--verify", "--no-dbt")
     assert ended.code == 1
     assert re.search(r"patient +repaired .* 1 changed in raw, column Note", ended.out)
     assert "1 repaired, 2 verified, 0 unchanged in " in ended.out.splitlines()[-1]
     assert "somebody" not in ended.out + ended.err
     assert warehouse.run('SELECT "Note" FROM raw.patient ORDER BY "Id"') == [("one",), ("two",)]
-    again = command("--verify", "--no-dbt")
+    again = run_here("--verify", "--no-dbt")
     assert again.code == 0
     assert "3 verified, 0 unchanged in " in again.out.splitlines()[-1]
 
 
 def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(
-    command: Command, here: Command, practice, warehouse
+    run_here: Command, practice, warehouse
 ):
     settle(practice)
-    assert command("--no-dbt").code == 0
+    assert run_here("--no-dbt").code == 0
     warehouse.run("UPDATE etl_transform_status SET verified_at = now() - interval '6.5 days'")
     warehouse.run('UPDATE raw.patient SET "Note" = \'somebody\' WHERE "Id" = 2')
     assert (
         "0 of 3 tables have work, about 0 rows to read; about 0.0 s"
-        in here("--plan", ELT_VERIFY_DAYS="0").out
+        in run_here("--plan", ELT_VERIFY_DAYS="0").out
     )
-    told = here("--plan").out
+    told = run_here("--plan").out
     assert re.search(
         r"^patient +verify +– +2 +0\.0 +\d\.\d +not verified for 6 days *$", told, re.MULTILINE
     )
     sentence = r"^3 of 3 tables have work, about 0 rows to read and 6 to compare in 3 tables; about \d\.\d s with 4 at once"
     assert re.search(sentence, told, re.MULTILINE)
-    ended = command("--no-dbt")
+    ended = run_here("--no-dbt")
     assert ended.code == 1
     assert "1 repaired, 0 unchanged, 3 verified by rotation in " in ended.out.splitlines()[-1]
     drift = "SELECT table_name, found, found_by FROM etl_drift"
@@ -263,12 +265,12 @@ def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(
     warehouse.run(
         "UPDATE etl_transform_status SET verified_at = now() - interval '7.5 days', verify_seconds = 100"
     )
-    ended = command("--no-dbt")
+    ended = run_here("--no-dbt")
     assert ended.code == 0
     assert "2 unchanged, 1 verified by rotation in " in ended.out.splitlines()[-1]
     sentence = "not verified for over 7 days (ELT_VERIFY_DAYS): patientnote, recall; run more often, or give"
     assert sentence in ended.out
-    told = here("--status", "recall", "--table", "PATIENT")
+    told = run_here("--status", "recall", "--table", "PATIENT")
     assert told.code == 0
     assert re.search(
         r"^recall +20\d\d-.* 20\d\d-\d\d-\d\d \S+ +written 20\d\d-\d\d-\d\d \S+, 2 rows, next key",
@@ -278,21 +280,21 @@ def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(
     assert "not verified for over 7 days (ELT_VERIFY_DAYS): recall; run" in told.out
     assert "patientnote" not in told.out
     assert_one_sentence(
-        here("--status", "recal"),
+        run_here("--status", "recal"),
         "--status recal: no run has met such a table; did you mean recall?",
     )
 
 
 def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
-    command: Command, here: Command, practice, warehouse, tmp_path: Path
+    command: Command, run_here: Command, practice, warehouse, tmp_path: Path
 ):
     told = command("--status", PREFECT_API_URL="http://127.0.0.1:1/api")
     assert (told.code, told.out.splitlines()[-1]) == (0, "No run yet.")
     settle(practice)
-    assert command("--no-dbt").code == 0
+    assert run_here("--no-dbt").code == 0
     (tmp_path / "recall.sql").write_text("SELECT no_such_column FROM raw.recall")
-    assert command("--no-dbt", ELT_STANDARDIZE_DIR=str(tmp_path)).code == 1
-    told = command("--status", PREFECT_API_URL="http://127.0.0.1:1/api")
+    assert run_here("--no-dbt", ELT_STANDARDIZE_DIR=str(tmp_path)).code == 1
+    told = run_here("--status")
     assert told.code == 1
     assert re.search(
         r"^patient +20\d\d-\d\d-\d\d \S+ +2 +synced +reload +\d+\.\d +1 +0", told.out, re.MULTILINE
@@ -303,7 +305,7 @@ def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
     assert "does not run: a column is missing" in re.sub(r"\s+", " ", told.out)
     assert re.search(r"^last run \S+: red, began 20", told.out.splitlines()[-1])
     assert in_time(told.seconds, 20)
-    only = json.loads(here("--status", "--table", "pat*", "--json").out)
+    only = json.loads(run_here("--status", "--table", "pat*", "--json").out)
     assert [(each["table"], each["failures"]) for each in only["tables"]] == [
         ("patient", 0),
         ("patientnote", 0),

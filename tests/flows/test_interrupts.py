@@ -16,7 +16,7 @@ from threading import Event
 
 import oracle
 import pytest
-from conftest import numbers, settings_for
+from conftest import in_the_suite, numbers, settings_for
 from flow_runs import copy_project, write_dbt
 from oracle import Places, ask, connected
 from relays import relay
@@ -119,7 +119,7 @@ def group_lives(group: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", in_the_suite(*list(MOMENTS)[:2], of=MOMENTS))
 def test_ctrl_c_stops_a_run_wherever_it_is_and_the_next_one_converges(
     moment, begin, places, servers, databases
 ):
@@ -240,7 +240,7 @@ HANGING = {
 }
 
 
-@pytest.mark.parametrize("server", HANGING)
+@pytest.mark.parametrize("server", in_the_suite("replica", of=HANGING))
 def test_ctrl_c_does_not_wait_for_a_server_that_hangs(server, begin, places, databases):
     port, seen = HANGING[server]
     ask(places.source, f"CREATE TABLE hanging ({COLUMNS}) ENGINE=MyISAM")

@@ -15,7 +15,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import TEST_SERVERS, numbers, settings_for
+from conftest import TEST_SERVERS, in_the_suite, numbers, settings_for
 from killing import read_for_long, run_and_die
 from oracle import Places, ask, connected
 from runs import (
@@ -297,7 +297,7 @@ def test_a_source_that_stops_answering_is_given_up_and_leaves_nothing_running(
     assert run(settings, "silent")["silent"].rows == 10
 
 
-@pytest.mark.parametrize("server", ["replica", "postgres"])
+@pytest.mark.parametrize("server", in_the_suite("postgres", of=["replica", "postgres"]))
 def test_a_server_that_is_stopped_is_given_up_and_the_next_run_is_good(
     server, loaded, settings, own_servers, places, monkeypatch
 ):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import oracle
 import pytest
-from conftest import settings_for
+from conftest import in_the_suite, settings_for
 from oracle import Places, ask, pg, snake
 from runs import limited, run, settle
 
@@ -154,10 +154,13 @@ IN_PUBLIC = (
     "two columns' values swapped",
     "doubled row without a key",
 )
-PLANTED = [
+EVERYWHERE = [
     *((place, kind) for kind in CORRUPTIONS for place in ("replica", "raw")),
     *(("public", kind) for kind in IN_PUBLIC),
 ]
+# The suite plants each kind in the replica or in `raw`, in turns, and half of those in `public`.
+IN_TURNS = [(("replica", "raw")[turn % 2], kind) for turn, kind in enumerate(CORRUPTIONS)]
+PLANTED = in_the_suite(*IN_TURNS, *(("public", kind) for kind in IN_PUBLIC[::2]), of=EVERYWHERE)
 SOUND = "sound"
 LACKING = {
     "replica": "the replica's table was lost, replaced or lacks rows",

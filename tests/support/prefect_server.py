@@ -108,6 +108,12 @@ def command(
 
 
 @pytest.fixture
+def run_here(here: Callable[..., Ended], prefect: SyncPrefectClient) -> Callable[..., Ended]:
+    """Does the same with runs, which report to the tests' Prefect server."""
+    return here
+
+
+@pytest.fixture
 def here(
     in_environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Ended]:

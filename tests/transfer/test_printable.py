@@ -110,7 +110,11 @@ def hostile(source: Client) -> Client:
 
 
 def test_planted_names_reach_no_output_raw(
-    command: Callable[..., Ended], hostile: Client, prefect: SyncPrefectClient, tmp_path: Path
+    command: Callable[..., Ended],
+    here: Callable[..., Ended],
+    hostile: Client,
+    prefect: SyncPrefectClient,
+    tmp_path: Path,
 ):
     settle(hostile)
     ended = [command("--plan"), command("--no-dbt")]
@@ -122,7 +126,7 @@ def test_planted_names_reach_no_output_raw(
     assert told.code == 0, told
     tables = {each["table"] for each in json.loads(told.out)["tables"]}
     assert set(HOSTILE.values()) - {HOSTILE["line"]} <= tables
-    ended += [told, command("--status"), command("--status", "--json"), command("--drop-gone", "*")]
+    ended += [told, here("--status"), here("--status", "--json"), here("--drop-gone", "*")]
     assert [each.code for each in ended[3:]] == [0, 0, 0], ended[3:]
     assert "999 synced: dropped" in ended[-1].out
     logs = {path.name: path.read_text() for path in (tmp_path / "logs").iterdir()}
