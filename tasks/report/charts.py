@@ -1,4 +1,4 @@
-"""Draws a figure of the practice report with Plotly, and writes its numbers as people read them."""
+"""Draws a figure of the practice report with Plotly."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
+
+from tasks.report.units import AXES, POINTS, format_short
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -27,11 +28,6 @@ PALE = 0.45
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 NAME_LENGTH = 26
 HEIGHT = 300
-
-# How Plotly writes a unit: at a point, and along an axis.
-POINTS = {"money": "$,.0f", "count": ",.0f", "percent": ".1%", "days": ",.1f", "hours": ",.1f"}
-AXES = {"money": "$~s", "count": ",~r", "percent": ".1~%", "days": ",~r", "hours": ",~r"}
-PLACES = {"money": 2, "count": 0, "percent": 1, "days": 1, "hours": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +72,6 @@ class Table:
     def is_part(self, month: date) -> bool:
         """Tell whether the report's day is in this month."""
         return month.replace(day=1) == self.as_of.replace(day=1)
-
-
-def format_short(value: Any, unit: str) -> str:
-    """Write a number as people read it, without cents."""
-    if value is None or unit != "money":
-        return format_value(value, unit)
-    return format_value(round(Decimal(str(value))), unit)[: -len(".00")]
-
-
-def format_value(value: Any, unit: str) -> str:
-    """Write a number, a month or a name as people read it."""
-    if value is None:
-        return "–"
-    if isinstance(value, date):
-        return f"{value:%b %Y}" if unit == "month" else f"{value:%B} {value.day}, {value.year}"
-    if unit not in PLACES:
-        return str(value)
-    number = Decimal(str(value)) * (100 if unit == "percent" else 1)
-    text = f"{abs(number):,.{PLACES[unit]}f}"
-    sign = "−" if number < 0 and text.strip("0.,") else ""
-    return sign + {"money": f"${text}", "percent": f"{text}%"}.get(unit, text)
 
 
 def draw(table: Table, *, stacked: bool, flat: bool, colours: Sequence[str] = ()) -> go.Figure:

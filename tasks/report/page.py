@@ -18,10 +18,11 @@ from plotly.offline import get_plotlyjs
 
 from tasks.report import charts
 from tasks.report.catalogue import Metric
-from tasks.report.charts import Row, Series, Table, format_value
+from tasks.report.charts import Row, Series, Table
 from tasks.report.figures import NO_COUNTERPART, Column, Figure, Headline, Subject
 from tasks.report.headline import HEADLINE
 from tasks.report.subjects import SUBJECTS
+from tasks.report.units import format_short, format_value
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -278,7 +279,7 @@ def _headline(headline: Headline, read: Read, defined: Mapping[str, Metric]) -> 
     change, trend = _change(rows, number.unit, headline.rising)
     return empty | {
         "when": _when(day, read.as_of),
-        "value": charts.format_short(value, number.unit),
+        "value": format_short(value, number.unit),
         "points": charts.sparkline([row[1] for row in rows]),
         "change": change,
         "trend": trend,

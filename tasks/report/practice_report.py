@@ -15,11 +15,12 @@ from time import monotonic, sleep
 from tasks import files
 from tasks.report import page
 from tasks.report.catalogue import CatalogueError, Metric, metrics
-from tasks.report.charts import Row, Table, format_value
+from tasks.report.charts import Row, Table
 from tasks.report.figures import Figure, Headline
 from tasks.report.headline import HEADLINE
 from tasks.report.page import series
 from tasks.report.subjects import SUBJECTS, everything
+from tasks.report.units import format_value
 from transfer.errors import DatabaseFault, EltError
 from transfer.postgres.connection import Connection
 from transfer.postgres.literals import quote

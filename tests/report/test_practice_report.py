@@ -25,7 +25,7 @@ from headless import Page, browsing
 from deployments import browser
 from deployments.databases import Databases
 from tasks import files
-from tasks.report import catalogue, charts, page, practice_report
+from tasks.report import catalogue, charts, page, practice_report, units
 from tasks.report.figures import NO_COUNTERPART, Column, at_month_ends
 from tasks.report.subjects import SUBJECTS, everything
 from transfer.postgres.pool import connect
@@ -297,7 +297,7 @@ def test_the_current_month_is_what_the_metric_says(
     mart = "active_patients_monthly"
     defined = catalogue.metrics()[f"{mart}.{metric}"]
     asked = f"SELECT {defined.expression} FROM public_marts.{mart}"
-    expected = charts.format_value(ask(marts, asked), defined.unit)
+    expected = units.format_value(ask(marts, asked), defined.unit)
     assert last_row(html.unescape(text), "active", title)[place] == expected
 
 
@@ -491,7 +491,7 @@ def test_a_practice_without_records_has_a_page(marts: Any, warehouse: Warehouse,
     ],
 )
 def test_numbers_are_written_as_people_read_them(value: Any, unit: str, text: str):
-    assert charts.format_value(value, unit) == text
+    assert units.format_value(value, unit) == text
 
 
 @pytest.mark.parametrize(
