@@ -172,7 +172,7 @@ def _watermark(practice: Practice, table: str) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize(
     "size", ["large"]
-)  # tests/test_kills.py has small ones, killed after each commit
+)  # tests/journey/test_kills.py has small ones, killed after each commit
 def test_w06_a_run_that_is_killed_leaves_the_watermark_or_has_made_it_true(practice, children):
     table = practice.procedures()
     practice.bring(table)
