@@ -118,6 +118,9 @@ def _command(number: int) -> str:
     with suppress(OSError):
         if words := Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" "):
             return f"{number}: {words[:200].decode(errors='replace').strip()}"
+    with suppress(OSError):  # one that has ended has a name still, but no command line
+        name = Path(f"/proc/{number}/comm").read_text().strip()
+        return f"{number} ({name}), which nobody has waited for"
     return f"{number}, which nobody has waited for"
 
 
