@@ -98,7 +98,7 @@ def test_the_check_fails_the_test_that_left_something(monkeypatch):
     check = nothing_left()
     next(check)
     monkeypatch.setenv("ELT_LEFT", "left")
-    with pytest.raises(pytest.fail.Exception, match="left behind: .*variable ELT_LEFT"):
+    with pytest.raises(pytest.fail.Exception, match=r"left behind: .*variable ELT_LEFT"):
         next(check)
 
 
