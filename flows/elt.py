@@ -254,6 +254,7 @@ def perform(options: argparse.Namespace) -> int:
         settings = read_settings()
         check_alone(options)
         if options.status is not None:
+            preflight.reach(settings.warehouse)
             patterns = [*options.status, *(options.table or ())]
             return show_status(console, settings, patterns, as_json=options.json)
         write_logs(settings.limits)

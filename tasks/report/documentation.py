@@ -11,6 +11,7 @@ from tasks import files
 from tasks.dbt_environment import environment
 from tasks.dbt_project import PROJECT
 from transfer.errors import EltError
+from transfer.journey.preflight import reach
 from transfer.settings import ROOT, Limits, Warehouse
 
 FILE = ROOT / "reports" / "dbt.html"
@@ -56,7 +57,9 @@ def main(given: Sequence[str]) -> int:
     """Write the page to the file that is named, or to reports/dbt.html."""
     file = Path(given[0]) if given else FILE
     try:
-        if not write(Warehouse.read(), Limits.read(), file):
+        warehouse = Warehouse.read()
+        reach(warehouse)
+        if not write(warehouse, Limits.read(), file):
             return 1
     except EltError as error:
         print(error, file=sys.stderr)

@@ -22,6 +22,7 @@ from tasks.report.page import series
 from tasks.report.subjects import SUBJECTS, everything
 from tasks.report.units import format_value
 from transfer.errors import DatabaseFault, EltError
+from transfer.journey.preflight import reach
 from transfer.postgres.connection import Connection
 from transfer.postgres.literals import quote
 from transfer.postgres.pool import connect
@@ -254,7 +255,9 @@ def main(given: Sequence[str]) -> int:
     # Without a handler Python itself prints what is logged.
     logging.getLogger("elt").addHandler(logging.NullHandler())
     try:
-        print(report(Warehouse.read(), file))
+        warehouse = Warehouse.read()
+        reach(warehouse)
+        print(report(warehouse, file))
     except EltError as error:
         print(error, file=sys.stderr)
         return 2

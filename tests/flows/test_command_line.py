@@ -16,6 +16,7 @@ from runs import in_time
 
 from deployments.clinic.schema import create_statement, tables
 from deployments.databases import Databases
+from tasks.report import practice_report
 
 pytest_plugins = ["prefect_server"]
 
@@ -55,6 +56,20 @@ def test_a_wrong_password(prefix, here: Command, practice, replica, warehouse):
     ended = here(**{f"{prefix}_PASSWORD": "wrong"})
     assert_one_sentence(ended, f"{prefix}_USER or {prefix}_PASSWORD is wrong")
     assert_untouched(replica, warehouse)
+
+
+@pytest.mark.parametrize("show", ["--status", "report"])
+def test_a_warehouse_that_only_shows_something_is_named_too(
+    show, here: Command, in_environment, capsys, tmp_path: Path
+):
+    if show == "--status":
+        told = here("--status", ANALYTICS_POSTGRES_PASSWORD="wrong").err
+    else:
+        in_environment.setenv("ANALYTICS_POSTGRES_PASSWORD", "wrong")
+        assert practice_report.main([str(tmp_path / "page.html")]) == 2
+        told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert told.startswith("ANALYTICS_POSTGRES_USER or ANALYTICS_POSTGRES_PASSWORD is wrong")
 
 
 def test_a_missing_variable(here: Command):

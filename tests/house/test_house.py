@@ -29,7 +29,7 @@ ROOMS = {
     "transfer.changes": "transfer values rules mysql postgres warehouse",
     "transfer.journey": "transfer values drivers running mysql postgres source replica warehouse changes",
     "tasks": "transfer values drivers running postgres source replica warehouse journey",
-    "tasks.report": "tasks transfer values postgres",
+    "tasks.report": "tasks transfer values postgres journey",
     "flows.terminal": "tasks transfer values warehouse changes journey",
     "flows": "flows.terminal tasks transfer values running replica warehouse journey",
 }

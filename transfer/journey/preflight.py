@@ -92,6 +92,22 @@ def check(settings: Settings) -> tuple[str, ...]:
     return tuple(filter(None, (source.remark,)))
 
 
+def reach(warehouse: Warehouse) -> None:
+    """Log into the warehouse, for what reads nothing else.
+
+    Raises:
+        PreflightError: it cannot be reached; the sentence names the setting and the mend.
+
+    """
+
+    def look() -> Seen:
+        with connect(warehouse):
+            return Seen()
+
+    if sentence := _reached(warehouse, look).sentence:
+        raise PreflightError(sentence)
+
+
 def _reached(server: Server, look: Callable[[], Seen]) -> Seen:
     started = monotonic()
     try:
