@@ -564,7 +564,7 @@ def test_the_page_is_written_where_it_is_wanted(surroundings: None, tmp_path: Pa
     ("name", "value", "words"),
     [
         ("ANALYTICS_POSTGRES_PORT", "x", "ANALYTICS_POSTGRES_PORT is unusable"),
-        ("ANALYTICS_POSTGRES_PORT", "1", "nothing answers at this address"),
+        ("ANALYTICS_POSTGRES_PORT", "1", "no database answers"),
         ("ANALYTICS_POSTGRES_BASE_SCHEMA", "other", "other_marts has no models yet"),
     ],
 )
