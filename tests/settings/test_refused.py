@@ -99,7 +99,6 @@ def test_a_warehouse_that_is_only_for_reading_is_named(path):
         ask(path.places.warehouse, "SELECT pg_reload_conf()")
 
 
-@pytest.mark.skipif(any(EDITIONS), reason="one edition of it is enough")
 def test_a_postgresql_that_is_too_old_is_named(path):
     if not (LOCAL / "matrix" / "postgres-13").exists():
         pytest.skip("PostgreSQL 13 is not at hand: python -m deployments.matrix fetches it")
