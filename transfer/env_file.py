@@ -1,12 +1,16 @@
-"""Refuses lines of `.env` that cannot be read, and names that are nearly a setting's."""
+"""Reads `.env`, and says which line, name or value of a setting is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
+from dotenv import dotenv_values
 from dotenv.parser import parse_stream
+from pydantic import ValidationError
+from pydantic_settings import DotEnvSettingsSource
+from pydantic_settings.sources.utils import parse_env_vars
 
 from transfer.errors import SettingsError
 
@@ -61,3 +65,43 @@ def check_names(given: Iterable[str], known: Iterable[str]) -> None:
             near = get_close_matches(name.upper(), of_server, 1, 0)
         if near:
             raise SettingsError(f"{name} is no setting: did you mean {near[0]}?")
+
+
+class File(DotEnvSettingsSource):
+    """`.env` as it stands: a `${…}` in a password is no variable."""
+
+    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
+        values = dotenv_values(file_path, encoding=self.env_file_encoding, interpolate=False)
+        return parse_env_vars(
+            values, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str
+        )
+
+
+def sentence(prefix: str, error: ValidationError) -> str:
+    """Say which setting is wrong, without its value."""
+    found = error.errors(include_input=False, include_url=False)
+    if not found[0]["loc"]:  # it is about several variables, and names them
+        return f"{found[0]['msg'].removeprefix('Value error, ')}."
+    # A field with a variable's name of its own is reported by that name.
+    given = [str((fault["loc"] or ("",))[0]) for fault in found]
+    names = [name if name.isupper() else prefix + name.upper() for name in given]
+    if all(fault["type"] == "missing" for fault in found):
+        verb, which = ("is", "it") if len(names) == 1 else ("are", "them")
+        where = ".env (see .env.template) or the environment"
+        return f"{', '.join(names)} {verb} not set: put {which} into {where}."
+    return f"{names[0]} is unusable: {found[0]['msg'].removeprefix('Value error, ')}."
+
+
+def pairs(value: object, form: str) -> object:
+    """Split a list of pairs, as in a=b,c=d; `form` says how it is to be written."""
+    if not isinstance(value, str):
+        return value
+    found = [tuple(parts(pair.lower(), "=")) for pair in parts(value, ",")]
+    if any(len(pair) != 2 for pair in found):
+        raise ValueError(form)
+    return found
+
+
+def parts(value: str, separator: str) -> list[str]:
+    """Split a list, leaving out what is empty."""
+    return [part.strip() for part in value.split(separator) if part.strip()]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from datetime import UTC, datetime, time
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dotenv import dotenv_values
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -20,6 +19,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -28,7 +28,6 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
-from pydantic_settings.sources.utils import parse_env_vars
 
 from transfer import env_file
 from transfer.errors import SettingsError
@@ -46,16 +45,6 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-class _File(DotEnvSettingsSource):
-    """`.env` as it stands: a `${…}` in a password is no variable."""
-
-    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
-        values = dotenv_values(file_path, encoding=self.env_file_encoding, interpolate=False)
-        return parse_env_vars(
-            values, self.case_sensitive, self.env_ignore_empty, self.env_parse_none_str
-        )
 
 
 class _Group(BaseSettings):
@@ -79,7 +68,7 @@ class _Group(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the file as it stands."""
         given = cast(DotEnvSettingsSource, dotenv_settings)
-        file = _File(
+        file = env_file.File(
             settings_cls, env_file=given.env_file, env_file_encoding=given.env_file_encoding
         )
         return init_settings, env_settings, file, file_secret_settings
@@ -98,19 +87,9 @@ class _Group(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            raise SettingsError(_sentence(str(cls.model_config["env_prefix"]), error)) from None
-
-
-def _sentence(prefix: str, error: ValidationError) -> str:
-    found = error.errors(include_input=False, include_url=False)
-    # A field with a variable's name of its own is reported by that name.
-    given = [str((fault["loc"] or ("",))[0]) for fault in found]
-    names = [name if name.isupper() else prefix + name.upper() for name in given]
-    if all(fault["type"] == "missing" for fault in found):
-        verb, which = ("is", "it") if len(names) == 1 else ("are", "them")
-        where = ".env (see .env.template) or the environment"
-        return f"{', '.join(names)} {verb} not set: put {which} into {where}."
-    return f"{names[0]} is unusable: {found[0]['msg'].removeprefix('Value error, ')}."
+            raise SettingsError(
+                env_file.sentence(str(cls.model_config["env_prefix"]), error)
+            ) from None
 
 
 class Server(_Group):
@@ -224,6 +203,7 @@ class Warehouse(Server):
         return value
 
 
+HOUR = r"([01]\d|2[0-3]):[0-5]\d"
 MONTH_SECONDS = 31 * 86_400
 
 
@@ -252,12 +232,13 @@ class Limits(_Group):
     standardize_dir: Path = ROOT / "transfer" / "standardize"
     dbt_threads: int = Field(default=4, ge=1)
     time_zone: str = "UTC"
+    quiet_hours: str = ""
     allow_writer: bool = False
 
     @field_validator("exclude", "retry_seconds", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return _parts(value, ",") if isinstance(value, str) else value
+        return env_file.parts(value, ",") if isinstance(value, str) else value
 
     @field_validator("retry_seconds")
     @classmethod
@@ -269,12 +250,14 @@ class Limits(_Group):
     @field_validator("collations", mode="before")
     @classmethod
     def _pair(cls, value: object) -> object:
-        return _pairs(value, "it is a list of collations and what stands for them, as in a=b,c=d")
+        return env_file.pairs(
+            value, "it is a list of collations and what stands for them, as in a=b,c=d"
+        )
 
     @field_validator("methods", mode="before")
     @classmethod
     def _pair_methods(cls, value: object) -> object:
-        return _pairs(
+        return env_file.pairs(
             value, "it is a list of tables and their methods, as in fee=reload,securitylog=compare"
         )
 
@@ -306,6 +289,31 @@ class Limits(_Group):
                 )
         return pairs
 
+    @field_validator("quiet_hours")
+    @classmethod
+    def _are_hours(cls, value: str) -> str:
+        begin, _, end = value.partition("-")
+        if value and (not re.fullmatch(rf"{HOUR}-{HOUR}", value) or begin == end):
+            raise ValueError("it is a time of day and another, as in 21:00-05:30")
+        return value
+
+    @model_validator(mode="after")
+    def _has_hours_of_a_zone(self) -> Self:
+        if self.quiet_hours and "time_zone" not in self.model_fields_set:
+            raise ValueError(
+                "ELT_QUIET_HOURS needs ELT_TIME_ZONE, the practice's own time zone, which is not"
+                " set"
+            )
+        return self
+
+    def is_quiet(self, moment: datetime) -> bool:
+        """Tell whether a moment (UTC) is within `ELT_QUIET_HOURS`, when nobody is at the desk."""
+        if not self.quiet_hours:
+            return False
+        local = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(self.time_zone)).time()
+        begin, end = map(time.fromisoformat, self.quiet_hours.split("-"))
+        return begin <= local < end if begin <= end else not end <= local < begin
+
     def method(self, table: str) -> str:
         """Return the method that the user wants for a table, empty without one."""
         return next(
@@ -326,23 +334,10 @@ class Limits(_Group):
         return pairs
 
 
-def _pairs(value: object, form: str) -> object:
-    if not isinstance(value, str):
-        return value
-    pairs = [tuple(_parts(pair.lower(), "=")) for pair in _parts(value, ",")]
-    if any(len(pair) != 2 for pair in pairs):
-        raise ValueError(form)
-    return pairs
-
-
 def charset_of(collation: str) -> str:
     """Return the character set in which every collation's name begins."""
     charset = collation.partition("_")[0]
     return "utf8mb3" if charset == "utf8" else charset
-
-
-def _parts(value: str, separator: str) -> list[str]:
-    return [part.strip() for part in value.split(separator) if part.strip()]
 
 
 class Settings(BaseModel):

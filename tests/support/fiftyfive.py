@@ -36,6 +36,7 @@ WORDS = {
     "join": "LEFT JOIN ON",
     "index-hints": "FORCE INDEX PRIMARY",
     "logical-operators": "AND OR NOT",
+    "arithmetic-functions": "DIV",
     "comparison-operators": "IN IS LIKE BETWEEN",
     "literals": "NULL TRUE FALSE",
     "date-and-time-functions": "INTERVAL DAY HOUR MINUTE SECOND",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,15 @@ from transfer.running.overlap import in_background, prefetch
 from transfer.settings import Settings
 from transfer.values.reasons import Reason, is_damage
 from transfer.values.scope import EVERYTHING, Scope
-from transfer.values.table import Extracted, Finding, SourceTable, Standing, Totals
+from transfer.values.table import (
+    AlteredValue,
+    Extracted,
+    Finding,
+    SourceTable,
+    Standing,
+    Table,
+    Totals,
+)
 from transfer.warehouse import raw
 from transfer.warehouse.raw import Copied
 
@@ -113,6 +121,7 @@ def _carry(
         extracted.id,
         extracted.run_id,
         work.run_id,
+        altered=partial(_altered, settings, source_table.table),
         rows=extracted.rows,
         scope=scope,
         moved=moved,
@@ -120,7 +129,7 @@ def _carry(
     if copied:
         early, totals = copied
         taken = raw.take(settings.warehouse, settings.limits, early, origin(lambda: totals))
-        return Step((taken.hop,), scope=scope, altered=taken.counts)
+        return Step((taken.hop,), scope=scope, altered=taken.altered)
     found = _pages(settings, source_table, scope) if extracted.rows else iter(())
     with (
         in_background(
@@ -139,7 +148,13 @@ def _carry(
         ) as side,
     ):
         taken = raw.take(settings.warehouse, settings.limits, side, origin(totals_of))
-    return Step((taken.hop,), scope=scope, altered=taken.counts)
+    return Step((taken.hop,), scope=scope, altered=taken.altered)
+
+
+def _altered(
+    settings: Settings, table: Table, kinds: Mapping[str, Collection[str]], scope: Scope
+) -> Iterator[list[AlteredValue]]:
+    return replica_rows.altered(settings.replica, settings.limits, table, kinds, scope)
 
 
 def _pages(settings: Settings, source_table: SourceTable, scope: Scope) -> Iterator[pa.Table]:
@@ -153,8 +168,7 @@ def _pages(settings: Settings, source_table: SourceTable, scope: Scope) -> Itera
 def _changed_since_load(work: Work, standing: Standing) -> Scope:
     """Return the rows that extracts have changed since the last load; all if that is unknown."""
     settings, table, loaded = work.settings, work.source_table.table, standing.loaded
-    # Values that PostgreSQL cannot hold are counted over the whole table.
-    if loaded is None or loaded.altered or not loaded.raw_intact:
+    if loaded is None or not loaded.raw_intact:
         return EVERYTHING
     scope = extracts.changed_since(settings.replica, settings.limits, table.name, loaded.extract_id)
     if scope.whole or scope.empty or not raw.has_its_structure(settings.warehouse, table):

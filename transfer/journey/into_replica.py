@@ -11,10 +11,12 @@ from transfer.changes.evidence import How
 from transfer.errors import TableShrunk, TableUnsteady
 from transfer.journey import into_raw
 from transfer.journey.work import Step, Work, repaired
-from transfer.mysql import buckets
+from transfer.mysql import buckets, cells, grid
 from transfer.mysql.buckets import Difference, Side
+from transfer.replica import cells as replica_cells
 from transfer.replica import extracts, proof
 from transfer.replica import rows as replica_rows
+from transfer.replica.cells import Cells, Renewal
 from transfer.replica.extracts import Verdict
 from transfer.replica.finish import prepared
 from transfer.replica.shadow import Copy, Shadow, Target
@@ -189,8 +191,54 @@ def _read_whole(work: Work, target: Target, counted: int) -> Shadow:
 
 def _read_differing(work: Work, target: Target, since: datetime | None) -> Shadow:
     """Find the rows whose hashes differ in source and replica, and read those."""
-    difference = _difference(work, since, work.source_table)
-    return _append(work, target.begin_patch(difference, since), difference.scope)
+    if grid.is_gridded(work.source_table.table):
+        compared, renewal = _compare_by_cells(work, since)
+    else:
+        compared, renewal = _difference(work, since, work.source_table), None
+    return _append(work, target.begin_patch(compared, since, renewal), compared.scope)
+
+
+def _compare_by_cells(work: Work, since: datetime | None) -> tuple[Difference, Renewal]:
+    """Compare the source with what the replica records of its rows, or else with these."""
+    settings, table, ours = work.settings, work.source_table.table, work.lock.connection
+    known = _known_cells(work)
+    with source_rows.reading(settings.source, settings.limits) as theirs:
+        compared = cells.compare(
+            cells.Side(theirs, table, known.grid, since),
+            cells.Side(ours, table, known.grid, since),
+            known.tallies,
+            scan=_may_scan(work),
+        )
+    return compared.difference, Renewal(known.grid, compared.unequal)
+
+
+def _known_cells(work: Work) -> Cells:
+    """Return the cells of the replica's rows, as recorded unless that is in doubt."""
+    lock, table, extracted = work.lock, work.source_table.table, work.before.extracted
+    trusted = extracted is not None and extracted.intact and not work.plan.verify
+    known = replica_cells.recorded(lock, table, extracted) if extracted and trusted else None
+    if known is None:
+        rows = extracts.count(lock.connection, [table.name])[table.name]
+        known = replica_cells.measured(lock.connection, table, table.name, rows)
+        with lock.transaction():
+            replica_cells.record(lock, table, known, 0)
+    return known
+
+
+SCANNED_ROWS = 50_000  # a tenth of a second at most
+
+
+def _may_scan(work: Work) -> bool:
+    """Tell whether the clinic feels nothing of a statement that reads the whole table.
+
+    Only an engine without versions of rows lets writers wait for it.
+    """
+    source_table = work.source_table
+    return (
+        source_table.evidence.engine == "InnoDB"
+        or source_table.estimated_rows <= SCANNED_ROWS
+        or work.settings.limits.is_quiet(work.now)
+    )
 
 
 def _read_into(work: Work, seed: Copy) -> Shadow:

@@ -20,16 +20,25 @@ def row_hash(table: Table, since: datetime | None = None, alias: str = "") -> st
     With `since` (UTC), a row whose stamps are all older is hashed by its key and stamps alone. The
     digest is SHA-2, as MySQL 9.7 has no other.
     """
-    whole = _hash(table, table.columns, alias)
     if since is None:
-        return whole
-    newer = " OR ".join(
+        return _hash(table, table.columns, alias)
+    whole, stamped = _hash(table, table.columns, alias), stamp_hash(table, alias)
+    return f"IF({is_newer(table, since, alias)}, {whole}, {stamped})"
+
+
+def stamp_hash(table: Table, alias: str = "") -> str:
+    """Return the expression for the 64-bit hash of a row's key and stamps."""
+    identifying = {column.name: column for column in (*table.key_columns, *table.stamp_columns)}
+    return _hash(table, tuple(identifying.values()), alias)
+
+
+def is_newer(table: Table, since: datetime, alias: str = "") -> str:
+    """Return the condition that a stamp of a row is not older than a moment (UTC)."""
+    return " OR ".join(
         f"COALESCE({alias}{quote(column.name)}"
         f" >= '{_on_its_clock(column, since):%Y-%m-%d %H:%M:%S}', TRUE)"
         for column in table.stamp_columns
     )
-    identifying = {column.name: column for column in (*table.key_columns, *table.stamp_columns)}
-    return f"IF({newer}, {whole}, {_hash(table, tuple(identifying.values()), alias)})"
 
 
 def _on_its_clock(column: Column, moment: datetime) -> datetime:

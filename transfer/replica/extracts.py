@@ -262,10 +262,14 @@ def note(
         f" VALUES ({', '.join(['%s'] * len(values))}, ({_CREATED}), UTC_TIMESTAMP(6))",
         (*values.values(), lock.table),
     )
-    extract = int(lock.connection.rows(WRITING, "SELECT LAST_INSERT_ID()")[0][0])
+    extract = _last_number(lock)
     if changes and not scope.whole:
         _note_scope(lock, extract, scope)
     return extract
+
+
+def _last_number(lock: Lock) -> int:
+    return int(lock.connection.rows(WRITING, "SELECT LAST_INSERT_ID()")[0][0])
 
 
 def _facts(verdict: Verdict, hop: Hop) -> dict[str, object]:
@@ -291,8 +295,8 @@ def _facts(verdict: Verdict, hop: Hop) -> dict[str, object]:
     }
 
 
-def conclude(lock: Lock, intent: int, state: str) -> None:
-    """Record what became of an announced swap."""
+def conclude(lock: Lock, intent: int, state: str) -> int:
+    """Record what became of an announced swap; return the number of the entry."""
     lock.connection.run(
         WRITING,
         f"INSERT INTO etl_extract_status (state, replica_created, finished_at, {_COPIED})"
@@ -300,6 +304,7 @@ def conclude(lock: Lock, intent: int, state: str) -> None:
         " FROM etl_extract_status WHERE id = %s",
         (state, lock.table, intent),
     )
+    return _last_number(lock)
 
 
 _COPIED = (

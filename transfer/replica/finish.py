@@ -32,7 +32,9 @@ class Confirmation:
         hop = Hop(HopName.EXTRACT, loaded.rows, seconds=seconds, bytes=loaded.bytes)
         made = tables.structure_digest(lock, shadow.definition, lock.table)
         with lock.transaction():
-            extracts.note(lock, verdict, hop, "complete", structure=made)
+            extract = extracts.note(lock, verdict, hop, "complete", structure=made)
+            if shadow.renewal:
+                shadow.renewal.make(lock, shadow.table, extract, shadow.total)
             if not shadow.scope.empty:
                 progress.forget(lock)
         if not shadow.scope.empty:  # otherwise there is no shadow

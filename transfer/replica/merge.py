@@ -10,7 +10,7 @@ from transfer.mysql import ranges
 from transfer.mysql.literals import quote
 from transfer.replica import extracts, progress, tables
 from transfer.replica.extracts import Verdict
-from transfer.replica.proof import prove
+from transfer.replica.proof import prove, prove_changed
 from transfer.replica.shadow import Shadow
 from transfer.rules.casts import cast_of, numbered
 from transfer.values.reasons import HopName
@@ -49,10 +49,15 @@ class Merge:
             apart = tables.has_unique_keys(lock)
             with lock.transaction() as connection:
                 inserted, updated, deleted = self._change_rows(apart=apart)
-                prove(connection, lock.table, shadow)
+                if shadow.renewal:
+                    prove_changed(connection, shadow)
+                else:
+                    prove(connection, lock.table, shadow)
                 hop = self._hop(inserted, updated, deleted, verdict)
                 scope = shadow.scope if numbered(shadow.table.key_columns) else EVERYTHING
-                extracts.note(lock, verdict, hop, "complete", scope, structure=made)
+                extract = extracts.note(lock, verdict, hop, "complete", scope, structure=made)
+                if shadow.renewal:
+                    shadow.renewal.make(lock, shadow.table, extract, shadow.total)
                 progress.forget(lock)
             extracts.forget_old_scopes(lock)
             tables.drop(lock, shadow.name)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from transfer.errors import TableError
-from transfer.mysql import hashing, pool
+from transfer.mysql import grid, hashing, pool, ranges
 from transfer.mysql.connection import Connection
 from transfer.mysql.literals import quote
+from transfer.replica import cells
+from transfer.replica.cells import Cells
 from transfer.replica.shadow import Shadow
 from transfer.settings import Limits, Replica
 from transfer.values.table import Table
@@ -29,11 +31,50 @@ def prove(connection: Connection, name: str, shadow: Shadow) -> None:
         held, partly = _hashes_of_read(connection, shadow, shadow.since)
         equal = held == shadow.loaded.hashes
         wanted = (partly + shadow.kept.hashes) % hashing.HASHES if equal else None
-    if rows != shadow.total:
+    _check(shadow, (rows, shadow.total), (hashes, wanted))
+
+
+def prove_by_cells(connection: Connection, shadow: Shadow) -> Cells | None:
+    """Prove a shadow with all rows; return its rows by cells if they are worth being recorded.
+
+    Raises:
+        TableError: the replica would not hold the rows that were read.
+
+    """
+    table = shadow.table
+    if shadow.total <= shadow.lock.limits.reload_rows or not grid.is_gridded(table):
+        prove(connection, shadow.name, shadow)
+        return None
+    measured = cells.measured(connection, table, shadow.name, shadow.total)
+    wanted = (shadow.loaded.hashes + shadow.kept.hashes) % hashing.HASHES
+    _check(shadow, (measured.rows, shadow.total), (measured.hashes, wanted))
+    return measured
+
+
+def prove_changed(connection: Connection, shadow: Shadow) -> None:
+    """Compare the standing table's rows of the shadow's scope with those that were read.
+
+    All other rows are as they were.
+
+    Raises:
+        TableError: the replica would not hold those rows.
+
+    """
+    table, rows, hashes = shadow.table, 0, 0
+    for condition in ranges.conditions(table, shadow.scope):
+        some, their_hashes = hashes_of(connection, table, table.name, within=condition)
+        rows, hashes = rows + some, (hashes + their_hashes) % hashing.HASHES
+    _check(shadow, (rows, shadow.loaded.rows), (hashes, shadow.loaded.hashes))
+
+
+def _check(shadow: Shadow, rows: tuple[int, int], hashes: tuple[int | None, int | None]) -> None:
+    """Compare what a table holds, the first of each pair, with what was read."""
+    table = shadow.table
+    if rows[0] != rows[1]:
         raise TableError(
-            f"{table.name}: {shadow.total} rows were read but the replica would hold {rows}."
+            f"{table.name}: {rows[1]} rows were read but the replica would hold {rows[0]}."
         )
-    if hashes != wanted:
+    if hashes[0] is None or hashes[0] != hashes[1]:
         raise TableError(
             f"{table.name}: the replica would hold other values than were read; nothing was"
             f" changed.{_hint(table)}"
@@ -51,11 +92,18 @@ def _hint(table: Table) -> str:
 
 
 def hashes_of(
-    connection: Connection, table: Table, name: str, since: datetime | None = None
+    connection: Connection,
+    table: Table,
+    name: str,
+    since: datetime | None = None,
+    within: str = "TRUE",
 ) -> tuple[int, int]:
-    """Return the number of rows of the table `name`, and the sum of their hashes modulo 2^64."""
+    """Return the number of rows of the table `name`, and the sum of their hashes modulo 2^64.
+
+    Only those are counted for which the condition `within` holds.
+    """
     row_hash = hashing.row_hash(table, since)
-    statement = f"SELECT COUNT(*), COALESCE(SUM({row_hash}), 0) FROM {quote(name)}"
+    statement = f"SELECT COUNT(*), COALESCE(SUM({row_hash}), 0) FROM {quote(name)} WHERE {within}"
     ((rows, total),) = connection.rows(f"proving {table.name}", statement)
     return int(rows), int(total) % hashing.HASHES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transfer.mysql import pool
 from transfer.mysql.literals import quote
-from transfer.replica import extracts, progress, tables
+from transfer.replica import cells, extracts, progress, tables
 from transfer.replica.extracts import FROM_TABLES
 from transfer.replica.lock import Lock
 from transfer.replica.shadow import discard
@@ -74,3 +74,4 @@ def forget(lock: Lock) -> None:
     with lock.transaction():
         progress.forget(lock)
         extracts.forget(lock)
+        cells.forget(lock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
 
@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from transfer.mysql import hashing, paging, pool, ranges
 from transfer.mysql.literals import quote
-from transfer.mysql.page import Page, Selection
-from transfer.rules.casts import summed, unmapped
+from transfer.mysql.page import Page, Selection, page_query
+from transfer.rules.casts import alterations, summed, unmapped
 from transfer.settings import Limits, Replica
 from transfer.values.scope import EVERYTHING, Range, Scope
-from transfer.values.table import SourceTable, Table, Totals
+from transfer.values.table import AlteredValue, SourceTable, Table, Totals
 
 
 def pages(selection: Selection, scope: Scope = EVERYTHING) -> Iterator[pa.Table]:
@@ -64,6 +64,52 @@ def totals(replica: Replica, limits: Limits, table: Table, scope: Scope = EVERYT
         ),
         tuple(map(int, counted[2 * width :])),
     )
+
+
+ALTERED_AT_ONCE = 50_000
+
+
+def altered(
+    replica: Replica,
+    limits: Limits,
+    table: Table,
+    kinds: Mapping[str, Collection[str]],
+    scope: Scope = EVERYTHING,
+) -> Iterator[list[AlteredValue]]:
+    """Find the values of a scope that `raw` alters, looking for some kinds in each column.
+
+    The table has a key of whole numbers.
+    """
+    columns = {column.name: column for column in table.columns}
+    wanted = [
+        (name, kind, alterations(columns[name], quote(name))[kind])
+        for name, of_column in kinds.items()
+        for kind in of_column
+    ]
+    if not wanted:
+        return
+    flags = ", ".join(f"({condition})" for _, _, condition in wanted)
+    select = f"{hashing.key_select(table)}, {flags}"
+    anywhere = " OR ".join(f"({condition})" for _, _, condition in wanted)
+    with pool.connect(replica, limits) as connection:
+        for within in ranges.conditions(table, scope):
+            last = Range()
+            while found := connection.rows(
+                f"looking for altered values of {table.name}",
+                page_query(
+                    table, select, last, ALTERED_AT_ONCE, (f" AND {within} AND ({anywhere})", "")
+                ),
+            ):
+                width = len(table.key)
+                yield [
+                    AlteredValue(tuple(map(int, row[:width])), name, kind)
+                    for row in found
+                    for (name, kind, _), holds in zip(wanted, row[width:], strict=True)
+                    if holds
+                ]
+                if len(found) < ALTERED_AT_ONCE:
+                    break
+                last = Range(tuple(map(str, found[-1][:width])))
 
 
 def _totals_select(table: Table, sums: Sequence[str | None]) -> str:

@@ -15,6 +15,7 @@ from transfer.mysql.buckets import NO_ROWS, Difference
 from transfer.mysql.literals import quote
 from transfer.mysql.page import Page
 from transfer.replica import extracts, progress, tables
+from transfer.replica.cells import Renewal
 from transfer.replica.extracts import Verdict
 from transfer.replica.lock import Lock
 from transfer.replica.progress import Progress
@@ -65,6 +66,7 @@ class Shadow:
 
     It takes the rows that are read by the source's `definition`. Rows that were `kept`, as source
     and replica agree in them, are not read. `read_from` is the source's clock when the read began.
+    `renewal` is of the cells that the replica records, if the table was compared by them.
     """
 
     lock: Lock
@@ -73,6 +75,7 @@ class Shadow:
     read_from: datetime
     kept: Difference = NO_ROWS
     loaded: Loaded = field(default_factory=Loaded)
+    renewal: Renewal | None = None
 
     @property
     def name(self) -> str:
@@ -208,14 +211,22 @@ class Target:
         tables.create(lock, copy.name, self.definition)
         return copy
 
-    def begin_patch(self, difference: Difference, since: datetime | None) -> Patch:
+    def begin_patch(
+        self, difference: Difference, since: datetime | None, renewal: Renewal | None
+    ) -> Patch:
         """Start a patch for the rows that differ; no table is made if none does.
 
         Another run cannot resume it.
         """
         source_table, definition = self.source_table, self.definition
         patch = Patch(
-            self.lock, source_table, definition, self.now, difference, compared_since=since
+            self.lock,
+            source_table,
+            definition,
+            self.now,
+            difference,
+            renewal=renewal,
+            compared_since=since,
         )
         discard(self.lock)
         if not patch.scope.empty:

@@ -10,15 +10,16 @@ from time import monotonic, sleep
 from transfer.mysql import pool
 from transfer.mysql.definition import ENGINES, as_replica
 from transfer.mysql.literals import quote
-from transfer.replica import extracts, progress, tables
+from transfer.replica import cells, extracts, progress, tables
+from transfer.replica.cells import Cells
 from transfer.replica.extracts import Verdict
 from transfer.replica.lock import Lock
-from transfer.replica.proof import prove
+from transfer.replica.proof import prove_by_cells
 from transfer.replica.shadow import Shadow
 from transfer.replica.tables import OLD, shadow_name
 from transfer.running.overlap import in_background
 from transfer.values.reasons import HopName
-from transfer.values.table import Hop
+from transfer.values.table import Hop, Table
 
 # An ALTER that has begun lets others read. One that is about to begin waits for all readers.
 BEGUN_SECONDS = 0.05
@@ -30,7 +31,7 @@ class Swap:
 
     `inserted` and `deleted` rows are those that only one of the two has. The table is `replaced`
     if there was none, or one of another structure. While `building`, the server still builds the
-    shadow's keys.
+    shadow's keys. Its rows are recorded by cells if they were `measured`.
     """
 
     shadow: Shadow
@@ -38,6 +39,7 @@ class Swap:
     deleted: int = 0
     replaced: bool = False
     building: bool = False
+    measured: Cells | None = None
 
     def make(self, verdict: Verdict) -> Hop:
         """Announce the swap, rename the tables, and record the extract."""
@@ -48,7 +50,7 @@ class Swap:
             with lock.transaction():
                 intent = extracts.note(lock, verdict, hop, "intent", structure=made)
             aside = self._rename()
-            complete_swap(lock, intent)
+            complete_swap(lock, intent, shadow.table, self.measured)
             if aside:
                 tables.drop(lock, shadow_name(OLD, lock.table))
         return hop
@@ -88,9 +90,9 @@ def swap_after_building(shadow: Shadow) -> Iterator[Swap]:
     """
     lock = shadow.lock
     if shadow.loaded.bytes <= lock.limits.page_bytes:
-        prove(lock.connection, shadow.name, shadow)
+        measured = prove_by_cells(lock.connection, shadow)
         build_keys(shadow)
-        yield Swap(shadow, shadow.loaded.rows, replaced=True)
+        yield Swap(shadow, shadow.loaded.rows, replaced=True, measured=measured)
         return
 
     def build_while_read() -> None:
@@ -100,8 +102,8 @@ def swap_after_building(shadow: Shadow) -> Iterator[Swap]:
     with in_background(build_while_read) as built:
         sleep(BEGUN_SECONDS)
         with pool.connect(lock.replica, lock.limits) as other:
-            prove(other, shadow.name, shadow)
-        yield Swap(shadow, shadow.loaded.rows, replaced=True, building=True)
+            measured = prove_by_cells(other, shadow)
+        yield Swap(shadow, shadow.loaded.rows, replaced=True, building=True, measured=measured)
         built()
 
 
@@ -129,10 +131,16 @@ def _for_engines(lock: Lock, name: str, adding: str) -> Iterator[str]:
     yield from (f"{adding}, ENGINE={engine}" for engine in others)
 
 
-def complete_swap(lock: Lock, intent: int) -> None:
-    """Record that an announced swap was made."""
+def complete_swap(
+    lock: Lock, intent: int, table: Table | None = None, measured: Cells | None = None
+) -> None:
+    """Record that an announced swap was made, and the new table's cells if they were measured."""
     with lock.transaction():
-        extracts.conclude(lock, intent, "complete")
+        extract = extracts.conclude(lock, intent, "complete")
+        if table and measured:
+            cells.record(lock, table, measured, extract)
+        else:
+            cells.forget(lock)
         progress.forget(lock)
 
 

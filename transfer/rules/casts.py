@@ -196,6 +196,23 @@ def unmapped(column: Column, quoted: str) -> str | None:
     return f"CHAR_LENGTH({read}) < CHAR_LENGTH(REPLACE({quoted}, '?', ''))"
 
 
+# Half of a surrogate pair, as these servers write it in UTF-8.
+HALF_A_PAIR = "HEX({c}) REGEXP '^(..)*ED[AB]'"
+
+
+def alterations(column: Column, quoted: str) -> dict[str, str]:
+    """Return, for each way in which `raw` may alter a value of a column, the condition for it."""
+    held, read = warehouse_type(column), read_for_raw(column, quoted)
+    if held in ("date", "timestamp", "timestamptz"):
+        # In a date that is NOT NULL the server takes 0000-00-00 for NULL.
+        present = f"{quoted} IS NOT NULL AND " if column.nullable else ""
+        return {"impossible_dates": f"{present}({read}) IS NULL"}
+    if held != "text" or column.charset is None:
+        return {}
+    lost = unmapped(column, quoted) or HALF_A_PAIR.format(c=read)
+    return {"nul_characters": f"LOCATE(x'00', {read}) > 0", "unmapped_characters": lost}
+
+
 def warehouse_type(column: Column) -> str:
     """Return the PostgreSQL type that holds the column's values."""
     return cast_of(column).warehouse.format(precision=column.precision, scale=column.scale)

@@ -173,6 +173,15 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class AlteredValue:
+    """The place of a value that `raw` holds altered: its row's key, its column, and how."""
+
+    key: tuple[int, ...]
+    column: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Extracted:
     """The newest complete extract of a table, as the replica recorded it, and what the replica
     holds now.
@@ -205,9 +214,8 @@ class Extracted:
 class Loaded:
     """A table's position in PostgreSQL as recorded there, and what `raw` and `public` hold now.
 
-    `rows` are those that `raw` was given, `altered` if values are counted that PostgreSQL cannot
-    hold. The days are those since it was loaded first and since it was verified, None if it never
-    was; `verify_seconds` is what that took.
+    `rows` are those that `raw` was given. The days are those since it was loaded first and since
+    it was verified, None if it never was; `verify_seconds` is what that took.
     """
 
     fence: int
@@ -222,7 +230,6 @@ class Loaded:
     public_intact: bool
     extract_run: str = ""
     rows: int = 0
-    altered: bool = False
     loaded_days: float = 0.0
     verified_days: float | None = None
     verify_seconds: float | None = None

@@ -14,6 +14,7 @@ TABLES = Path(__file__).with_name("sql") / "warehouse_tables.sql"
 # Somebody may have dropped some of them, perhaps by CASCADE with another.
 NAMES = (
     "etl_transform_status",
+    "etl_altered_value",
     "etl_schema_change",
     "etl_dbt_status",
     "etl_run",

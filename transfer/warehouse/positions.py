@@ -71,7 +71,6 @@ class _Row(NamedTuple):
     public_name: str | None
     public_rows: int
     public_stands: bool
-    altered: str
     loaded_days: float
     verified_days: float | None
     verify_seconds: float | None
@@ -109,7 +108,7 @@ def _rows(connection: Connection, warehouse: Warehouse, only: Sequence[str] | No
         " load_id, standardized_id, standardize_rules, public_id,"
         " raw_name, raw_rows, raw_class.relname::text,"
         " public_name, public_rows, coalesce(public_class.relname::text = public_name, false),"
-        f" values_altered, {_days('first_loaded_at')}, {_days('verified_at')}, verify_seconds"
+        f" {_days('first_loaded_at')}, {_days('verified_at')}, verify_seconds"
         f" FROM {_status(warehouse)} AS status"
         " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid"
         " AND raw_class.relnamespace = to_regnamespace(quote_ident($2))"
@@ -162,7 +161,6 @@ def _loaded(warehouse: Warehouse, row: _Row, held: Mapping[Place, int | None]) -
         public_intact=_in_public(warehouse, row).is_intact(held),
         extract_run=row.extract_run,
         rows=row.raw_rows,
-        altered=row.altered != "{}",
         loaded_days=row.loaded_days,
         verified_days=row.verified_days,
         verify_seconds=row.verify_seconds,
@@ -251,8 +249,8 @@ def forget(warehouse: Warehouse, limits: Limits, table: str, fence: int) -> None
                 tables.drop(connection, limits, place)
         if raw or public:
             schemas.note(connection, warehouse, "", [SchemaChange(table, schemas.DROPPED)])
-        deleting = f"DELETE FROM {_status(warehouse)} WHERE table_name = $1"
-        connection.run(doing, deleting, (table,))
+        for its in (_status(warehouse), named(warehouse, "etl_altered_value")):
+            connection.run(doing, f"DELETE FROM {its} WHERE table_name = $1", (table,))
         connection.commit()
 
 

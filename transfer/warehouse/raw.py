@@ -27,7 +27,8 @@ from transfer.settings import Limits, Warehouse
 from transfer.values.reasons import HopName
 from transfer.values.scope import EVERYTHING, Scope
 from transfer.values.table import Column, Hop, Table, Totals
-from transfer.warehouse import positions, schemas
+from transfer.warehouse import accounts, positions, schemas
+from transfer.warehouse.accounts import Counts, Find
 from transfer.warehouse.holdable import Altered, holdable_texts
 
 SIDE = Place("", "_elt_side")
@@ -39,8 +40,9 @@ class Origin:
     """What a run loads: the rows of a `scope`, of an extract of a copy that has so many `rows`.
 
     `totals` are the replica's own of that scope. They are asked for once the rows have been copied,
-    as the replica may still be counting. It is `moved` when rows changed since the last load, even
-    if `raw` has them already: somebody edited it, or it is another landing schema.
+    as the replica may still be counting. `altered` finds values that `raw` alters. It is `moved`
+    when rows changed since the last load, even if `raw` has them already: somebody edited it, or it
+    is another landing schema.
     """
 
     generation: str
@@ -48,6 +50,7 @@ class Origin:
     extract_run: str
     run_id: str
     totals: Callable[[], Totals]
+    altered: Find
     rows: int
     scope: Scope = EVERYTHING
     moved: bool = False
@@ -73,15 +76,10 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a load did, and what `raw` could not hold of each column that lost something."""
+    """What a load did, and how many values of the whole table `raw` holds altered."""
 
     hop: Hop
-    altered: dict[str, Altered]
-
-    @property
-    def counts(self) -> dict[str, dict[str, int]]:
-        """The altered values by column and kind."""
-        return {column: altered.counts for column, altered in self.altered.items()}
+    altered: Counts
 
 
 def select(table: Table) -> str:
@@ -186,7 +184,9 @@ def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -
     connection, table = copied.connection, copied.table
     sides = Sides(SIDE, copied.target, raw_fields(table), raw_key(table))
     changes = _enter(warehouse, limits, copied, sides, origin.scope)
-    altered = _prove(copied, sides, origin)
+    found = _prove(copied, sides, origin)
+    counted = {column: of_column.counts for column, of_column in found.items()}
+    altered = accounts.renew(connection, warehouse, table, origin.scope, counted, origin.altered)
     load = positions.Load(
         target=copied.target,
         generation=origin.generation,
@@ -194,7 +194,7 @@ def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -
         extract_run=origin.extract_run,
         rows=origin.rows,
         names=altered_names(table),
-        altered={column: found.counts for column, found in altered.items()},
+        altered=altered,
         moved=copied.first or changes.any or origin.moved,
     )
     schemas.note_loaded(connection, warehouse, table, origin.run_id)

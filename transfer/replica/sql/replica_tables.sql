@@ -54,3 +54,20 @@ CREATE TABLE IF NOT EXISTS etl_extract_progress (
     rows_read BIGINT NOT NULL,
     hash_sum BIGINT UNSIGNED NOT NULL COMMENT 'sum of the hashes of the rows read, modulo 2^64'
 ) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS etl_extract_grid (
+    table_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+    extract_id BIGINT NOT NULL COMMENT 'the last extract that the cells follow',
+    hashed CHAR(32) NOT NULL COMMENT 'digest of how a row is hashed',
+    grid LONGTEXT CHARACTER SET utf8mb4 NOT NULL COMMENT 'where the key''s cells begin and how wide they are, as JSON',
+    rows_laid BIGINT NOT NULL COMMENT 'the rows that the table had when it was cut into cells'
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS etl_extract_cell (
+    table_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    cell BIGINT UNSIGNED NOT NULL,
+    rows_held BIGINT NOT NULL,
+    whole_sum BIGINT UNSIGNED NULL COMMENT 'sum of the rows'' hashes over all columns, modulo 2^64',
+    stamped_sum BIGINT UNSIGNED NULL COMMENT 'the same over key and stamps',
+    PRIMARY KEY (table_name, cell)
+) ENGINE = InnoDB;

@@ -31,6 +31,16 @@ CREATE TABLE IF NOT EXISTS {base}.etl_transform_status (
     gone_at timestamptz
 );
 
+CREATE TABLE IF NOT EXISTS {base}.etl_altered_value (
+    table_name text NOT NULL,
+    key numeric[] NOT NULL,
+    column_name text NOT NULL,
+    kind text NOT NULL,
+    PRIMARY KEY (table_name, key, column_name, kind)
+);
+
+COMMENT ON TABLE {base}.etl_altered_value IS 'Values that PostgreSQL cannot hold, of tables whose keys are whole numbers: where they stand and how raw alters them.';
+
 CREATE TABLE IF NOT EXISTS {base}.etl_schema_change (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     found_at timestamptz NOT NULL DEFAULT now(),
