@@ -9,10 +9,10 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.retrying import may_help
 from transfer.journey import preflight
-from transfer.journey.plan import Outlook, look
+from transfer.journey.plan import Outlook, confirm, look
 from transfer.replica import extracts
 from transfer.settings import read_settings
-from transfer.warehouse import bookkeeping, positions
+from transfer.warehouse import bookkeeping
 
 
 @task(name="survey", cache_policy=NO_CACHE, retry_condition_fn=may_help)
@@ -31,7 +31,5 @@ def survey(
     accepted = {"accept_shrink": accept_shrink, "accept_source": accept_source}
     outlook = look(settings, tables, force_full=force_full, verify=verify, **accepted)
     outlook = replace(outlook, remarks=remarks)
-    positions.confirm(
-        settings.warehouse, [plan.table for plan in outlook.plans if not plan.has_work]
-    )
+    confirm(settings, outlook)
     return outlook

@@ -13,7 +13,7 @@ from typing import Any
 from oracle import ask
 
 from deployments.servers import Servers
-from transfer.journey.plan import look, note_presence
+from transfer.journey.plan import confirm, look, note_presence
 from transfer.journey.sync import sync
 from transfer.replica import extracts
 from transfer.settings import Settings
@@ -39,6 +39,7 @@ def run(
     outlook = look(
         settings, tables or None, force_full=force_full, verify=verify, accept_shrink=accept_shrink
     )
+    confirm(settings, outlook)
     note_presence(settings, run_id, outlook)
     with ThreadPoolExecutor(4) as pool:
         results = pool.map(lambda plan: sync(settings, plan, run_id), outlook.work)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -13,12 +13,23 @@ from transfer.changes.rotation import Turn
 from transfer.errors import TableError, UnknownTable
 from transfer.journey import recognition
 from transfer.replica import extracts
+from transfer.replica import marks as replica_marks
 from transfer.settings import Limits, Settings
 from transfer.source import survey as source
 from transfer.source.survey import Excluded
 from transfer.values.reasons import Method
 from transfer.values.table import SourceTable, Standing, TablePlan
-from transfer.warehouse import history, positions, public, schemas
+from transfer.warehouse import history, marks, positions, public, schemas
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The marks of tables that were counted and hold what is recorded: until their next write they
+    need not be counted again.
+    """
+
+    replica: Mapping[str, str] = field(default_factory=dict)
+    warehouse: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class Outlook:
     longer has.
 
     `overdue` are tables whose verification is, and which this run does not verify either; `remarks`
-    are of the servers.
+    are of the servers. `counted` are the tables whose rows had to be counted.
     """
 
     plans: tuple[TablePlan, ...]
@@ -35,6 +46,7 @@ class Outlook:
     gone: tuple[str, ...]
     overdue: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    counted: Counted = field(default_factory=Counted)
 
     @property
     def work(self) -> tuple[TablePlan, ...]:
@@ -92,12 +104,27 @@ def look(
         )
         for seen, standing in places
     )
+    counted = Counted(
+        copies.marks, tuple(mark for standing in loaded.values() for mark in standing.marks)
+    )
     overdue = tuple(name for name in rotation.overdue(settings.limits, turns) if name not in due)
     if tables is not None:
-        return Outlook(plans, (), (), overdue)
+        return Outlook(plans, (), (), overdue, counted=counted)
     left_out = {excluded.table for excluded in found.excluded}
     gone = tuple(sorted(copied - set(names) - left_out))
-    return Outlook(plans, _unused(settings.limits, names, left_out) + found.excluded, gone, overdue)
+    unused = _unused(settings.limits, names, left_out)
+    return Outlook(plans, unused + found.excluded, gone, overdue, counted=counted)
+
+
+def confirm(settings: Settings, outlook: Outlook) -> None:
+    """Note which tables are equal in all places, and which need not be counted again."""
+    positions.confirm(
+        settings.warehouse, [plan.table for plan in outlook.plans if not plan.has_work]
+    )
+    if outlook.counted.warehouse:
+        marks.note(settings.warehouse, outlook.counted.warehouse)
+    if outlook.counted.replica:
+        replica_marks.note(settings.replica, settings.limits, outlook.counted.replica)
 
 
 def _due(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from transfer.errors import DatabaseFault
 from transfer.mysql import pool
 from transfer.mysql.connection import Connection
 from transfer.mysql.literals import quote
+from transfer.replica import marks
 from transfer.replica.lock import Lock
 from transfer.server_codes import GONE, MISSING_TABLE
 from transfer.settings import Limits, Replica
@@ -29,10 +30,14 @@ COUNTED = 100  # tables whose rows are counted by one statement
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the replica says of itself: which copy it is, and each table's last complete extract."""
+    """What the replica says of itself: which copy it is, and each table's last complete extract.
+
+    `marks` are those of the tables that were counted just now and have their rows.
+    """
 
     generation: str
     extracted: dict[str, Extracted]
+    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +89,42 @@ def state(
         recorded = {
             entry.table_name: entry.rows_total for entry in newest if entry.table_name in present
         }
-        counts = _counts(connection, list(recorded)) if counted else recorded
+        counts: dict[str, int | None] = {**recorded}
+        found: dict[str, str] = {}
+        if counted:
+            written = {name: mark for name, (_, _, mark) in present.items() if mark}
+            counts = {**marks.unwritten(connection, recorded, written)}
+            left = [name for name in recorded if name not in counts]
+            counts |= _counts(connection, left)
+            found = {
+                name: marks.with_rows(written[name], recorded[name])
+                for name in left
+                if name in written and counts[name] == recorded[name]
+            }
     extracted = {
         entry.table_name: _extracted(
-            entry, present.get(entry.table_name, (None, "")), counts.get(entry.table_name)
+            entry, present.get(entry.table_name, (None, "", "")), counts.get(entry.table_name)
         )
         for entry in newest
     }
-    return State(generation[0][0] if generation else "", extracted)
+    return State(generation[0][0] if generation else "", extracted, found)
 
 
-def _present(connection: Connection, only: Sequence[str] | None) -> dict[str, tuple[datetime, str]]:
-    """Return when each table was created, and its engine.
+_Present: TypeAlias = tuple[datetime | None, str, str]
+
+
+def _present(connection: Connection, only: Sequence[str] | None) -> dict[str, _Present]:
+    """Return when each table was created, its engine, and the mark of its last write.
 
     If tables are named, the server opens no others.
     """
     found = connection.rows(
         "listing its tables",
-        f"SELECT TABLE_NAME, CREATE_TIME, COALESCE(ENGINE, '') {FROM_TABLES}{among(only)}",
+        f"SELECT TABLE_NAME, CREATE_TIME, COALESCE(ENGINE, ''), {marks.WRITTEN}"
+        f" {FROM_TABLES}{among(only)}",
         only or None,
     )
-    return {name: (created, engine) for name, created, engine in found}
+    return {name: (created, engine, mark) for name, created, engine, mark in found}
 
 
 def among(names: Sequence[str] | None) -> str:
@@ -180,7 +200,7 @@ def _count_or_none(connection: Connection, name: str) -> int | None:
         return None
 
 
-def _extracted(entry: _Entry, now: tuple[datetime | None, str], rows_now: int | None) -> Extracted:
+def _extracted(entry: _Entry, now: _Present, rows_now: int | None) -> Extracted:
     return Extracted(
         id=entry.id,
         changed_id=entry.changed_id,

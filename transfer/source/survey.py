@@ -34,7 +34,7 @@ TRANSIENT = re.compile(
 
 RESERVED = re.compile(
     r"_elt_(new|old)_|etl_(extract_(status|lock|progress|scope|grid|cell)"
-    r"|replica|transform_status|dbt_status|altered_value|run|run_table|table_status|daily_runs"
+    r"|replica|transform_status|dbt_status|altered_value|mark|run|run_table|table_status|daily_runs"
     r"|errors|drift|schema_change)$",
     re.IGNORECASE,
 )

@@ -215,7 +215,8 @@ class Loaded:
     """A table's position in PostgreSQL as recorded there, and what `raw` and `public` hold now.
 
     `rows` are those that `raw` was given. The days are those since it was loaded first and since
-    it was verified, None if it never was; `verify_seconds` is what that took.
+    it was verified, None if it never was; `verify_seconds` is what that took. `marks` are those of
+    its two tables, as far as they were counted just now.
     """
 
     fence: int
@@ -233,6 +234,7 @@ class Loaded:
     loaded_days: float = 0.0
     verified_days: float | None = None
     verify_seconds: float | None = None
+    marks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ TABLES = Path(__file__).with_name("sql") / "warehouse_tables.sql"
 NAMES = (
     "etl_transform_status",
     "etl_altered_value",
+    "etl_mark",
     "etl_schema_change",
     "etl_dbt_status",
     "etl_run",

@@ -17,7 +17,7 @@ from transfer.rules.layout import fit, snake_case
 from transfer.server_codes import MISSING_TABLE
 from transfer.settings import Limits, Warehouse
 from transfer.values.table import Loaded, digest
-from transfer.warehouse import schemas
+from transfer.warehouse import marks, schemas
 from transfer.warehouse.bookkeeping import among, joined, named
 from transfer.warehouse.schemas import SchemaChange
 
@@ -91,14 +91,19 @@ def state(
             if fault.code in MISSING_TABLE:  # never prepared
                 return {}
             raise
-        recorded: dict[Place, int | None] = {
+        recorded = {
             standing.place: standing.rows
             for row in found
             for standing in (_in_raw(warehouse, row), _in_public(warehouse, row))
             if standing.place
         }
-        held = tables.counts(connection, recorded) if counted else recorded
-    return {row.table_name: _loaded(warehouse, row, held) for row in found}
+        if not counted:
+            return {row.table_name: _loaded(warehouse, row, recorded, {}) for row in found}
+        now = marks.now(connection, recorded)
+        held: dict[Place, int | None] = {**marks.unwritten(connection, warehouse, recorded, now)}
+        left = {place: now.get(place, "") for place in recorded if place not in held}
+        held |= tables.counts(connection, left)
+    return {row.table_name: _loaded(warehouse, row, held, left) for row in found}
 
 
 def _rows(connection: Connection, warehouse: Warehouse, only: Sequence[str] | None) -> list[_Row]:
@@ -147,7 +152,11 @@ def _in_public(warehouse: Warehouse, row: _Row) -> _Standing:
     return _Standing(Place(warehouse.base_schema, stands) if stands else None, row.public_rows)
 
 
-def _loaded(warehouse: Warehouse, row: _Row, held: Mapping[Place, int | None]) -> Loaded:
+def _loaded(
+    warehouse: Warehouse, row: _Row, held: Mapping[Place, int | None], counted: Mapping[Place, str]
+) -> Loaded:
+    """Make what is known of a table; `counted` are the marks of those just counted."""
+    both = (_in_raw(warehouse, row), _in_public(warehouse, row))
     return Loaded(
         fence=row.fence,
         generation=row.generation,
@@ -157,13 +166,18 @@ def _loaded(warehouse: Warehouse, row: _Row, held: Mapping[Place, int | None]) -
         rules=row.rules,
         public_id=row.public_id,
         raw_name=row.raw_name or fit(row.table_name),
-        raw_intact=_in_raw(warehouse, row).is_intact(held),
-        public_intact=_in_public(warehouse, row).is_intact(held),
+        raw_intact=both[0].is_intact(held),
+        public_intact=both[1].is_intact(held),
         extract_run=row.extract_run,
         rows=row.raw_rows,
         loaded_days=row.loaded_days,
         verified_days=row.verified_days,
         verify_seconds=row.verify_seconds,
+        marks=tuple(
+            (str(standing.place), marks.with_rows(counted[standing.place], standing.rows))
+            for standing in both
+            if standing.place and counted.get(standing.place) and standing.is_intact(held)
+        ),
     )
 
 

@@ -71,3 +71,8 @@ CREATE TABLE IF NOT EXISTS etl_extract_cell (
     stamped_sum BIGINT UNSIGNED NULL COMMENT 'the same over key and stamps',
     PRIMARY KEY (table_name, cell)
 ) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS etl_mark (
+    table_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+    mark VARCHAR(64) NOT NULL COMMENT 'when the table was last written, and its rows, as it was last counted'
+) ENGINE = InnoDB;

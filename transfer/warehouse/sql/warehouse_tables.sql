@@ -41,6 +41,13 @@ CREATE TABLE IF NOT EXISTS {base}.etl_altered_value (
 
 COMMENT ON TABLE {base}.etl_altered_value IS 'Values that PostgreSQL cannot hold, of tables whose keys are whole numbers: where they stand and how raw alters them.';
 
+CREATE TABLE IF NOT EXISTS {base}.etl_mark (
+    relation text PRIMARY KEY,
+    mark text NOT NULL
+);
+
+COMMENT ON TABLE {base}.etl_mark IS 'What PostgreSQL knew of writes to a table when it was last counted.';
+
 CREATE TABLE IF NOT EXISTS {base}.etl_schema_change (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     found_at timestamptz NOT NULL DEFAULT now(),
