@@ -12,7 +12,10 @@ from transfer.settings import Limits, Replica
 
 # InnoDB knows it since the server's start, and until it needs the memory for another table. MySQL
 # 5.6 never does. It has whole seconds, so one that is not over tells nothing.
-WRITTEN = "IF(ENGINE = 'InnoDB' AND UPDATE_TIME < NOW() - INTERVAL 2 SECOND, CAST(UPDATE_TIME AS CHAR), '')"
+WRITTEN = (
+    "IF(ENGINE = 'InnoDB' AND UPDATE_TIME < NOW() - INTERVAL 2 SECOND,"
+    " CAST(UPDATE_TIME AS CHAR), '')"
+)
 WRITTEN_AT_ONCE = 500
 
 
