@@ -18,7 +18,7 @@ from deployments.servers import Servers
 from transfer.errors import PracticeUpgrading, TableError, TableShrunk
 from transfer.journey.plan import look
 from transfer.journey.sync import sync
-from transfer.mysql import buckets
+from transfer.mysql import cells
 
 
 @pytest.fixture
@@ -219,13 +219,13 @@ def _before_comparing(
     monkeypatch: pytest.MonkeyPatch, practice: Practice, *statements: str
 ) -> None:
     """Have statements run at the source when a table is about to be compared."""
-    compare = buckets.compare
+    compare = cells.compare
 
-    def and_then(*given: Any) -> Any:
+    def and_then(*given: Any, **how: Any) -> Any:
         practice.write(*statements)
-        return compare(*given)
+        return compare(*given, **how)
 
-    monkeypatch.setattr(buckets, "compare", and_then)
+    monkeypatch.setattr(cells, "compare", and_then)
 
 
 @pytest.mark.parametrize("size", ["small"])

@@ -5,8 +5,9 @@ So the source is compared with it without hashing the replica. Tampering is for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from transfer.errors import TableError
 from transfer.mysql import cells, grid, hashing
@@ -20,6 +21,8 @@ from transfer.values.table import Extracted, Table, digest
 READING, WRITING = "reading etl_extract_cell", "writing etl_extract_cell"
 WRITTEN_AT_ONCE = 1_000
 HASHED_AT_ONCE = 50  # ranges
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +90,7 @@ def record(lock: Lock, table: Table, measured: Cells, extract: int) -> None:
 
 
 def _add(lock: Lock, tallies: Tallies) -> None:
-    found = list(tallies.items())
-    for start in range(0, len(found), WRITTEN_AT_ONCE):
-        part = found[start : start + WRITTEN_AT_ONCE]
+    for part in _parted(list(tallies.items())):
         values = [
             value
             for cell, tally in part
@@ -98,23 +99,52 @@ def _add(lock: Lock, tallies: Tallies) -> None:
         lock.connection.run(
             WRITING,
             "INSERT INTO etl_extract_cell (table_name, cell, rows_held, whole_sum, stamped_sum)"
-            f" VALUES {', '.join(['(%s, %s, %s, %s, %s)'] * len(part))}",
+            f" VALUES {', '.join(['(%s, %s, %s, %s, %s)'] * len(part))}"
+            " ON DUPLICATE KEY UPDATE rows_held = VALUES(rows_held),"
+            " whole_sum = VALUES(whole_sum), stamped_sum = VALUES(stamped_sum)",
             values,
         )
 
 
 def forget(lock: Lock) -> None:
     """Remove what is recorded of the table's rows."""
-    for name in ("etl_extract_grid", "etl_extract_cell"):
-        lock.connection.run(WRITING, f"DELETE FROM {name} WHERE table_name = %s", (lock.table,))
+    found = lock.connection.rows(
+        READING, "SELECT cell FROM etl_extract_cell WHERE table_name = %s", (lock.table,)
+    )
+    _remove(lock, [int(cell) for (cell,) in found])
+    if lock.connection.rows(
+        READING, "SELECT 1 FROM etl_extract_grid WHERE table_name = %s", (lock.table,)
+    ):
+        removing = "DELETE FROM etl_extract_grid WHERE table_name = %s"
+        lock.connection.run(WRITING, removing, (lock.table,))
+
+
+def _remove(lock: Lock, recorded: Sequence[int]) -> None:
+    """Remove cells one by one: the lock of a range would catch the cells of other tables."""
+    for part in _parted(recorded):
+        lock.connection.run(
+            WRITING,
+            "DELETE FROM etl_extract_cell WHERE table_name = %s"
+            f" AND cell IN ({', '.join(['%s'] * len(part))})",
+            (lock.table, *part),
+        )
+
+
+def _parted(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), WRITTEN_AT_ONCE):
+        yield values[start : start + WRITTEN_AT_ONCE]
 
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """The cells of some ranges, which are to be recorded again once their rows are changed."""
+    """The cells of some ranges, which are to be recorded again once their rows are changed.
+
+    `recorded` are the numbers of all cells that are.
+    """
 
     grid: Grid
     ranges: Sequence[Range]
+    recorded: Collection[int]
 
     def make(self, lock: Lock, table: Table, extract: int, rows: int) -> None:
         """Record them for an extract of so many rows, in the transaction that changes the rows.
@@ -127,18 +157,17 @@ class Renewal:
         lock.connection.run(WRITING, numbering, (extract, lock.table))
         for start in range(0, len(self.ranges), HASHED_AT_ONCE):
             some = self.ranges[start : start + HASHED_AT_ONCE]
-            for within in some:
-                self._remove(lock, within)
-            _add(lock, cells.held(lock.connection, table, lock.table, self.grid, some))
+            held = cells.held(lock.connection, table, lock.table, self.grid, some)
+            spans = [self.grid.cells_of(within) for within in some]
+            _remove(lock, [cell for cell in self.recorded if cell not in held and _in(cell, spans)])
+            _add(lock, held)
         counting = "SELECT COALESCE(SUM(rows_held), 0) FROM etl_extract_cell WHERE table_name = %s"
-        ((held,),) = lock.connection.rows(READING, counting, (lock.table,))
-        if int(held) != rows:
+        ((held_rows,),) = lock.connection.rows(READING, counting, (lock.table,))
+        if int(held_rows) != rows:
             raise TableError(
-                f"{lock.table}: {rows} rows were read but the replica would hold {held}."
+                f"{lock.table}: {rows} rows were read but the replica would hold {held_rows}."
             )
 
-    def _remove(self, lock: Lock, within: Range) -> None:
-        first, last = self.grid.cells_of(within)
-        behind, values = ("", [first]) if last is None else (" AND cell <= %s", [first, last])
-        removing = f"DELETE FROM etl_extract_cell WHERE table_name = %s AND cell >= %s{behind}"
-        lock.connection.run(WRITING, removing, (lock.table, *values))
+
+def _in(cell: int, spans: Sequence[tuple[int, int | None]]) -> bool:
+    return any(first <= cell and (last is None or cell <= last) for first, last in spans)
