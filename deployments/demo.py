@@ -55,6 +55,8 @@ def demo(patients: int, seed: int) -> int:
         prefect = pool.submit(prefect_server.start, LOCAL)
         status = _fill(found, patients, seed)
         api = prefect.result()
+    if found.ours:
+        _write_env(found, PREFECT_API_URL=api)
     _say("Prefect", api.removesuffix("/api"))
     status = status or _run("flows/elt.py", PREFECT_API_URL=api, **found.databases.variables())
     if status == 0:
@@ -102,12 +104,12 @@ def _fill(found: Servers, patients: int, seed: int) -> int:
     return status
 
 
-def _write_env(found: Servers) -> None:
+def _write_env(found: Servers, **more: str) -> None:
     """Write the addresses into .env, or what has changed in them.
 
     A user's own file stays as it is, and so do the lines that a user added to ours.
     """
-    addresses = found.databases.variables()
+    addresses = found.databases.variables() | more
     before = ENV_FILE.read_text() if ENV_FILE.exists() else ""
     if ENV_FILE.exists() and not servers.is_written_by_demo(ENV_FILE):
         return
@@ -189,7 +191,7 @@ Play the clinic's next day and bring it over. The first one is tomorrow, and the
 day only when it has come:
 
   {python} -m deployments.clinic day
-  PREFECT_API_URL={api} {python} flows/elt.py
+  {python} flows/elt.py
 
 make stop stops the servers, make clean removes them and their data.
 """

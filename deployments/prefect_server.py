@@ -25,18 +25,21 @@ def start(folder: Path) -> str:
 
 
 def _process(home: Path, port: int) -> PrivateProcess:
+    api = f"http://127.0.0.1:{port}/api"
     settings = {
+        # Whatever the environment or a .env names, it is itself.
+        "PREFECT_API_URL": api,
         "PREFECT_HOME": home,
         "PREFECT_PROFILES_PATH": home / "profiles.toml",
         # Without this the pages ask port 4200, wherever the server is.
-        "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_UI_API_URL": api,
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         # Both are needed: the second alone does not stop the server's own telemetry.
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
     command = (
-        *("env", "-u", "PREFECT_API_URL", *(f"{name}={value}" for name, value in settings.items())),
+        *("env", *(f"{name}={value}" for name, value in settings.items())),
         *(sys.executable, "-m", "prefect", "server", "start"),
         *("--host", "127.0.0.1", "--port", str(port)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 import tasks  # noqa: F401 - keeps Prefect offline, so it comes before Prefect
-from tasks.build_models import build_models
+from tasks.build import build_models
 from tasks.models import ModelsPlan, ModelsResult
 
 

@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import wraps
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
@@ -20,46 +19,38 @@ if __name__ == "__main__":
     interrupts.install()
     # Until all is imported, of which nothing is garbage: that takes an eighth less time.
     gc.disable()
-    # The command line shows its own progress; Prefect's lines still reach its server.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
 
+from flows import command
 from tasks import surroundings
 
 if __name__ == "__main__":
-    surroundings.check_or_leave()
+    for name, level in surroundings.IN_A_TERMINAL.items():
+        os.environ.setdefault(name, level)
+    command.leave_unless_prefect_is_needed()
 
 from prefect import Flow, Task, flow, runtime
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
-from rich.console import Console
 
+from flows import record
 from flows.dbt_build import dbt_build
-from flows.terminal.command_line import arguments, check_alone
-from flows.terminal.console import Terminal, overdue_sentence, to_json
+from flows.terminal.command_line import arguments
 from flows.terminal.logs import write_logs
-from flows.terminal.plan import show_plan as print_plan
 from flows.terminal.progress import progress
-from flows.terminal.status import show_status
-from flows.terminal.summary import show_summary
 from tasks import build_models, caching
 from tasks.models import BuildFailed, ModelsPlan, ModelsResult
 from tasks.prefect_server import NO_OWN_SERVER, check_server, lost_prefect, server_answers
-from tasks.publish import UNRECORDED, Summary, publish, remember
+from tasks.publish import UNRECORDED, publish
 from tasks.survey import survey
 from tasks.sync_table import sync_table
-from transfer.errors import EltError, TableError, class_of, place_of
-from transfer.journey import drop_gone, preflight
-from transfer.journey.clearing import clear_left_over
-from transfer.journey.plan import Outlook, look, note_presence, with_seconds
+from tasks.verdict import Summary
+from transfer.errors import EltError, class_of, place_of
+from transfer.journey.plan import Outlook
 from transfer.journey.work import Findings
-from transfer.replica import extracts
 from transfer.running.stopping import stopping_if_interrupted
 from transfer.settings import Settings, read_settings
-from transfer.values.printable import printable
 from transfer.values.reasons import State
 from transfer.values.table import TablePlan, TableResult
-from transfer.warehouse import bookkeeping, history, schemas
 
 log = logging.getLogger("elt")
 
@@ -108,27 +99,13 @@ def elt(
     write_logs(settings.limits)
     caching.forget_old_results()
     outlook = retried(survey, settings)(tables, force_full, verify, accept_shrink, accept_source)
-    history.begin(settings.warehouse, run_id, tables=tables, forced=force_full, verified=verify)
-    note_presence(settings, run_id, outlook)
-    clear_left_over(settings, outlook, everything=tables is None)
+    record.begin(settings, run_id, outlook, tables, forced=force_full, verified=verify)
     results = sync_tables(settings, outlook, run_id)
     built = build(settings, run_id) if models else None
-    summary = Summary(
-        run_id=run_id,
-        tables=results,
-        skipped=tuple((plan.table, plan.reason) for plan in outlook.plans if not plan.has_work),
-        excluded=outlook.excluded,
-        gone=outlook.gone,
-        models=built,
-        seconds=monotonic() - started,
-        rotated=0 if verify else sum(result.verified for result in results),
-        overdue=outlook.overdue,
-        schema_changes=schemas.of_run(settings.warehouse, run_id),
-        remarks=outlook.remarks,
-    )
-    remember(settings, summary)
+    seconds = monotonic() - started
+    summary = record.end(settings, run_id, outlook, results, built, seconds, verified=verify)
     publish(summary)
-    log_summary(settings, summary)
+    record.log_summary(settings, summary)
     if not summary.good:
         raise RunFailed(summary)
     return summary
@@ -160,19 +137,8 @@ def retried(task: Task[P, R], settings: Settings) -> Task[P, R]:
     return task.with_options(retries=len(delays), retry_delay_seconds=delays)
 
 
-def log_summary(settings: Settings, summary: Summary) -> None:
-    """Log a run's verdict, and what somebody should look at."""
-    log.info("run %s: %s", summary.run_id, summary.sentence)
-    for remark in summary.remarks:
-        log.warning("%s", remark)
-    if summary.overdue:
-        log.warning("%s", overdue_sentence(settings.limits, summary.overdue))
-
-
 def sync_tables(settings: Settings, outlook: Outlook, run_id: str) -> tuple[TableResult, ...]:
     """Run a task for each table with work, some at a time; a red one does not stop the others."""
-    count = len(outlook.work)
-    log.info("%s of %s tables have work", count, len(outlook.plans), extra={"total": count})
     task = retried(sync_table, settings)
     pool = ThreadPoolTaskRunner[TableResult](max_workers=settings.limits.workers)
     findings = Findings()
@@ -234,84 +200,21 @@ def main(given: Sequence[str] | None = None) -> int:
     when the run could not begin or be finished.
     """
     options = arguments(given)
-    interrupts.begin()
-    try:
-        return perform(options)
-    except KeyboardInterrupt:
-        print(interrupts.STOPPED, file=sys.stderr)
-        return interrupts.INTERRUPTED
-    except OSError as error:  # of our own output: what servers and files say is an EltError by now
-        if error.errno not in interrupts.UNREAD:
-            raise
-        return interrupts.discard_output()
+    return command.guarded(lambda: perform(options)) or 0
 
 
 def perform(options: argparse.Namespace) -> int:
     """Do what the command line asks for."""
-    width = None if sys.stdout.isatty() else 160
-    console = Terminal(highlight=False, markup=False, emoji=False, width=width)
-    try:
-        settings = read_settings()
-        check_alone(options)
-        if options.status is not None:
-            preflight.reach(settings.warehouse)
-            patterns = [*options.status, *(options.table or ())]
-            return show_status(console, settings, patterns, as_json=options.json)
-        write_logs(settings.limits)
-        remarks = preflight.check(settings)
-        if options.drop_gone:
-            return drop(settings, options.drop_gone)
-        if options.plan or options.table:  # a name that fits no table is refused at once
-            outlook = replace(plan(settings, options), remarks=remarks)
-            if options.plan:
-                show_plan(console, settings, outlook, as_json=options.json)
-                return 0
-        check_server()
-    except EltError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return run(console, settings, options)
+    code = command.without_prefect(options)
+    return run(options) if code is None else code
 
 
-def plan(settings: Settings, options: argparse.Namespace) -> Outlook:
-    """Plan what the command line asks for."""
-    return look(
-        settings,
-        options.table,
-        force_full=options.full,
-        verify=options.verify,
-        accept_source=options.accept_source,
-    )
-
-
-def show_plan(console: Console, settings: Settings, outlook: Outlook, *, as_json: bool) -> None:
-    """Print the plan in the form that was asked for."""
-    outlook = with_seconds(settings, outlook)
-    if as_json:
-        print(to_json(outlook))
-    else:
-        print_plan(console, settings, outlook)
-
-
-def drop(settings: Settings, patterns: Sequence[str]) -> int:
-    """Drop tables that the source no longer has; 1 if one had to stay, all others are dropped."""
-    extracts.prepare(settings.replica, settings.limits)
-    bookkeeping.prepare(settings.warehouse)
-    code = 0
-    for table in drop_gone.resolve(settings, patterns):
-        try:
-            drop_gone.drop(settings, table)
-            print(printable(f"{table}: dropped from replica, raw and public"))
-        except TableError as error:
-            print(error, file=sys.stderr)
-            code = 1
-    return code
-
-
-def run(console: Console, settings: Settings, options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Run the flow and print its summary."""
+    console, settings = command.terminal(), read_settings()
     finished: list[Summary] = []
     try:
+        check_server()
         with progress(console, quiet=options.json):
             run_flow(options, finished.append)
     except RunFailed:
@@ -326,11 +229,7 @@ def run(console: Console, settings: Settings, options: argparse.Namespace) -> in
         if not finished:
             return 2
     (summary,) = finished
-    if options.json:
-        print(to_json(summary))
-    else:
-        show_summary(console, settings, summary)
-    return 0 if summary.good else 1
+    return command.tell(console, settings, options, summary)
 
 
 def run_flow(options: argparse.Namespace, take: Callable[[Summary], object]) -> None:
@@ -354,8 +253,9 @@ def sentence_of(error: Exception) -> str:
 
 if __name__ == "__main__":
     gc.enable()
-    code = main()
+    options = arguments(None)
+    code = command.guarded(lambda: run(options))
     interrupts.end()
     if lost_prefect():
-        interrupts.leave(code)
+        interrupts.leave(code or 0)
     sys.exit(code)

@@ -58,6 +58,13 @@ def begin() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def await_work() -> None:
+    """End the process at once at Ctrl-C again, as while it starts."""
+    if _INSTALLED.is_set():
+        signal.signal(signal.SIGINT, lambda *_: None)
+        _BEGUN.clear()
+
+
 def interrupted() -> bool:
     """Tell whether Ctrl-C has been pressed."""
     return _INTERRUPTED.is_set()

@@ -1,22 +1,18 @@
-"""The task that builds the models over what changed, and what decides what that is."""
+"""Decides which models are to be built over what changed, and builds them."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from time import monotonic
 from typing import Any
 
-from prefect import task
-
-from tasks.caching import proven_key
 from tasks.dbt_messages import reasons_of
 from tasks.dbt_project import project_hash, sources
 from tasks.models import BuildFailed, ModelsPlan, ModelsResult
 from tasks.run_dbt import run_dbt
-from transfer.settings import Settings, read_settings
+from transfer.settings import Settings
 from transfer.values.table import digest
 from transfer.warehouse import builds, positions
 from transfer.warehouse.builds import Built, Outcome
@@ -68,20 +64,6 @@ def why_whole(project: str, built: Built | None) -> str:
     if built.project != project or built.overtaken:
         return "the dbt project or its variables changed"
     return "" if built.complete else "a model's relation is missing"
-
-
-@task(
-    name="build_models",
-    cache_key_fn=proven_key,
-    cache_expiration=timedelta(days=1),
-    persist_result=True,
-    refresh_cache=False,
-    retries=0,
-)
-def build_models(plan: ModelsPlan, run_id: str) -> ModelsResult:
-    """Build and test the models that the plan names, and what changed since it was made."""
-    log.info("dbt: %s", plan.reason)
-    return build(read_settings(), run_id)
 
 
 def build(settings: Settings, run_id: str) -> ModelsResult:

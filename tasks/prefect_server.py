@@ -1,4 +1,7 @@
-"""Whether the named Prefect server is there, at the start of a run and in its middle."""
+"""Whether a Prefect server is named and there, at the start of a run and in its middle.
+
+Prefect is imported where it is asked, as a run that finds nothing to do needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,19 @@ import time
 from threading import Event
 from urllib.parse import urlsplit
 
-from httpx import TransportError
-from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-
+from tasks import surroundings
 from transfer.errors import SettingsError
+
+
+def is_named() -> bool:
+    """Tell whether the user's settings name a Prefect server; what names none need not be read."""
+    return surroundings.speak_of_prefect() and bool(_address())
+
+
+def _address() -> str | None:
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().api.url
 
 
 def check_server() -> None:
@@ -21,7 +32,7 @@ def check_server() -> None:
         SettingsError: nothing answers at the address.
 
     """
-    address = PREFECT_API_URL.value()
+    address = _address()
     if not address:
         return
     where = urlsplit(address)
@@ -37,6 +48,9 @@ def check_server() -> None:
 
 def _failure() -> Exception | None:
     """Return why the Prefect server does not answer, None if it does."""
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
     with (
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
         get_client(httpx_settings={"timeout": CONNECT_SECONDS}, sync_client=True) as client,
@@ -50,8 +64,10 @@ PATIENCE_SECONDS = 10
 
 def server_answers() -> bool:
     """Tell whether the named Prefect server is still there; one that answers that it is busy is."""
+    from httpx import TransportError
+
     until = time.monotonic() + (0 if _LOST.is_set() else PATIENCE_SECONDS)
-    while PREFECT_API_URL.value() and isinstance(_failure(), TransportError):
+    while _address() and isinstance(_failure(), TransportError):
         if time.monotonic() > until:
             _LOST.set()
             return False

@@ -1,6 +1,7 @@
 """What a machine's environment may tell Prefect, dbt and a proxy's users, and what of it counts.
 
 It is set before Prefect is imported. This module itself imports Prefect only to check it.
+A run that finds nothing to do needs no Prefect, whose import takes longer than such a run.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ import tomllib
 import warnings
 from collections.abc import Iterable
 from contextlib import redirect_stderr
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from transfer import env_file
 from transfer.errors import SettingsError
 from transfer.settings import ROOT, is_loopback
 
 RESULTS = ROOT / ".local" / "results"
+PROFILES = Path.home() / ".prefect" / "profiles.toml"
 
 # The user's own choice wins.
 DEFAULTS = {
@@ -69,6 +73,11 @@ WITHOUT = frozenset(
         "PREFECT_UNIT_TEST_MODE",
     }
 )
+# The command line shows its own progress; Prefect's lines still reach its server.
+IN_A_TERMINAL = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+}
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PROXIES = frozenset(
     {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY", "SOCKS_PROXY"}
@@ -91,6 +100,45 @@ def _forget(names: Iterable[str]) -> None:
     """Remove variables from the environment, in upper or lower case."""
     for name in [name for name in os.environ if name.upper() in names]:
         del os.environ[name]
+
+
+def speak_of_prefect() -> bool:
+    """Tell whether anything that a user has set may be Prefect's; only there can a server be named.
+
+    What it means only Prefect knows. So what looks like a setting of Prefect's counts as one.
+    """
+    ours = DEFAULTS | OURS | IN_A_TERMINAL
+    told = (name for name, value in os.environ.items() if ours.get(name) != value)
+    return (
+        "prefect" in sys.modules
+        or any(map(_is_prefects, told))
+        or any(path.exists() for path in (Path("prefect.toml"), PROFILES))
+        or _env_file_speaks()
+        or _project_file_speaks()
+    )
+
+
+def _is_prefects(name: str) -> bool:
+    return name.upper().startswith("PREFECT_")
+
+
+def _env_file_speaks() -> bool:
+    """Tell whether the folder's `.env` has a line for Prefect; one that cannot be read may."""
+    try:
+        return any(map(_is_prefects, env_file.names(Path(".env"))))
+    except SettingsError:
+        return True
+
+
+def _project_file_speaks() -> bool:
+    """Tell whether the folder's `pyproject.toml` says more to Prefect than ours, of its server."""
+    try:
+        told = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return not told.get("tool", {}).get("prefect", {}).keys() <= {"server"}
 
 
 def check() -> None:

@@ -14,7 +14,7 @@ from flows.terminal.console import (
     show_overdue,
 )
 from tasks.models import ModelsResult
-from tasks.publish import Summary
+from tasks.verdict import Summary
 from transfer.settings import Settings
 from transfer.values.reasons import HopName, State
 from transfer.values.table import Hop, TableResult

@@ -1,4 +1,6 @@
-"""What a run that finds nothing to do takes, next to an empty flow; a Prefect server runs."""
+"""What a run that finds nothing to do takes, next to an empty flow: with a Prefect server that is
+named, and without one.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,11 @@ from deployments.clinic import create
 from transfer.settings import ROOT
 
 EMPTY_FLOW = "import prefect; prefect.flow(lambda: None, name='empty')()"
+UNCHANGED = "all tables, nothing changed"
+ALONE = f"{UNCHANGED}, no server named"
 COMMANDS = {
     "an empty flow": ["-c", EMPTY_FLOW],
-    "all tables, nothing changed": ["flows/elt.py", "--no-dbt"],
+    UNCHANGED: ["flows/elt.py", "--no-dbt"],
     "--table appointment, not changed": ["flows/elt.py", "--no-dbt", "--table", "appointment"],
 }
 
@@ -52,15 +56,17 @@ def main() -> None:
                 "PYTHONPATH": str(ROOT),
                 "PATH": os.environ["PATH"],
             }
-            for arguments in COMMANDS.values():
-                seconds(arguments, variables)
+            alone = {name: variables[name] for name in variables if "PREFECT" not in name}
+            alone["HOME"] = scratch
+            calls = [(name, arguments, variables) for name, arguments in COMMANDS.items()]
+            calls += [(ALONE, COMMANDS[UNCHANGED], alone)]
             turns = [
-                {name: seconds(arguments, variables) for name, arguments in COMMANDS.items()}
-                for _ in range(options.rounds)
-            ]
+                {name: seconds(arguments, given) for name, arguments, given in calls}
+                for _ in range(1 + options.rounds)
+            ][1:]  # the first one warms up
         finally:
             found.drop_databases(databases)
-    middle = {name: median(turn[name] for turn in turns) for name in COMMANDS}
+    middle = {name: median(turn[name] for turn in turns) for name in turns[0]}
     empty = middle["an empty flow"]
     print("\n| command | seconds | beyond an empty flow |\n|---|---|---|")
     for name, took in middle.items():

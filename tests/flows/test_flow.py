@@ -5,13 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from conftest import Client
-from flow_runs import settle, write_dbt
+from flow_runs import settle
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
@@ -27,9 +26,9 @@ from prefect.states import AwaitingRetry
 from runs import in_time
 
 from flows.elt import RunFailed, elt
-from tasks import dbt_by_hand, dbt_project
-from tasks.publish import Summary
+from tasks import dbt_by_hand
 from tasks.sync_table import sync_table
+from tasks.verdict import Summary
 from transfer.journey.plan import look
 from transfer.journey.work import Findings
 from transfer.settings import read_settings
@@ -40,15 +39,6 @@ pytestmark = [
     pytest.mark.usefixtures("prefect", "in_environment"),
     pytest.mark.filterwarnings("default"),  # those of Prefect and dbt are not ours
 ]
-
-
-@pytest.fixture
-def small_dbt(tmp_path: Path, in_environment: pytest.MonkeyPatch) -> Path:
-    """A dbt project of three models, as the real one takes its time."""
-    home = write_dbt(tmp_path / "small")
-    in_environment.setattr(dbt_project, "PROJECT", home)
-    in_environment.setattr(dbt_project, "TARGET", tmp_path / "target")
-    return home
 
 
 def table(source: Client, name: str, rows: int = 3) -> None:

@@ -73,7 +73,9 @@ def begin(
 ) -> Callable[..., subprocess.Popen[str]]:
     """Begins `python flows/elt.py`, as a terminal does: in a group of its own, so that a signal can go to all of it."""
 
-    def start(*arguments: str, home: Path = project, **changed: str) -> subprocess.Popen[str]:
+    def start(
+        *arguments: str, home: Path = project, **changed: str | None
+    ) -> subprocess.Popen[str]:
         variables = databases.variables() | {
             "PREFECT_API_URL": prefect_api,
             "PREFECT_HOME": str(tmp_path / "prefect"),
@@ -86,7 +88,7 @@ def begin(
         command = [sys.executable, str(home / "flows/elt.py"), *arguments]
         return subprocess.Popen(
             command,
-            env=variables,
+            env={name: value for name, value in variables.items() if value is not None},
             cwd=home,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -191,6 +193,19 @@ def test_ctrl_c_stops_dbt(begin, places, tmp_path):
         wait_for(lambda: ask(places.warehouse, sleeping), seconds=60)
     interrupt(running)
     wait_for(lambda: not ask(places.warehouse, sleeping), seconds=3)
+
+
+def test_ctrl_c_stops_the_look_before_prefect_is_needed(begin, places, servers, databases):
+    ask(places.source, "CREATE TABLE looked (Id bigint PRIMARY KEY) ENGINE=MyISAM")
+    run(settings_for(databases))
+    with connected(servers, databases) as others:
+        ask(others.replica, "LOCK TABLES looked WRITE, etl_extract_status WRITE")
+        running = begin("--no-dbt", PREFECT_API_URL=None)
+        with watching(running):
+            wait_for(lambda: ask(places.replica, f"{ON_MYSQL} LIKE '%etl_extract%'"), seconds=60)
+        interrupt(running)
+        wait_for(lambda: not ask(places.replica, f"{ON_MYSQL} IS NOT NULL"), seconds=3)
+    assert ask(places.warehouse, "SELECT count(*) FROM etl_run") == [(0,)]
 
 
 def test_ctrl_c_while_the_program_starts(begin):

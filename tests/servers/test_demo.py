@@ -35,6 +35,16 @@ def test_the_demo_brings_its_own_env_file_up_to_date(servers, env_file):
     assert lines[-1] == "ELT_TIME_ZONE=America/Chicago"
 
 
+def test_the_demos_env_file_names_its_prefect_server_also_when_it_is_written_again(
+    servers, env_file
+):
+    for api in ("http://127.0.0.1:4200/api", "http://127.0.0.1:4201/api"):
+        demo._write_env(servers)
+        demo._write_env(servers, PREFECT_API_URL=api)
+        named = [line for line in env_file.read_text().splitlines() if "PREFECT_API_URL" in line]
+        assert named == [f"PREFECT_API_URL={api}"]
+
+
 def test_the_users_env_file_stays_as_it_is(servers, env_file):
     env_file.write_text("SOURCE_MYSQL_PORT=1\n")
     demo._write_env(servers)

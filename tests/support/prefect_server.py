@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from flow_runs import Ended, copy_project, elt
+from flow_runs import Ended, copy_project, elt, write_dbt
 from prefect._internal.concurrency import threads
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import (
@@ -20,6 +20,7 @@ from runs import HANGING_SECONDS
 from deployments import prefect_server
 from deployments.databases import Databases
 from deployments.installation import LOCAL
+from tasks import dbt_project
 from transfer.settings import Limits, Replica, Source, Warehouse
 
 PREFECT = LOCAL / "test"
@@ -82,6 +83,15 @@ def in_environment(
     for group in (Source, Replica, Warehouse, Limits):
         monkeypatch.setitem(group.model_config, "env_file", None)
     return monkeypatch
+
+
+@pytest.fixture
+def small_dbt(tmp_path: Path, in_environment: pytest.MonkeyPatch) -> Path:
+    """A dbt project of three models, as the real one takes its time."""
+    home = write_dbt(tmp_path / "small")
+    in_environment.setattr(dbt_project, "PROJECT", home)
+    in_environment.setattr(dbt_project, "TARGET", tmp_path / "target")
+    return home
 
 
 @pytest.fixture
