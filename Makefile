@@ -83,6 +83,7 @@ bench: install ## measure what runs cost and how long writers wait (an hour)
 	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/stages.py
 	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/unchanged.py
 	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/changes.py
+	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/drivers.py
 	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/stall.py
 	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/proof.py
 	@PYTHONPATH=tests/support:tests:. $(BIN)/python tests/benchmarks/memory.py

@@ -181,6 +181,7 @@ class Warehouse(Server):
         max_length=48,
     )
     raw_schema: str = Field(default="raw", validation_alias="ANALYTICS_POSTGRES_SCHEMA")
+    adbc_driver: str = Field(default="", validation_alias="ELT_ADBC_DRIVER")
 
     @field_validator("raw_schema", "base_schema")
     @classmethod

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from transfer.drivers.mysql_sessions import REQUIRED
-from transfer.errors import DatabaseFault, PracticeUpgrading, PreflightError
+from transfer.errors import DatabaseFault, PracticeUpgrading, PreflightError, SettingsError
 from transfer.journey import compatibility
 from transfer.journey.refusals import sentence_for
 from transfer.mysql import pool
 from transfer.mysql.connection import Connection
 from transfer.mysql.definition import utf8mb3
 from transfer.mysql.grants import beyond_reading, covers
+from transfer.postgres import driver
 from transfer.postgres.pool import connect
 from transfer.settings import (
     Limits,
@@ -114,8 +115,8 @@ def _reached(server: Server, look: Callable[[], Seen]) -> Seen:
         seen = look()
     except DatabaseFault as fault:
         return Seen(sentence_for(server, fault))
-    except PracticeUpgrading as upgrading:
-        return Seen(str(upgrading))
+    except (PracticeUpgrading, SettingsError) as refused:
+        return Seen(str(refused))
     seconds = monotonic() - started
     log.info(
         "%s %s@%s:%s answers in %.3f s",
@@ -344,4 +345,7 @@ def _warehouse(warehouse: Warehouse) -> str:
             f" {warehouse.db};"
             " see deployments/grants/postgres.sql."
         )
+    if warehouse.adbc_driver:
+        with connect(warehouse) as connection:
+            driver.prove(connection)
     return ""

@@ -6,10 +6,8 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote as percent
-
-import adbc_driver_postgresql.dbapi as adbc
 
 from transfer.drivers.faults import faults
 from transfer.drivers.postgres_sessions import (
@@ -23,6 +21,7 @@ from transfer.drivers.postgres_sessions import (
 )
 from transfer.drivers.sessions import DOUBLE, MOMENT, TEXT
 from transfer.errors import ChannelFault, DatabaseFault
+from transfer.postgres import driver
 from transfer.postgres.connection import DRIVER_LOCK, LOGIN_FACTOR, Connection, hang_up
 from transfer.postgres.literals import literal, quote
 from transfer.running.watching import IDLE_SECONDS, KEPT_ALIVE, Line, Wait, lines_to, watched
@@ -44,8 +43,11 @@ END_WITH_CLIENT = (
 )
 CREATE_UTF8 = "recreate it by CREATE DATABASE {db} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
 
+# Driver and address.
+Way: TypeAlias = tuple[str, str]
+
 # Handles and sockets of this process, and of the one that it was forked from.
-_HANDLES: dict[tuple[str, int], Any] = {}
+_HANDLES: dict[tuple[Way, int], Any] = {}
 _OURS: set[Line] = set()
 
 
@@ -77,6 +79,11 @@ def address(warehouse: Warehouse) -> str:
     return f"postgresql://{user}:{password}@{host}:{warehouse.port}/{db}?{written}"
 
 
+def way(warehouse: Warehouse) -> Way:
+    """Return what a connection to the warehouse must have in common with another that is kept."""
+    return warehouse.adbc_driver, address(warehouse)
+
+
 def open_proven(warehouse: Warehouse) -> Connection:
     """Open a connection and prove its session.
 
@@ -100,10 +107,10 @@ def _open(warehouse: Warehouse) -> Connection:
     """
     with DRIVER_LOCK:
         forget_libpqs_variables()
-        key = address(warehouse), os.getpid()
+        key = way(warehouse), os.getpid()
         if key not in _HANDLES:
             with _opening(warehouse):
-                _HANDLES[key] = adbc.connect(key[0], autocommit=True)
+                _HANDLES[key] = driver.connect(warehouse, address(warehouse))
         with _opening(warehouse) as before:
             raw = _HANDLES[key].adbc_clone()
             lines = lines_to(warehouse.port) - before

@@ -19,7 +19,7 @@ from transfer.settings import Warehouse
 
 log = logging.getLogger("elt.connection")
 
-_IDLE: dict[tuple[str, int], list[Connection]] = defaultdict(list)
+_IDLE: dict[tuple[opening.Way, int], list[Connection]] = defaultdict(list)
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
 
     It is kept for the next block if all went well.
     """
-    idle = _IDLE[opening.address(warehouse), os.getpid()]
+    idle = _IDLE[opening.way(warehouse), os.getpid()]
     connection = _reuse(idle) or _new(warehouse)
     try:
         with stoppable(connection.cancel), kept_alive(connection):
