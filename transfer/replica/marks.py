@@ -23,9 +23,16 @@ def unwritten(
     connection: Connection, rows: Mapping[str, int], marks: Mapping[str, str]
 ) -> dict[str, int]:
     """Return the tables that nobody has written since they were counted, and their rows."""
+    if not marks:
+        return {}
     try:
         noted: dict[str, str] = dict(
-            connection.rows("reading etl_mark", "SELECT table_name, mark FROM etl_mark")
+            connection.rows(
+                "reading etl_mark",
+                "SELECT table_name, mark FROM etl_mark"
+                f" WHERE table_name IN ({', '.join(['%s'] * len(marks))})",
+                list(marks),
+            )
         )
     except DatabaseFault as fault:
         if fault.code in MISSING_TABLE:  # never prepared, or by an earlier release

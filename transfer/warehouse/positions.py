@@ -99,9 +99,17 @@ def state(
         }
         if not counted:
             return {row.table_name: _loaded(warehouse, row, recorded, {}) for row in found}
-        now = marks.now(connection, recorded)
-        held: dict[Place, int | None] = {**marks.unwritten(connection, warehouse, recorded, now)}
-        left = {place: now.get(place, "") for place in recorded if place not in held}
+        found_marks = marks.read(connection, warehouse, recorded)
+        held: dict[Place, int | None] = {
+            place: recorded[place]
+            for place, mark in found_marks.items()
+            if mark.is_of(recorded[place])
+        }
+        left = {
+            place: found_marks[place].now if place in found_marks else ""
+            for place in recorded
+            if place not in held
+        }
         held |= tables.counts(connection, left)
     return {row.table_name: _loaded(warehouse, row, held, left) for row in found}
 
