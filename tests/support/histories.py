@@ -38,13 +38,12 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from killing import STATEMENTS, SWAP, Blow, run_and_be_struck
+from killing import STATEMENTS, SWAP, Blow, run_and_be_struck, short_of
 from oracle import Places, ask
 from runs import limited, plan, run, settle, wait_for
 
 from deployments.processes import PrivateProcess
 from deployments.servers import Servers
-from transfer.mysql import buckets
 from transfer.settings import Settings
 
 IN_THE_SUITE = 6
@@ -68,12 +67,25 @@ EDITS = {
     "negate two": "UPDATE {t} SET {fee} = -{fee} WHERE Id IN ({first}, {last})",
     "flip all": "UPDATE IGNORE {t} SET Flag = 1 - Flag",
     "delete": "DELETE FROM {t} WHERE Id BETWEEN {first} AND {last}",
+    "spoil": "UPDATE {t} SET Name = CONCAT('a', CHAR(0)), Day = '2021-00-07' WHERE Id BETWEEN {first} AND {last}",
+    "mend": "UPDATE {t} SET Day = '2021-07-07' WHERE Id BETWEEN {first} AND {last}",
     "merge": "UPDATE IGNORE {t} SET Id = {first} + 1000000007 * {last} WHERE Id = {first}",
     "purge": "TRUNCATE {t}",
 }
 BEHIND_THE_STAMP = {
     "raise": "UPDATE {t} SET {fee} = {fee} + 0.1{keep} WHERE Id BETWEEN {first} AND {last}",
     "flip all": "UPDATE IGNORE {t} SET Flag = 1 - Flag{keep}",
+}
+SPOILING = {
+    "cells lost": ("replica", "DELETE FROM etl_extract_cell WHERE cell = {cell}"),
+    "cells falsified": (
+        "replica",
+        "UPDATE etl_extract_cell SET whole_sum = whole_sum + 1, stamped_sum = 7 WHERE cell = {cell}",
+    ),
+    "grids lost": ("replica", "DELETE FROM etl_extract_grid"),
+    "marks lost": ("warehouse", "DELETE FROM etl_mark"),
+    "accounts lost": ("warehouse", "DELETE FROM etl_altered_value"),
+    "counters reset": ("warehouse", "SELECT pg_stat_reset()"),
 }
 FEES = ("double", "decimal(14,4)", "bigint", "float")
 NAMES = ("varchar(40)", "varchar(3)", "text", "char(60)")
@@ -192,7 +204,8 @@ class History(RuleBasedStateMachine):
             else ""
         )
         primary = f", PRIMARY KEY ({key})" if key else ""
-        columns = f"Id bigint, Name varchar(40) NOT NULL, Flag tinyint NOT NULL DEFAULT 0, Fee double{stamp}{primary}"
+        columns = f"Id bigint, Name varchar(40) NOT NULL, Flag tinyint NOT NULL DEFAULT 0, Fee double, Day date{stamp}{primary}"
+        self._source("SET sql_mode = ''")
         self._source(f"CREATE TABLE {made.name} ({columns}) ENGINE={engine}")
         self._do(made, EDITS["insert"], (1, 60))
 
@@ -425,7 +438,20 @@ class History(RuleBasedStateMachine):
         else:
             ask(self.places.warehouse, f'DROP TABLE IF EXISTS {place}."{made.name}"')
 
+    @rule(what=st.sampled_from(sorted(SPOILING)), key=KEYS)
+    def spoil_what_is_recorded(self, what: str, key: int) -> None:
+        """Lose or falsify what runs record of rows, or let a server forget what it knew of writes."""
+        self._step("spoil what is recorded")
+        place, statement = SPOILING[what]
+        ask(getattr(self.places, place), statement.format(cell=key % 9))
+
     # The runs
+
+    @rule(quiet=st.booleans())
+    def become_quiet_or_not(self, quiet: bool) -> None:
+        self._step("quiet" if quiet else "not quiet")
+        hours = "00:00-23:59" if quiet else ""
+        self.settings = limited(self.settings, quiet_hours=hours)
 
     @rule()
     def run(self) -> None:
@@ -527,6 +553,8 @@ class History(RuleBasedStateMachine):
     def _assert_equal(self) -> None:
         seen = [made.name for made in self.tables.values() if made.present and not made.unseen]
         assert oracle.unequal(self.places, seen) == {}
+        for name in seen:
+            assert oracle.counted(self.places.warehouse, name) == oracle.lost(self.places, name)
 
     def teardown(self) -> None:
         if not self.tables:
@@ -569,7 +597,8 @@ def staged(
     children = multiprocessing.get_context("forkserver")
     children.set_forkserver_preload(["transfer.journey.plan", "transfer.journey.sync", "killing"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(buckets, "ROWS", BUCKET_ROWS)
+        for module, name, value in short_of(BUCKET_ROWS):
+            patch.setattr(module, name, value)
         yield Stage(places, settings, _folder_of_tables(servers, source), backups, children, played)
 
 

@@ -19,10 +19,10 @@ from pymysql.cursors import Cursor
 
 from transfer.drivers.reader import Reader
 from transfer.errors import EltError
-from transfer.journey import drop_gone
+from transfer.journey import drop_gone, into_replica
 from transfer.journey.plan import look
 from transfer.journey.sync import sync
-from transfer.mysql import buckets, reading
+from transfer.mysql import buckets, grid, reading
 from transfer.settings import ROOT, Settings
 
 CHANGES = re.compile(
@@ -38,7 +38,9 @@ PHASES = {
     "source/survey": "extract-read",
     "source/rows": "extract-read",
     "mysql/buckets": "extract-read",
+    "mysql/cells": "extract-read",
     "replica/tables": "replica write",
+    "replica/cells": "replica write",
     "replica/shadow": "replica write",
     "replica/proof": "replica write",
     "replica/merge": "replica write",
@@ -80,6 +82,16 @@ def run_and_die(settings: Settings, table: str, after: int, *, force_full: bool 
         sync(settings, plan, "killed")
 
 
+def short_of(rows: int) -> list[tuple[Any, str, int]]:
+    """Return what to set so that so few rows fill a bucket or a cell, and none are scanned by day."""
+    return [
+        (buckets, "ROWS", rows),
+        (grid, "CELL_ROWS", rows),
+        (grid, "FEWEST", 3 * rows),
+        (into_replica, "SCANNED_ROWS", 0),
+    ]
+
+
 def run_and_be_struck(
     settings: Settings, tables: Sequence[str], rows: int, verify: bool, blow: Blow, pipe: Any
 ) -> None:
@@ -87,7 +99,8 @@ def run_and_be_struck(
 
     Unless it is killed, the process waits for an answer.
     """
-    buckets.ROWS = rows
+    for module, name, value in short_of(rows):
+        setattr(module, name, value)
     _strike(blow, pipe)
     for plan in look(settings, tables, verify=verify).work:
         try:
