@@ -76,6 +76,7 @@ def elt(
     verify: bool = False,
     accept_shrink: bool = False,
     accept_source: bool = False,
+    quiet: bool = False,
 ) -> Summary:
     """Bring replica, raw and public up to date with the source, then build the models.
 
@@ -88,6 +89,8 @@ def elt(
             version until a second look.
         accept_source: take a source that is another practice's, or that lacks many tables;
             otherwise it is refused.
+        quiet: nobody is at the desk, so statements may hold a table of the source for seconds, as
+            within `ELT_QUIET_HOURS`.
 
     Raises:
         RunFailed: a table or a model is red, or a verification had to repair one; the others were
@@ -99,6 +102,7 @@ def elt(
     write_logs(settings.limits)
     caching.forget_old_results()
     outlook = retried(survey, settings)(tables, force_full, verify, accept_shrink, accept_source)
+    outlook = outlook.in_quiet_hours() if quiet else outlook
     record.begin(settings, run_id, outlook, tables, forced=force_full, verified=verify)
     results = sync_tables(settings, outlook, run_id)
     built = build(settings, run_id) if models else None

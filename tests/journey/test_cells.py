@@ -15,6 +15,8 @@ from runs import limited, run, settle
 
 from deployments.databases import Databases
 from transfer.errors import SettingsError
+from transfer.journey.plan import look
+from transfer.journey.sync import sync
 from transfer.mysql import cells, grid, pool
 from transfer.settings import Limits, Settings
 from transfer.source import survey
@@ -258,3 +260,26 @@ def test_only_in_quiet_hours_a_large_table_that_blocks_writers_is_scanned(
         assert any(scans) is quiet
         assert all(scans) is quiet
         scans.clear()
+
+
+def test_a_run_that_is_told_to_be_quiet_scans_at_any_hour(places, settings, monkeypatch):
+    table = "told"
+    _create(places, table)
+    run(settings, table)
+    monkeypatch.setattr("transfer.journey.into_replica.SCANNED_ROWS", 10)
+    in_turns: list[bool] = []
+    tallies = cells.Side.tallies_in_turns
+
+    def noting(side: cells.Side, known):
+        in_turns.append(True)
+        return tallies(side, known)
+
+    monkeypatch.setattr(cells.Side, "tallies_in_turns", noting)
+    for quiet in (False, True):
+        ask(places.source, f"UPDATE {table} SET Number = {50 + quiet} WHERE Id = 3")
+        settle(places.source)
+        outlook = look(settings, [table])
+        (planned,) = (outlook.in_quiet_hours() if quiet else outlook).plans
+        assert sync(settings, planned, f"run {quiet}").hops[0].changed == 1
+        assert bool(in_turns) is not quiet
+        in_turns.clear()

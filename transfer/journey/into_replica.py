@@ -237,6 +237,7 @@ def _may_scan(work: Work) -> bool:
     return (
         source_table.evidence.engine == "InnoDB"
         or source_table.estimated_rows <= SCANNED_ROWS
+        or work.plan.quiet
         or work.settings.limits.is_quiet(work.now)
     )
 

@@ -48,6 +48,10 @@ class Outlook:
     remarks: tuple[str, ...] = ()
     counted: Counted = field(default_factory=Counted)
 
+    def in_quiet_hours(self) -> Outlook:
+        """Return the same for a time at which nobody waits for the source."""
+        return replace(self, plans=tuple(replace(plan, quiet=True) for plan in self.plans))
+
     @property
     def work(self) -> tuple[TablePlan, ...]:
         """The tables with work, the largest first."""

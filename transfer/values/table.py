@@ -255,7 +255,8 @@ class TablePlan:
 
     `reason` is why there is work, `because` why its source is read so. `verify` is why it is to be
     verified, empty if it is not, and `verify_seconds` what that is expected to take;
-    `estimated_seconds`, of all its work, are known when somebody asks for them.
+    `estimated_seconds`, of all its work, are known when somebody asks for them. It is `quiet` where
+    nobody waits for the source.
     """
 
     table: str
@@ -272,6 +273,7 @@ class TablePlan:
     estimated_seconds: float = 0.0
     version: str | None = None
     accept_shrink: bool = False
+    quiet: bool = False
     proof: str | None = None
 
     @property
