@@ -22,7 +22,7 @@ TABLE = "etl_mark"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What every write, truncation or rewrite of a table changes: as of now, and as it was noted."""
+    """What every write, truncation or rewrite of a table changes: as of now, and as noted."""
 
     now: str
     noted: str
