@@ -149,7 +149,21 @@ def servers(given_servers: Servers | None) -> Servers:
         and _may_create_databases(given_servers)
     ):
         return given_servers
-    return start(TEST_SERVERS)
+    private = start(TEST_SERVERS)
+    _write_without_waiting(private)
+    return private
+
+
+def _write_without_waiting(servers: Servers) -> None:
+    """Let commits not wait for the disk: what a power cut would leave of test data is no matter."""
+    for statement in (
+        "ALTER SYSTEM SET fsync = off",
+        "ALTER SYSTEM SET full_page_writes = off",
+        "SELECT pg_reload_conf()",
+    ):
+        servers.postgres.execute(statement)
+    for server in (servers.source, servers.replica):
+        server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,6 +12,7 @@ from textwrap import dedent
 
 from conftest import Client
 from runs import HANGING_SECONDS
+from runs import settle as settled
 
 import tasks  # noqa: F401 - keeps Prefect offline, so it comes before Prefect
 from transfer.settings import ROOT
@@ -62,9 +63,8 @@ def elt(
 
 
 def settle(source: Client) -> None:
-    """Wait until a write after the next read cannot be mistaken for the last write before it."""
-    pause = "SELECT SLEEP(GREATEST(0, 2.1 - COALESCE(TIMESTAMPDIFF(MICROSECOND, MAX(UPDATE_TIME), NOW(6)) / 1e6, 9)))"
-    source.run(f"{pause} FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
+    """Do the same for a plain client's database."""
+    settled(source.connection)
 
 
 SMALL_DBT = {
