@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import oracle
 import pytest
-from conftest import numbers, settings_for
+from conftest import in_the_suite, numbers, settings_for
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -125,7 +125,7 @@ ROW = st.tuples(
 )
 
 
-@hypothesis(max_examples=8, deadline=None)
+@hypothesis(max_examples=in_the_suite(3, of=[8])[0], deadline=None)
 @given(st.lists(st.lists(ROW, min_size=1, max_size=6), min_size=1, max_size=3))
 def test_after_any_changes_the_counts_are_those_of_the_rows(places, settings, days):
     table = "any_altered"

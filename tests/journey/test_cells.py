@@ -6,7 +6,7 @@ from datetime import datetime
 
 import oracle
 import pytest
-from conftest import numbers, settings_for
+from conftest import in_the_suite, numbers, settings_for
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -119,7 +119,7 @@ CHANGE = st.one_of(
 
 
 @pytest.mark.parametrize("quiet", [False, True])
-@hypothesis(max_examples=4, deadline=None)
+@hypothesis(max_examples=in_the_suite(2, of=[4])[0], deadline=None)
 @given(days=st.lists(st.lists(CHANGE, min_size=1, max_size=4), min_size=1, max_size=3))
 def test_after_any_changes_the_record_is_that_of_the_rows(
     quiet, places, settings, monkeypatch_module, days
