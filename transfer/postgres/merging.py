@@ -38,12 +38,16 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """A `side` table whose rows the `target` is to have: both have these columns and this key."""
+    """A `side` table whose rows the `target` is to have: both have these columns and this key.
+
+    `noted` is a table that gets the links of the rows that change, as they were and as they are.
+    """
 
     side: Place
     target: Place
     fields: Sequence[Field]
     key: Sequence[str]
+    noted: Place | None = None
 
     @property
     def doing(self) -> str:
@@ -54,6 +58,11 @@ class Sides:
     def columns(self) -> str:
         """The columns as SQL lists them."""
         return ", ".join(quote(field.name) for field in self.fields)
+
+    @property
+    def links(self) -> list[str]:
+        """The columns of whole numbers, quoted: the key and what a row belongs to."""
+        return [quote(field.name) for field in self.fields if field.type == "bigint"]
 
     @property
     def same_key(self) -> str:
@@ -115,11 +124,43 @@ def merge(
     return Changes(_insert(connection, sides), updated, deleted)
 
 
+def note_changes(connection: Connection, place: Place) -> None:
+    """Create the temporary table that gets the links of rows that change."""
+    connection.run("noting changes", f"CREATE TEMPORARY TABLE {place} (links jsonb) ON COMMIT DROP")
+
+
+def _change(connection: Connection, sides: Sides, statement: str, *, in_place: bool = False) -> int:
+    """Run a statement that changes rows `t` of the target and return their number.
+
+    Where they are noted, rows that change in place are so as they were, too: a statement sees rows
+    as they were before it.
+    """
+    links = sides.links
+    if not sides.noted or not links:
+        return connection.count(sides.doing, statement)
+    returned = ", ".join(f"t.{name}" for name in dict.fromkeys([*map(quote, sides.key), *links]))
+    noted = f"SELECT {_as_json('s', links)} FROM done AS s"
+    if in_place:
+        before = f"{sides.target} AS t JOIN done AS s ON {sides.same_key}"
+        noted += f" UNION SELECT {_as_json('t', links)} FROM {before}"
+    ((count,),) = connection.rows(
+        sides.doing,
+        f"WITH done AS ({statement} RETURNING {returned}),"
+        f" noted AS (INSERT INTO {sides.noted} {noted}) SELECT count(*) FROM done",
+    )
+    return int(count)
+
+
+def _as_json(alias: str, links: Sequence[str]) -> str:
+    listed = ", ".join(f"{alias}.{name}" for name in links)
+    return f"(SELECT to_jsonb(link) FROM (SELECT {listed}) AS link)"
+
+
 def _delete(connection: Connection, sides: Sides, scope: Scope) -> int:
     kept = f"EXISTS (SELECT FROM {sides.side} AS s WHERE {sides.same_key})"
     return sum(
-        connection.count(
-            sides.doing, f"DELETE FROM {sides.target} AS t WHERE {condition} AND NOT {kept}"
+        _change(
+            connection, sides, f"DELETE FROM {sides.target} AS t WHERE {condition} AND NOT {kept}"
         )
         for condition in conditions(scope, sides.key)
     )
@@ -130,10 +171,12 @@ def _update(connection: Connection, sides: Sides) -> int:
     if not fields:
         return 0
     setting = ", ".join(f"{quote(field.name)} = s.{quote(field.name)}" for field in fields)
-    return connection.count(
-        sides.doing,
+    return _change(
+        connection,
+        sides,
         f"UPDATE {sides.target} AS t SET {setting} FROM {sides.side} AS s WHERE {sides.same_key}"
         f" AND ROW({_compared(fields, 't')}) IS DISTINCT FROM ROW({_compared(fields, 's')})",
+        in_place=True,
     )
 
 
@@ -145,9 +188,10 @@ def _compared(fields: Sequence[Field], alias: str) -> str:
 
 def _insert(connection: Connection, sides: Sides) -> int:
     there = f"EXISTS (SELECT FROM {sides.target} AS t WHERE {sides.same_key})"
-    return connection.count(
-        sides.doing,
-        f"INSERT INTO {sides.target} ({sides.columns})"
+    return _change(
+        connection,
+        sides,
+        f"INSERT INTO {sides.target} AS t ({sides.columns})"
         f" SELECT {sides.columns} FROM {sides.side} AS s WHERE NOT {there}",
     )
 

@@ -18,6 +18,8 @@ NAMES = (
     "etl_mark",
     "etl_schema_change",
     "etl_dbt_status",
+    "etl_change",
+    "etl_changed_row",
     "etl_run",
     "etl_run_table",
     "etl_table_status",

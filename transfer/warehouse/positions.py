@@ -17,7 +17,7 @@ from transfer.rules.layout import fit, snake_case
 from transfer.server_codes import MISSING_TABLE
 from transfer.settings import Limits, Warehouse
 from transfer.values.table import Loaded, digest
-from transfer.warehouse import marks, schemas
+from transfer.warehouse import changed_rows, marks, schemas
 from transfer.warehouse.bookkeeping import among, joined, named
 from transfer.warehouse.schemas import SchemaChange
 
@@ -271,6 +271,7 @@ def forget(warehouse: Warehouse, limits: Limits, table: str, fence: int) -> None
                 tables.drop(connection, limits, place)
         if raw or public:
             schemas.note(connection, warehouse, "", [SchemaChange(table, schemas.DROPPED)])
+        changed_rows.drop(connection, warehouse, public or "")
         for its in (_status(warehouse), named(warehouse, "etl_altered_value")):
             connection.run(doing, f"DELETE FROM {its} WHERE table_name = $1", (table,))
         connection.commit()

@@ -16,7 +16,7 @@ from transfer.postgres import restructure, tables
 from transfer.postgres.connection import Connection
 from transfer.postgres.literals import Place, quote
 from transfer.postgres.locks import wait_for_locks
-from transfer.postgres.merging import Changes, Sides, bring_keys, conditions
+from transfer.postgres.merging import Changes, Sides, bring_keys, conditions, note_changes
 from transfer.postgres.pool import connect
 from transfer.rules.layout import Field, public_names, raw_fields, raw_key
 from transfer.rules.standard import EXPRESSIONS
@@ -25,9 +25,10 @@ from transfer.settings import Limits, Warehouse
 from transfer.values.reasons import HopName
 from transfer.values.scope import EVERYTHING, Scope
 from transfer.values.table import Hop, Table, digest
-from transfer.warehouse import positions
+from transfer.warehouse import changed_rows, positions
 
 SIDE = Place("", "_elt_side")
+NOTED = Place("", "_elt_noted")
 
 STANDARD = "the standard rules"
 
@@ -153,8 +154,11 @@ def standardize(
         wait_for_locks(connection, limits.lock_seconds)
         positions.take(connection, warehouse, table.name, fence)
         making = _begin(connection, warehouse, limits, table)
-        scope = scope if _can_be_made_in_part(making) else EVERYTHING
+        in_part = _can_be_made_in_part(making)
+        scope = scope if in_part else EVERYTHING
         rows = _make(making, warehouse.raw_schema, scope)
+        if in_part:
+            note_changes(connection, NOTED)
         changes = _enter(warehouse, limits, making, rows, scope)
         made = positions.Standardization(
             target=making.target,
@@ -162,6 +166,9 @@ def standardize(
             rules=making.recipe.rules,
             moved=making.first or changes.any,
         )
+        if made.moved:
+            noted = NOTED if in_part else None
+            changed_rows.note(connection, warehouse, table.name, making.target.name, noted)
         positions.note_standardized(connection, warehouse, table.name, made)
         connection.commit()
     seconds = monotonic() - started
@@ -243,7 +250,8 @@ def _enter(
         tables.add_key(connection, limits, target, key, ours=True)
         tables.claim(connection, target, warehouse.base_schema)
         return Changes(rows, 0, 0)
-    sides = Sides(SIDE, target, columns, key)
+    noted = NOTED if tables.fields_of(connection, NOTED) else None
+    sides = Sides(SIDE, target, columns, key, noted)
     return restructure.bring_up_to_date(connection, limits, sides, scope)
 
 

@@ -73,6 +73,27 @@ CREATE TABLE IF NOT EXISTS {base}.etl_dbt_status (
     built_at timestamptz NOT NULL DEFAULT now()
 );
 
+CREATE TABLE IF NOT EXISTS {base}.etl_change (
+    table_name text NOT NULL,
+    public_id bigint NOT NULL,
+    row_count bigint,
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (table_name, public_id)
+);
+
+CREATE TABLE IF NOT EXISTS {base}.etl_changed_row (
+    table_name text NOT NULL,
+    public_id bigint NOT NULL,
+    links jsonb NOT NULL,
+    changed_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE INDEX IF NOT EXISTS etl_changed_row_table ON {base}.etl_changed_row (table_name, public_id);
+
+COMMENT ON TABLE {base}.etl_change IS 'Changes of base tables that no good build of the models has seen yet; row_count is null where it may be any row.';
+
+COMMENT ON TABLE {base}.etl_changed_row IS 'The whole numbers, key and links, of the rows of these changes, as they were and as they are.';
+
 COMMENT ON TABLE {base}.etl_transform_status IS 'Where raw and public stand, one row per source table; written with the rows.';
 
 COMMENT ON COLUMN {base}.etl_transform_status.extract_id IS 'the last entry of the replica''s etl_extract_status that raw holds';
