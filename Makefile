@@ -1,7 +1,7 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help demo stop clean install report docs dbt deploy lint test properties histories \
-  strangers ledgers matrix bench types metrics picture
+  strangers ledgers days matrix bench types metrics picture
 
 # For Prefect's own commands; the project's programs see to it themselves.
 export DO_NOT_TRACK := 1
@@ -74,6 +74,9 @@ strangers: install ## play histories on other servers and settings: make strange
 
 ledgers: install ## compare random families' balances with an oracle: make ledgers NUMBER=2000
 	@ELT_TEST_LEDGERS=$(or $(NUMBER),2000) $(BIN)/python -m pytest --capture=no tests/models/test_random_ledgers.py
+
+days: install ## compare models made of changed rows with whole builds: make days NUMBER=30
+	@ELT_TEST_DAYS=$(or $(NUMBER),30) $(BIN)/python -m pytest --capture=no tests/models/test_touched_rows.py
 
 matrix: install ## run it on servers of other versions (hours): make matrix ARGS='--pair mysql-5.6:mariadb-10.5'
 	@$(BIN)/python -m deployments.matrix $(ARGS)

@@ -14,7 +14,7 @@ from tasks.models import BuildFailed, ModelsPlan, ModelsResult
 from tasks.run_dbt import run_dbt
 from transfer.settings import Settings
 from transfer.values.table import digest
-from transfer.warehouse import builds, positions
+from transfer.warehouse import builds, changed_rows, positions
 from transfer.warehouse.builds import Built, Outcome
 
 log = logging.getLogger("elt")
@@ -27,10 +27,10 @@ def plan(settings: Settings) -> ModelsPlan:
     built = builds.last_build(settings.warehouse, time_zone)
     standing = positions.base_tables(settings.warehouse)
     numbers = {name: number for name, number in standing.items() if name in declared}
-    if not numbers:
-        return ModelsPlan("", False, (), (), False, project, numbers, None)
-    whole = why_whole(project, built)
     before = built.positions if built else {}
+    if not numbers:
+        return ModelsPlan("", False, (), (), False, project, numbers, standing, before, None)
+    whole = why_whole(project, built)
     changed = tuple(sorted(name for name in numbers if before.get(name) != numbers[name]))
     new_day = built is not None and built.before_today
     reasons = [f"{len(changed)} base tables changed"] * bool(changed) + ["a new day"] * new_day
@@ -42,6 +42,8 @@ def plan(settings: Settings) -> ModelsPlan:
         new_day=new_day,
         project=project,
         numbers=numbers,
+        standing=standing,
+        before=before,
         proof=_proof(project, numbers, built),
         missing=tuple(sorted(declared - set(numbers))),
     )
@@ -79,6 +81,7 @@ def build(settings: Settings, run_id: str) -> ModelsResult:
         if not planned.has_work:
             return ModelsResult("built by another run meanwhile")
         begun = builds.note_begun(settings.warehouse, run_id, planned.project)
+        changed_rows.complete(settings.warehouse, planned.before, planned.numbers)
         nodes = run_dbt(settings, planned)
         result = _result(planned, nodes, monotonic() - started)
         outcome = Outcome(
@@ -89,6 +92,8 @@ def build(settings: Settings, run_id: str) -> ModelsResult:
             seconds=result.seconds,
         )
         builds.note_built(settings.warehouse, begun, outcome)
+        if result.good:
+            changed_rows.forget(settings.warehouse, planned.standing, begun)
     _log(result)
     if not result.good:
         raise BuildFailed(result)

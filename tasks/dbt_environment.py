@@ -15,8 +15,9 @@ from transfer.postgres import opening
 from transfer.postgres.pool import connect
 from transfer.settings import Limits, Warehouse
 
-# dbt waits for locks as long as they are held, as it does by PostgreSQL's default.
-DBTS_OWN = {"lock_timeout": "0"}
+# dbt waits for locks as long as they are held, as it does by PostgreSQL's default. It sorts and
+# joins millions of rows; compiling a query costs more here than it saves.
+DBTS_OWN = {"lock_timeout": "0", "work_mem": "64MB", "jit": "off"}
 # DBT_ENV_… are the models' own.
 DBTS_VARIABLE = re.compile(r"DBT_(?!ENV_)")
 

@@ -11,6 +11,9 @@ from typing import Any
 REASONS = (
     (r"^Got 1 result, configured to (fail|warn)", "1 row fails"),
     (r"^Got (\d+) results, configured to (fail|warn)", r"\1 rows fail"),
+    # Our own sentences: of relations and columns alone.
+    (r"(?m)^\s*(\S+ must get other columns, but .+): drop that", r"\1: drop that and run again"),
+    (r"(?m)^\s*(\S+ has other columns than its model): drop it", r"\1: drop it and run again"),
     (r"^Compilation Error", "it does not compile"),
     (r"^Parsing Error", "it does not parse"),
     (r"(?m)^\s*column .+ does not exist", "a column that it reads does not exist"),

@@ -13,7 +13,9 @@ class ModelsPlan:
 
     That is all models when `whole`, else the descendants of the base tables that `changed`, and on
     a `new_day` those of the day's date. Views of base tables stand unless one is `new`. What reads
-    a base table that is `missing`, as after a first run with --table, waits for it.
+    a base table that is `missing`, as after a first run with --table, waits for it. `numbers` are
+    those of the base tables that models read, `before` those of the last good build, `standing`
+    those of all base tables.
     """
 
     reason: str
@@ -23,6 +25,8 @@ class ModelsPlan:
     new_day: bool
     project: str
     numbers: dict[str, int]
+    standing: dict[str, int]
+    before: dict[str, int]
     proof: str | None
     missing: tuple[str, ...] = ()
 

@@ -39,7 +39,7 @@ def run_dbt(settings: Settings, planned: ModelsPlan) -> list[Any]:
 
     """
     with (
-        environment(settings.warehouse, settings.limits),
+        environment(settings.warehouse, settings.limits, ELT_CHANGES=_changes(planned)),
         stoppable(_cancel),
         opening.others_watched(settings.warehouse, "building the models", "dbt"),
     ):
@@ -56,6 +56,13 @@ def run_dbt(settings: Settings, planned: ModelsPlan) -> list[Any]:
         why = f"the project itself: {reason_of(str(error))} (`make dbt ARGS=build` says more)"
         raise BuildFailed(ModelsResult(planned.reason, failed=(why,)))
     return list(outcome.result.results)
+
+
+def _changes(planned: ModelsPlan) -> str:
+    """Return what the project's macros are told: whether a model may be made of changed rows."""
+    if planned.whole or planned.new:
+        return ""
+    return "on a new day" if planned.new_day else "known"
 
 
 def _options() -> list[str]:
@@ -78,8 +85,7 @@ def _selected(planned: ModelsPlan) -> list[str]:
     selected = [*_descendants(planned.changed), *of_the_day]
     if planned.new:
         return selected
-    # dbt replaces a table together with the views that read it.
-    kinds = ("config.materialized:table+", "resource_type:test")
+    kinds = ("config.materialized:table", "resource_type:test")
     return [f"{nodes},{kind}" for nodes in selected for kind in kinds]
 
 

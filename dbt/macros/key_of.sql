@@ -1,4 +1,4 @@
-{# The columns of a mart's primary key, by its contract. #}
+{# The columns of a table's key: of a mart by its contract, of another model by its `unique_key`. #}
 {% macro key_of(relation) -%}
     {%- set key = [] %}
     {%- for node in (graph.nodes.values() if execute else []) if node.resource_type == 'model' and node.name == relation.identifier %}
@@ -7,6 +7,9 @@
     {%- do key.append(column.name) %}
     {%- endfor %}
     {%- endfor %}
+    {%- if not key and node.config.get('unique_key') %}
+    {%- do key.append(node.config.get('unique_key')) %}
+    {%- endif %}
     {%- endfor %}
     {{- return(key) }}
 {%- endmacro %}

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from tasks.build_models import build
 from tasks.dbt_messages import reason_of
 from tasks.models import BuildFailed
 from transfer.postgres.pool import connect
-from transfer.settings import Settings
+from transfer.settings import ROOT, Settings
 from transfer.warehouse import bookkeeping
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of Prefect and dbt are not ours
@@ -79,6 +80,17 @@ def small_dbt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+@pytest.fixture
+def with_our_tables(small_dbt: Path) -> Path:
+    """The small project with the real one's way to make tables."""
+    shutil.copytree(
+        ROOT / "dbt/macros", small_dbt / "macros", ignore=shutil.ignore_patterns("*.yml")
+    )
+    config = "{{ config(unique_key='pat_num', materialized='table') }}"
+    (small_dbt / "models/people.sql").write_text(f"{config} select pat_num, l_name {PATIENTS}")
+    return small_dbt
+
+
 def by_hand(
     home: Path, variables: dict[str, str], *arguments: str
 ) -> subprocess.CompletedProcess[str]:
@@ -127,6 +139,58 @@ def test_a_failed_model_says_why_and_quotes_no_row(
 )
 def test_a_message_becomes_our_words(message: str, words: str):
     assert reason_of(message) == words
+
+
+def test_views_and_rights_on_a_table_outlive_a_build_and_only_rows_that_differ_are_written(
+    settings: Settings, base_table: None, with_our_tables: Path, warehouse: Client
+):
+    def people() -> list[tuple[object, ...]]:
+        return warehouse.run("SELECT pat_num, l_name, xmin::text FROM people ORDER BY 1")
+
+    rights = "SELECT relacl::text FROM pg_class WHERE relname = 'people'"
+    build(settings, "run")
+    warehouse.run("CREATE SCHEMA theirs")
+    warehouse.run("CREATE VIEW theirs.names AS SELECT l_name FROM people")
+    warehouse.run("GRANT SELECT ON people TO PUBLIC")
+    granted, first = warehouse.run(rights), people()
+    _change(warehouse, "UPDATE patient SET l_name = 'new' WHERE pat_num = 2")
+    _change(warehouse, "INSERT INTO patient VALUES (3, 'third')")
+    build(settings, "run")
+    second = people()
+    assert [row[:2] for row in second] == [(1, NAME), (2, "new"), (3, "third")]
+    assert second[0] == first[0]
+    assert warehouse.run("SELECT count(*) FROM theirs.names") == [(3,)]
+    assert warehouse.run(rights) == granted
+
+    model = with_our_tables / "models/people.sql"
+    model.write_text(model.read_text().replace("l_name", "l_name, 1 as one"))
+    with pytest.raises(BuildFailed) as caught:
+        build(settings, "run")
+    assert caught.value.result.failed == (
+        "model people: public.people must get other columns, but theirs.names depends on it: drop that and run again",
+    )
+    assert people() == second
+    warehouse.run("DROP VIEW theirs.names")
+    build(settings, "run")
+    assert warehouse.run("SELECT sum(one) FROM people") == [(3,)]
+    assert warehouse.run(rights) == granted
+
+
+def test_rows_that_equal_each_other_but_are_not_the_same_are_written_too(
+    settings: Settings, base_table: None, with_our_tables: Path, warehouse: Client
+):
+    model = with_our_tables / "models/people.sql"
+    config = model.read_text().partition(" select")[0]
+    model.write_text(f"{config} select pat_num, l_name, 1.0 as amount {PATIENTS}")
+    build(settings, "run")
+    model.write_text(f"{config} select pat_num, l_name, 1.00 as amount {PATIENTS}")
+    build(settings, "run")
+    assert warehouse.run("SELECT DISTINCT amount::text FROM people") == [("1.00",)]
+
+
+def _change(warehouse: Client, statement: str) -> None:
+    warehouse.run(statement)
+    warehouse.run("UPDATE etl_transform_status SET public_id = public_id + 1")
 
 
 def test_a_project_that_does_not_compile_names_the_command_that_says_more(

@@ -1,11 +1,19 @@
 {# A table, as the aging, the oldest charges and the patients' balances are reckoned from it, and it takes a scan of every ledger. #}
-{{ config(materialized='table', pre_hook="set local work_mem = '64MB'; set local jit = off; set local default_statistics_target = 20", post_hook='analyze {{ this }}') }}
+{{
+    config(
+        materialized='table',
+        unique_key='account_day_id',
+        touched_column='coalesce(patient_id, 0)',
+        settings=['payment_plans_version', 'is_aging_by_procedure', 'is_payment_plan_link_dated_by_production']
+    )
+}}
 
 with
 
 transactions as (
 
     select * from {{ ref('int_account_transactions_netted') }}
+    {{ only_touched('coalesce(patient_id, 0)') }}
 
 ),
 

@@ -1,5 +1,5 @@
 {# A table: a view would go on to the next day between two builds, and within one around midnight. #}
-{{ config(materialized='table') }}
+{{ config(materialized='table', unique_key='as_of_date_id') }}
 
 with
 

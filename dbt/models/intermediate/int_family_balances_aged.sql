@@ -6,7 +6,7 @@
     class), the transactions are summed by family and class, each sum becomes at most four steps up on the way through the
     list, and the steps are added up along it.
 #}
-{{ config(materialized='table', indexes=[{'columns': ['family_balance_id'], 'unique': True}], pre_hook="set local work_mem = '64MB'; set local jit = off; set local default_statistics_target = 20", post_hook='analyze {{ this }}') }}
+{{ config(materialized='table', unique_key='family_balance_id', indexes=[{'columns': ['family_balance_id'], 'unique': True}]) }}
 
 with
 

@@ -1,7 +1,7 @@
 {#
     A table, as it has few rows for the scan of every ledger that it takes, and what reads it is planned by their number.
 #}
-{{ config(materialized='table', post_hook='analyze {{ this }}') }}
+{{ config(materialized='table', unique_key='payment_plan_link_id', keeps_changes=true) }}
 
 with
 

@@ -1,3 +1,6 @@
+{# A table, so that it is known whether a setting changed. #}
+{{ config(materialized='table', unique_key='settings_id', keeps_changes=true) }}
+
 with
 
 preferences as (

@@ -1,8 +1,11 @@
+{{ config(touched_column='adjustment_id') }}
+
 with
 
 adjustments as (
 
     select * from {{ ref('stg_opendental__adjustments') }}
+    {{ only_touched('adjustment_id') }}
 
 ),
 

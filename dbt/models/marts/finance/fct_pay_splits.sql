@@ -1,8 +1,11 @@
+{{ config(touched_column='pay_split_id') }}
+
 with
 
 pay_splits as (
 
     select * from {{ ref('int_pay_splits_classified') }}
+    {{ only_touched('pay_split_id') }}
 
 ),
 

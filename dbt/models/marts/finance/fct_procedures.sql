@@ -1,8 +1,11 @@
+{{ config(touched_column='procedure_id') }}
+
 with
 
 procedures as (
 
     select * from {{ ref('int_procedures_priced') }}
+    {{ only_touched('procedure_id') }}
 
 ),
 

@@ -1,8 +1,11 @@
+{{ config(touched_column='claim_procedure_id') }}
+
 with
 
 claim_procedures as (
 
     select * from {{ ref('int_claim_procedures_dated') }}
+    {{ only_touched('claim_procedure_id') }}
 
 ),
 

@@ -1,3 +1,5 @@
+{{ config(touched_column='patient_id') }}
+
 with
 
 procedures as (
@@ -8,6 +10,7 @@ procedures as (
         and procedure_date is not null
         -- charted for a missed or cancelled appointment: no visit
         and coalesce(procedure_code, '') not in ('D9986', 'D9987')
+        {{ only_touched('patient_id', 'and') }}
 
 ),
 

@@ -1,14 +1,18 @@
+{{ config(touched_column='record_id', unread=['definition', 'claimpayment', 'claimsnapshot']) }}
+
 with
 
 claims as (
 
     select * from {{ ref('stg_opendental__claims') }}
+    {{ only_touched('claim_id') }}
 
 ),
 
 claim_procedures as (
 
     select * from {{ ref('int_claim_procedures_aggregated_to_claims') }}
+    {{ only_touched('claim_id') }}
 
 ),
 

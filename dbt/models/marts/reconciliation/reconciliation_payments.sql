@@ -1,14 +1,18 @@
+{{ config(touched_column='record_id') }}
+
 with
 
 payments as (
 
     select * from {{ ref('stg_opendental__payments') }}
+    {{ only_touched('payment_id') }}
 
 ),
 
 pay_splits as (
 
     select * from {{ ref('stg_opendental__pay_splits') }}
+    {{ only_touched('payment_id') }}
 
 ),
 

@@ -14,7 +14,15 @@ appointment_changes as (
 
 procedures as (
 
-    select * from {{ ref('int_procedures_aggregated_to_appointments') }}
+    select
+        appointment_id,
+        count(*) filter (where is_completed) as procedures_completed,
+        sum(gross_production) as gross_production,
+        count(*) filter (where procedure_status = 'Treatment planned') as procedures_planned,
+        coalesce(sum(fee_total) filter (where procedure_status = 'Treatment planned'), 0) as planned_production
+    from {{ ref('fct_procedures') }}
+    where appointment_id is not null
+    group by appointment_id
 
 ),
 

@@ -1,9 +1,12 @@
+{{ config(touched_column='procedure_id') }}
+
 with
 
 procedures as (
 
     select * from {{ ref('fct_procedures') }}
     where procedure_status <> 'Deleted'
+        {{ only_touched('procedure_id', 'and') }}
 
 ),
 
@@ -37,7 +40,7 @@ adjustments as (
 
 appointments as (
 
-    select * from {{ ref('fct_appointments') }}
+    select * from {{ ref('stg_opendental__appointments') }}
 
 ),
 
@@ -159,7 +162,7 @@ followed as (
         coalesce(presented.procedure_status = 'Treatment planned' and appointments.appointment_status = 'Scheduled', false) as is_scheduled,
         presented.appointment_id,
         case when appointments.appointment_status in ('Scheduled', 'Complete') then cast(appointments.entered_at as date) end as booked_date,
-        case when appointments.appointment_status in ('Scheduled', 'Complete') then appointments.appointment_date end as appointment_date,
+        case when appointments.appointment_status in ('Scheduled', 'Complete') then cast(appointments.appointment_at as date) end as appointment_date,
         case when presented.is_completed then presented.procedure_date end as completed_date,
         presented.fee_total - presented.capitation_write_off as gross_amount,
         case

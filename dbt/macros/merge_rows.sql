@@ -1,0 +1,42 @@
+{# Make a standing table's rows equal to those of _elt_rows; if only touched ones were made, only those are compared. #}
+{% macro merge_rows(relation, key, only_touched) -%}
+    {%- set same_key = [] %}
+    {%- for column in key %}
+    {%- do same_key.append('standing.' ~ column ~ ' = made.' ~ column) %}
+    {%- endfor %}
+    {%- set of_touched = 'where ' ~ is_touched(config.get('touched_column')) if only_touched else '' %}
+    {%- call statement('compare') %}
+        lock table {{ relation }} in share row exclusive mode;
+        create temporary table _elt_differing on commit drop as
+        select
+            {%- for column in key %}
+            coalesce(standing.{{ column }}, made.{{ column }}) as {{ column }},
+            {%- endfor %}
+            standing.{{ key[0] }} is not null as is_standing,
+            made.{{ key[0] }} is not null as is_made
+        from (select * from {{ relation }} {{ of_touched }}) as standing
+        full join _elt_rows as made
+            on {{ same_key | join(' and ') }}
+        where standing.{{ key[0] }} is null
+            or made.{{ key[0] }} is null
+            or standing *<> made
+    {%- endcall %}
+    {%- set changed = run_query('select count(*), count(*) > 0.1 * (select reltuples from pg_class where oid = to_regclass($$' ~ relation ~ '$$)) from _elt_differing').rows[0] %}
+    {%- set kept = config.get('keeps_changes') and run_query('select to_regclass($$' ~ bookkeeping('etl_changed_row') ~ '$$) is not null').rows[0][0] %}
+    {%- if changed[0] %}
+        {%- call statement('replace') %}
+            {%- if kept %}
+            {{ note_rows(relation, key, 'is_standing') }};
+            {%- endif %}
+            delete from {{ relation }} as standing using _elt_differing as made where made.is_standing and {{ same_key | join(' and ') }};
+            insert into {{ relation }} select made.* from _elt_rows as made inner join _elt_differing as standing on {{ same_key | join(' and ') }};
+            {%- if kept %}
+            {{ note_rows(relation, key, 'is_made') }};
+            {%- endif %}
+            {{ 'set local default_statistics_target = 20; analyze ' ~ relation if changed[1] }}
+        {%- endcall %}
+    {%- endif %}
+    {%- if env_var('ELT_CHANGES', '') == '' %}
+        {%- do persist_docs(relation, model) %}
+    {%- endif %}
+{%- endmacro %}

@@ -1,0 +1,112 @@
+{#
+    What a build from changed rows makes again. Of each row of a base table that is inserted, updated or deleted the pipeline keeps the whole numbers,
+    its key and what it belongs to, as they were and as they are, until a build is good. `touched_by` says what follows from them for a model.
+
+    `only_touched` is for a model that can be made for some values of one column alone. It leaves out the others if nothing else can have changed:
+    each changed base table that the model descends from is one that `touched_by` reads, or of which the model shows nothing (`unread`), and neither
+    the day nor a setting is another.
+#}
+{% macro only_touched(column, joined_by='where') -%}
+    {%- if model.resource_type == 'model' and not execute %}
+    {#- for dbt to know what it reads #}
+    {%- set read = touched_by(model.name) %}
+    {%- elif model.resource_type == 'model' and changes_suffice() %}
+    {{ joined_by }} {{ is_touched(column) }}
+    {%- endif %}
+{%- endmacro %}
+
+
+{#- The planner puts the values in place of a function that it may take for immutable, and such a condition into whatever view it stands on. #}
+{% macro is_touched(column) -%}
+    {{ column }} = any(pg_temp.elt_touched())
+{%- endmacro %}
+
+
+{% macro find_touched() -%}
+    {%- call statement('find_touched') %}
+        create temporary table _elt_touched on commit drop as {{ touched_by(model.name) }};
+        create or replace function pg_temp.elt_touched() returns bigint[] language sql immutable
+        as $$select coalesce(array_agg(touched), '{}') from _elt_touched$$
+    {%- endcall %}
+{%- endmacro %}
+
+
+{% macro changes_suffice() -%}
+    {%- if flags.FULL_REFRESH or env_var('ELT_CHANGES', '') == '' %}
+        {{- return(false) }}
+    {%- endif %}
+    {%- set standing = load_cached_relation(this) %}
+    {%- if standing is none or not standing.is_table or columns_of(this) | map(attribute=0) | sort != model.columns.keys() | sort %}
+        {{- return(false) }}
+    {%- endif %}
+    {%- set read = modules.re.findall("table_name = '([a-z0-9_]+)'", touched_by(model.name)) + config.get('unread', []) %}
+    {%- set found = origins_of(model) %}
+    {%- set changed = run_query('select table_name, bool_or(row_count is null) from ' ~ bookkeeping('etl_change') ~ ' group by table_name').rows %}
+    {%- for table, is_whole in changed if table in found.tables and (is_whole or table not in read) %}
+        {{- return(false) }}
+    {%- endfor %}
+    {%- if env_var('ELT_CHANGES') == 'on a new day' and found.of_the_day and not config.get('outlives_the_day') %}
+        {{- return(false) }}
+    {%- endif %}
+    {{- return(not found.of_settings or not settings_changed()) }}
+{%- endmacro %}
+
+
+{# The base tables that a model descends from, up to models that keep their own changes; whether the day and the settings are among them. #}
+{% macro origins_of(node) -%}
+    {%- set found = namespace(tables=[], of_the_day=false, of_settings=false, seen=[], waiting=node.depends_on.nodes) %}
+    {%- for _ in range(1000) if found.waiting %}
+        {%- set parents = found.waiting %}
+        {%- set found.waiting = [] %}
+        {%- for name in parents if name not in found.seen %}
+            {%- do found.seen.append(name) %}
+            {%- if name in graph.sources %}
+                {%- do found.tables.append(graph.sources[name].identifier) %}
+            {%- elif name in graph.nodes and graph.nodes[name].name == 'int_as_of_date' %}
+                {%- set found.of_the_day = true %}
+            {%- elif name in graph.nodes and graph.nodes[name].name == 'int_preferences_pivoted' %}
+                {%- set found.of_settings = true %}
+            {%- elif name in graph.nodes and graph.nodes[name].config.get('keeps_changes') %}
+                {%- do found.tables.append(graph.nodes[name].name) %}
+            {%- elif name in graph.nodes and graph.nodes[name].resource_type == 'model' %}
+                {%- set found.waiting = found.waiting + graph.nodes[name].depends_on.nodes %}
+            {%- endif %}
+        {%- endfor %}
+    {%- endfor %}
+    {{- return(found) }}
+{%- endmacro %}
+
+
+{# Whether one of the settings that the model names differs from what it was at the last good build. #}
+{% macro settings_changed() -%}
+    {%- set values %}
+        select count(distinct jsonb_build_array(
+            {%- for name in config.get('settings', model.columns.keys() | list) %}links -> '{{ name }}'{{ ', ' if not loop.last }}{% endfor -%}
+        )) > 1
+        from {{ bookkeeping('etl_changed_row') }}
+        where table_name = 'int_preferences_pivoted'
+    {%- endset %}
+    {{- return(run_query(values).rows[0][0]) }}
+{%- endmacro %}
+
+
+{# What the changed rows of a base table, or of a model that keeps its changes, have in one column, before and now. #}
+{% macro touched(table, column) -%}
+    select coalesce(cast(links ->> '{{ column }}' as bigint), 0) from {{ bookkeeping('etl_changed_row') }} where table_name = '{{ table }}'
+{%- endmacro %}
+
+
+{% macro bookkeeping(table) -%}
+    "{{ env_var('ANALYTICS_POSTGRES_BASE_SCHEMA', 'public') }}".{{ table }}
+{%- endmacro %}
+
+
+{# Keep the differing rows of a small model as they are, for models built from touched rows. #}
+{% macro note_rows(relation, key, which) -%}
+    insert into {{ bookkeeping('etl_changed_row') }} (table_name, public_id, links)
+    select '{{ relation.identifier }}', 0, to_jsonb(noted)
+    from {{ relation }} as noted
+    inner join _elt_differing as differing
+        on {% for column in key %}differing.{{ column }} = noted.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
+    where differing.{{ which }}
+{%- endmacro %}
