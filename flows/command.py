@@ -31,14 +31,16 @@ from transfer.warehouse import bookkeeping
 def leave_unless_prefect_is_needed() -> None:
     """Do what the command line asks for and end the program, if that needs no Prefect."""
     options = arguments(None)
-    if surroundings.speak_of_prefect():
+    spoken = surroundings.speak_of_prefect()
+    if spoken:
         surroundings.check_or_leave()
     code = guarded(lambda: without_prefect(options))
     if code is not None:
         interrupts.end()
         sys.exit(code)
     interrupts.await_work()
-    surroundings.check_or_leave()
+    if not spoken:
+        surroundings.check_or_leave()
 
 
 def guarded(work: Callable[[], int | None]) -> int | None:
