@@ -48,15 +48,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Files that take a minute or more go first, so that no process is left alone with one at the end.
 LONGEST_FIRST = (
-    "test_compare",
-    "test_command_line",
-    "test_interrupts",
-    "test_flow",
     "test_dbt_project",
     "test_reconciliation",
+    "test_command_line",
+    "test_flow",
+    "test_any_data",
+    "test_interrupts",
+    "test_compare",
+    "test_random_ledgers",
+    "test_touched_rows",
     "test_path",
     "test_watermarks",
     "test_kills",
+    "test_altered_values",
+    "test_cells",
+    "test_deployments",
     "test_practice_report",
     "test_clinic",
     "test_privacy",
@@ -65,7 +71,6 @@ LONGEST_FIRST = (
     "test_schema_changes",
     "test_keys",
     "test_overlap",
-    "test_deployments",
     "test_printable",
     "test_surroundings",
     "test_hanging",
@@ -74,8 +79,6 @@ LONGEST_FIRST = (
     "test_gone_tables",
     "test_properties",
     "test_histories",
-    "test_random_ledgers",
-    "test_any_data",
 )
 
 
