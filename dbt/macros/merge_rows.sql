@@ -5,6 +5,9 @@
     {%- do same_key.append('standing.' ~ column ~ ' = made.' ~ column) %}
     {%- endfor %}
     {%- set of_touched = 'where ' ~ is_touched(config.get('touched_column')) if only_touched else '' %}
+    {%- if only_touched and config.get('touched_days') %}
+    {%- set of_touched = of_touched ~ ' or ' ~ is_changed_day(config.get('touched_days')) %}
+    {%- endif %}
     {%- call statement('compare') %}
         lock table {{ relation }} in share row exclusive mode;
         create temporary table _elt_differing on commit drop as

@@ -22,6 +22,12 @@
 {%- endmacro %}
 
 
+{#- The days of int_aging_dates_listed that are not as they were at the last good build. #}
+{% macro is_changed_day(column) -%}
+    {{ column }} in (select links ->> 'aging_date_id' from {{ bookkeeping('etl_changed_row') }} where table_name = 'int_aging_dates_listed')
+{%- endmacro %}
+
+
 {% macro find_touched() -%}
     {%- call statement('find_touched') %}
         create temporary table _elt_touched on commit drop as {{ touched_by(model.name) }};
@@ -39,9 +45,10 @@
     {%- if standing is none or not standing.is_table or columns_of(this) | map(attribute=0) | sort != model.columns.keys() | sort %}
         {{- return(false) }}
     {%- endif %}
-    {%- set read = modules.re.findall("table_name = '([a-z0-9_]+)'", touched_by(model.name)) + config.get('unread', []) %}
+    {%- set days = is_changed_day('') if config.get('touched_days') else '' %}
+    {%- set read = modules.re.findall("table_name = '([a-z0-9_]+)'", touched_by(model.name) ~ days) + config.get('unread', []) %}
     {%- set found = origins_of(model) %}
-    {%- set changed = run_query('select table_name, bool_or(row_count is null) from ' ~ bookkeeping('etl_change') ~ ' group by table_name').rows %}
+    {%- set changed = run_query('select table_name, bool_or(row_count is null) from ' ~ bookkeeping('etl_change') ~ ' group by table_name union select distinct table_name, false from ' ~ bookkeeping('etl_changed_row') ~ ' where public_id = 0').rows %}
     {%- for table, is_whole in changed if table in found.tables and (is_whole or table not in read) %}
         {{- return(false) }}
     {%- endfor %}

@@ -158,3 +158,19 @@
     from {{ ref('stg_opendental__procedures') }}
     where appointment_id in ({{ touched('appointment', 'apt_num') }})
 {%- endmacro %}
+
+
+{# By family; the days are another matter. #}
+{% macro touched_by_int_family_balances_aged() -%}
+    {{ touched('patient', 'guarantor') }}
+    union all
+    select coalesce(guarantor_id, 0)
+    from {{ ref('stg_opendental__patients') }}
+    where patient_id in (
+        {{ touched_by('int_account_transactions_aggregated_to_days') }}
+        union all
+        select patient_id
+        from {{ ref('stg_opendental__pay_splits') }}
+        where payment_plan_id in ({{ touched('payplan', 'pay_plan_num') }})
+    )
+{%- endmacro %}

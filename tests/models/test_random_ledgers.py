@@ -44,8 +44,10 @@ STORED = {
     "ins_est": "insurance_estimate",
     "pay_plan_due": "payment_plan_due",
 }
-# With the views that go with the table of links when that is replaced.
+# With the tables of settings and days that they read.
 ACCOUNTS = (
+    "int_preferences_pivoted",
+    "int_aging_dates_listed",
     "int_payment_plan_links_priced",
     "int_account_transactions_unioned",
     "int_account_transactions_netted",

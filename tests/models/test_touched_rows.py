@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -126,6 +127,7 @@ def test_models_built_from_changed_rows_equal_those_of_a_whole_build(
         elif happens == "built":
             build(ours, zone)
             anew(whole, zone)
+            print(f"{said}: {sorted(in_part)}", file=sys.stderr)
             assert different(ours, whole) == {}, said
     assert in_part >= set(FEW)
 

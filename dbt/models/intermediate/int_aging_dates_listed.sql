@@ -1,3 +1,6 @@
+{# A table, so that it is known which days are new in it. #}
+{{ config(materialized='table', unique_key='aging_date_id', keeps_changes=true) }}
+
 with
 
 as_of_dates as (

@@ -1,7 +1,14 @@
 {#
     A table, as it has few rows for the scan of every ledger that it takes, and what reads it is planned by their number.
 #}
-{{ config(materialized='table', unique_key='payment_plan_link_id', keeps_changes=true) }}
+{{
+    config(
+        materialized='table',
+        unique_key='payment_plan_link_id',
+        keeps_changes=true,
+        pre_hook="create or replace function pg_temp.linked_procedures() returns bigint[] language sql immutable as $$select coalesce(array_agg(linked_id), '{}') from {{ ref('stg_opendental__payment_plan_links') }} where link_type_code = 2$$"
+    )
+}}
 
 with
 
@@ -75,6 +82,7 @@ linked_procedures as (
     inner join procedures
         on procedures.procedure_id = links.linked_id
     where links.link_type_code = 2
+        {{ linked('procedures.procedure_id') }}
         and (
             procedures.procedure_status_code = 2
             or (not settings.is_payment_plan_link_dated_by_production and payment_plans.treatment_planned_option_code <> 1)
@@ -106,6 +114,7 @@ procedure_adjustments as (
             and adjustments.patient_id = linked_procedures.patient_id
             and adjustments.provider_id is not distinct from linked_procedures.provider_id
             and adjustments.clinic_id is not distinct from linked_procedures.clinic_id
+            {{ linked('adjustments.procedure_id') }}
     group by linked_procedures.payment_plan_link_id
 
 ),
@@ -125,6 +134,7 @@ procedure_insurance as (
     from linked_procedures
     inner join claim_procedures
         on claim_procedures.procedure_id = linked_procedures.procedure_id
+            {{ linked('claim_procedures.procedure_id') }}
     where claim_procedures.claim_procedure_status_code <> 2
     group by linked_procedures.payment_plan_link_id
 
@@ -139,6 +149,7 @@ procedure_payments as (
     from linked_procedures
     inner join pay_splits
         on pay_splits.procedure_id = linked_procedures.procedure_id
+            {{ linked('pay_splits.procedure_id') }}
     group by linked_procedures.payment_plan_link_id
 
 ),
