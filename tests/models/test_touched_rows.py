@@ -19,8 +19,8 @@ import base_tables
 import pytest
 from base_tables import ask
 from conftest import settings_for
-from days import KEYS, Days
 from leftovers import close_idle
+from scripted_days import KEYS, Days
 
 from deployments.databases import Databases
 from deployments.servers import Servers
