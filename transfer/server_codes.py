@@ -105,6 +105,7 @@ MEANINGS = {
 MISSING_TABLE = frozenset({"1146", "42P01"})
 MISSING_COLUMN = frozenset({"1054"})
 FORBIDDEN = frozenset({"1142", "1143"})
+TOO_LONG = frozenset({"1969", "3024"})
 TOO_LARGE = frozenset({"54000", "54011"})
 LOCKED_OUT = frozenset({"1205", "1213", "40P01", "55P03"})
 # The server itself is out of reach, so asking it about the next table helps nobody.

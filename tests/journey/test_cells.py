@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+from contextlib import closing
 from datetime import datetime
+from itertools import count
+from threading import Timer
 
 import oracle
 import pytest
+from asked import asked, forget, logged
 from conftest import in_the_suite, numbers, settings_for
 from hypothesis import given
 from hypothesis import settings as hypothesis
@@ -15,12 +20,12 @@ from runs import limited, run, settle
 
 from deployments.databases import Databases
 from transfer.errors import SettingsError
+from transfer.journey import into_replica
 from transfer.journey.plan import look
 from transfer.journey.sync import sync
 from transfer.mysql import cells, grid, pool
 from transfer.settings import Limits, Settings
 from transfer.source import survey
-from transfer.values.scope import EVERYWHERE, Range
 
 ROWS = 3_000
 
@@ -237,49 +242,66 @@ def test_quiet_hours_that_nobody_can_tell_are_refused(hours, zone, words, monkey
         Limits.read()
 
 
-def test_only_in_quiet_hours_a_large_table_that_blocks_writers_is_scanned(
-    places, settings, monkeypatch
+@pytest.fixture
+def written(places, settings, monkeypatch, servers):
+    """A table too large for a scan by day; what a run asks the source after a change of a row."""
+    table = f"scanned_{secrets.token_hex(4)}"
+    _create(places, table)
+    run(settings, table)
+    monkeypatch.setattr(into_replica, "SCANNED_ROWS", 10)
+    numbers_of_day = count(20)
+
+    def changed_and_run(limits: Settings, *, quiet: bool = False) -> list[str]:
+        ask(places.source, f"UPDATE {table} SET Number = {next(numbers_of_day)} WHERE Id = 3")
+        settle(places.source)
+        with closing(servers.source.connect("mysql")) as root, logged(root):
+            forget(root)
+            outlook = look(limits, [table])
+            (planned,) = (outlook.in_quiet_hours() if quiet else outlook).plans
+            assert sync(limits, planned, secrets.token_hex(4)).hops[0].changed == 1
+            statements = asked(root, settings.source.user, "Query")
+        assert oracle.unequal(places, [table]) == {}
+        return [text for _, text in statements if "GROUP BY cell" in text and table in text]
+
+    return changed_and_run
+
+
+QUIET_ALL_DAY = {"quiet_hours": "00:00-23:59", "time_zone": "UTC"}
+
+
+@pytest.mark.parametrize("told", ["by a setting", "by a parameter"])
+def test_only_in_quiet_hours_a_large_table_that_blocks_writers_is_scanned(told, written, settings):
+    by_day = written(settings)
+    assert len(by_day) > 1
+    assert all("FORCE INDEX (PRIMARY)" in text and "`Id` <=" in text for text in by_day)
+    if told == "by a setting":
+        quiet = written(limited(settings, **QUIET_ALL_DAY))
+    else:
+        quiet = written(settings, quiet=True)
+    assert len(quiet) == 1
+    assert "WHERE TRUE GROUP BY cell" in quiet[0]
+
+
+def test_a_scan_that_takes_longer_than_a_statement_may_gives_way_to_turns(
+    places, settings, servers, monkeypatch
 ):
-    table = "scanned"
+    table = "slow"
     _create(places, table)
     run(settings, table)
-    monkeypatch.setattr("transfer.journey.into_replica.SCANNED_ROWS", 10)
-    scans: list[bool] = []
-    tallies = cells.Side.tallies
+    compare = cells.compare
 
-    def noting(side: cells.Side, within: Range = EVERYWHERE):
-        scans.append(within == EVERYWHERE)
-        return tallies(side, within)
+    def while_it_is_locked(*given, **how):
+        with closing(servers.source.connect(settings.source.db)) as holder:
+            ask(holder, f"LOCK TABLES {table} WRITE")
+            letting_go = Timer(1.5, lambda: ask(holder, "UNLOCK TABLES"))
+            letting_go.start()
+            found = compare(*given, **how)
+            letting_go.join()
+        return found
 
-    monkeypatch.setattr(cells.Side, "tallies", noting)
-    for quiet, number in ((False, 1), (True, 2)):
-        monkeypatch.setattr(Limits, "is_quiet", lambda _limits, _moment, quiet=quiet: quiet)
-        ask(places.source, f"UPDATE {table} SET Number = {number + 20} WHERE Id = 3")
-        settle(places.source)
-        run(settings, table)
-        assert any(scans) is quiet
-        assert all(scans) is quiet
-        scans.clear()
-
-
-def test_a_run_that_is_told_to_be_quiet_scans_at_any_hour(places, settings, monkeypatch):
-    table = "told"
-    _create(places, table)
-    run(settings, table)
-    monkeypatch.setattr("transfer.journey.into_replica.SCANNED_ROWS", 10)
-    in_turns: list[bool] = []
-    tallies = cells.Side.tallies_in_turns
-
-    def noting(side: cells.Side, known):
-        in_turns.append(True)
-        return tallies(side, known)
-
-    monkeypatch.setattr(cells.Side, "tallies_in_turns", noting)
-    for quiet in (False, True):
-        ask(places.source, f"UPDATE {table} SET Number = {50 + quiet} WHERE Id = 3")
-        settle(places.source)
-        outlook = look(settings, [table])
-        (planned,) = (outlook.in_quiet_hours() if quiet else outlook).plans
-        assert sync(settings, planned, f"run {quiet}").hops[0].changed == 1
-        assert bool(in_turns) is not quiet
-        in_turns.clear()
+    monkeypatch.setattr(cells, "compare", while_it_is_locked)
+    ask(places.source, f"UPDATE {table} SET Number = 77 WHERE Id = 3")
+    settle(places.source)
+    impatient = limited(settings, statement_seconds=1)
+    assert run(impatient, table)[table].hops[0].changed == 1
+    assert oracle.unequal(places, [table]) == {}

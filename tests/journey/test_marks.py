@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import Any
 
 import oracle
 import pytest
+from asked import asked, forget, logged
 from conftest import in_the_suite, numbers, settings_for
 from oracle import ask
 from runs import plan, run, settle, wait_for
 
 from deployments.databases import Databases
-from transfer.postgres import tables
 from transfer.postgres.pool import close_connections
-from transfer.replica import extracts
 from transfer.settings import Settings
 from transfer.values.reasons import Reason
 
@@ -52,26 +52,35 @@ def marked(places, settings) -> None:
     run(settings, *TABLES)
 
 
+def _reads(places, replica: Any) -> tuple[dict[str, int], list[str]]:
+    """Return how often each table of `raw` and `public` was read, and the replica's counts."""
+    close_connections()  # their server processes tell of what they did when they end
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    wait_for(lambda: ask(places.warehouse, f"{others} AND pid <> pg_backend_pid()")[0][0] == 0)
+    ask(places.warehouse, "SELECT pg_stat_clear_snapshot()")
+    found = ask(
+        places.warehouse,
+        "SELECT schemaname || '.' || relname, seq_scan + coalesce(idx_scan, 0)"
+        " FROM pg_stat_user_tables WHERE relname IN ('patient', 'payment')",
+    )
+    statements = asked(replica, "%", "Query")
+    return dict(found), [text for _, text in statements if "COUNT(*) FROM `pa" in text]
+
+
 @pytest.mark.usefixtures("marked")
-def test_what_nobody_wrote_is_not_counted(places, settings, monkeypatch):
-    counted: list[object] = []
-    counts, count = tables.counts, extracts.count
+def test_what_nobody_wrote_is_not_counted(places, settings, servers):
+    with closing(servers.replica.connect("mysql")) as replica, logged(replica):
+        forget(replica)
+        before, _ = _reads(places, replica)
+        assert not plan(settings, "patient").has_work
+        after, counted = _reads(places, replica)
+    assert after == before
+    # MySQL 5.6 does not know when InnoDB's tables were written.
+    assert bool(counted) is (servers.replica.product == "MySQL" and _is_old(places))
 
-    def noting_counts(connection, wanted):
-        counted.extend(wanted)
-        return counts(connection, wanted)
 
-    def noting_count(connection, names):
-        counted.extend(names)
-        return count(connection, names)
-
-    monkeypatch.setattr(tables, "counts", noting_counts)
-    monkeypatch.setattr(extracts, "count", noting_count)
-    assert not plan(settings, "patient").has_work
-    if ask(places.replica, "SELECT VERSION()")[0][0].startswith("5.6"):
-        assert counted == list(TABLES)  # it does not know when InnoDB's tables were written
-    else:
-        assert counted == []
+def _is_old(places) -> bool:
+    return str(ask(places.replica, "SELECT VERSION()")[0][0]).startswith("5.6")
 
 
 EDITS = {

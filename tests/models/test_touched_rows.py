@@ -153,7 +153,7 @@ def bring(ours: Side, whole: Side, names: set[str]) -> None:
             )[0][0]
             if rows:
                 connection.run("", f"INSERT INTO {SIDE} VALUES {rows}")
-            merging.note_changes(connection, NOTED)
+            merging.create_noted(connection, NOTED)
             fields, key = tables.fields_of(connection, target), tables.key_of(connection, target)
             changes = merging.merge(
                 connection, limits, merging.Sides(SIDE, target, fields, key, NOTED)

@@ -203,13 +203,9 @@ def _compare_by_cells(work: Work, since: datetime | None) -> tuple[Difference, R
     settings, table, ours = work.settings, work.source_table.table, work.lock.connection
     known = _known_cells(work)
     with source_rows.reading(settings.source, settings.limits) as theirs:
-        compared = cells.compare(
-            cells.Side(theirs, table, known.grid, since),
-            cells.Side(ours, table, known.grid, since),
-            known.tallies,
-            scan=_may_scan(work),
-        )
-    return compared.difference, Renewal(known.grid, compared.unequal, known.tallies)
+        source_side, copy = (cells.Side(side, table, known.grid, since) for side in (theirs, ours))
+        compared = cells.compare(source_side, copy, known.tallies, scan=_may_scan(work))
+    return compared.difference, Renewal(known.grid, compared.unequal, sorted(known.tallies))
 
 
 def _known_cells(work: Work) -> Cells:

@@ -87,10 +87,14 @@ def look(
     copied = set(copies.extracted) | {name for name, state in loaded.items() if state.extract_id}
     if not accept_source:
         recognition.check(settings, found, copies.extracted, copied, whole=tables is None)
+    counted = Counted(
+        copies.marks, tuple(mark for standing in loaded.values() for mark in standing.marks)
+    )
     names = [seen.table.name for seen in found.tables]
     wanted = set(names) if tables is None else set(_resolve(tables, names, found.excluded))
-    seen_tables = [seen for seen in found.tables if seen.table.name in wanted]
-    places = [(seen, loaded.get(seen.table.name)) for seen in seen_tables]
+    places = [
+        (seen, loaded.get(seen.table.name)) for seen in found.tables if seen.table.name in wanted
+    ]
     turns = () if verify else rotation.turns(settings.limits, places)
     due = _due(settings.limits, wanted, turns, force_full=force_full, verify=verify)
     plans = tuple(
@@ -107,9 +111,6 @@ def look(
             accept_shrink=accept_shrink or accept_source,  # which may have fewer of everything
         )
         for seen, standing in places
-    )
-    counted = Counted(
-        copies.marks, tuple(mark for standing in loaded.values() for mark in standing.marks)
     )
     overdue = tuple(name for name in rotation.overdue(settings.limits, turns) if name not in due)
     if tables is not None:

@@ -295,6 +295,15 @@ OLDEST = 15  # the oldest on which the whole is tested
 
 
 def _warehouse(warehouse: Warehouse) -> str:
+    sentence = _lacks(warehouse)
+    if not sentence and warehouse.adbc_driver:
+        with connect(warehouse) as connection:
+            driver.prove(connection)
+    return sentence
+
+
+def _lacks(warehouse: Warehouse) -> str:
+    """Say what the warehouse lacks: a version, a right, a schema of its own."""
     schemas = (warehouse.raw_schema, warehouse.base_schema)
     with connect(warehouse) as connection:
         found = connection.rows(
@@ -345,7 +354,4 @@ def _warehouse(warehouse: Warehouse) -> str:
             f" {warehouse.db};"
             " see deployments/grants/postgres.sql."
         )
-    if warehouse.adbc_driver:
-        with connect(warehouse) as connection:
-            driver.prove(connection)
     return ""

@@ -8,12 +8,13 @@ from datetime import datetime
 from time import monotonic
 from typing import TypeAlias
 
-from transfer.errors import vanishing
+from transfer.errors import DatabaseFault, vanishing
 from transfer.mysql import buckets, hashing, ranges
 from transfer.mysql.buckets import Difference
 from transfer.mysql.connection import Connection
 from transfer.mysql.grid import CELL_ROWS, Grid
 from transfer.mysql.literals import quote
+from transfer.server_codes import TOO_LONG
 from transfer.values.scope import EVERYWHERE, Range, Scope
 from transfer.values.table import Table
 
@@ -115,6 +116,15 @@ class Side:
                 with_newer.add(int(cell))
         return tallies, with_newer
 
+    def scanned(self) -> tuple[Tallies, set[int]] | None:
+        """Count all cells by one statement; None if that takes the server longer than it may."""
+        try:
+            return self.tallies()
+        except DatabaseFault as fault:
+            if fault.code not in TOO_LONG:
+                raise
+            return None
+
     def tallies_in_turns(self, known: Sequence[int]) -> tuple[Tallies, set[int]]:
         """Count the cells up to the last known one by statements that take little time each."""
         tallies: Tallies = {}
@@ -168,7 +178,8 @@ def compare(source: Side, copy: Side, recorded: Tallies, *, scan: bool) -> Compa
     read as a whole.
     """
     grid, known = source.grid, sorted(recorded)
-    found, newer = source.tallies() if scan else source.tallies_in_turns(known)
+    scanned = source.scanned() if scan else None
+    found, newer = scanned or source.tallies_in_turns(known)
     tail = Range(grid.range_of(known[-1:]).until if known else None)
     behind = {cell for cell in found if not known or cell > known[-1]}
     cells = (found.keys() | recorded.keys()) - behind
@@ -182,7 +193,7 @@ def compare(source: Side, copy: Side, recorded: Tallies, *, scan: bool) -> Compa
     for spans in parted(grid, unequal):
         difference += _compared(spans, source.listed(spans), copy.listed(spans))
     ranges_of = [grid.range_of(run) for run in grid.runs(unequal, len(unequal) or 1)]
-    if behind or not scan:
+    if behind or not scanned:
         difference += Difference(scope=Scope((tail,)))
         ranges_of.append(tail)
     return Compared(difference, tuple(ranges_of))

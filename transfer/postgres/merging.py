@@ -18,6 +18,9 @@ from transfer.values.table import Totals
 
 SCOPE = Place("", "_elt_scope")
 
+# The types of keys, and of what refers to them.
+LINKING = frozenset({"smallint", "integer", "bigint", "numeric(20,0)"})
+
 # How floats are compared: PostgreSQL takes -0 for 0, but not in their bytes.
 COMPARED = {"real": "float4send({c})", "double precision": "float8send({c})"}
 
@@ -62,7 +65,7 @@ class Sides:
     @property
     def links(self) -> list[str]:
         """The columns of whole numbers, quoted: the key and what a row belongs to."""
-        return [quote(field.name) for field in self.fields if field.type == "bigint"]
+        return [quote(field.name) for field in self.fields if field.type in LINKING]
 
     @property
     def same_key(self) -> str:
@@ -124,7 +127,7 @@ def merge(
     return Changes(_insert(connection, sides), updated, deleted)
 
 
-def note_changes(connection: Connection, place: Place) -> None:
+def create_noted(connection: Connection, place: Place) -> None:
     """Create the temporary table that gets the links of rows that change."""
     connection.run("noting changes", f"CREATE TEMPORARY TABLE {place} (links jsonb) ON COMMIT DROP")
 
@@ -136,7 +139,7 @@ def _change(connection: Connection, sides: Sides, statement: str, *, in_place: b
     as they were before it.
     """
     links = sides.links
-    if not sides.noted or not links:
+    if not sides.noted:
         return connection.count(sides.doing, statement)
     returned = ", ".join(f"t.{name}" for name in dict.fromkeys([*map(quote, sides.key), *links]))
     noted = f"SELECT {_as_json('s', links)} FROM done AS s"

@@ -5,7 +5,8 @@ So the source is compared with it without hashing the replica. Tampering is for 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -139,12 +140,12 @@ def _parted(values: Sequence[T]) -> Iterator[Sequence[T]]:
 class Renewal:
     """The cells of some ranges, which are to be recorded again once their rows are changed.
 
-    `recorded` are the numbers of all cells that are.
+    `recorded` are the numbers of all cells that are, in order.
     """
 
     grid: Grid
     ranges: Sequence[Range]
-    recorded: Collection[int]
+    recorded: Sequence[int]
 
     def make(self, lock: Lock, table: Table, extract: int, rows: int) -> None:
         """Record them for an extract of so many rows, in the transaction that changes the rows.
@@ -158,8 +159,7 @@ class Renewal:
         for start in range(0, len(self.ranges), HASHED_AT_ONCE):
             some = self.ranges[start : start + HASHED_AT_ONCE]
             held = cells.held(lock.connection, table, lock.table, self.grid, some)
-            spans = [self.grid.cells_of(within) for within in some]
-            _remove(lock, [cell for cell in self.recorded if cell not in held and _in(cell, spans)])
+            _remove(lock, [cell for cell in self._recorded_in(some) if cell not in held])
             _add(lock, held)
         counting = "SELECT COALESCE(SUM(rows_held), 0) FROM etl_extract_cell WHERE table_name = %s"
         ((held_rows,),) = lock.connection.rows(READING, counting, (lock.table,))
@@ -168,6 +168,9 @@ class Renewal:
                 f"{lock.table}: {rows} rows were read but the replica would hold {held_rows}."
             )
 
-
-def _in(cell: int, spans: Sequence[tuple[int, int | None]]) -> bool:
-    return any(first <= cell and (last is None or cell <= last) for first, last in spans)
+    def _recorded_in(self, ranges: Sequence[Range]) -> Iterator[int]:
+        for within in ranges:
+            first, last = self.grid.cells_of(within)
+            begin = bisect_left(self.recorded, first)
+            end = None if last is None else bisect_right(self.recorded, last)
+            yield from self.recorded[begin:end]

@@ -16,7 +16,14 @@ from transfer.postgres import restructure, tables
 from transfer.postgres.connection import Connection
 from transfer.postgres.literals import Place, quote
 from transfer.postgres.locks import wait_for_locks
-from transfer.postgres.merging import Changes, Sides, bring_keys, conditions, note_changes
+from transfer.postgres.merging import (
+    LINKING,
+    Changes,
+    Sides,
+    bring_keys,
+    conditions,
+    create_noted,
+)
 from transfer.postgres.pool import connect
 from transfer.rules.layout import Field, public_names, raw_fields, raw_key
 from transfer.rules.standard import EXPRESSIONS
@@ -157,9 +164,8 @@ def standardize(
         in_part = _can_be_made_in_part(making)
         scope = scope if in_part else EVERYTHING
         rows = _make(making, warehouse.raw_schema, scope)
-        if in_part:
-            note_changes(connection, NOTED)
-        changes = _enter(warehouse, limits, making, rows, scope)
+        noted = _noted(making) if in_part else None
+        changes = _enter(warehouse, limits, making, rows, scope, noted)
         made = positions.Standardization(
             target=making.target,
             load_id=making.load_id,
@@ -167,7 +173,6 @@ def standardize(
             moved=making.first or changes.any,
         )
         if made.moved:
-            noted = NOTED if in_part else None
             changed_rows.note(connection, warehouse, table.name, making.target.name, noted)
         positions.note_standardized(connection, warehouse, table.name, made)
         connection.commit()
@@ -194,6 +199,19 @@ def _begin(connection: Connection, warehouse: Warehouse, limits: Limits, table: 
 def _can_be_made_in_part(making: _Making) -> bool:
     made = making.recipe
     return made.standard and _fits(making.connection, making.target, making.table, made)
+
+
+def _noted(making: _Making) -> Place | None:
+    """Make room for the links of changed rows; None where the key does not tell rows by links."""
+    table = making.table
+    types = {
+        name: field.type for name, field in zip(public_names(table), raw_fields(table), strict=True)
+    }
+    key = making.recipe.key
+    if not key or any(types[name] not in LINKING for name in key):
+        return None
+    create_noted(making.connection, NOTED)
+    return NOTED
 
 
 def _make(making: _Making, raw: str, scope: Scope) -> int:
@@ -240,7 +258,12 @@ def _check_key(connection: Connection, place: Place, made: Recipe) -> None:
 
 
 def _enter(
-    warehouse: Warehouse, limits: Limits, making: _Making, rows: int, scope: Scope
+    warehouse: Warehouse,
+    limits: Limits,
+    making: _Making,
+    rows: int,
+    scope: Scope,
+    noted: Place | None,
 ) -> Changes:
     """Give a first base table its key, or make the standing one's rows of a scope equal."""
     connection, target = making.connection, making.target
@@ -250,7 +273,6 @@ def _enter(
         tables.add_key(connection, limits, target, key, ours=True)
         tables.claim(connection, target, warehouse.base_schema)
         return Changes(rows, 0, 0)
-    noted = NOTED if tables.fields_of(connection, NOTED) else None
     sides = Sides(SIDE, target, columns, key, noted)
     return restructure.bring_up_to_date(connection, limits, sides, scope)
 
