@@ -1,7 +1,7 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo stop clean install report docs dbt deploy lint test properties histories \
-  strangers ledgers days matrix bench types metrics picture
+.PHONY: help demo stop clean install report docs dbt deploy lint test thorough properties \
+  histories strangers ledgers days matrix bench types metrics picture
 
 # For Prefect's own commands; the project's programs see to it themselves.
 export DO_NOT_TRACK := 1
@@ -62,6 +62,9 @@ lint: install ## check style, format and types
 
 test: install ## run the test suite on private servers
 	@$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder
+
+thorough: install ## run every case of every test, half an hour
+	@ELT_TEST_THOROUGH=1 $(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 properties: install ## send random tables the whole way, half an hour: make properties SECONDS=600
 	@ELT_TEST_PROPERTY_SECONDS=$(or $(SECONDS),1800) $(BIN)/python -m pytest tests/journey/test_properties.py

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from abilities import lack
+from dbt_common.behavior_flags import BehaviorFlagRendered
 from leftovers import close_idle, nothing_left
 from oracle import Places, connected
 
@@ -24,14 +25,19 @@ pytest_plugins = ["practice"]
 # Prefect and dbt make many objects; collecting garbage as often as by default takes a tenth of
 # their time.
 gc.set_threshold(20_000, 20, 20)
+# For each build dbt looks through all modules for the one that declares its flags, which takes
+# seconds in a process that has built before.
+BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt")
 
 # The editions of the servers in a run of `make matrix`, which has servers of its own.
 EDITIONS = [os.environ.get(variable, "") for variable in editions.VARIABLES.values()]
+# `make thorough` and `make matrix` run every case of every test; `make test` is done in minutes.
+EVERYTHING = any(EDITIONS) or bool(os.environ.get("ELT_TEST_THOROUGH"))
 
 
 def in_the_suite(*few: object, of: Iterable[object]) -> list[object]:
-    """Return what a test takes on this machine's own servers; in `make matrix` it takes all."""
-    return list(of) if any(EDITIONS) else list(few)
+    """Return the cases that a test takes in `make test`; else it takes all."""
+    return list(of) if EVERYTHING else list(few)
 
 
 # Each of the processes that share the tests has servers of its own.
@@ -43,6 +49,9 @@ TEST_SERVERS = LOCAL / "-".join(
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "needs(place, ability): a test of what not every source or replica can do"
+    )
+    config.addinivalue_line(
+        "markers", "thorough: takes long, and cheaper tests cover its parts: see `make thorough`"
     )
 
 
@@ -83,7 +92,7 @@ LONGEST_FIRST = (
 
 
 # Of the engines and sizes of a practice's tables the suite takes the pairs that no other file of
-# tests has as its rule; `make matrix` takes all.
+# tests has as its rule.
 DIAGONAL = {"MyISAM": "large", "InnoDB": "small"}
 
 
@@ -99,8 +108,10 @@ def _off_the_diagonal(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not any(EDITIONS):
-        left_out = [item for item in items if _off_the_diagonal(item)]
+    if not EVERYTHING:
+        left_out = [
+            item for item in items if item.get_closest_marker("thorough") or _off_the_diagonal(item)
+        ]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}

@@ -338,6 +338,7 @@ def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
     ]
 
 
+@pytest.mark.thorough
 def test_passwords_may_have_any_character(
     servers, databases: Databases, practice, prefect_api, tmp_path, warehouse
 ):
@@ -373,6 +374,7 @@ def test_passwords_may_have_any_character(
     servers.replica.execute(f"DROP USER '{writer}'@'%'")
 
 
+@pytest.mark.thorough
 def test_a_terminal_without_unicode_is_told_in_escapes(command: Command, source: Client):
     source.run(
         "CREATE TABLE größe (Id bigint PRIMARY KEY) DEFAULT CHARSET=utf8mb4 COLLATE utf8mb4_general_ci"

@@ -152,6 +152,7 @@ def test_a_worker_runs_the_deployment_of_a_table(
         assert warehouse.run("SELECT to_regclass('appointment')") == [(None,)]
 
 
+@pytest.mark.thorough
 def test_two_deployments_at_once_end_right_and_a_second_run_of_one_is_cancelled(
     worker, practice, servers, module_databases, prefect: SyncPrefectClient
 ):

@@ -317,6 +317,7 @@ def test_a_new_day_is_built_without_any_change(source, warehouse, small_dbt):
     assert elt().models is None
 
 
+@pytest.mark.thorough
 def test_what_is_in_the_views_sql_is_built_anew_when_it_changes(source, small_dbt, in_environment):
     clinic(source)
     settle(source)
@@ -346,6 +347,7 @@ def test_a_failed_build_leaves_its_work_to_the_next_run(prefect, source, warehou
     assert warehouse.run("SELECT count(*) FROM people WHERE l_name = 'nobody'") == [(1,)]
 
 
+@pytest.mark.thorough
 def test_what_a_failed_build_of_other_models_left_is_built_anew(source, warehouse, small_dbt):
     clinic(source)
     settle(source)
@@ -363,6 +365,7 @@ def test_what_a_failed_build_of_other_models_left_is_built_anew(source, warehous
     assert elt().models is None
 
 
+@pytest.mark.thorough
 def test_models_wait_for_base_tables_that_are_not_there_yet(source, warehouse, small_dbt):
     clinic(source)
     source.run("CREATE TABLE recall (PatNum bigint PRIMARY KEY) ENGINE=MyISAM")
@@ -378,6 +381,7 @@ def test_models_wait_for_base_tables_that_are_not_there_yet(source, warehouse, s
     assert warehouse.run("SELECT n FROM public.both") == [(5,)]
 
 
+@pytest.mark.thorough
 def test_the_same_practice_in_another_warehouse_is_built_there_too(
     servers, databases, source, small_dbt, in_environment
 ):

@@ -179,6 +179,7 @@ def watching(running: subprocess.Popen[str]) -> Iterator[None]:
         raise
 
 
+@pytest.mark.thorough
 def test_ctrl_c_stops_dbt(begin, places, tmp_path):
     home = copy_project(tmp_path / "home")
     shutil.rmtree(home / "dbt")

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import oracle
 import pytest
-from conftest import in_the_suite
 from flow_runs import copy_project, write_dbt
 from oracle import ask, connected
 from relays import Way, way
@@ -35,9 +34,8 @@ TABLES = (
 )
 
 
-@pytest.mark.parametrize(
-    "fate", in_the_suite(hang, of=[hang, trickle, die]), ids=lambda fate: fate.__name__
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("fate", [hang, trickle, die], ids=lambda fate: fate.__name__)
 def test_a_run_finishes_though_prefect_is_gone(
     fate, command, prefect_api, servers, databases, project, tmp_path
 ):

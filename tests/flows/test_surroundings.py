@@ -171,6 +171,7 @@ def test_dbt_finds_none_of_its_variables_but_ours(
     assert {os.environ[name] for name in names} == {PLANTED}
 
 
+@pytest.mark.thorough
 def test_a_run_builds_the_same_whatever_the_environment_says(
     databases,
     source: Client,
@@ -208,6 +209,7 @@ def test_a_run_builds_the_same_whatever_the_environment_says(
     assert warehouse.run("SELECT n FROM public.both") == [(0,)]
 
 
+@pytest.mark.thorough
 def test_a_server_of_prefects_own_that_does_not_start_is_told_in_one_sentence(
     command, source: Client, tmp_path: Path
 ):

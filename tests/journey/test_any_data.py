@@ -92,6 +92,7 @@ def dbt(
     return build
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", [SEED])
 def test_models_are_built_from_any_data_and_what_is_odd_is_named(
     warehouse: Any, dbt: Callable[[], list[Any]], seed: int

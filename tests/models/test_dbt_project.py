@@ -346,6 +346,7 @@ def test_every_metric_of_the_hand_made_practice_is_a_number_of_its_unit(practice
             assert value == int(value or 0), name
 
 
+@pytest.mark.thorough
 def test_the_documentation_shows_the_models_and_no_row(
     practice: Any, module_databases: Databases, tmp_path: Path
 ):

@@ -204,6 +204,7 @@ def test_a_project_that_does_not_compile_names_the_command_that_says_more(
         build(settings, "run")
 
 
+@pytest.mark.thorough
 def test_dbt_by_hand_says_all_on_the_terminal_and_leaves_nothing(
     databases: Databases, base_table: None, tmp_path: Path
 ):

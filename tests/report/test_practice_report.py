@@ -424,22 +424,20 @@ def test_a_mart_that_a_build_replaces_is_read_before_or_after(
                 cursor.execute(replaced)
 
 
-def test_marts_of_another_day_are_named(marts: Any, warehouse: Warehouse, tmp_path: Path):
-    def drawn() -> str:
-        return html.unescape(
-            practice_report.report(warehouse, tmp_path / "practice.html").read_text()
-        )
-
-    assert "Not of that day" not in drawn()
+def test_marts_of_another_day_are_named(
+    text: str, marts: Any, warehouse: Warehouse, tmp_path: Path
+):
+    assert "Not of that day" not in text
     marts.execute(
         "UPDATE public_intermediate.int_as_of_date SET as_of_date = as_of_date + 1, is_historic = true"
     )
     try:
-        page = drawn()
+        file = practice_report.report(warehouse, tmp_path / "practice.html")
     finally:
         marts.execute(
             "UPDATE public_intermediate.int_as_of_date SET as_of_date = as_of_date - 1, is_historic = false"
         )
+    page = html.unescape(file.read_text())
     for mart in ("ar_aging", "claims", "recalls", "active_patients_monthly"):
         assert f"{mart} (March 17, 2026)" in page
     assert "As of a past day" in page

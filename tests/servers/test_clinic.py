@@ -312,6 +312,7 @@ def test_every_key_leads_to_a_row(clinic: Any) -> None:
     assert orphans == []
 
 
+@pytest.mark.thorough
 def test_the_accounts_read_from_the_database_age_as_those_that_were_made(
     clinic: Any, empty: Any
 ) -> None:
@@ -609,6 +610,7 @@ def test_a_clinic_is_replaced_only_on_demand(clinic: Any) -> None:
         create(clinic, 3)
 
 
+@pytest.mark.thorough
 def test_an_unfinished_clinic_is_neither_played_nor_kept(empty: Any) -> None:
     with empty.cursor() as cursor:
         cursor.execute(create_statement(tables()["preference"], uca_known=False))

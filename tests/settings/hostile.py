@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 import oracle
-from conftest import EDITIONS, settings_for
+from conftest import EVERYTHING, settings_for
 from oracle import Places, ask
 from runs import limited, run
 
@@ -135,9 +135,9 @@ def alone(settings: str) -> list[str]:
 
 
 def together(settings: str, apart: Collection[str]) -> list[list[str]]:
-    """As few rounds as have each value once, but for those that come alone; in `make matrix` all of them do, which tells which is at fault."""
+    """As few rounds as have each value once, but for those that come alone; in `make thorough` all of them do, which tells which is at fault."""
     every = alone(settings)
-    if any(EDITIONS):
+    if EVERYTHING:
         return [[setting] for setting in every]
     values: dict[str, list[str]] = {}
     for setting in every:

@@ -12,7 +12,7 @@ import private
 import psycopg2
 import psycopg2.errors
 import pytest
-from conftest import EDITIONS
+from conftest import EVERYTHING
 from flow_runs import write_dbt
 from hostile import Path, alone, together
 from oracle import ask
@@ -195,7 +195,7 @@ ENVIRONMENT = {
 
 @pytest.mark.parametrize(
     "names",
-    [[name] for name in ENVIRONMENT] if any(EDITIONS) else [list(ENVIRONMENT)],
+    [[name] for name in ENVIRONMENT] if EVERYTHING else [list(ENVIRONMENT)],
     ids=" ".join,
 )
 def test_libpqs_variables_change_nothing(names, path, monkeypatch):

@@ -11,7 +11,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import EDITIONS, in_the_suite, numbers, settings_for
+from conftest import in_the_suite, numbers, settings_for
 from flow_runs import write_dbt
 from oracle import Places, ask, connected
 from relays import Way, way
@@ -143,7 +143,7 @@ def test_a_slow_way_is_no_hanging_server(direct, impatient, table):
         assert run(chosen, table)[table].rows == 2_000
 
 
-@pytest.mark.skipif(not any(EDITIONS), reason="takes minutes: make matrix runs it")
+@pytest.mark.thorough
 def test_a_source_that_answers_after_3_seconds_is_read_with_the_defaults(direct, table):
     with way(direct.source.port, delay=1.5) as to:  # there and back
         chosen = direct.model_copy(
@@ -273,7 +273,8 @@ PREFIXES = {
 }
 
 
-@pytest.mark.parametrize("place", in_the_suite("warehouse", of=PLACES))
+@pytest.mark.thorough
+@pytest.mark.parametrize("place", PLACES)
 def test_a_run_ends_by_itself_when_a_server_hangs_and_the_next_one_is_good(
     place, command, servers, databases
 ):
