@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from accounts import account, role
-from conftest import Client
+from conftest import Client, in_the_suite
 from flow_runs import Command, Ended, copy_project, elt, settle, write_dbt
 from runs import in_time
 
@@ -51,7 +51,7 @@ def assert_untouched(replica: Client, warehouse: Client) -> None:
     assert warehouse.run(made) == [(0,)]
 
 
-@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("prefix", in_the_suite(PREFIXES[0], of=PREFIXES))
 def test_a_wrong_password(prefix, here: Command, practice, replica, warehouse):
     ended = here(**{f"{prefix}_PASSWORD": "wrong"})
     assert_one_sentence(ended, f"{prefix}_USER or {prefix}_PASSWORD is wrong")
@@ -85,7 +85,7 @@ def test_an_unusable_variable(name, value, here: Command):
     assert_one_sentence(ended, f"{name} is unusable")
 
 
-@pytest.mark.parametrize("listening", [False, True], ids=["refusing", "silent"])
+@pytest.mark.parametrize("listening", in_the_suite(False, of=[False, True]))
 def test_hosts_that_do_not_answer(listening, here: Command):
     """All three at once, so that the test takes the time of one."""
     with closing(socket.socket()) as taken:
@@ -102,7 +102,7 @@ def test_hosts_that_do_not_answer(listening, here: Command):
         assert_one_sentence(replace(ended, err=sentence), "no database answers")
 
 
-@pytest.mark.parametrize("listening", [False, True], ids=["refusing", "silent"])
+@pytest.mark.parametrize("listening", in_the_suite(False, of=[False, True]))
 def test_a_prefect_server_that_does_not_answer(
     listening, command: Command, practice, replica, warehouse
 ):
@@ -255,6 +255,7 @@ def test_a_verification_that_found_and_repaired_something_ends_with_1(
     assert "3 verified, 0 unchanged in " in again.out.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_rotation_verifies_by_the_way_and_what_it_repairs_ends_with_1(
     run_here: Command, practice, warehouse
 ):
@@ -387,7 +388,7 @@ def test_a_terminal_without_unicode_is_told_in_escapes(command: Command, source:
         assert r"gr\xf6\xdfe" in ended.out
 
 
-@pytest.mark.parametrize("where", [">&-", ">/dev/full", "| true"])
+@pytest.mark.parametrize("where", in_the_suite(">/dev/full", of=[">&-", ">/dev/full", "| true"]))
 def test_output_that_nobody_takes_is_no_traceback(
     where, databases: Databases, practice, project: Path, tmp_path: Path
 ):

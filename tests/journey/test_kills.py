@@ -239,7 +239,7 @@ HOLDS = {
 }
 
 
-@pytest.mark.parametrize("server", HOLDS)
+@pytest.mark.parametrize("server", in_the_suite("postgres", of=HOLDS))
 def test_a_server_killed_in_the_middle_leaves_the_old_version_and_the_next_run_converges(
     server, loaded, settings, own_servers, databases
 ):

@@ -451,6 +451,7 @@ def test_a_claim_with_a_supplemental_payment_is_one_row(practice: Any):
     ]
 
 
+@pytest.mark.thorough
 def test_a_planted_error_shows_up_in_its_reconciliation_row(
     practice: Any, dbt: Callable[..., Path]
 ):

@@ -113,7 +113,7 @@ def test_a_planted_error_shows_up_where_it_belongs(
 def test_it_still_does_after_days_of_practice(
     places: Places, settings: Settings, reconciled: ModelsResult
 ):
-    for _ in range(*in_the_suite(5, of=[12])):
+    for _ in range(*in_the_suite(3, of=[12])):
         play_day(places.source)
     assert bring(places, settings).failed == ()
     found = {group: differing for group, (_, differing) in summary(places).items()}

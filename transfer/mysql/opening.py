@@ -91,8 +91,15 @@ def _log_in(server: MySQLServer, limits: Limits, within: float, *, writes: bool)
     return connection
 
 
+def _encryption(server: MySQLServer) -> ssl.SSLContext | None:
+    if not server.verified_tls:
+        return None
+    tls = ssl.create_default_context(cafile=server.tls_ca)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python leaves it to the system
+    return tls
+
+
 def _unconnected(server: MySQLServer, limits: Limits, within: float, *, writes: bool) -> Connection:
-    tls = ssl.create_default_context(cafile=server.tls_ca) if server.verified_tls else None
     return Connection(
         server,
         partial(at_work, server, limits),
@@ -106,7 +113,7 @@ def _unconnected(server: MySQLServer, limits: Limits, within: float, *, writes: 
         autocommit=True,
         local_infile=writes,
         read_timeout=within,
-        ssl=tls,
+        ssl=_encryption(server),
         ssl_disabled=not server.verified_tls,
         auth_plugin_map=dict.fromkeys(REFUSED_LOGINS, _Refused),
         defer_connect=True,
