@@ -98,21 +98,23 @@ class Side:
         Return also the cells with a row that is newer than `since`.
         """
         table, since = self.table, self.since
-        row = hashing.row_hash(table) if since is None else hashing.stamp_hash(table)
-        newer = "0" if since is None else f"({hashing.is_newer(table, since)})"
+        if since is None:
+            hashes, newer = _sum(hashing.row_hash(table)), "0"
+        else:
+            hashes, newer = f"SUM({hashing.stamp_hash(table)})", hashing.is_newer(table, since)
         index = "" if within == EVERYWHERE else " FORCE INDEX (PRIMARY)"
         with vanishing(table.name):
             found = self.connection.rows(
                 f"comparing {table.name}",
-                f"SELECT {self.grid.cell} AS cell, COUNT(*), {_sum(row)}, SUM({newer})"
+                f"SELECT {self.grid.part(within).cell} AS cell, COUNT(*), {hashes}, MAX({newer})"
                 f" FROM {quote(table.name)}{index} WHERE {ranges.within(table, within)}"
                 " GROUP BY cell ORDER BY NULL",
             )
         tallies, with_newer = {}, set()
-        for cell, rows, hashes, news in found:
-            sums = (_modulo(hashes), None) if since is None else (None, _modulo(hashes))
+        for cell, rows, total, has_newer in found:
+            sums = (_modulo(total), None) if since is None else (None, _modulo(total))
             tallies[int(cell)] = Tally(int(rows), *sums)
-            if news:
+            if int(has_newer):
                 with_newer.add(int(cell))
         return tallies, with_newer
 

@@ -61,6 +61,13 @@ class Grid:
         first = BELOW if within.after is None else self._cell(int(within.after[0]) + 1)
         return first, None if within.until is None else self._cell(int(within.until[0]))
 
+    def part(self, within: Range) -> Grid:
+        """Return the segments with the keys of such a range, whose cells have the same numbers."""
+        first, last = self.cells_of(within)
+        begin = max(bisect_right(self._firsts, first) - 1, 0)
+        end = None if last is None else max(bisect_right(self._firsts, last), 1)
+        return Grid(self.key, self.segments[begin:end])
+
     def _cell(self, key: int) -> int:
         if key < self.segments[0].start:
             return BELOW

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from transfer.errors import TableError
 from transfer.mysql.literals import quote
-from transfer.rules.casts import cast_of, hashed
+from transfer.rules.casts import cast_of, hashed, numbered
 from transfer.values.table import Column, Table
 
 
@@ -27,18 +27,50 @@ def row_hash(table: Table, since: datetime | None = None, alias: str = "") -> st
 
 
 def stamp_hash(table: Table, alias: str = "") -> str:
-    """Return the expression for the 64-bit hash of a row's key and stamps."""
+    """Return the expression for the 64-bit hash of a row's key and stamps.
+
+    A whole number and the seconds of one stamp are mixed by arithmetic, which takes the server a
+    fifth of what a digest does.
+    """
+    if len(table.key) == 1 and numbered(table.key_columns):
+        (key,) = (alias + quote(name) for name in table.key)
+        seconds = [_seconds(column, alias) for column in table.stamp_columns]
+        if len(seconds) == 1 and seconds[0]:
+            return _mixed(key, seconds[0])
     identifying = {column.name: column for column in (*table.key_columns, *table.stamp_columns)}
     return _hash(table, tuple(identifying.values()), alias)
 
 
+def _seconds(column: Column, alias: str) -> str | None:
+    """Return the expression for all that a stamp tells, as a whole number; None if it tells more.
+
+    A TIMESTAMP is stored as seconds of UTC, 0000-00-00 as 0.
+    """
+    whole = column.type == "timestamp" and not column.nullable
+    return f"UNIX_TIMESTAMP({alias}{quote(column.name)})" if whole else None
+
+
+def _mixed(number: str, seconds: str) -> str:
+    """Return the expression for a hash of two whole numbers, in which no step exceeds 64 bits.
+
+    A CRC is linear, so sums of rows that exchange their stamps would often be equal. The digits of
+    neighbours must differ all over, and two factors make it a product.
+    """
+    spread = f"{number} ^ ({number} << 21) ^ ({seconds} * 1640531527)"
+    return f"(CRC32({spread}) * CRC32({number} ^ {seconds}))"
+
+
 def is_newer(table: Table, since: datetime, alias: str = "") -> str:
     """Return the condition that a stamp of a row is not older than a moment (UTC)."""
-    return " OR ".join(
-        f"COALESCE({alias}{quote(column.name)}"
-        f" >= '{_on_its_clock(column, since):%Y-%m-%d %H:%M:%S}', TRUE)"
-        for column in table.stamp_columns
-    )
+    return " OR ".join(_is_not_older(column, since, alias) for column in table.stamp_columns)
+
+
+def _is_not_older(column: Column, since: datetime, alias: str) -> str:
+    seconds = _seconds(column, alias)
+    if seconds:
+        return f"{seconds} >= {int(since.replace(tzinfo=UTC).timestamp())}"
+    moment = f"'{_on_its_clock(column, since):%Y-%m-%d %H:%M:%S}'"
+    return f"COALESCE({alias}{quote(column.name)} >= {moment}, TRUE)"
 
 
 def _on_its_clock(column: Column, moment: datetime) -> datetime:
