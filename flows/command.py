@@ -15,7 +15,7 @@ from flows.terminal.console import Terminal, to_json
 from flows.terminal.logs import write_logs
 from flows.terminal.plan import show_plan as print_plan
 from flows.terminal.progress import progress
-from flows.terminal.status import show_status
+from flows.terminal.status import Shown, show_status
 from flows.terminal.summary import show_summary
 from tasks import prefect_server, surroundings
 from tasks.verdict import Summary
@@ -66,14 +66,15 @@ def without_prefect(options: argparse.Namespace) -> int | None:
         if options.status is not None:
             preflight.reach(settings.warehouse)
             patterns = [*options.status, *(options.table or ())]
-            return show_status(console, settings, patterns, as_json=options.json)
+            shown = Shown(patterns, options.all, options.json, options.older_than)
+            return show_status(console, settings, shown)
         write_logs(settings.limits)
         remarks = preflight.check(settings)
         if options.drop_gone:
             return drop(settings, options.drop_gone)
         if options.plan:
             outlook = replace(plan(settings, options), remarks=remarks)
-            show_plan(console, settings, outlook, as_json=options.json)
+            show_plan(console, settings, outlook, options)
             return 0
         if options.full or options.verify or prefect_server.is_named():
             if options.table:  # a name that fits no table is refused at once
@@ -115,13 +116,15 @@ def plan(settings: Settings, options: argparse.Namespace) -> Outlook:
     )
 
 
-def show_plan(console: Console, settings: Settings, outlook: Outlook, *, as_json: bool) -> None:
+def show_plan(
+    console: Console, settings: Settings, outlook: Outlook, options: argparse.Namespace
+) -> None:
     """Print the plan in the form that was asked for."""
     outlook = with_seconds(settings, outlook)
-    if as_json:
+    if options.json:
         print(to_json(outlook))
     else:
-        print_plan(console, settings, outlook)
+        print_plan(console, settings, outlook, every=options.all or bool(options.table))
 
 
 def drop(settings: Settings, patterns: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 
 from transfer.errors import SettingsError
@@ -58,6 +59,19 @@ def _add_other_calls(parser: argparse.ArgumentParser) -> None:
         help="show the last run and how fresh each table is, or those named, and change nothing",
     )
     parser.add_argument(
+        "--older-than",
+        type=_hours,
+        metavar="TIME",
+        help="with --status: end with 1 if the last good run, or one of the tables, is older than"
+        " that, as in 26h, 90m or 2d",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="with --plan or --status: show every table, also those about which there is nothing"
+        " to say",
+    )
+    parser.add_argument(
         "--drop-gone",
         action="append",
         metavar="NAME",
@@ -66,13 +80,28 @@ def _add_other_calls(parser: argparse.ArgumentParser) -> None:
     )
 
 
+HOURS = {"m": 1 / 60, "h": 1.0, "d": 24.0}
+
+
+def _hours(text: str) -> float:
+    """Read a span of time, in hours."""
+    found = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text} is no time such as 26h, 90m or 2d")
+    return int(found[1]) * HOURS[found[2]]
+
+
 def check_alone(options: argparse.Namespace) -> None:
-    """Refuse options that would be ignored beside --drop-gone or --status.
+    """Refuse options that would be ignored.
 
     Raises:
-        SettingsError: an option stands beside --drop-gone or --status.
+        SettingsError: an option stands beside --drop-gone or --status, or without its own.
 
     """
+    if options.older_than is not None and options.status is None:
+        raise SettingsError("--older-than belongs to --status: add it.")
+    if options.all and options.status is None and not options.plan:
+        raise SettingsError("--all belongs to --plan or --status: add one of them.")
     others = {
         "--plan": options.plan,
         "--full": options.full,

@@ -188,11 +188,11 @@ def test_the_plan_tells_method_and_reason_and_touches_nothing(
     command: Command, here: Command, practice, replica, warehouse
 ):
     practice.run("CREATE VIEW everybody AS SELECT * FROM patient")
-    ended = command("--plan", PREFECT_API_URL="http://127.0.0.1:1/api")
+    ended = command("--plan", "--all", PREFECT_API_URL="http://127.0.0.1:1/api")
     assert (ended.code, ended.err) == (0, "")
     assert re.search(r"patient +reload +extract → load → standardize .* never loaded", ended.out)
     assert re.search(r"everybody +excluded", ended.out)
-    assert "3 of 3 tables have work" in ended.out
+    assert ended.out.startswith("3 of 3 tables have work")
     told = json.loads(here("--plan", "--json", "--table", "pat*").out)
     assert [(plan["table"], plan["method"], plan["reason"]) for plan in told["plans"]] == [
         ("patient", "reload", "never loaded"),
@@ -305,12 +305,18 @@ def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
     command: Command, run_here: Command, practice, warehouse, tmp_path: Path
 ):
     told = command("--status", PREFECT_API_URL="http://127.0.0.1:1/api")
-    assert (told.code, told.out.splitlines()[-1]) == (0, "No run yet.")
+    assert (told.code, told.out.splitlines()) == (0, ["No run yet."])
     settle(practice)
     assert run_here("--no-dbt").code == 0
     (tmp_path / "recall.sql").write_text("SELECT no_such_column FROM raw.recall")
     assert run_here("--no-dbt", ELT_STANDARDIZE_DIR=str(tmp_path)).code == 1
     told = run_here("--status")
+    assert told.code == 1
+    assert re.search(r"^last run \S+: red, began 20", told.out)
+    assert told.out.splitlines()[1] == "3 tables: 1 failed when last in work"
+    assert re.findall(r"^(patient|patientnote|recall) +20", told.out, re.MULTILINE) == ["recall"]
+    assert told.out.splitlines()[-1].startswith("not shown: 2 tables")
+    told = run_here("--status", "--all")
     assert told.code == 1
     assert re.search(
         r"^patient +20\d\d-\d\d-\d\d \S+ +2 +synced +reload +\d+\.\d +1 +0", told.out, re.MULTILINE
@@ -319,7 +325,6 @@ def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
         r"^recall +20\d\d-\S+ \S+ +2 +failed +resume +– +2 +1 ", told.out, re.MULTILINE
     )
     assert "does not run: a column is missing" in re.sub(r"\s+", " ", told.out)
-    assert re.search(r"^last run \S+: red, began 20", told.out.splitlines()[-1])
     assert in_time(told.seconds, 20)
     only = json.loads(run_here("--status", "--table", "pat*", "--json").out)
     assert [(each["table"], each["failures"]) for each in only["tables"]] == [
@@ -337,6 +342,58 @@ def test_the_status_tells_the_last_run_and_how_fresh_each_table_is(
     assert warehouse.run("SELECT error_class FROM etl_run_table WHERE state = 'failed'") == [
         ("TableError",)
     ]
+
+
+def test_a_plan_shows_the_tables_with_work_and_counts_the_others(run_here: Command, practice):
+    practice.run("CREATE VIEW everybody AS SELECT * FROM patient")
+    settle(practice)
+    assert run_here("--no-dbt").code == 0
+    practice.run("INSERT INTO recall VALUES (9, 9)")
+    told = run_here("--plan").out
+    assert told.startswith("1 of 3 tables have work")
+    assert re.findall(r"^(patient|patientnote|recall|everybody) ", told, re.MULTILINE) == ["recall"]
+    assert told.splitlines()[-1].startswith("not shown: 2 tables without work, 1 excluded")
+    every = run_here("--plan", "--all").out
+    assert re.findall(r"^(patient|patientnote|recall|everybody) ", every, re.MULTILINE) == [
+        "patient", "patientnote", "recall", "everybody",
+    ]  # fmt: skip
+    assert re.search(r"^patient +", run_here("--plan", "--table", "patient").out, re.MULTILINE)
+
+
+def test_a_status_that_is_too_old_ends_with_1_and_says_what_is(
+    run_here: Command, practice, warehouse
+):
+    never = run_here("--status", "--older-than", "26h")
+    assert (never.code, never.err) == (1, "too old: no run has been good yet\n")
+    settle(practice)
+    assert run_here("--no-dbt").code == 0
+    assert run_here("--status", "--older-than", "26h").code == 0
+    warehouse.run(
+        "UPDATE etl_transform_status SET checked_at = checked_at - interval '30 hours'"
+        " WHERE table_name IN ('patient', 'recall')"
+    )
+    told = run_here("--status", "--older-than", "1d", "--json", ELT_EXCLUDE="patient")
+    assert told.code == 1
+    assert told.err == "too old: not found equal to the source for 24 hours: recall\n"
+    assert json.loads(told.out)["good"].startswith("20")
+    assert run_here("--status", "patientnote", "--older-than", "1d").code == 0
+    warehouse.run("UPDATE etl_run SET finished_at = finished_at - interval '2 hours'")
+    told = run_here("--status", "patientnote", "--older-than", "90m")
+    assert told.code == 1
+    assert re.fullmatch(
+        r"too old: the last good run ended 20\S+ \S+ UTC, more than 1.5 hours ago\n", told.err
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (("--older-than", "26h"), "--older-than belongs to --status"),
+        (("--all",), "--all belongs to --plan or --status"),
+    ],
+)
+def test_an_option_without_its_own_is_refused(given, why, here: Command):
+    assert_one_sentence(here(*given), why)
 
 
 @pytest.mark.thorough

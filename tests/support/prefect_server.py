@@ -1,6 +1,7 @@
 """A Prefect server that the tests share, and flow runs on it; files take it by `pytest_plugins`."""
 
 import fcntl
+import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -133,6 +134,9 @@ def here(
     """
     from flows.elt import perform  # here, as it takes its time
     from flows.terminal.command_line import arguments
+
+    # Prefect's handler keeps the standard error that pytest had when it was made, closed by now.
+    in_environment.setattr(logging, "raiseExceptions", False)
 
     def run(*given: str, **changed: str | None) -> Ended:
         with in_environment.context() as environment:

@@ -190,11 +190,16 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the warehouse knows of its own past."""
+    """What the warehouse knows of its own past.
+
+    `good` is when the last good run ended, in UTC, and `good_days` how long ago that was.
+    """
 
     run: LastRun | None
     tables: tuple[Freshness, ...]
     schema_changes: tuple[SchemaChange, ...] = ()
+    good: datetime | None = None
+    good_days: float | None = None
 
 
 def status(warehouse: Warehouse) -> Status:
@@ -208,6 +213,13 @@ def status(warehouse: Warehouse) -> Status:
             "SELECT run_id, state, started_at, finished_at, seconds"
             f" FROM {named(warehouse, 'etl_run')} ORDER BY started_at DESC, run_id LIMIT 1",
         )
+        ((good, good_days),) = connection.rows(
+            "reading etl_run",
+            "SELECT max(finished_at),"
+            " (extract(epoch FROM now() - max(finished_at)) / 86400)::double precision"
+            f" FROM {named(warehouse, 'etl_run')} WHERE state = $1",
+            (GOOD,),
+        )
         tables = connection.rows(
             "reading etl_table_status",
             "SELECT table_name, checked_at, rows_total, state, method, seconds, runs, failures,"
@@ -215,7 +227,9 @@ def status(warehouse: Warehouse) -> Status:
             " (extract(epoch FROM now() - checked_at) / 86400)::double precision"
             f" FROM {freshness} ORDER BY table_name",
         )
-    return Status(LastRun(*runs[0]) if runs else None, tuple(Freshness(*row) for row in tables))
+    run = LastRun(*runs[0]) if runs else None
+    fresh = tuple(Freshness(*row) for row in tables)
+    return Status(run, fresh, good=good, good_days=good_days)
 
 
 def mean_seconds(warehouse: Warehouse) -> dict[tuple[str, str], float]:
