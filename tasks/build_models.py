@@ -82,7 +82,7 @@ def build(settings: Settings, run_id: str) -> ModelsResult:
             return ModelsResult("built by another run meanwhile")
         begun = builds.note_begun(settings.warehouse, run_id, planned.project)
         changed_rows.complete(settings.warehouse, planned.before, planned.numbers)
-        nodes = run_dbt(settings, planned)
+        nodes = run_dbt(settings, planned, begun)
         result = _result(planned, nodes, monotonic() - started)
         outcome = Outcome(
             good=result.good,

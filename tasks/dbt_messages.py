@@ -30,6 +30,7 @@ REASONS = (
         "a value cannot be read as the type that it is cast to",
     ),
     (r"(?m)^\s*(numeric field overflow|.*out of range)", "a value is out of its type's range"),
+    (r'(?m)^\s*null value in column "(\w+)"', r"\1 would be NULL"),
     (r"(?m)^\s*(duplicate key|could not create unique index)", "a unique key would be doubled"),
     (r"(?m)^\s*deadlock detected", "a deadlock was resolved against it"),
     (

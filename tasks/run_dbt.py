@@ -14,9 +14,9 @@ from transfer.running.stopping import stoppable
 from transfer.settings import Settings
 
 # Tests of what follows from the models' SQL: the keys of views (those of base tables and marts are
-# PostgreSQL's own), and that models keep what others have. They run with the whole project, so
-# whenever the SQL has changed.
-OF_THE_MODELS = ("test_name:primary_key", "path:tests/models")
+# PostgreSQL's own), the words that it gives a column, and that models keep what others have. They
+# run with the whole project, so whenever the SQL has changed.
+OF_THE_MODELS = ("test_name:primary_key", "test_name:accepted_values", "path:tests/models")
 # A database's message may quote a row. dbt would print it, and write it to dbt.log and to
 # run_results.json.
 QUIET = (
@@ -30,7 +30,7 @@ QUIET = (
 )
 
 
-def run_dbt(settings: Settings, planned: ModelsPlan) -> list[Any]:
+def run_dbt(settings: Settings, planned: ModelsPlan, build: int) -> list[Any]:
     """Run `dbt build` over what is planned; return dbt's result of each node.
 
     Raises:
@@ -38,8 +38,9 @@ def run_dbt(settings: Settings, planned: ModelsPlan) -> list[Any]:
         ChannelFault: the sessions of dbt's driver are not as they must be.
 
     """
+    told = {"ELT_CHANGES": _changes(planned), "ELT_BUILD": str(build)}
     with (
-        environment(settings.warehouse, settings.limits, ELT_CHANGES=_changes(planned)),
+        environment(settings.warehouse, settings.limits, **told),
         stoppable(_cancel),
         opening.others_watched(settings.warehouse, "building the models", "dbt"),
     ):

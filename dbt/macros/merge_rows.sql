@@ -26,14 +26,16 @@
     {%- endcall %}
     {%- set changed = run_query('select count(*), count(*) > 0.1 * (select reltuples from pg_class where oid = to_regclass($$' ~ relation ~ '$$)) from _elt_differing').rows[0] %}
     {%- set kept = config.get('keeps_changes') and run_query('select to_regclass($$' ~ bookkeeping('etl_changed_row') ~ '$$) is not null').rows[0][0] %}
+    {#- of more, what is made of them is made anew #}
+    {%- set few = changed[0] <= 50000 %}
     {%- if changed[0] %}
         {%- call statement('replace') %}
             {%- if kept %}
-            {{ note_rows(relation, key, 'is_standing') }};
+            {{ note_rows(relation, key, 'is_standing') if few else note_whole(relation) }};
             {%- endif %}
             delete from {{ relation }} as standing using _elt_differing as made where made.is_standing and {{ same_key | join(' and ') }};
             insert into {{ relation }} select made.* from _elt_rows as made inner join _elt_differing as standing on {{ same_key | join(' and ') }};
-            {%- if kept %}
+            {%- if kept and few %}
             {{ note_rows(relation, key, 'is_made') }};
             {%- endif %}
             {{ 'set local default_statistics_target = 20; analyze ' ~ relation if changed[1] }}

@@ -5,20 +5,30 @@
     `only_touched` is for a model that can be made for some values of one column alone. It leaves out the others if nothing else can have changed:
     each changed base table that the model descends from is one that `touched_by` reads, or of which the model shows nothing (`unread`), and neither
     the day nor a setting is another.
+
+    A model may keep its own changes (`keeps_changes`: of all columns, or of those in a list). What is made of it is made of these: whatever changed it,
+    they are all that has changed.
 #}
 {% macro only_touched(column, joined_by='where') -%}
     {%- if model.resource_type == 'model' and not execute %}
     {#- for dbt to know what it reads #}
     {%- set read = touched_by(model.name) %}
-    {%- elif model.resource_type == 'model' and changes_suffice() %}
-    {{ joined_by }} {{ is_touched(column) }}
+    {%- elif model.resource_type == 'model' %}
+    {%- if 'changes_suffice' not in model %}
+    {%- do model.update({'changes_suffice': changes_suffice()}) %}
+    {%- endif %}
+    {{ joined_by ~ ' ' ~ is_touched(column) if model.changes_suffice }}
     {%- endif %}
 {%- endmacro %}
 
 
-{#- The planner puts the values in place of a function that it may take for immutable, and such a condition into whatever view it stands on. #}
+{#-
+    The planner puts the values in place of a function that it may take for immutable, and such a condition into whatever view it stands on. What has no
+    day is always made again.
+#}
 {% macro is_touched(column) -%}
-    {{ column }} = any(pg_temp.elt_touched())
+    {%- set touched = column ~ " = any(pg_temp.elt_touched())" -%}
+    {{- "(" ~ touched ~ " or " ~ column ~ " is null)" if config.get("touched_type") == "date" else touched -}}
 {%- endmacro %}
 
 
@@ -31,7 +41,7 @@
 {% macro find_touched() -%}
     {%- call statement('find_touched') %}
         create temporary table _elt_touched on commit drop as {{ touched_by(model.name) }};
-        create or replace function pg_temp.elt_touched() returns bigint[] language sql immutable
+        create or replace function pg_temp.elt_touched() returns {{ config.get("touched_type", "bigint") }}[] language sql immutable
         as $$select coalesce(array_agg(touched), '{}') from _elt_touched$$
     {%- endcall %}
 {%- endmacro %}
@@ -48,7 +58,7 @@
     {%- set days = is_changed_day('') if config.get('touched_days') else '' %}
     {%- set read = modules.re.findall("table_name = '([a-z0-9_]+)'", touched_by(model.name) ~ days) + config.get('unread', []) %}
     {%- set found = origins_of(model) %}
-    {%- set changed = run_query('select table_name, bool_or(row_count is null) from ' ~ bookkeeping('etl_change') ~ ' group by table_name union select distinct table_name, false from ' ~ bookkeeping('etl_changed_row') ~ ' where public_id = 0').rows %}
+    {%- set changed = run_query('select table_name, bool_or(row_count is null) from ' ~ bookkeeping('etl_change') ~ ' group by table_name union select distinct table_name, false from ' ~ bookkeeping('etl_changed_row') ~ ' where public_id <= 0').rows %}
     {%- for table, is_whole in changed if table in found.tables and (is_whole or table not in read) %}
         {{- return(false) }}
     {%- endfor %}
@@ -103,17 +113,50 @@
 {%- endmacro %}
 
 
+{# The same of a column with a day. #}
+{% macro touched_days(table, column) -%}
+    select cast(links ->> '{{ column }}' as date) from {{ bookkeeping('etl_changed_row') }} where table_name = '{{ table }}'
+{%- endmacro %}
+
+
+{# All days of the months of some days, as a day is found faster than its month. #}
+{% macro days_of_months(days) -%}
+    select cast(generate_series(first_day, first_day + interval '1 month' - interval '1 day', interval '1 day') as date)
+    from (select distinct date_trunc('month', cast(listed_day as timestamp)) as first_day from ({{ days }}) as listed (listed_day)) as months
+    where isfinite(first_day)
+{%- endmacro %}
+
+
 {% macro bookkeeping(table) -%}
     "{{ env_var('ANALYTICS_POSTGRES_BASE_SCHEMA', 'public') }}".{{ table }}
 {%- endmacro %}
 
 
-{# Keep the differing rows of a small model as they are, for models built from touched rows. #}
+{#
+    Keep the differing rows of a model as they are, for models built from touched rows. They are marked by the build of a run, which forgets them once it
+    is good, as it has made of them all that is made of them; those of a build by hand stay until the next good build.
+#}
 {% macro note_rows(relation, key, which) -%}
+    {%- set kept = config.get('keeps_changes') %}
     insert into {{ bookkeeping('etl_changed_row') }} (table_name, public_id, links)
-    select '{{ relation.identifier }}', 0, to_jsonb(noted)
+    select
+        '{{ relation.identifier }}',
+        -{{ env_var('ELT_BUILD', '0') }},
+        {% if kept is sequence -%}
+        jsonb_build_object({% for column in kept %}'{{ column }}', noted.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
+        {%- else -%}
+        to_jsonb(noted)
+        {%- endif %}
     from {{ relation }} as noted
     inner join _elt_differing as differing
         on {% for column in key %}differing.{{ column }} = noted.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
     where differing.{{ which }}
+{%- endmacro %}
+
+
+{# Note that any row of a model may be another. #}
+{% macro note_whole(relation) -%}
+    insert into {{ bookkeeping('etl_change') }} (table_name, public_id)
+    values ('{{ relation.identifier }}', -{{ env_var('ELT_BUILD', '0') }})
+    on conflict (table_name, public_id) do update set changed_at = excluded.changed_at
 {%- endmacro %}

@@ -25,11 +25,51 @@
 
 
 {% macro touched_by_fct_visits() -%}
-    {{ touched('procedurelog', 'pat_num') }}
+    {{ touched('fct_procedures', 'patient_id') }}
+{%- endmacro %}
+
+
+{% macro touched_by_daily_collections() -%}
+    {{ touched_days('fct_pay_splits', 'payment_date') }}
     union all
-    select patient_id
-    from {{ ref('stg_opendental__procedures') }}
-    where procedure_id in ({{ touched_by('fct_procedures') }})
+    {{ touched_days('fct_pay_splits', 'payment_header_date') }}
+    union all
+    {{ touched_days('fct_claim_procedures', 'check_date') }}
+{%- endmacro %}
+
+
+{% macro touched_by_daily_production() -%}
+    {{ touched_days('fct_procedures', 'procedure_date') }}
+    union all
+    {{ touched_days('fct_adjustments', 'adjustment_date') }}
+    union all
+    {%- for column in ('payment_date', 'procedure_date', 'snapshot_date') %}
+    {{ touched_days('fct_claim_procedures', column) }}
+    union all
+    {%- endfor %}
+    {{ touched_days('fct_appointments', 'appointment_date') }}
+    union all
+    select appointment_date
+    from {{ ref('fct_appointments') }}
+    where appointment_id in (
+        {{ touched('procedurelog', 'apt_num') }}
+        union all
+        {{ touched('appointment', 'apt_num') }}
+        union all
+        select appointment_id
+        from {{ ref('stg_opendental__procedures') }}
+        where procedure_id in ({{ touched('claimproc', 'proc_num') }})
+    )
+{%- endmacro %}
+
+
+{% macro touched_by_production_by_procedure_code() -%}
+    {{ days_of_months(touched_days('fct_procedures', 'procedure_date')) }}
+{%- endmacro %}
+
+
+{% macro touched_by_case_acceptance() -%}
+    {{ days_of_months(touched_days('treatment_plan_procedures', 'presented_date')) }}
 {%- endmacro %}
 
 
@@ -140,7 +180,9 @@
 
 
 {% macro touched_by_treatment_plan_procedures() -%}
-    {{ touched_by('fct_procedures') }}
+    {{ touched('fct_procedures', 'procedure_id') }}
+    union all
+    {{ touched('claimproc', 'proc_num') }}
     union all
     {{ touched('proctp', 'proc_num_orig') }}
     union all
@@ -155,7 +197,7 @@
         or treatment_plans.entry_user_id in ({{ touched('userod', 'user_num') }})
     union all
     select procedure_id
-    from {{ ref('stg_opendental__procedures') }}
+    from {{ ref('fct_procedures') }}
     where appointment_id in ({{ touched('appointment', 'apt_num') }})
 {%- endmacro %}
 

@@ -134,6 +134,10 @@ def test_a_failed_model_says_why_and_quotes_no_row(
             'Database Error\n  duplicate key value violates unique constraint "k"',
             "a unique key would be doubled",
         ),
+        (
+            f'Database Error\n  null value in column "amount" of relation "m"\n  DETAIL: ({NAME})',
+            "amount would be NULL",
+        ),
         ("", "dbt gives up on it"),
     ],
 )

@@ -89,15 +89,15 @@ def complete(warehouse: Warehouse, before: Mapping[str, int], now: Mapping[str, 
 
 
 def forget(warehouse: Warehouse, seen: Mapping[str, int], build: int) -> None:
-    """Forget the changes that a good build has seen; of models, those noted before it began."""
+    """Forget the changes that a good build has seen; of models, its own and earlier ones."""
     with connect(warehouse) as connection:
         for place in (named(warehouse, "etl_changed_row"), named(warehouse, "etl_change")):
             connection.run(
                 "forgetting changes",
                 f"DELETE FROM {place} WHERE CASE WHEN public_id > 0"
                 " THEN public_id <= ($1::text::json ->> table_name)::bigint"
-                f" ELSE changed_at < (SELECT built_at FROM {named(warehouse, 'etl_dbt_status')}"
-                " WHERE id = $2) END",
+                " ELSE public_id = -$2::bigint OR changed_at <"
+                f" (SELECT built_at FROM {named(warehouse, 'etl_dbt_status')} WHERE id = $2) END",
                 (json.dumps(dict(seen)), build),
             )
         connection.commit()

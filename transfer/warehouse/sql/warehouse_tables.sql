@@ -90,9 +90,9 @@ CREATE TABLE IF NOT EXISTS {base}.etl_changed_row (
 
 CREATE INDEX IF NOT EXISTS etl_changed_row_table ON {base}.etl_changed_row (table_name, public_id);
 
-COMMENT ON TABLE {base}.etl_change IS 'Changes of base tables that no good build of the models has seen yet; row_count is null where it may be any row.';
+COMMENT ON TABLE {base}.etl_change IS 'Changes of base tables, and of models, that no good build of the models has seen yet; row_count is null where it may be any row.';
 
-COMMENT ON TABLE {base}.etl_changed_row IS 'The whole numbers, key and links, of the rows of these changes, as they were and as they are.';
+COMMENT ON TABLE {base}.etl_changed_row IS 'The whole numbers, key and links, of the rows of these changes, as they were and as they are; of a model the columns that it keeps.';
 
 COMMENT ON TABLE {base}.etl_transform_status IS 'Where raw and public stand, one row per source table; written with the rows.';
 

@@ -1,8 +1,11 @@
+{{ config(touched_column='collection_date', touched_type='date') }}
+
 with
 
 pay_splits as (
 
     select * from {{ ref('fct_pay_splits') }}
+    {{ only_touched('payment_date') }} {{ only_touched('payment_header_date', 'or') }}
 
 ),
 
@@ -10,6 +13,7 @@ insurance_payments as (
 
     select * from {{ ref('fct_claim_procedures') }}
     where is_on_payment
+        {{ only_touched('check_date', 'and') }}
 
 ),
 
@@ -106,6 +110,7 @@ summed as (
         sum(hidden_unearned) as hidden_unearned,
         cast(sum(payment_lines) as bigint) as payment_lines
     from amounts
+    {{ only_touched('collection_date') }}
     group by collection_date, provider_id, clinic_id
 
 ),

@@ -1,27 +1,40 @@
+{{
+    config(
+        touched_column='production_date',
+        touched_type='date',
+        settings=['write_off_dating_mode', 'is_scheduled_production_less_write_offs']
+    )
+}}
+
 with
 
 procedures as (
 
     select * from {{ ref('fct_procedures') }}
     where is_completed
+        {{ only_touched('procedure_date', 'and') }}
 
 ),
 
 scheduled as (
 
     select * from {{ ref('int_procedures_scheduled') }}
+    {{ only_touched('scheduled_date') }}
 
 ),
 
 adjustments as (
 
     select * from {{ ref('fct_adjustments') }}
+    {{ only_touched('adjustment_date') }}
 
 ),
 
-write_offs as (
+-- Not materialized: each of the dates by which a write-off may count is looked for by itself.
+claim_procedures as not materialized (
 
-    select * from {{ ref('int_write_offs_dated') }}
+    select * from {{ ref('fct_claim_procedures') }}
+    where is_received or is_pending
 
 ),
 
@@ -68,20 +81,24 @@ amounts as (
 
     union all
 
-    select
-        write_off_date,
-        provider_id,
-        clinic_id,
-        0,
-        0,
-        0,
-        case when write_off_dating_mode = 0 then amount else 0 end,
-        case when write_off_dating_mode = 1 then amount else 0 end,
-        case when write_off_dating_mode = 2 then amount else 0 end,
-        0,
-        0,
-        0
-    from write_offs
+    select payment_date, provider_id, clinic_id, 0, 0, 0, write_off_by_payment_date, 0, write_off_by_claim_date_difference, 0, 0, 0
+    from claim_procedures
+    where (write_off_by_payment_date <> 0 or write_off_by_claim_date_difference <> 0)
+        {{ only_touched('payment_date', 'and') }}
+
+    union all
+
+    select procedure_date, provider_id, clinic_id, 0, 0, 0, 0, write_off_by_procedure_date, 0, 0, 0, 0
+    from claim_procedures
+    where write_off_by_procedure_date <> 0
+        {{ only_touched('procedure_date', 'and') }}
+
+    union all
+
+    select snapshot_date, provider_id, clinic_id, 0, 0, 0, 0, 0, write_off_by_claim_date_expected, 0, 0, 0
+    from claim_procedures
+    where write_off_by_claim_date_expected <> 0
+        {{ only_touched('snapshot_date', 'and') }}
 
     union all
 

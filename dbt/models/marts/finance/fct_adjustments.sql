@@ -1,4 +1,4 @@
-{{ config(touched_column='adjustment_id') }}
+{{ config(touched_column='adjustment_id', keeps_changes=['adjustment_date']) }}
 
 with
 

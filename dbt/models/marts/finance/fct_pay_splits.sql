@@ -1,4 +1,4 @@
-{{ config(touched_column='pay_split_id') }}
+{{ config(touched_column='pay_split_id', keeps_changes=['payment_date', 'payment_header_date']) }}
 
 with
 

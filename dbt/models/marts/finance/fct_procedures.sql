@@ -1,4 +1,4 @@
-{{ config(touched_column='procedure_id') }}
+{{ config(touched_column='procedure_id', keeps_changes=['procedure_id', 'patient_id', 'procedure_date']) }}
 
 with
 

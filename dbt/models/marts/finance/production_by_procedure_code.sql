@@ -1,9 +1,13 @@
+{# What it shows of a code, and of the definition of its kind, is in fct_procedures too. #}
+{{ config(touched_column='production_month', touched_type='date', unread=['procedurecode', 'definition']) }}
+
 with
 
 procedures as (
 
     select * from {{ ref('fct_procedures') }}
     where is_completed
+        {{ only_touched('procedure_date', 'and') }}
 
 ),
 

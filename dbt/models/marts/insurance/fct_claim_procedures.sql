@@ -1,4 +1,4 @@
-{{ config(touched_column='claim_procedure_id') }}
+{{ config(touched_column='claim_procedure_id', keeps_changes=['check_date', 'payment_date', 'procedure_date', 'snapshot_date']) }}
 
 with
 

@@ -1,3 +1,6 @@
+{# What it shows of users is in treatment_plan_procedures too. #}
+{{ config(touched_column='presented_month', touched_type='date', unread=['userod']) }}
+
 with
 
 procedures as (
@@ -6,6 +9,7 @@ procedures as (
         treatment_plan_procedures.*,
         cast(date_trunc('month', presented_date) as date) as presented_month
     from {{ ref('treatment_plan_procedures') }} as treatment_plan_procedures
+    {{ only_touched('presented_date') }}
 
 ),
 

@@ -1,3 +1,5 @@
+{{ config(keeps_changes=['appointment_date']) }}
+
 with
 
 appointments as (

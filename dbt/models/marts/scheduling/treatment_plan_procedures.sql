@@ -1,4 +1,4 @@
-{{ config(touched_column='procedure_id') }}
+{{ config(touched_column='procedure_id', keeps_changes=['presented_date']) }}
 
 with
 
