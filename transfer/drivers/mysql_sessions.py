@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 
 from transfer.drivers.sessions import DOUBLE, MEANT, MOMENT, TEXT, Setting
@@ -94,6 +95,7 @@ WRITING: tuple[Setting, ...] = (
 ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ /*!50605 , READ WRITE */"
 
 
+@lru_cache(maxsize=64)
 def mysql_session(
     mode: str, lock_seconds: int, seconds: int, idle_seconds: int = 0
 ) -> tuple[str, ...]:

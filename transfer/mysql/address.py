@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from transfer.settings import MySQLServer
@@ -12,6 +13,7 @@ from transfer.settings import MySQLServer
 DRIVER = "&stmt_cache_size=0&prefer_socket=false"
 
 
+@lru_cache(maxsize=64)
 def address(server: MySQLServer) -> str:
     """Return the ConnectorX address, password included: never log it."""
     password = server.password.get_secret_value()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from threading import Lock
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ import pymysql
 
 from transfer.drivers.faults import faults
 from transfer.drivers.offered import OfferingConnection
+from transfer.mysql.hashing import SIGNED_ZEROS
 from transfer.mysql.session import WRITERS_WAIT_SECONDS
 from transfer.running.watching import Line, Look, Wait, in_use, watched
 from transfer.settings import MySQLServer
@@ -46,6 +48,17 @@ class Connection(OfferingConnection):
         with self.waiting(doing), self.cursor() as cursor:
             cursor.execute(statement, values)
             return max(cursor.rowcount, 0)
+
+    def insert(self, doing: str, statement: str, values: Sequence[Any]) -> int:
+        """Insert a row and return the number that its AUTO_INCREMENT gave it.
+
+        Raises:
+            DatabaseFault: the server refuses it, or gives no answer.
+
+        """
+        with self.waiting(doing), self.cursor() as cursor:
+            cursor.execute(statement, values)
+            return int(cursor.lastrowid)
 
     def rows(self, doing: str, statement: str, values: Sequence[Any] | None = None) -> list[Row]:
         """Run a query and return its rows.
@@ -96,6 +109,16 @@ class Connection(OfferingConnection):
     def session(self) -> int:
         """The number by which the server knows this connection."""
         return int(self.thread_id())  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def own_number(self) -> str:
+        """The number by which the server itself knows the session, whatever a proxy has said."""
+        return str(self.rows("asking for its number", "SELECT CONNECTION_ID()")[0][0])
+
+    @cached_property
+    def signed_zeros(self) -> bool:
+        """Whether the server has -0."""
+        return bool(self.rows("asking for its numbers", f"SELECT {SIGNED_ZEROS}")[0][0])
 
     @property
     def product(self) -> str:

@@ -89,9 +89,10 @@ def load(connection: Connection, target: str, columns: Sequence[Column], rows: p
         connection.offering(encode(rows)),
     ):
         cursor.execute(load_statement(target, columns))
-        stored, warnings = cursor.rowcount, cursor.warning_count
-        cursor.execute("SHOW WARNINGS")
-        codes = {int(row[1]) for row in cursor.fetchall()}
+        stored, warnings, codes = cursor.rowcount, cursor.warning_count, set[int]()
+        if warnings:
+            cursor.execute("SHOW WARNINGS")
+            codes = {int(row[1]) for row in cursor.fetchall()}
     expected = error_labels(columns, rows)
     if MIXED_ENGINES in codes:
         codes, warnings = codes - {MIXED_ENGINES}, warnings - 1

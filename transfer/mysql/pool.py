@@ -15,7 +15,7 @@ from transfer.mysql.address import address
 from transfer.mysql.connection import Connection
 from transfer.mysql.opening import kill, open_connection
 from transfer.running.stopping import stoppable
-from transfer.running.watching import asked, in_use, kept_alive, refuse_silent
+from transfer.running.watching import asked, in_use, kept_alive, refuse_silent, seems_alive
 from transfer.settings import Limits, MySQLServer
 
 MOST_IDLE = 40
@@ -77,6 +77,8 @@ def _living(server: MySQLServer, idle: list[Connection]) -> Connection | None:
             connection = idle.pop()
         except IndexError:
             return None
+        if seems_alive(connection, [connection.line]):
+            return connection
         try:
             with in_use(connection), _answering_soon(server, connection):
                 connection.ping(reconnect=False)

@@ -46,7 +46,7 @@ class Connection:
     def __init__(self, warehouse: Warehouse, raw: Any, lines: Collection[Line], look: Look) -> None:
         """Wrap an open connection."""
         self.warehouse, self.raw, self.lines, self.look = warehouse, raw, lines, look
-        self.process, self._streams = "", False
+        self.process, self._streams, self._begun = "", False, False
         self.busy, self.used = Lock(), time.monotonic()
 
     def beat(self) -> None:
@@ -73,6 +73,13 @@ class Connection:
         with in_use(self), watched(self._wait(), doing), faults("warehouse", doing):
             yield
 
+    @contextmanager
+    def _running(self, doing: str) -> Iterator[Any]:
+        """Give a cursor for a statement, and wait in the block for the server's answer."""
+        self._begun = True
+        with self._waiting(doing), self.raw.cursor() as cursor:
+            yield cursor
+
     def _wait(self) -> Wait:
         warehouse = self.warehouse
         if not self.process:
@@ -85,12 +92,12 @@ class Connection:
 
     def run(self, doing: str, statement: str, values: Sequence[Any] = ()) -> None:
         """Run a statement."""
-        with self._waiting(doing), self.raw.cursor() as cursor:
+        with self._running(doing) as cursor:
             cursor.execute(statement, values or None)
 
     def rows(self, doing: str, statement: str, values: Sequence[Any] = ()) -> list[Row]:
         """Run a query, or a statement that returns rows, and return them."""
-        with self._waiting(doing), self.raw.cursor() as cursor:
+        with self._running(doing) as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall())
 
@@ -103,7 +110,7 @@ class Connection:
         """Append a page by COPY BINARY, cast to the Arrow types that the fields read exactly."""
         exact = page.rename_columns([field.name for field in fields]).cast(schema(fields))
         rows_in_batch = max(1, page.num_rows * BATCH_BYTES // max(page.nbytes, 1))
-        with self._waiting(doing), self.raw.cursor() as cursor:
+        with self._running(doing) as cursor:
             cursor.adbc_ingest(
                 place.name,
                 exact.to_reader(max_chunksize=rows_in_batch),
@@ -114,12 +121,13 @@ class Connection:
 
     def arrow(self, doing: str, query: str) -> pa.Table:
         """Return a query's rows as Arrow."""
-        with self._waiting(doing), self.raw.cursor() as cursor:
+        with self._running(doing) as cursor:
             cursor.execute(query)
             return cursor.fetch_arrow_table()
 
     def batches(self, doing: str, query: str) -> Iterator[pa.RecordBatch]:
         """Yield a query's rows as Arrow batches; the time between two of them is no wait."""
+        self._begun = True
         with faults("warehouse", doing), self.raw.cursor() as cursor:
             with self._waiting(doing):
                 cursor.execute(query)
@@ -136,14 +144,17 @@ class Connection:
                 self._streams = False
 
     def rollback(self) -> None:
-        """Roll the transaction back."""
-        with self._waiting("rolling back"):
-            self.raw.rollback()
+        """Roll the transaction back, if anything was done in it."""
+        if self._begun:
+            with self._waiting("rolling back"):
+                self.raw.rollback()
+            self._begun = False
 
     def commit(self) -> None:
         """Commit the transaction."""
         with self._waiting("committing"):
             self.raw.commit()
+        self._begun = False
 
     def close(self) -> None:
         """Close the connection; what is not committed is rolled back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 from urllib.parse import quote as percent
 
@@ -51,6 +51,7 @@ _HANDLES: dict[tuple[Way, int], Any] = {}
 _OURS: set[Line] = set()
 
 
+@lru_cache(maxsize=64)
 def address(warehouse: Warehouse) -> str:
     """Return the libpq address, password included: never log it."""
     user, password, db, host = (

@@ -14,7 +14,7 @@ from transfer.errors import DatabaseFault
 from transfer.postgres import opening
 from transfer.postgres.connection import Connection
 from transfer.running.stopping import stoppable
-from transfer.running.watching import asked, kept_alive, refuse_silent
+from transfer.running.watching import asked, kept_alive, refuse_silent, seems_alive
 from transfer.settings import Warehouse
 
 log = logging.getLogger("elt.connection")
@@ -44,6 +44,8 @@ def _reuse(idle: list[Connection]) -> Connection | None:
     """Return a connection that an earlier block left and that still answers, if there is one."""
     while idle:
         connection = idle.pop()
+        if seems_alive(connection, connection.lines):
+            return connection
         # Without its process it has to answer as soon as a new one.
         process, connection.process = connection.process, ""
         try:

@@ -276,20 +276,15 @@ def note(
         "scope": UNCHANGED if not changes else ALL if scope.whole else SOME,
         "structure": structure,
     }
-    lock.connection.run(
+    extract = lock.connection.insert(
         WRITING,
         f"INSERT INTO etl_extract_status ({', '.join(values)}, replica_created, finished_at)"
         f" VALUES ({', '.join(['%s'] * len(values))}, ({_CREATED}), UTC_TIMESTAMP(6))",
         (*values.values(), lock.table),
     )
-    extract = _last_number(lock)
     if changes and not scope.whole:
         _note_scope(lock, extract, scope)
     return extract
-
-
-def _last_number(lock: Lock) -> int:
-    return int(lock.connection.rows(WRITING, "SELECT LAST_INSERT_ID()")[0][0])
 
 
 def _facts(verdict: Verdict, hop: Hop) -> dict[str, object]:
@@ -317,14 +312,13 @@ def _facts(verdict: Verdict, hop: Hop) -> dict[str, object]:
 
 def conclude(lock: Lock, intent: int, state: str) -> int:
     """Record what became of an announced swap; return the number of the entry."""
-    lock.connection.run(
+    return lock.connection.insert(
         WRITING,
         f"INSERT INTO etl_extract_status (state, replica_created, finished_at, {_COPIED})"
         f" SELECT %s, ({_CREATED}), UTC_TIMESTAMP(6), {_COPIED}"
         " FROM etl_extract_status WHERE id = %s",
         (state, lock.table, intent),
     )
-    return _last_number(lock)
 
 
 _COPIED = (

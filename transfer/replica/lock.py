@@ -118,8 +118,7 @@ def _connected_with_pulse(replica: Replica, limits: Limits) -> Iterator[Connecti
         pool.connect(replica, limits, writes=True) as connection,
         pool.connect(replica, limits, writes=True) as pulse,
     ):
-        session = str(connection.rows("asking for its number", "SELECT CONNECTION_ID()")[0][0])
-        name, doing = _pulse_of(session), "giving signs of life"
+        name, doing = _pulse_of(connection.own_number), "giving signs of life"
         pulse.rows(doing, "SELECT GET_LOCK(%s, 0)", (name,))
         yield connection
         _release(pulse, doing, name)

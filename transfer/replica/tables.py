@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from transfer.errors import DatabaseFault, TableError
 from transfer.mysql import definition as definitions
-from transfer.mysql import hashing
 from transfer.mysql.definition import ENGINES, REFUSED, UNKNOWN, as_replica
 from transfer.mysql.literals import quote
 from transfer.mysql.show_create import show_create
@@ -34,10 +33,8 @@ def shadow_name(prefix: str, table: str) -> str:
 
 def as_both_hold(lock: Lock, source_table: SourceTable) -> SourceTable:
     """Return the source's table as the replica's server can hold it, too."""
-    select = f"SELECT {hashing.SIGNED_ZEROS}"
-    ((signed_zeros,),) = lock.connection.rows("asking for its numbers", select)
     table = source_table.table
-    both = replace(table, signed_zeros=table.signed_zeros and bool(signed_zeros))
+    both = replace(table, signed_zeros=table.signed_zeros and lock.connection.signed_zeros)
     return replace(source_table, table=both)
 
 

@@ -9,6 +9,7 @@ Without one for `ELT_HANG_SECONDS` its socket is cut, which ends the driver's ca
 from __future__ import annotations
 
 import os
+import select
 import socket
 import stat
 import struct
@@ -28,6 +29,7 @@ TICK_SECONDS = 0.5
 LOOK_SECONDS = 10  # between two looks at a server, and before the first
 # A server that hangs is tried again after that time. Until then all connections to it fail at once.
 AGAIN_SECONDS = 30
+RECENT_SECONDS = 1
 BEAT_SECONDS = 5  # between two signs of life of ours on a connection that waits for its turn
 # After that time without a sign of life a server ends a session that holds something.
 IDLE_SECONDS = 30
@@ -59,6 +61,14 @@ class Line:
             info = held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 136)
             return sum(struct.unpack_from("QQ", info, 120))  # tcpi_bytes_acked, tcpi_bytes_received
         return 0
+
+    def is_still(self) -> bool:
+        """Tell whether the other side has neither hung up nor sent what nobody has read."""
+        with suppress(OSError), self._held() as held:
+            poll = select.poll()
+            poll.register(held, select.POLLIN)
+            return not poll.poll(0)
+        return False
 
     def _held(self) -> socket.socket:
         if os.fstat(self.number).st_ino != self.inode:
@@ -213,6 +223,15 @@ def in_use(held: Held) -> Iterator[None]:
             yield
         finally:
             held.used = monotonic()
+
+
+def seems_alive(held: Held, lines: Collection[Line]) -> bool:
+    """Tell whether an idle connection need not be asked whether it lives.
+
+    It was used a moment ago, and its server has not hung up since.
+    """
+    recent = monotonic() - held.used < RECENT_SECONDS
+    return recent and bool(lines) and all(line.is_still() for line in lines)
 
 
 def _fault(wait: Wait, doing: str) -> DatabaseFault:
