@@ -119,7 +119,7 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
     with connect(settings.warehouse) as connection:
         tables.create(connection, target, fields)
         stage("COPY", lambda: [connection.copy("copying", target, fields, page) for page in texts])  # type: ignore[union-attr]
-        stage("raw's key", lambda: tables.add_key(connection, limits, target, key, ours=True))
+        stage("raw's key", lambda: tables.make_ours(connection, target, key, "public"))
         stage("raw's totals", lambda: totals(connection, target, fields))
         made = public.recipe(limits, table, target.name)
         again = Place("public", target.name)
@@ -127,9 +127,7 @@ def stages(servers: Servers, settings: Settings, each: SourceTable) -> dict[str,
             "public's rows",
             lambda: connection.run("making", f"CREATE TABLE {again} AS {made.select('raw')}"),
         )
-        stage(
-            "public's key", lambda: tables.add_key(connection, limits, again, made.key, ours=True)
-        )
+        stage("public's key", lambda: tables.make_ours(connection, again, made.key, "public"))
     return costs
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -25,6 +25,7 @@ from transfer.values.table import (
     AlteredValue,
     Extracted,
     Finding,
+    Loaded,
     SourceTable,
     Standing,
     Table,
@@ -59,7 +60,7 @@ def verify(work: Work, step: Step) -> Step:
         damaged = step.hops and is_damage(step.due)
         return replace(step, found=repaired("raw", step.hops[0]) if damaged else ())
     if not step.whole:
-        again = _load(work, work.standing, EVERYTHING, None)
+        again = _load(work, work.after(step).standing, EVERYTHING, None)
         step = replace(again, due=step.due, hops=(*step.hops, *again.hops))
         if not _compare(work):
             return replace(step, found=wrong)
@@ -129,26 +130,54 @@ def _carry(
     if copied:
         early, totals = copied
         taken = raw.take(settings.warehouse, settings.limits, early, origin(lambda: totals))
-        return Step((taken.hop,), scope=scope, altered=taken.altered)
-    found = _pages(settings, source_table, scope) if extracted.rows else iter(())
+    else:
+        with (
+            _read(settings, source_table, scope, extracted.rows) as (pages, totals_of),
+            raw.copied(
+                settings.warehouse,
+                settings.limits,
+                source_table.table,
+                work.lock.fence,
+                pages,
+                whole=scope.whole,
+            ) as side,
+        ):
+            taken = raw.take(settings.warehouse, settings.limits, side, origin(totals_of))
+    now = replace(
+        loaded or Loaded(),
+        fence=work.lock.fence,
+        generation=standing.generation,
+        extract_id=extracted.id,
+        extract_run=extracted.run_id,
+        load_id=taken.load_id,
+        raw_name=taken.raw_name,
+        raw_intact=True,
+        rows=extracted.rows,
+    )
+    return Step((taken.hop,), scope=scope, altered=taken.altered, loaded=now)
+
+
+@contextmanager
+def _read(
+    settings: Settings, source_table: SourceTable, scope: Scope, rows: int
+) -> Iterator[tuple[Iterator[pa.Table], Callable[[], Totals]]]:
+    """Read the rows of a scope of the replica's table ahead, while its server counts them.
+
+    Of a table without rows neither is begun.
+    """
+
+    def count() -> Totals:
+        table = source_table.table
+        return replica_rows.totals(settings.replica, settings.limits, table, scope)
+
+    if not rows:
+        yield iter(()), count
+        return
     with (
-        in_background(
-            lambda: replica_rows.totals(
-                settings.replica, settings.limits, source_table.table, scope
-            )
-        ) as totals_of,
-        prefetch(found) as pages,
-        raw.copied(
-            settings.warehouse,
-            settings.limits,
-            source_table.table,
-            work.lock.fence,
-            pages,
-            whole=scope.whole,
-        ) as side,
+        in_background(count) as totals_of,
+        prefetch(_pages(settings, source_table, scope)) as pages,
     ):
-        taken = raw.take(settings.warehouse, settings.limits, side, origin(totals_of))
-    return Step((taken.hop,), scope=scope, altered=taken.altered)
+        yield pages, totals_of
 
 
 def _altered(

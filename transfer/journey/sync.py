@@ -102,6 +102,7 @@ def _travel(work: Work) -> TableResult:
     extracted = _verified(work, into_replica.bring_up_to_date(work), into_replica.verify)
     work = work.with_replica()
     loaded = _verified(work, into_raw.bring_up_to_date(work, extracted.copied), into_raw.verify)
+    work = work.after(loaded)
     changed = loaded.scope if current else EVERYTHING
     standardized = _verified(work, into_public.bring_up_to_date(work, changed), into_public.verify)
     if work.plan.verify:

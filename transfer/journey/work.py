@@ -14,8 +14,8 @@ from transfer.replica.lock import Lock
 from transfer.settings import Settings
 from transfer.values.reasons import Reason
 from transfer.values.scope import EVERYTHING, Scope
-from transfer.values.table import Finding, Hop, SourceTable, Standing, TablePlan, Totals
-from transfer.warehouse import history, positions
+from transfer.values.table import Finding, Hop, Loaded, SourceTable, Standing, TablePlan, Totals
+from transfer.warehouse import history
 from transfer.warehouse.raw import Copied
 
 log = logging.getLogger("elt")
@@ -44,7 +44,8 @@ class Findings:
 class Work:
     """A table in work: what is known of it at the source since `now`, and the lock held on it.
 
-    `before` is how it stood, `copies` what the replica says once it has been brought up to date.
+    `before` is how it stood, `copies` what the replica says once it has been brought up to date,
+    and `loaded` what `raw` has, if it was loaded since.
     Rows copied early into `raw` are rolled back when `until_loaded` closes, if nobody took them.
     """
 
@@ -59,16 +60,13 @@ class Work:
     forced: bool
     until_loaded: ExitStack
     copies: State = field(default_factory=lambda: State("", {}))
+    loaded: Loaded | None = None
 
     @property
     def standing(self) -> Standing:
-        """Where the table stands now; `raw` and `public` are as intact as they were before."""
-        name, was = self.plan.table, self.before.loaded
-        loaded = positions.state(self.settings.warehouse, [name], counted=False).get(name)
-        if loaded and was:
-            intact = was.raw_intact, was.public_intact
-            loaded = replace(loaded, raw_intact=intact[0], public_intact=intact[1])
-        return Standing(self.copies.generation, self.copies.extracted.get(name), loaded)
+        """Where the table stands now."""
+        extracted = self.copies.extracted.get(self.plan.table)
+        return Standing(self.copies.generation, extracted, self.loaded or self.before.loaded)
 
     @property
     def raw_name(self) -> str:
@@ -80,6 +78,10 @@ class Work:
         settings = self.settings
         copies = extracts.state(settings.replica, settings.limits, [self.plan.table], counted=False)
         return replace(self, copies=copies)
+
+    def after(self, step: Step) -> Work:
+        """Return the work with what `raw` has after a step."""
+        return replace(self, loaded=step.loaded or self.loaded)
 
     def record(self, found: tuple[Finding, ...]) -> None:
         """Write down at once what was found, as a later step may fail."""
@@ -96,7 +98,8 @@ class Step:
     """What a hop and its verification did: the hops, the rows they were about, what was found.
 
     `due` is why the hop had work by itself, None if it had none or was only forced. `altered`
-    counts the values that PostgreSQL does not hold; `copied` are rows on their way into `raw`.
+    counts the values that PostgreSQL does not hold; `copied` are rows on their way into `raw`;
+    `loaded` is where `raw` stands after a load.
     """
 
     hops: tuple[Hop, ...] = ()
@@ -105,6 +108,7 @@ class Step:
     found: tuple[Finding, ...] = ()
     altered: dict[str, dict[str, int]] = field(default_factory=dict)
     copied: tuple[Copied, Totals] | None = None
+    loaded: Loaded | None = None
 
     @property
     def whole(self) -> bool:

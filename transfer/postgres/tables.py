@@ -7,11 +7,12 @@ from typing import Any
 
 from transfer.errors import DatabaseFault, TableError
 from transfer.postgres.connection import Connection, Row
-from transfer.postgres.literals import Place, listed, quote
+from transfer.postgres.literals import Place, listed, literal, quote
 from transfer.postgres.locks import alter, in_turns
 from transfer.rules.layout import Field
 from transfer.server_codes import GONE
 from transfer.settings import Limits
+from transfer.values.table import digest
 
 LONG_TYPES = {"timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz"}
 MARK = "OpenDental ELT"
@@ -60,12 +61,15 @@ def create(
     connection.run(f"creating {place}", f"CREATE {kind}TABLE {place} ({columns}){end}")
 
 
-def claim(connection: Connection, place: Place, owner: str) -> None:
-    """Mark a table as made by the pipeline.
+def make_ours(connection: Connection, place: Place, key: Sequence[str], owner: str) -> None:
+    """Add the primary key to a table that nobody else sees yet, and mark it as the pipeline's.
 
     `owner` is the schema of the base tables, which names the configuration.
     """
-    connection.run(f"marking {place}", f"COMMENT ON TABLE {place} IS '{MARK} of {owner}'")
+    marking = f"COMMENT ON TABLE {place} IS {literal(f'{MARK} of {owner}')}"
+    adding = f"ALTER TABLE {place} {_adding(key)}; " if key else ""
+    tag = f"$elt_{digest(marking, adding)[:8]}$"
+    connection.run(f"altering {place}", f"DO {tag} BEGIN {adding}{marking}; END {tag}")
 
 
 def stands(connection: Connection, place: Place, owner: str) -> bool:
@@ -94,15 +98,14 @@ def stands(connection: Connection, place: Place, owner: str) -> bool:
     return bool(found)
 
 
-def add_key(
-    connection: Connection, limits: Limits, place: Place, key: Sequence[str], *, ours: bool = False
-) -> None:
-    """Add a primary key, if there is one to add; a table is `ours` that nobody else sees yet."""
-    change = f"ADD PRIMARY KEY ({', '.join(map(quote, key))})"
-    if key and ours:
-        connection.run(f"altering {place}", f"ALTER TABLE {place} {change}")
-    elif key:
-        alter(connection, limits, place, change)
+def add_key(connection: Connection, limits: Limits, place: Place, key: Sequence[str]) -> None:
+    """Add a primary key, if there is one to add."""
+    if key:
+        alter(connection, limits, place, _adding(key))
+
+
+def _adding(key: Sequence[str]) -> str:
+    return f"ADD PRIMARY KEY ({', '.join(map(quote, key))})"
 
 
 def drop(connection: Connection, limits: Limits, place: Place) -> None:

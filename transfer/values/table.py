@@ -219,16 +219,16 @@ class Loaded:
     its two tables, as far as they were counted just now.
     """
 
-    fence: int
-    generation: str
-    extract_id: int
-    load_id: int
-    standardized_id: int
-    rules: str
-    public_id: int
-    raw_name: str
-    raw_intact: bool
-    public_intact: bool
+    fence: int = 0
+    generation: str = ""
+    extract_id: int = 0
+    load_id: int = 0
+    standardized_id: int = 0
+    rules: str = ""
+    public_id: int = 0
+    raw_name: str = ""
+    raw_intact: bool = False
+    public_intact: bool = False
     extract_run: str = ""
     rows: int = 0
     loaded_days: float = 0.0

@@ -29,8 +29,7 @@ def note(
     changes, doing = named(warehouse, "etl_change"), f"noting changes of {name}"
     status = named(warehouse, "etl_transform_status")
     if count is None:
-        for place in (named(warehouse, "etl_changed_row"), changes):
-            connection.run(doing, f"DELETE FROM {place} WHERE table_name = $1", (name,))
+        drop(connection, warehouse, name)
     connection.run(
         doing,
         f"INSERT INTO {changes} (table_name, public_id, row_count)"
@@ -105,5 +104,10 @@ def forget(warehouse: Warehouse, seen: Mapping[str, int], build: int) -> None:
 
 def drop(connection: Connection, warehouse: Warehouse, name: str) -> None:
     """Forget all changes of a base table that goes."""
-    for place in (named(warehouse, "etl_changed_row"), named(warehouse, "etl_change")):
-        connection.run("forgetting changes", f"DELETE FROM {place} WHERE table_name = $1", (name,))
+    rows, changes = named(warehouse, "etl_changed_row"), named(warehouse, "etl_change")
+    connection.run(
+        "forgetting changes",
+        f"WITH gone AS (DELETE FROM {rows} WHERE table_name = $1)"
+        f" DELETE FROM {changes} WHERE table_name = $1",
+        (name,),
+    )

@@ -35,6 +35,7 @@ class Load:
     extract_id: int
     extract_run: str
     rows: int
+    structure: str
     names: Mapping[str, Mapping[str, str]]
     altered: Mapping[str, Mapping[str, int]]
     moved: bool
@@ -51,6 +52,19 @@ class Standardization:
     load_id: int
     rules: str
     moved: bool
+
+
+class Position(NamedTuple):
+    """What is recorded of a table when a transaction takes it.
+
+    The names are None until it is there, and `structure` is empty until it was loaded.
+    """
+
+    load_id: int
+    extract_id: int
+    raw_name: str | None
+    public_name: str | None
+    structure: str
 
 
 class _Row(NamedTuple):
@@ -99,7 +113,7 @@ def state(
         }
         if not counted:
             return {row.table_name: _loaded(warehouse, row, recorded, {}) for row in found}
-        found_marks = marks.read(connection, warehouse, recorded)
+        found_marks = marks.read(connection, warehouse, recorded) if recorded else {}
         held: dict[Place, int | None] = {
             place: recorded[place]
             for place, mark in found_marks.items()
@@ -193,8 +207,8 @@ def _status(warehouse: Warehouse) -> Place:
     return named(warehouse, "etl_transform_status")
 
 
-def take(connection: Connection, warehouse: Warehouse, table: str, fence: int) -> None:
-    """Keep older writers of a table out until the transaction ends.
+def take(connection: Connection, warehouse: Warehouse, table: str, fence: int) -> Position:
+    """Keep older writers of a table out until the transaction ends, and return its position.
 
     Raises:
         TableBusy: a younger writer has been here.
@@ -204,21 +218,27 @@ def take(connection: Connection, warehouse: Warehouse, table: str, fence: int) -
         f"locking {table}",
         f"INSERT INTO {_status(warehouse)} AS status (table_name, fence) VALUES ($1, $2)"
         " ON CONFLICT (table_name) DO UPDATE SET fence = excluded.fence"
-        " WHERE status.fence <= excluded.fence RETURNING fence",
+        " WHERE status.fence <= excluded.fence"
+        " RETURNING load_id, extract_id, raw_name, public_name, coalesce(structure, '')",
         (table, fence),
     )
     if not taken:
         raise TableBusy(f"{table} was taken over by another run; this one stops writing it.")
+    return Position(*taken[0])
 
 
-def note_loaded(connection: Connection, warehouse: Warehouse, table: str, load: Load) -> None:
-    """Record which extract `raw` holds now, in the transaction that loaded it."""
-    connection.run(
+def note_loaded(connection: Connection, warehouse: Warehouse, table: str, load: Load) -> int:
+    """Record which extract `raw` holds now, in the transaction that loaded it.
+
+    Return the number of what it holds.
+    """
+    ((load_id,),) = connection.rows(
         "writing etl_transform_status",
         f"UPDATE {_status(warehouse)} SET replica_generation = $2, extract_id = $3,"
         " load_id = load_id + $4, raw_oid = to_regclass($5)::oid::bigint, raw_rows = $6,"
         " values_altered = $7, raw_name = $8, names_altered = $9, extract_run = $10,"
-        " loaded_at = now(), checked_at = now() WHERE table_name = $1",
+        " structure = $11, loaded_at = now(), checked_at = now() WHERE table_name = $1"
+        " RETURNING load_id",
         (
             table,
             load.generation,
@@ -230,8 +250,10 @@ def note_loaded(connection: Connection, warehouse: Warehouse, table: str, load: 
             load.target.name,
             json.dumps(load.names),
             load.extract_run,
+            load.structure,
         ),
     )
+    return int(load_id)
 
 
 def note_standardized(
@@ -260,9 +282,8 @@ def forget(warehouse: Warehouse, limits: Limits, table: str, fence: int) -> None
     doing = "writing etl_transform_status"
     with connect(warehouse) as connection:
         wait_for_locks(connection, limits.lock_seconds)
-        take(connection, warehouse, table, fence)
-        reading = f"SELECT raw_name, public_name FROM {_status(warehouse)} WHERE table_name = $1"
-        ((raw, public),) = connection.rows("reading etl_transform_status", reading, (table,))
+        position = take(connection, warehouse, table, fence)
+        raw, public = position.raw_name, position.public_name
         for place in (
             Place(warehouse.base_schema, public or ""),
             Place(warehouse.raw_schema, raw or ""),
@@ -325,12 +346,6 @@ def name_of(
     if recorded.get(table):
         return str(recorded[table])
     return wanted if wanted not in recorded.values() else fit(f"{wanted}_{digest(table)[:8]}")
-
-
-def load_id(connection: Connection, warehouse: Warehouse, table: str) -> int:
-    """Return the number of the version that `raw` holds."""
-    statement = f"SELECT load_id FROM {_status(warehouse)} WHERE table_name = $1"
-    return int(connection.rows("reading etl_transform_status", statement, (table,))[0][0])
 
 
 def base_tables(warehouse: Warehouse) -> dict[str, int]:

@@ -33,6 +33,7 @@ from transfer.values.reasons import HopName
 from transfer.values.scope import EVERYTHING, Scope
 from transfer.values.table import Hop, Table, digest
 from transfer.warehouse import changed_rows, positions
+from transfer.warehouse.positions import Position
 
 SIDE = Place("", "_elt_side")
 NOTED = Place("", "_elt_noted")
@@ -133,8 +134,10 @@ def has_other_structure(warehouse: Warehouse, limits: Limits, table: Table) -> b
         return not _fits(connection, _target(connection, warehouse, table), table, made)
 
 
-def _target(connection: Connection, warehouse: Warehouse, table: Table) -> Place:
-    name = positions.name_of(connection, warehouse, table.name, "public")
+def _target(
+    connection: Connection, warehouse: Warehouse, table: Table, recorded: str | None = None
+) -> Place:
+    name = recorded or positions.name_of(connection, warehouse, table.name, "public")
     return Place(warehouse.base_schema, name)
 
 
@@ -159,8 +162,8 @@ def standardize(
     started = monotonic()
     with connect(warehouse) as connection:
         wait_for_locks(connection, limits.lock_seconds)
-        positions.take(connection, warehouse, table.name, fence)
-        making = _begin(connection, warehouse, limits, table)
+        position = positions.take(connection, warehouse, table.name, fence)
+        making = _begin(connection, warehouse, limits, table, position)
         in_part = _can_be_made_in_part(making)
         scope = scope if in_part else EVERYTHING
         rows = _make(making, warehouse.raw_schema, scope)
@@ -182,23 +185,32 @@ def standardize(
     )
 
 
-def _begin(connection: Connection, warehouse: Warehouse, limits: Limits, table: Table) -> _Making:
-    load = positions.load_id(connection, warehouse, table.name)
-    raw_name = positions.name_of(connection, warehouse, table.name, "raw")
-    target = _target(connection, warehouse, table)
+def _begin(
+    connection: Connection,
+    warehouse: Warehouse,
+    limits: Limits,
+    table: Table,
+    position: Position,
+) -> _Making:
+    raw_name = position.raw_name or positions.name_of(connection, warehouse, table.name, "raw")
+    target = _target(connection, warehouse, table, position.public_name)
     return _Making(
         connection=connection,
         table=table,
         recipe=recipe(limits, table, raw_name),
         target=target,
-        load_id=load,
+        load_id=position.load_id,
         first=not tables.stands(connection, target, warehouse.base_schema),
     )
 
 
 def _can_be_made_in_part(making: _Making) -> bool:
     made = making.recipe
-    return made.standard and _fits(making.connection, making.target, making.table, made)
+    return (
+        not making.first
+        and made.standard
+        and _fits(making.connection, making.target, making.table, made)
+    )
 
 
 def _noted(making: _Making) -> Place | None:
@@ -266,12 +278,14 @@ def _enter(
     noted: Place | None,
 ) -> Changes:
     """Give a first base table its key, or make the standing one's rows of a scope equal."""
-    connection, target = making.connection, making.target
+    connection, target, made = making.connection, making.target, making.recipe
+    if making.first and made.standard:
+        tables.make_ours(connection, target, made.key, warehouse.base_schema)
+        return Changes(rows, 0, 0)
     columns = tables.fields_of(connection, making.place)
-    key = _key(columns, making.recipe)
+    key = _key(columns, made)
     if making.first:
-        tables.add_key(connection, limits, target, key, ours=True)
-        tables.claim(connection, target, warehouse.base_schema)
+        tables.make_ours(connection, target, key, warehouse.base_schema)
         return Changes(rows, 0, 0)
     sides = Sides(SIDE, target, columns, key, noted)
     return restructure.bring_up_to_date(connection, limits, sides, scope)

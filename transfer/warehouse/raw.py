@@ -30,6 +30,7 @@ from transfer.values.table import Column, Hop, Table, Totals
 from transfer.warehouse import accounts, positions, schemas
 from transfer.warehouse.accounts import Counts, Find
 from transfer.warehouse.holdable import Altered, holdable_texts
+from transfer.warehouse.positions import Position
 
 SIDE = Place("", "_elt_side")
 MOST_COLUMNS = 1_600
@@ -60,12 +61,14 @@ class Origin:
 class Copied:
     """Rows of a table in a transaction that is not committed.
 
-    They stand in `raw` itself if it is the `first` load, else beside it.
+    They stand in `raw` itself if it is the `first` load, else beside it. `before` is what is
+    recorded of the table.
     `texts` is what was altered in each column.
     """
 
     connection: Connection
     table: Table
+    before: Position
     target: Place
     first: bool
     rows: int
@@ -76,10 +79,15 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a load did, and how many values of the whole table `raw` holds altered."""
+    """What a load did, and how many values of the whole table `raw` holds altered.
+
+    `raw` has the table by that name now, and `load_id` is the number of what it holds.
+    """
 
     hop: Hop
     altered: Counts
+    load_id: int
+    raw_name: str
 
 
 def select(table: Table) -> str:
@@ -109,8 +117,8 @@ def copied(
     fields, key = _checked_fields(table), raw_key(table)
     with connect(warehouse) as connection, _holdable(table):
         wait_for_locks(connection, limits.lock_seconds)
-        positions.take(connection, warehouse, table.name, fence)
-        target = _target(connection, warehouse, table)
+        before = positions.take(connection, warehouse, table.name, fence)
+        target = _target(connection, warehouse, table, before.raw_name)
         first = not tables.stands(connection, target, warehouse.base_schema)
         if not whole and not tables.has_structure(connection, target, fields, key):
             raise TableUnsteady(
@@ -120,11 +128,14 @@ def copied(
         side = target if first else SIDE
         tables.create(connection, side, fields, temporary=not first)
         rows, size, texts = _copy(connection, side, table, pages)
-        yield Copied(connection, table, target, first, rows, size, texts, monotonic() - started)
+        seconds = monotonic() - started
+        yield Copied(connection, table, before, target, first, rows, size, texts, seconds)
 
 
-def _target(connection: Connection, warehouse: Warehouse, table: Table) -> Place:
-    name = positions.name_of(connection, warehouse, table.name, "raw")
+def _target(
+    connection: Connection, warehouse: Warehouse, table: Table, recorded: str | None = None
+) -> Place:
+    name = recorded or positions.name_of(connection, warehouse, table.name, "raw")
     return Place(warehouse.raw_schema, name)
 
 
@@ -159,11 +170,6 @@ def _copy(
 ) -> tuple[int, int, tuple[Altered, ...]]:
     """Append the pages; return the number of rows and of bytes, and what was altered by column."""
     fields = raw_fields(table)
-    # COPY writes another type of equal width as garbage.
-    if tables.fields_of(connection, place) != fields:
-        raise TableError(
-            f"{table.name}: the table to be filled in PostgreSQL has other columns than the rows."
-        )
     rows, size, texts = 0, 0, (Altered(),) * len(fields)
     for page in pages:
         clean, found = holdable_texts(fields, page)
@@ -193,12 +199,14 @@ def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -
         extract_id=origin.extract_id,
         extract_run=origin.extract_run,
         rows=origin.rows,
+        structure=schemas.to_json(table),
         names=altered_names(table),
         altered=altered,
         moved=copied.first or changes.any or origin.moved,
     )
-    schemas.note_loaded(connection, warehouse, table, origin.run_id)
-    positions.note_loaded(connection, warehouse, table.name, load)
+    before, first = copied.before.structure, not copied.before.extract_id
+    schemas.note_loaded(connection, warehouse, table, origin.run_id, before, first=first)
+    load_id = positions.note_loaded(connection, warehouse, table.name, load)
     connection.commit()
     hop = Hop(
         HopName.LOAD,
@@ -209,7 +217,7 @@ def take(warehouse: Warehouse, limits: Limits, copied: Copied, origin: Origin) -
         copied.seconds + monotonic() - started,
         bytes=copied.bytes,
     )
-    return Taken(hop, altered)
+    return Taken(hop, altered, load_id, copied.target.name)
 
 
 def _enter(
@@ -218,8 +226,7 @@ def _enter(
     """Make the copied rows `raw`'s table, or make its rows of a scope equal to them."""
     connection, target = copied.connection, copied.target
     if copied.first:
-        tables.add_key(connection, limits, target, sides.key, ours=True)
-        tables.claim(connection, target, warehouse.base_schema)
+        tables.make_ours(connection, target, sides.key, warehouse.base_schema)
         return Changes(copied.rows, 0, 0)
     connection.run(f"looking at {copied.table.name}", f"ANALYZE {sides.side}")
     bring_keys(connection, scope, sides.key, sides.fields)
@@ -229,14 +236,20 @@ def _enter(
 def _prove(copied: Copied, sides: Sides, origin: Origin) -> dict[str, Altered]:
     """Compare what `raw` holds with the replica's totals; return what it could not hold."""
     connection, table, whole = copied.connection, copied.table, origin.scope.whole
+    if whole and not origin.rows and not copied.rows:
+        _check_rows(table, origin, _count(connection, sides.target))
+        return {}
     held = totals(connection, sides.target if whole else same_keys(sides), sides.fields)
     altered = _proven(table, origin.totals(), held, copied.texts)
-    rows = held.rows if whole else _count(connection, sides.target)
+    _check_rows(table, origin, held.rows if whole else _count(connection, sides.target))
+    return altered
+
+
+def _check_rows(table: Table, origin: Origin, rows: int) -> None:
     if rows != origin.rows:
         raise TableError(
             f"{table.name}: the replica holds {origin.rows} rows but raw would hold {rows}."
         )
-    return altered
 
 
 def _count(connection: Connection, target: Place) -> int:

@@ -135,26 +135,24 @@ def _renamed(old: _Structure, new: _Structure) -> dict[str, str]:
     return {name: new_name} if same else {}
 
 
-def note_loaded(connection: Connection, warehouse: Warehouse, table: Table, run_id: str) -> None:
+def note_loaded(
+    connection: Connection,
+    warehouse: Warehouse,
+    table: Table,
+    run_id: str,
+    before: str,
+    *,
+    first: bool,
+) -> None:
     """Record what changed of a table since its last load, in the transaction of this one.
 
-    A table has appeared if a complete earlier run did not know it.
+    `before` is the structure that it had then. A table that is loaded for the first time has
+    appeared if a complete earlier run did not know it.
     """
-    status, structure = named(warehouse, "etl_transform_status"), to_json(table)
-    ((before, first),) = connection.rows(
-        "reading etl_transform_status",
-        f"SELECT coalesce(structure, ''), extract_id = 0 FROM {status} WHERE table_name = $1",
-        (table.name,),
-    )
     if before:
-        note(connection, warehouse, run_id, differences(table.name, before, structure))
+        note(connection, warehouse, run_id, differences(table.name, before, to_json(table)))
     elif first and _appeared(connection, warehouse, table.name, run_id):
         note(connection, warehouse, run_id, [SchemaChange(table.name, APPEARED)])
-    connection.run(
-        "writing etl_transform_status",
-        f"UPDATE {status} SET structure = $2 WHERE table_name = $1",
-        (table.name, structure),
-    )
 
 
 def _appeared(connection: Connection, warehouse: Warehouse, table: str, run_id: str) -> bool:
