@@ -4,6 +4,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 
 import pytest
 from conftest import numbers, settings_for
@@ -17,6 +18,7 @@ from transfer.journey.clearing import clear_left_over
 from transfer.journey.plan import look
 from transfer.replica import progress
 from transfer.replica.lock import lock_table
+from transfer.replica.progress import Progress
 from transfer.replica.tables import NEW, shadow_name
 from transfer.settings import Settings
 
@@ -88,12 +90,14 @@ def begun(settings: Settings, servers: Servers) -> Callable[[str], None]:
         """Do what a run does that is killed as soon as it has made a shadow."""
         with (
             suppress(KeyboardInterrupt),
-            lock_table(settings.replica, settings.limits, table, 0) as lock,
+            lock_table(settings.replica, settings.limits, table) as lock,
         ):
             with closing(servers.replica.connect(settings.replica.db)) as other:
                 ask(other, f"CREATE TABLE `{shadow_name(NEW, table)}` (Id int)")
             with lock.transaction():
-                progress.begin(lock, "x" * 32, "2026-01-01")  # type: ignore[arg-type]
+                progress.note(
+                    lock, Progress("x" * 32, datetime(2026, 1, 1, tzinfo=UTC), ("1",), 1, 1)
+                )
             raise KeyboardInterrupt
 
     return begin
@@ -101,7 +105,7 @@ def begun(settings: Settings, servers: Servers) -> Callable[[str], None]:
 
 def test_what_another_run_holds_stays_and_goes_once_it_has_let_go(places, settings, tables, begun):
     begun(tables[0])
-    with lock_table(settings.replica, settings.limits, tables[0], 0):
+    with lock_table(settings.replica, settings.limits, tables[0]):
         clear(settings)
         assert len(left(places)) == 2
     clear(settings)

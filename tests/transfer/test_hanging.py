@@ -169,7 +169,7 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def in_replica(chosen: Settings, table: str) -> Iterator[Callable[[str], object]]:
     with (
-        lock_table(chosen.replica, chosen.limits, table, 0) as lock,
+        lock_table(chosen.replica, chosen.limits, table) as lock,
         lock.transaction() as connection,
     ):
         yield partial(connection.run, "working")

@@ -39,8 +39,8 @@ def _clear(settings: Settings, table: str) -> None:
     floor = max((loaded.fence for loaded in known.values()), default=0)
     at_once = settings.limits.model_copy(update={"lock_seconds": 0})
     try:
-        with lock_table(settings.replica, at_once, table, floor) as lock:
-            clear(lock)
+        with lock_table(settings.replica, at_once, table) as lock:
+            clear(lock.above(floor))
     except (
         TableBusy,
         DatabaseFault,

@@ -66,7 +66,8 @@ def drop(settings: Settings, table: str) -> None:
         (loaded.fence for loaded in positions.state(settings.warehouse, [table]).values()),
         default=0,
     )
-    with lock_table(settings.replica, settings.limits, table, floor) as lock:
+    with lock_table(settings.replica, settings.limits, table) as held:
+        lock = held.above(floor)
         if source.survey(settings.source, settings.limits, [table]).tables:
             raise TableError(f"{table} is in the source again, so nothing of it was dropped.")
         positions.forget(settings.warehouse, settings.limits, table, lock.fence)

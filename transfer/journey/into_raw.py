@@ -60,7 +60,7 @@ def verify(work: Work, step: Step) -> Step:
         damaged = step.hops and is_damage(step.due)
         return replace(step, found=repaired("raw", step.hops[0]) if damaged else ())
     if not step.whole:
-        again = _load(work, work.after(step).standing, EVERYTHING, None)
+        again = _load(work, work.with_raw(step).standing, EVERYTHING, None)
         step = replace(again, due=step.due, hops=(*step.hops, *again.hops))
         if not _compare(work):
             return replace(step, found=wrong)

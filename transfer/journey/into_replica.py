@@ -82,7 +82,7 @@ def _extract(work: Work, reason: Reason) -> Step:
     counted = source.count(settings.source, settings.limits, before)
     definition = source.definition(settings.source, settings.limits, work.plan.table)
     how = _how(work)
-    target = Target(work.lock, before, definition, work.now)
+    target = Target(work.lock, before, definition, work.now, work.left)
     method, shadow = _read(work, how, target, counted)
     after = _check_steady(work, counted, shadow)
     verdict = Verdict(
@@ -183,7 +183,7 @@ def _read(work: Work, how: How, target: Target, counted: int) -> tuple[Method, S
 
 def _read_whole(work: Work, target: Target, counted: int) -> Shadow:
     """Read all rows, going on where a killed run stopped."""
-    copy = target.begin_copy()
+    copy = target.begin_copy(counted)
     if not counted:  # it is counted again afterwards
         return copy
     return _append_range(work, copy, copy.unread)

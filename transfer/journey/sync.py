@@ -44,11 +44,9 @@ def sync(
     """
     started = monotonic()
     give_back()
-    known = positions.state(settings.warehouse, [plan.table], counted=False)
-    floor = max((loaded.fence for loaded in known.values()), default=0)
     try:
         with (
-            lock_table(settings.replica, settings.limits, plan.table, floor) as lock,
+            lock_table(settings.replica, settings.limits, plan.table) as lock,
             ExitStack() as until_loaded,
         ):
             begun = _begin(settings, plan, run_id, findings or Findings(), lock, until_loaded)
@@ -77,21 +75,29 @@ def _begin(
     until_loaded: ExitStack,
 ) -> Work:
     """Tidy up after a killed run and look at the table in all places."""
-    recover(lock)
+    loaded = positions.state(settings.warehouse, [plan.table]).get(plan.table)
+    lock = lock.above(loaded.fence if loaded else 0)
+    left = recover(lock)
     now, found = source.look(settings.source, settings.limits, plan.table, plan.version)
     source_table = as_both_hold(lock, found)
-    before = _standing(settings, plan.table)
+    copies = extracts.state_of(lock)
+    before = Standing(copies.generation, copies.extracted.get(plan.table), loaded)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
     forced = plan.forced and not done_before
     return Work(
-        settings, plan, run_id, findings, lock, now, source_table, before, forced, until_loaded
+        settings,
+        plan,
+        run_id,
+        findings,
+        lock,
+        now,
+        source_table,
+        before,
+        forced,
+        until_loaded,
+        left,
+        copies,
     )
-
-
-def _standing(settings: Settings, table: str) -> Standing:
-    copies = extracts.state(settings.replica, settings.limits, [table])
-    loaded = positions.state(settings.warehouse, [table])
-    return Standing(copies.generation, copies.extracted.get(table), loaded.get(table))
 
 
 def _travel(work: Work) -> TableResult:
@@ -100,9 +106,9 @@ def _travel(work: Work) -> TableResult:
     before = work.before.loaded
     current = before is not None and not evidence.why_standardize(before.rules, before)
     extracted = _verified(work, into_replica.bring_up_to_date(work), into_replica.verify)
-    work = work.with_replica()
+    work = work.with_replica() if extracted.hops else work
     loaded = _verified(work, into_raw.bring_up_to_date(work, extracted.copied), into_raw.verify)
-    work = work.after(loaded)
+    work = work.with_raw(loaded)
     changed = loaded.scope if current else EVERYTHING
     standardized = _verified(work, into_public.bring_up_to_date(work, changed), into_public.verify)
     if work.plan.verify:

@@ -44,8 +44,8 @@ class Findings:
 class Work:
     """A table in work: what is known of it at the source since `now`, and the lock held on it.
 
-    `before` is how it stood, `copies` what the replica says once it has been brought up to date,
-    and `loaded` what `raw` has, if it was loaded since.
+    `before` is how it stood; a shadow may be `left` of a killed run. `copies` are what the replica
+    says now, and `loaded` is what `raw` has if it was loaded since.
     Rows copied early into `raw` are rolled back when `until_loaded` closes, if nobody took them.
     """
 
@@ -59,7 +59,8 @@ class Work:
     before: Standing
     forced: bool
     until_loaded: ExitStack
-    copies: State = field(default_factory=lambda: State("", {}))
+    left: bool
+    copies: State
     loaded: Loaded | None = None
 
     @property
@@ -75,11 +76,9 @@ class Work:
 
     def with_replica(self) -> Work:
         """Return the work with what the replica says now."""
-        settings = self.settings
-        copies = extracts.state(settings.replica, settings.limits, [self.plan.table], counted=False)
-        return replace(self, copies=copies)
+        return replace(self, copies=extracts.state_of(self.lock, counted=False))
 
-    def after(self, step: Step) -> Work:
+    def with_raw(self, step: Step) -> Work:
         """Return the work with what `raw` has after a step."""
         return replace(self, loaded=step.loaded or self.loaded)
 

@@ -47,6 +47,8 @@ KEPT = frozenset(
     }
 )
 
+FEW_ROWS = 2_000
+
 HIDDEN = re.compile(r"/\*!\d+ INVISIBLE \*/")
 STRING = r"'(?:[^'\\]|\\.|'')*'"
 NAME = r"`(?:[^`]|``)*`"
@@ -100,12 +102,16 @@ class Definition:
 
 
 def as_replica(
-    definition: str, name: str, engine: str = "InnoDB", collations: Iterable[tuple[str, str]] = ()
+    definition: str,
+    name: str,
+    engine: str = "InnoDB",
+    collations: Iterable[tuple[str, str]] = (),
+    rows: int | None = None,
 ) -> Definition:
     """Turn the source's definition into that of a plain table of its current rows.
 
     It has no foreign keys, partitions or history. `collations` maps the names of collations to
-    those that take their place.
+    those that take their place. A table that gets few `rows` has its keys from the start.
     """
     plain = _plain_statement(definition, tuple(collations))
     counter = next(
@@ -118,7 +124,10 @@ def as_replica(
     later = [
         entry
         for entry in plain.entries
-        if _is_key(entry) and not (bound and _has(entry, counter)) and entry not in fulltext[1:]
+        if _is_key(entry)
+        and not (bound and _has(entry, counter))
+        and entry not in fulltext[1:]
+        and not _costs_little(entry, rows)
     ]
     at_once = Statement(
         tuple(_unnamed(entry) for entry in plain.entries if entry not in later), plain.options
@@ -249,6 +258,14 @@ def _is_key(entry: Entry) -> bool:
         re.match(r"((UNIQUE|FULLTEXT|SPATIAL|VECTOR) )?KEY\b", " ".join(words(entry)[:2]))
         is not None
     )
+
+
+def _costs_little(key: Entry, rows: int | None) -> bool:
+    """Tell whether so many rows can as well be written with a key.
+
+    One that refuses a row refuses it with a clear word only when it is built.
+    """
+    return rows is not None and (not rows or (rows <= FEW_ROWS and words(key)[0] == "KEY"))
 
 
 def _is_check(entry: Entry) -> bool:

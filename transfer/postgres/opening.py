@@ -51,9 +51,13 @@ _HANDLES: dict[tuple[Way, int], Any] = {}
 _OURS: set[Line] = set()
 
 
-@lru_cache(maxsize=64)
 def address(warehouse: Warehouse) -> str:
     """Return the libpq address, password included: never log it."""
+    return _address(warehouse, startup(OWN))
+
+
+@lru_cache(maxsize=64)
+def _address(warehouse: Warehouse, settings: str) -> str:
     user, password, db, host = (
         percent(part, safe="")
         for part in (
@@ -72,7 +76,7 @@ def address(warehouse: Warehouse) -> str:
         "keepalives_idle": KEPT_ALIVE["TCP_KEEPIDLE"],
         "keepalives_interval": KEPT_ALIVE["TCP_KEEPINTVL"],
         "keepalives_count": KEPT_ALIVE["TCP_KEEPCNT"],
-        "options": percent(startup(OWN)),
+        "options": percent(settings),
     }
     if warehouse.verified_tls:
         options["sslrootcert"] = percent(warehouse.tls_ca or "system", safe="")

@@ -110,12 +110,13 @@ def _add(lock: Lock, tallies: Tallies) -> None:
 def forget(lock: Lock) -> None:
     """Remove what is recorded of the table's rows."""
     found = lock.connection.rows(
-        READING, "SELECT cell FROM etl_extract_cell WHERE table_name = %s", (lock.table,)
+        READING,
+        "SELECT cell, 0 FROM etl_extract_cell WHERE table_name = %s"
+        " UNION ALL SELECT 0, 1 FROM etl_extract_grid WHERE table_name = %s",
+        (lock.table, lock.table),
     )
-    _remove(lock, [int(cell) for (cell,) in found])
-    if lock.connection.rows(
-        READING, "SELECT 1 FROM etl_extract_grid WHERE table_name = %s", (lock.table,)
-    ):
+    _remove(lock, [int(cell) for cell, is_grid in found if not is_grid])
+    if any(is_grid for _, is_grid in found):
         removing = "DELETE FROM etl_extract_grid WHERE table_name = %s"
         lock.connection.run(WRITING, removing, (lock.table,))
 

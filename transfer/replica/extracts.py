@@ -76,31 +76,40 @@ def state(
     counted a table's rows and still holds its lock.
     """
     with pool.connect(replica, limits) as connection:
-        try:
-            generation = connection.rows(
-                "asking which copy it is", "SELECT generation FROM etl_replica"
-            )
-            newest = _newest(connection, only)
-        except DatabaseFault as fault:
-            if fault.code in MISSING_TABLE:  # never prepared
-                return State("", {})
-            raise
-        present = _present(connection, only)
-        recorded = {
-            entry.table_name: entry.rows_total for entry in newest if entry.table_name in present
+        return _state(connection, only, counted=counted)
+
+
+def state_of(lock: Lock, *, counted: bool = True) -> State:
+    """Read the position of a table that is held, by its own connection."""
+    return _state(lock.connection, [lock.table], counted=counted)
+
+
+def _state(connection: Connection, only: Sequence[str] | None, *, counted: bool) -> State:
+    try:
+        generation = connection.rows(
+            "asking which copy it is", "SELECT generation FROM etl_replica"
+        )
+        newest = _newest(connection, only)
+    except DatabaseFault as fault:
+        if fault.code in MISSING_TABLE:  # never prepared
+            return State("", {})
+        raise
+    present = _present(connection, only)
+    recorded = {
+        entry.table_name: entry.rows_total for entry in newest if entry.table_name in present
+    }
+    counts: dict[str, int | None] = {**recorded}
+    found: dict[str, str] = {}
+    if counted:
+        written = {name: mark for name, (_, _, mark) in present.items() if mark}
+        counts = {**marks.unwritten(connection, recorded, written)}
+        left = [name for name in recorded if name not in counts]
+        counts |= _counts(connection, left)
+        found = {
+            name: marks.with_rows(written[name], recorded[name])
+            for name in left
+            if name in written and counts[name] == recorded[name]
         }
-        counts: dict[str, int | None] = {**recorded}
-        found: dict[str, str] = {}
-        if counted:
-            written = {name: mark for name, (_, _, mark) in present.items() if mark}
-            counts = {**marks.unwritten(connection, recorded, written)}
-            left = [name for name in recorded if name not in counts]
-            counts |= _counts(connection, left)
-            found = {
-                name: marks.with_rows(written[name], recorded[name])
-                for name in left
-                if name in written and counts[name] == recorded[name]
-            }
     extracted = {
         entry.table_name: _extracted(
             entry, present.get(entry.table_name, (None, "", "")), counts.get(entry.table_name)

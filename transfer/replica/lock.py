@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic, sleep
 
 from transfer.errors import DatabaseFault, TableBusy
@@ -30,6 +30,22 @@ class Lock:
     connection: Connection
     replica: Replica
     limits: Limits
+
+    def above(self, floor: int) -> Lock:
+        """Return the lock with a fence above the highest one that was seen elsewhere.
+
+        A replica that only knows lower ones was set back to an older copy. It gets another name
+        then: neither its rows nor the numbers of its extracts are those from which `raw` was
+        loaded.
+        """
+        if self.fence > floor:
+            return self
+        doing = f"locking {self.table}"
+        with self.connection.transaction():
+            self.connection.run(doing, "UPDATE etl_replica SET generation = UUID()")
+            raising = "UPDATE etl_extract_lock SET fence = %s WHERE table_name = %s"
+            self.connection.run(doing, raising, (floor + 1, self.table))
+        return replace(self, fence=floor + 1)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -73,10 +89,8 @@ class Lock:
 
 
 @contextmanager
-def lock_table(replica: Replica, limits: Limits, table: str, floor: int) -> Iterator[Lock]:
+def lock_table(replica: Replica, limits: Limits, table: str) -> Iterator[Lock]:
     """Hold a table for writing, once another run that has it lets go.
-
-    `floor` is the highest fence seen elsewhere.
 
     Raises:
         TableBusy: the other run did not let go within `ELT_LOCK_SECONDS`.
@@ -92,7 +106,7 @@ def lock_table(replica: Replica, limits: Limits, table: str, floor: int) -> Iter
                     f"{table} is held by another run for over {limits.lock_seconds} s"
                     " (ELT_LOCK_SECONDS)."
                 )
-        yield Lock(table, _take_fence(connection, table, floor), connection, replica, limits)
+        yield Lock(table, _take_fence(connection, table), connection, replica, limits)
         _release(connection, f"letting go of {table}", name)
 
 
@@ -137,23 +151,14 @@ def _end_gone(connection: Connection, table: str, name: str) -> None:
             connection.run(f"taking {table} over", f"KILL {int(holder)}")
 
 
-def _take_fence(connection: Connection, table: str, floor: int) -> int:
-    """Return a fence above all others of a table.
-
-    If a replica only knows fences lower than those seen elsewhere, it was set back to an older
-    copy. It gets another name then: neither its rows nor the numbers of its extracts are those
-    from which `raw` was loaded.
-    """
+def _take_fence(connection: Connection, table: str) -> int:
+    """Return a fence above all others of a table that the replica knows."""
     doing = f"locking {table}"
+    connection.run(
+        doing,
+        "INSERT INTO etl_extract_lock (table_name, fence) VALUES (%s, 1)"
+        " ON DUPLICATE KEY UPDATE fence = fence + 1",
+        (table,),
+    )
     asking = "SELECT fence FROM etl_extract_lock WHERE table_name = %s"
-    before = connection.rows(doing, asking, (table,))
-    with connection.transaction():
-        if (before[0][0] if before else 0) < floor:
-            connection.run(doing, "UPDATE etl_replica SET generation = UUID()")
-        connection.run(
-            doing,
-            "INSERT INTO etl_extract_lock (table_name, fence) VALUES (%s, %s)"
-            " ON DUPLICATE KEY UPDATE fence = GREATEST(fence + 1, VALUES(fence))",
-            (table, floor + 1),
-        )
     return int(connection.rows(doing, asking, (table,))[0][0])

@@ -38,24 +38,21 @@ def read(lock: Lock) -> Progress | None:
     return None
 
 
-def begin(lock: Lock, watermark: str, now: datetime) -> None:
-    """Note that a read of the whole table begins."""
+def note(lock: Lock, come: Progress) -> None:
+    """Note how far a read of the whole table has come."""
     lock.connection.run(
         NOTING,
         "REPLACE INTO etl_extract_progress"
         " (table_name, watermark, read_from, last_key, rows_read, hash_sum)"
-        " VALUES (%s, %s, %s, '[]', 0, 0)",
-        (lock.table, watermark, now),
-    )
-
-
-def note(lock: Lock, last_key: Key, rows: int, hashes: int) -> None:
-    """Note how far a read has come, if it is one of the whole table."""
-    lock.connection.run(
-        NOTING,
-        "UPDATE etl_extract_progress SET last_key = %s, rows_read = %s, hash_sum = %s"
-        " WHERE table_name = %s",
-        (json.dumps(last_key), rows, hashes, lock.table),
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        (
+            lock.table,
+            come.watermark,
+            come.read_from,
+            json.dumps(come.last_key),
+            come.rows,
+            come.hashes,
+        ),
     )
 
 

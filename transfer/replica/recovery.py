@@ -13,10 +13,10 @@ from transfer.replica.tables import NEW, OLD, shadow_name
 from transfer.settings import Limits, Replica
 
 
-def recover(lock: Lock) -> None:
+def recover(lock: Lock) -> bool:
     """Complete a swap that a killed run had announced and made, and call off one it had not made.
 
-    What is left over is removed.
+    What is left over is removed. Return whether a shadow stays with which a read may go on.
     """
     newest = lock.connection.rows(
         extracts.READING,
@@ -32,8 +32,10 @@ def recover(lock: Lock) -> None:
             call_off_swap(lock, newest[0][0])
     if old in present:
         tables.drop(lock, old)
-    if new in present and not progress.read(lock):
+    left = new in present and progress.read(lock) is not None
+    if new in present and not left:
         tables.drop(lock, new)
+    return left
 
 
 def _present(lock: Lock, names: tuple[str, ...]) -> set[str]:

@@ -113,8 +113,11 @@ class Shadow:
         loaded = self.loaded.plus(self.table, page)
         with self.lock.transaction() as connection:
             load_data.load(connection, self.name, self.table.stored, page.rows)
-            progress.note(self.lock, loaded.last_key, loaded.rows, loaded.hashes)
+            self._note(loaded)
         return replace(self, loaded=loaded)
+
+    def _note(self, loaded: Loaded) -> None:
+        """Note how far the read has come, if another run can go on with it."""
 
     def hold(self, verdict: Verdict) -> None:
         """Give the shadow up for the time being, and note that it was there."""
@@ -135,12 +138,25 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True)
 class Copy(Shadow):
-    """A shadow that gets all rows of the table."""
+    """A shadow that gets all rows of the table.
+
+    `watermark` is the source's state for which it can be resumed, empty if it cannot. So many rows
+    are `expected`; None if that is not known.
+    """
+
+    watermark: str = ""
+    expected: int | None = None
 
     @property
     def unread(self) -> Range:
         """The keys that are still to be read."""
         return Range(self.loaded.last_key or None)
+
+    def _note(self, loaded: Loaded) -> None:
+        in_one_page = not self.loaded.rows and loaded.rows == self.expected
+        if self.watermark and not in_one_page:
+            come = (loaded.last_key, loaded.rows, loaded.hashes)
+            progress.note(self.lock, Progress(self.watermark, self.read_from, *come))
 
     def keep(self, difference: Difference) -> Copy:
         """Remove the rows that differ from the source's, which are to be read."""
@@ -176,13 +192,14 @@ class Patch(Shadow):
 class Target:
     """The replica's table as a read is to make it: by the source's definition, at a moment.
 
-    `now` is the source's clock when the read begins.
+    `now` is the source's clock when the read begins. A shadow may be `left` of a killed run.
     """
 
     lock: Lock
     source_table: SourceTable
     definition: str
     now: datetime
+    left: bool
 
     def is_mergeable(self) -> bool:
         """Tell whether rows of the standing table can be changed one by one to the source's."""
@@ -191,25 +208,24 @@ class Target:
         alike = transactional and tables.is_as_made(lock, self.definition)
         return alike and not tables.counter_falls(lock, self.source_table)
 
-    def begin_copy(self) -> Copy:
-        """Start a copy, or resume that of a killed run if the source has not changed since.
+    def begin_copy(self, expected: int) -> Copy:
+        """Start a copy of so many rows, or resume that of a killed run if nothing changed since.
 
         Raises:
             TableError: no engine of the replica's server takes the definition.
 
         """
-        lock, copy = self.lock, self._copy()
-        watermark = self.source_table.evidence.watermark
+        lock, watermark = self.lock, self.source_table.evidence.watermark
         watermark = digest(watermark, self.definition, lock.limits.collations)
-        noted = progress.read(lock)
-        if noted and self._can_resume(copy.name, noted, watermark):
-            loaded = Loaded(noted.rows, hashes=noted.hashes, last_key=noted.last_key)
-            return replace(copy, read_from=noted.read_from, loaded=loaded)
-        tables.drop(lock, copy.name)
-        with lock.transaction():
-            progress.begin(lock, watermark, self.now)
-        tables.create(lock, copy.name, self.definition)
-        return copy
+        copy = replace(self._copy(), watermark=watermark)
+        if self.left:
+            noted = progress.read(lock)
+            if noted and self._can_resume(copy.name, noted, watermark):
+                loaded = Loaded(noted.rows, hashes=noted.hashes, last_key=noted.last_key)
+                return replace(copy, read_from=noted.read_from, loaded=loaded)
+            discard(lock)
+        tables.create(lock, copy.name, self.definition, expected)
+        return replace(copy, expected=expected)
 
     def begin_patch(
         self, difference: Difference, since: datetime | None, renewal: Renewal | None

@@ -15,7 +15,7 @@ from transfer.replica.cells import Cells
 from transfer.replica.extracts import Verdict
 from transfer.replica.lock import Lock
 from transfer.replica.proof import prove_by_cells
-from transfer.replica.shadow import Shadow
+from transfer.replica.shadow import Copy, Shadow
 from transfer.replica.tables import OLD, shadow_name
 from transfer.running.overlap import in_background
 from transfer.values.reasons import HopName
@@ -115,11 +115,12 @@ def build_keys(shadow: Shadow) -> None:
 
     """
     lock, name = shadow.lock, shadow.name
-    keys = as_replica(shadow.definition, name, ENGINES[0], lock.limits.collations).keys
-    standing = tables.keys_of(lock, name)
-    # One ALTER builds all of them, so a killed run has left all or none.
-    if keys and not any(f"KEY {quote(key)} " in keys[0] for key in standing):
-        adding = f"ALTER TABLE {quote(name)} " + ", ".join(f"ADD {key}" for key in keys)
+    expected = shadow.expected if isinstance(shadow, Copy) else None
+    keys = as_replica(shadow.definition, name, ENGINES[0], lock.limits.collations, expected).keys
+    standing = [f"KEY {quote(key)} " for key in tables.keys_of(lock, name)] if keys else []
+    missing = [key for key in keys if not any(named in key for named in standing)]
+    if missing:
+        adding = f"ALTER TABLE {quote(name)} " + ", ".join(f"ADD {key}" for key in missing)
         statements = _for_engines(lock, name, adding)
         tables.run_first_taken(lock, f"building the keys of {lock.table}", statements)
 

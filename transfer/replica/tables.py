@@ -101,15 +101,19 @@ def structure_digest(lock: Lock, definition: str, name: str) -> str:
     return digest(definitions.structure(definition, lock.limits.collations), made)
 
 
-def create(lock: Lock, name: str, definition: str) -> None:
+def create(lock: Lock, name: str, definition: str, rows: int | None = None) -> None:
     """Create a table of the first engine that takes the source's definition.
+
+    `rows` are those that it will get, as for `as_replica`.
 
     Raises:
         TableError: none of the server's engines does.
 
     """
     collations = lock.limits.collations
-    statements = (as_replica(definition, name, engine, collations).create for engine in ENGINES)
+    statements = (
+        as_replica(definition, name, engine, collations, rows).create for engine in ENGINES
+    )
     run_first_taken(lock, f"creating {name}", statements)
 
 
