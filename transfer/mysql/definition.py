@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from transfer.mysql.literals import quote
 
@@ -50,6 +51,7 @@ KEPT = frozenset(
 FEW_ROWS = 2_000
 
 HIDDEN = re.compile(r"/\*!\d+ INVISIBLE \*/")
+UNSAID = re.compile(r"/\*(?!M?!)|_utf8(mb[34])?$")
 STRING = r"'(?:[^'\\]|\\.|'')*'"
 NAME = r"`(?:[^`]|``)*`"
 TOKENS = re.compile(
@@ -57,8 +59,7 @@ TOKENS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word, name, text, comment or sign, its depth in parentheses, and the blanks before it."""
 
     text: str
@@ -68,7 +69,12 @@ class Token:
     @property
     def word(self) -> str:
         """A word of SQL in capitals, or a sign; empty for what stands in quotes."""
-        return "" if self.text[:1] in "`'" else self.text.upper()
+        return _word(self.text)
+
+
+@lru_cache(maxsize=4_096)
+def _word(text: str) -> str:
+    return "" if text[:1] in "`'" else text.upper()
 
 
 Entry = tuple[Token, ...]
@@ -179,7 +185,7 @@ def _without_introducers(tokens: Sequence[Token]) -> Iterator[Token]:
     introducer = None
     for token in tokens:
         if introducer and token.text.startswith("'"):
-            yield replace(token, before=introducer.before)
+            yield token._replace(before=introducer.before)
         else:
             yield from filter(None, [introducer])
             if token.word != "_UTF8MB4":
@@ -201,11 +207,13 @@ def _readable(token: Token) -> Token:
 
     Only the default of a binary column can be such a text.
     """
+    if token.text.isascii():
+        return token
     raw = token.text.encode(errors="surrogateescape")
     try:
         raw.decode()
     except UnicodeDecodeError:
-        return replace(token, text=f"x'{_unquoted(raw).hex()}'")
+        return token._replace(text=f"x'{_unquoted(raw).hex()}'")
     return token
 
 
@@ -230,7 +238,8 @@ def _options(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
             yield before.word, value.text
 
 
-def words(entry: Sequence[Token]) -> list[str]:
+@lru_cache(maxsize=4_096)
+def words(entry: Entry) -> list[str]:
     """Return the entry's words and signs in their places.
 
     What stands in quotes or parentheses is empty.
@@ -253,11 +262,12 @@ def cut(entry: Entry, start: int, end: int, *instead: Token) -> Entry:
     return (*entry[:start], *instead, *entry[end:])
 
 
+KINDS_OF_KEYS = frozenset({"UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"})
+
+
 def _is_key(entry: Entry) -> bool:
-    return (
-        re.match(r"((UNIQUE|FULLTEXT|SPATIAL|VECTOR) )?KEY\b", " ".join(words(entry)[:2]))
-        is not None
-    )
+    found = words(entry)
+    return found[0] == "KEY" or (found[0] in KINDS_OF_KEYS and found[1] == "KEY")
 
 
 def _costs_little(key: Entry, rows: int | None) -> bool:
@@ -278,7 +288,7 @@ def _has(key: Entry, column: str) -> bool:
 
 def _plain(statement: Statement, collations: dict[str, str]) -> Statement:
     entries = tuple(
-        tuple(_mapped(_plain_column(entry) if is_column(entry) else _plain_key(entry), collations))
+        _mapped(_plain_column(entry) if is_column(entry) else _plain_key(entry), collations)
         for entry in statement.entries
         if not (
             words(entry)[:3] == ["PERIOD", "FOR", "SYSTEM_TIME"]
@@ -303,7 +313,7 @@ def _plain_column(entry: Entry) -> Entry:
     a column is invisible in a comment that MariaDB does not read.
     """
     entry = tuple(
-        replace(token, text="INVISIBLE") if HIDDEN.fullmatch(token.text) else token
+        token._replace(text="INVISIBLE") if HIDDEN.fullmatch(token.text) else token
         for token in entry
     )
     if not {token.word for token in entry} & {"GENERATED", "SYSTEM", "NEXTVAL", "LASTVAL"}:
@@ -333,15 +343,16 @@ def _without(entry: Entry, phrase: str, *instead: Token) -> Entry:
     return entry
 
 
-def _mapped(entry: Entry, collations: dict[str, str]) -> Iterator[Token]:
+def _mapped(entry: Entry, collations: dict[str, str]) -> Entry:
     """Replace the names of collations, also those in expressions."""
-    for before, token in zip((Token(""), *entry), entry, strict=False):
-        name = (
-            collations.get(token.text.lower(), token.text)
-            if before.word == "COLLATE"
-            else token.text
-        )
-        yield replace(token, text=name)
+    if not collations:
+        return entry
+    return tuple(
+        token._replace(text=collations.get(token.text.lower(), token.text))
+        if before.word == "COLLATE"
+        else token
+        for before, token in zip((Token(""), *entry), entry, strict=False)
+    )
 
 
 def _unnamed(entry: Entry) -> Entry:
@@ -367,12 +378,13 @@ def _bare(entry: Entry) -> tuple[str, ...]:
     entry = _without(entry, "CHARACTER SET * COLLATE", Token("COLLATE"))
     # MySQL changes the character set of a constant to that of its column when it reads its own
     # definition again.
-    kept = [token for token in entry if not re.match(r"/\*(?!M?!)|_utf8(mb[34])?$", token.text)]
+    kept = [token for token in entry if not UNSAID.match(token.text)]
     # MariaDB writes INVISIBLE before the default, from version 11 on behind it.
     kept.sort(key=lambda token: token.word == "INVISIBLE")
     return tuple(utf8mb3(token.text) if token.word else token.text for token in kept)
 
 
+@lru_cache(maxsize=4_096)
 def utf8mb3(word: str) -> str:
     """Return the newer name of what older servers call utf8."""
     return re.sub(r"^(_?)utf8(?=_|$)", r"\1utf8mb3", word)

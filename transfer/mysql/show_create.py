@@ -159,7 +159,8 @@ def _relabelled(entry: Entry, used: dict[int, str]) -> Iterator[Token]:
     position = -1
     for token in entry:
         position += _is_label(token)
-        yield replace(token, text=used.get(position, token.text)) if _is_label(token) else token
+        is_label = _is_label(token)
+        yield token._replace(text=used.get(position, token.text)) if is_label else token
 
 
 def _with_default(connection: Connection, table: str, entry: Entry) -> Entry:
