@@ -45,6 +45,7 @@ from tasks.survey import survey
 from tasks.sync_table import sync_table
 from tasks.verdict import Summary
 from transfer.errors import EltError, class_of, place_of
+from transfer.journey.looks import Looks
 from transfer.journey.plan import Outlook
 from transfer.journey.work import Findings
 from transfer.running.stopping import stopping_if_interrupted
@@ -145,10 +146,11 @@ def sync_tables(settings: Settings, outlook: Outlook, run_id: str) -> tuple[Tabl
     """Run a task for each table with work, some at a time; a red one does not stop the others."""
     task = retried(sync_table, settings)
     pool = ThreadPoolTaskRunner[TableResult](max_workers=settings.limits.workers)
-    findings = Findings()
+    findings, looks = Findings(), Looks(outlook.work)
+    shared = {"findings": findings, "looks": looks}
     with stopping_if_interrupted(pool) as runner:
         futures = [
-            (plan, runner.submit(task, {"plan": plan, "run_id": run_id, "findings": findings}))
+            (plan, runner.submit(task, {"plan": plan, "run_id": run_id, **shared}))
             for plan in outlook.work
         ]
         return tuple(outcome(plan, findings, future) for plan, future in futures)

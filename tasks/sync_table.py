@@ -9,6 +9,7 @@ from prefect import task
 
 from tasks.caching import proven_key
 from tasks.retrying import may_help
+from transfer.journey.looks import Looks
 from transfer.journey.sync import sync
 from transfer.journey.work import Findings
 from transfer.settings import read_settings
@@ -29,6 +30,8 @@ def _name(parameters: dict[str, Any]) -> str:
     refresh_cache=False,
     retry_condition_fn=may_help,
 )
-def sync_table(plan: TablePlan, run_id: str, findings: Findings) -> TableResult:
+def sync_table(
+    plan: TablePlan, run_id: str, findings: Findings, looks: Looks | None = None
+) -> TableResult:
     """Bring one table up to date in all three places."""
-    return sync(read_settings(), plan, run_id, findings)
+    return sync(read_settings(), plan, run_id, findings, looks)

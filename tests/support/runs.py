@@ -14,6 +14,7 @@ from typing import Any
 from oracle import ask
 
 from deployments.servers import Servers
+from transfer.journey.looks import Looks
 from transfer.journey.plan import confirm, look, note_presence
 from transfer.journey.sync import sync
 from transfer.replica import extracts
@@ -42,8 +43,9 @@ def run(
     )
     confirm(settings, outlook)
     note_presence(settings, run_id, outlook)
+    looks = Looks(outlook.work)
     with ThreadPoolExecutor(4) as pool:
-        results = pool.map(lambda plan: sync(settings, plan, run_id), outlook.work)
+        results = pool.map(lambda plan: sync(settings, plan, run_id, looks=looks), outlook.work)
         return {result.table: result for result in results}
 
 

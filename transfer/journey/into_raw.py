@@ -132,7 +132,7 @@ def _carry(
         taken = raw.take(settings.warehouse, settings.limits, early, origin(lambda: totals))
     else:
         with (
-            _read(settings, source_table, scope, extracted.rows) as (pages, totals_of),
+            _read(work, scope, extracted.rows) as (pages, totals_of),
             raw.copied(
                 settings.warehouse,
                 settings.limits,
@@ -159,24 +159,20 @@ def _carry(
 
 @contextmanager
 def _read(
-    settings: Settings, source_table: SourceTable, scope: Scope, rows: int
+    work: Work, scope: Scope, rows: int
 ) -> Iterator[tuple[Iterator[pa.Table], Callable[[], Totals]]]:
-    """Read the rows of a scope of the replica's table ahead, while its server counts them.
-
-    Of a table without rows neither is begun.
-    """
+    """Read the rows of a scope of the replica's table ahead, while its server counts them."""
+    settings, source_table = work.settings, work.source_table
 
     def count() -> Totals:
         table = source_table.table
         return replica_rows.totals(settings.replica, settings.limits, table, scope)
 
-    if not rows:
-        yield iter(()), count
+    found = _pages(settings, source_table, scope) if rows else iter(())
+    if work.is_small or not rows:
+        yield found, count
         return
-    with (
-        in_background(count) as totals_of,
-        prefetch(_pages(settings, source_table, scope)) as pages,
-    ):
+    with in_background(count) as totals_of, prefetch(found) as pages:
         yield pages, totals_of
 
 

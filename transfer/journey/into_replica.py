@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from time import monotonic
@@ -257,7 +258,7 @@ def _append(work: Work, shadow: Shadow, scope: Scope) -> Shadow:
 def _append_range(work: Work, shadow: Shadow, within: Range) -> Shadow:
     settings = work.settings
     found = source_rows.pages(settings.source, settings.limits, work.source_table, within)
-    with prefetch(found) as pages:
+    with nullcontext(found) if work.is_small else prefetch(found) as pages:
         for page in pages:
             shadow = shadow.append(page)
     return shadow

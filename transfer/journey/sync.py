@@ -15,6 +15,7 @@ from time import monotonic
 from transfer.changes import evidence
 from transfer.errors import EltError, TableError, TableVanished, place_of
 from transfer.journey import into_public, into_raw, into_replica
+from transfer.journey.looks import Looks
 from transfer.journey.work import Findings, Step, Work
 from transfer.replica import extracts
 from transfer.replica.lock import Lock, lock_table
@@ -22,7 +23,6 @@ from transfer.replica.recovery import recover
 from transfer.replica.tables import as_both_hold
 from transfer.running.memory import give_back
 from transfer.settings import Settings
-from transfer.source import survey as source
 from transfer.values.reasons import State
 from transfer.values.scope import EVERYTHING
 from transfer.values.table import Extracted, Standing, TablePlan, TableResult
@@ -32,11 +32,16 @@ log = logging.getLogger("elt")
 
 
 def sync(
-    settings: Settings, plan: TablePlan, run_id: str, findings: Findings | None = None
+    settings: Settings,
+    plan: TablePlan,
+    run_id: str,
+    findings: Findings | None = None,
+    looks: Looks | None = None,
 ) -> TableResult:
     """Bring one table up to date; what another run did in the meantime is not done again.
 
     `findings` keeps what earlier attempts of the same run found, and gets what this one finds.
+    `looks` are those that the run's tables share.
 
     Raises:
         EltError: the table could not be brought up to date; its last complete version stands.
@@ -49,7 +54,8 @@ def sync(
             lock_table(settings.replica, settings.limits, plan.table) as lock,
             ExitStack() as until_loaded,
         ):
-            begun = _begin(settings, plan, run_id, findings or Findings(), lock, until_loaded)
+            shared = findings or Findings(), looks or Looks()
+            begun = _begin(settings, plan, run_id, *shared, lock, until_loaded)
             result = _travel(begun)
     except TableVanished as vanished:
         result = TableResult(
@@ -71,16 +77,17 @@ def _begin(
     plan: TablePlan,
     run_id: str,
     findings: Findings,
+    looks: Looks,
     lock: Lock,
     until_loaded: ExitStack,
 ) -> Work:
     """Tidy up after a killed run and look at the table in all places."""
     loaded = positions.state(settings.warehouse, [plan.table]).get(plan.table)
     lock = lock.above(loaded.fence if loaded else 0)
-    left = recover(lock)
-    now, found = source.look(settings.source, settings.limits, plan.table, plan.version)
+    left = not lock.is_first and recover(lock)
+    now, found = looks.at(settings, plan)
     source_table = as_both_hold(lock, found)
-    copies = extracts.state_of(lock)
+    copies = extracts.state_of_first(lock) if lock.is_first else extracts.state_of(lock)
     before = Standing(copies.generation, copies.extracted.get(plan.table), loaded)
     done_before = before.extracted is not None and before.extracted.run_id == run_id
     forced = plan.forced and not done_before

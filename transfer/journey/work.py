@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from transfer.changes import evidence
+from transfer.journey.looks import SMALL_ROWS
 from transfer.replica import extracts
 from transfer.replica.extracts import State
 from transfer.replica.lock import Lock
@@ -62,6 +63,12 @@ class Work:
     left: bool
     copies: State
     loaded: Loaded | None = None
+
+    @property
+    def is_small(self) -> bool:
+        """True where threads would cost more than they spare."""
+        size, limits = self.source_table.size, self.settings.limits
+        return size.rows <= SMALL_ROWS and size.bytes <= limits.page_bytes
 
     @property
     def standing(self) -> Standing:

@@ -84,11 +84,19 @@ def state_of(lock: Lock, *, counted: bool = True) -> State:
     return _state(lock.connection, [lock.table], counted=counted)
 
 
+def state_of_first(lock: Lock) -> State:
+    """Return the position of a table that no run has held before, so that it has none."""
+    return State(_generation(lock.connection), {})
+
+
+def _generation(connection: Connection) -> str:
+    found = connection.rows("asking which copy it is", "SELECT generation FROM etl_replica")
+    return str(found[0][0]) if found else ""
+
+
 def _state(connection: Connection, only: Sequence[str] | None, *, counted: bool) -> State:
     try:
-        generation = connection.rows(
-            "asking which copy it is", "SELECT generation FROM etl_replica"
-        )
+        generation = _generation(connection)
         newest = _newest(connection, only)
     except DatabaseFault as fault:
         if fault.code in MISSING_TABLE:  # never prepared
@@ -116,7 +124,7 @@ def _state(connection: Connection, only: Sequence[str] | None, *, counted: bool)
         )
         for entry in newest
     }
-    return State(generation[0][0] if generation else "", extracted, found)
+    return State(generation, extracted, found)
 
 
 _Present: TypeAlias = tuple[datetime | None, str, str]

@@ -31,6 +31,11 @@ class Lock:
     replica: Replica
     limits: Limits
 
+    @property
+    def is_first(self) -> bool:
+        """True if no run has held the table in this replica before."""
+        return self.fence == 1
+
     def above(self, floor: int) -> Lock:
         """Return the lock with a fence above the highest one that was seen elsewhere.
 

@@ -71,6 +71,18 @@ class Survey:
     tables: tuple[SourceTable, ...]
     excluded: tuple[Excluded, ...]
 
+    def of(self, name: str) -> SourceTable:
+        """Return one of the tables that were to be seen.
+
+        Raises:
+            TableVanished: it is gone.
+
+        """
+        for source_table in self.tables:
+            if source_table.table.name == name:
+                return source_table
+        raise TableVanished(f"{name} vanished from the source between the survey and the read.")
+
 
 @contextmanager
 def control(source: Source, limits: Limits) -> Iterator[Connection]:
@@ -310,16 +322,24 @@ def look(
             that the run began with.
 
     """
-    found = survey(source, limits, [name])
+    found = look_at(source, limits, [name], version)
+    return found.now, found.of(name)
+
+
+def look_at(source: Source, limits: Limits, names: Sequence[str], version: str | None) -> Survey:
+    """Look at some tables and the source's clock.
+
+    Raises:
+        PracticeUpgrading: as `look`.
+
+    """
+    found = survey(source, limits, names)
     if version is not None and found.version != version:
         raise PracticeUpgrading(
             f"OpenDental's database was upgraded from {version} to {found.version} since the run"
-            f" began; {name} keeps its last version, the next run reads it again."
+            f" began; {names[0]} keeps its last version, the next run reads it again."
         )
-    for source_table in found.tables:
-        if source_table.table.name == name:
-            return found.now, source_table
-    raise TableVanished(f"{name} vanished from the source between the survey and the read.")
+    return found
 
 
 def definition(source: Source, limits: Limits, name: str) -> str:
