@@ -14,7 +14,7 @@ from transfer.values.table import SourceTable, TablePlan
 
 SMALL_ROWS = 2_000
 AT_ONCE = 50
-FRESH_SECONDS = 5
+FRESH_SECONDS = 10
 
 
 class Looks:

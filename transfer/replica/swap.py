@@ -140,7 +140,7 @@ def complete_swap(
         extract = extracts.conclude(lock, intent, "complete")
         if table and measured:
             cells.record(lock, table, measured, extract)
-        else:
+        elif not lock.is_first:
             cells.forget(lock)
         progress.forget(lock)
 

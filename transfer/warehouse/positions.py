@@ -137,9 +137,10 @@ def _rows(connection: Connection, warehouse: Warehouse, only: Sequence[str] | No
         " public_name, public_rows, coalesce(public_class.relname::text = public_name, false),"
         f" {_days('first_loaded_at')}, {_days('verified_at')}, verify_seconds"
         f" FROM {_status(warehouse)} AS status"
-        " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid"
+        # As oid, or the whole catalogue would be read.
+        " LEFT JOIN pg_class AS raw_class ON raw_class.oid = raw_oid::oid"
         " AND raw_class.relnamespace = to_regnamespace(quote_ident($2))"
-        " LEFT JOIN pg_class AS public_class ON public_class.oid = public_oid"
+        " LEFT JOIN pg_class AS public_class ON public_class.oid = public_oid::oid"
         " AND public_class.relnamespace = to_regnamespace(quote_ident($1))"
         + (f" WHERE {among('table_name', '$3')}" if only else ""),
         (warehouse.base_schema, warehouse.raw_schema, *([joined(only)] if only else [])),
@@ -258,17 +259,22 @@ def note_loaded(connection: Connection, warehouse: Warehouse, table: str, load: 
 
 def note_standardized(
     connection: Connection, warehouse: Warehouse, table: str, made: Standardization
-) -> None:
-    """Record which load `public` holds now, in the transaction that standardized it."""
-    connection.run(
+) -> int:
+    """Record which load `public` holds now, in the transaction that standardized it.
+
+    Return the number of its rows.
+    """
+    ((rows,),) = connection.rows(
         "writing etl_transform_status",
         f"UPDATE {_status(warehouse)} SET public_name = $2, standardized_id = $3,"
         " standardize_rules = $4, public_id = public_id + $5,"
         " public_oid = to_regclass($6)::oid::bigint,"
         f" public_rows = (SELECT count(*) FROM {made.target}),"
-        " standardized_at = now(), checked_at = now() WHERE table_name = $1",
+        " standardized_at = now(), checked_at = now() WHERE table_name = $1"
+        " RETURNING public_rows",
         (table, made.target.name, made.load_id, made.rules, int(made.moved), str(made.target)),
     )
+    return int(rows)
 
 
 def forget(warehouse: Warehouse, limits: Limits, table: str, fence: int) -> None:

@@ -166,9 +166,10 @@ def standardize(
         making = _begin(connection, warehouse, limits, table, position)
         in_part = _can_be_made_in_part(making)
         scope = scope if in_part else EVERYTHING
-        rows = _make(making, warehouse.raw_schema, scope)
+        _make(making, warehouse.raw_schema, scope)
+        rows = 0 if making.first else _count(making)
         noted = _noted(making) if in_part else None
-        changes = _enter(warehouse, limits, making, rows, scope, noted)
+        changes = _enter(warehouse, limits, making, scope, noted)
         made = positions.Standardization(
             target=making.target,
             load_id=making.load_id,
@@ -177,8 +178,10 @@ def standardize(
         )
         if made.moved:
             changed_rows.note(connection, warehouse, table.name, making.target.name, noted)
-        positions.note_standardized(connection, warehouse, table.name, made)
+        held = positions.note_standardized(connection, warehouse, table.name, made)
         connection.commit()
+    if making.first:
+        rows, changes = held, Changes(held, 0, 0)
     seconds = monotonic() - started
     return Hop(
         HopName.STANDARDIZE, rows, changes.inserted, changes.updated, changes.deleted, seconds
@@ -226,8 +229,13 @@ def _noted(making: _Making) -> Place | None:
     return NOTED
 
 
-def _make(making: _Making, raw: str, scope: Scope) -> int:
-    """Make the rows of a scope; return their number."""
+def _count(making: _Making) -> int:
+    asking = f"SELECT count(*) FROM {making.place}"
+    return int(making.connection.rows("counting rows", asking)[0][0])
+
+
+def _make(making: _Making, raw: str, scope: Scope) -> None:
+    """Make the rows of a scope."""
     connection, place, made = making.connection, making.place, making.recipe
     key = raw_key(making.table)
     bring_keys(connection, scope, key, raw_fields(making.table))
@@ -245,7 +253,6 @@ def _make(making: _Making, raw: str, scope: Scope) -> int:
         connection.run("standardizing", f"ANALYZE {place}")
     if not made.standard:
         _check_key(connection, place, made)
-    return int(connection.rows("counting rows", f"SELECT count(*) FROM {place}")[0][0])
 
 
 def _select_into(making: _Making, select: str, within: Sequence[str]) -> None:
@@ -273,7 +280,6 @@ def _enter(
     warehouse: Warehouse,
     limits: Limits,
     making: _Making,
-    rows: int,
     scope: Scope,
     noted: Place | None,
 ) -> Changes:
@@ -281,12 +287,12 @@ def _enter(
     connection, target, made = making.connection, making.target, making.recipe
     if making.first and made.standard:
         tables.make_ours(connection, target, made.key, warehouse.base_schema)
-        return Changes(rows, 0, 0)
+        return Changes(0, 0, 0)
     columns = tables.fields_of(connection, making.place)
     key = _key(columns, made)
     if making.first:
         tables.make_ours(connection, target, key, warehouse.base_schema)
-        return Changes(rows, 0, 0)
+        return Changes(0, 0, 0)
     sides = Sides(SIDE, target, columns, key, noted)
     return restructure.bring_up_to_date(connection, limits, sides, scope)
 
