@@ -15,7 +15,7 @@ from transfer.journey.work import Step, Work, repaired
 from transfer.mysql import buckets, cells, grid
 from transfer.mysql.buckets import Difference, Side
 from transfer.replica import cells as replica_cells
-from transfer.replica import extracts, proof
+from transfer.replica import counting, extracts, proof
 from transfer.replica import rows as replica_rows
 from transfer.replica.cells import Cells, Renewal
 from transfer.replica.extracts import Verdict
@@ -215,7 +215,7 @@ def _known_cells(work: Work) -> Cells:
     trusted = extracted is not None and extracted.intact and not work.plan.verify
     known = replica_cells.recorded(lock, table, extracted) if extracted and trusted else None
     if known is None:
-        rows = extracts.count(lock.connection, [table.name])[table.name]
+        rows = counting.count(lock.connection, [table.name])[table.name]
         known = replica_cells.measured(lock.connection, table, table.name, rows)
         with lock.transaction():
             replica_cells.record(lock, table, known, 0)

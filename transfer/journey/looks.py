@@ -1,4 +1,4 @@
-"""Looks at the source's small tables, many at once: a look at fifty costs little more than at one."""
+"""Looks at the source's small tables, many at once: fifty cost little more than one."""
 
 from __future__ import annotations
 

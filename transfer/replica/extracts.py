@@ -11,10 +11,9 @@ from typing import NamedTuple, TypeAlias
 from transfer.errors import DatabaseFault
 from transfer.mysql import pool
 from transfer.mysql.connection import Connection
-from transfer.mysql.literals import quote
-from transfer.replica import marks
+from transfer.replica import counting, marks
 from transfer.replica.lock import Lock
-from transfer.server_codes import GONE, MISSING_TABLE
+from transfer.server_codes import MISSING_TABLE
 from transfer.settings import Limits, Replica
 from transfer.values import scope as scopes
 from transfer.values.scope import EVERYTHING, Scope
@@ -25,7 +24,6 @@ FROM_TABLES = (
     "FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE'"
 )
 READING, WRITING = "reading etl_extract_status", "writing etl_extract_status"
-COUNTED = 100  # tables whose rows are counted by one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ def _state(connection: Connection, only: Sequence[str] | None, *, counted: bool)
         written = {name: mark for name, (_, _, mark) in present.items() if mark}
         counts = {**marks.unwritten(connection, recorded, written)}
         left = [name for name in recorded if name not in counts]
-        counts |= _counts(connection, left)
+        counts |= counting.counts(connection, left)
         found = {
             name: marks.with_rows(written[name], recorded[name])
             for name in left
@@ -179,42 +177,6 @@ def _newest(connection: Connection, only: Sequence[str] | None) -> list[_Entry]:
         only or None,
     )
     return [_Entry(*row) for row in found]
-
-
-def _counts(connection: Connection, names: Sequence[str]) -> Mapping[str, int | None]:
-    """Count the rows of tables, many at once.
-
-    It is None for a table that cannot be counted, as it is locked or broken.
-    """
-    found: dict[str, int | None] = {}
-    for start in range(0, len(names), COUNTED):
-        part = names[start : start + COUNTED]
-        try:
-            found |= count(connection, part)
-        except DatabaseFault as fault:
-            if fault.code in GONE:
-                raise
-            found |= {name: _count_or_none(connection, name) for name in part}
-    return found
-
-
-def count(connection: Connection, names: Sequence[str]) -> dict[str, int]:
-    """Return the number of rows of each table, counted by one statement."""
-    counting = " UNION ALL ".join(
-        f"SELECT {position}, COUNT(*) FROM {quote(name)}" for position, name in enumerate(names)
-    )
-    return {
-        names[position]: count for position, count in connection.rows("counting rows", counting)
-    }
-
-
-def _count_or_none(connection: Connection, name: str) -> int | None:
-    try:
-        return count(connection, [name])[name]
-    except DatabaseFault as fault:
-        if fault.code in GONE:
-            raise
-        return None
 
 
 def _extracted(entry: _Entry, now: _Present, rows_now: int | None) -> Extracted:

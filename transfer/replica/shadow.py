@@ -14,7 +14,7 @@ from transfer.mysql import buckets, hashing, load_data, ranges
 from transfer.mysql.buckets import NO_ROWS, Difference
 from transfer.mysql.literals import quote
 from transfer.mysql.page import Page
-from transfer.replica import extracts, progress, tables
+from transfer.replica import counting, extracts, progress, tables
 from transfer.replica.cells import Renewal
 from transfer.replica.extracts import Verdict
 from transfer.replica.lock import Lock
@@ -289,7 +289,7 @@ class Target:
             return False
         if not tables.engine_of(self.lock, name):
             return False
-        return extracts.count(self.lock.connection, [name])[name] == noted.rows
+        return counting.count(self.lock.connection, [name])[name] == noted.rows
 
 
 def discard(lock: Lock) -> None:
