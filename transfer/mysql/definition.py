@@ -130,11 +130,10 @@ def as_replica(
     later = [
         entry
         for entry in plain.entries
-        if _is_key(entry)
-        and not (bound and _has(entry, counter))
-        and entry not in fulltext[1:]
-        and not _costs_little(entry, rows)
+        if _is_key(entry) and not (bound and _has(entry, counter)) and entry not in fulltext[1:]
     ]
+    if all(_costs_little(entry, rows) for entry in later):  # some of them would change their order
+        later = []
     at_once = Statement(
         tuple(_unnamed(entry) for entry in plain.entries if entry not in later), plain.options
     )
@@ -160,6 +159,7 @@ def _plain_statement(definition: str, collations: tuple[tuple[str, str], ...]) -
     return _plain(parse(definition), dict(collations))
 
 
+@lru_cache(maxsize=64)
 def parse(definition: str) -> Statement:
     """Take a CREATE TABLE apart; bytes that are no characters come as Python's surrogates."""
     tokens = list(_tokens(definition))

@@ -20,7 +20,8 @@ def show_create(connection: Connection, table: str) -> str:
         DatabaseFault: the server refuses to show it, or gives no answer.
 
     """
-    found = _show(connection, table)
+    text = _show(connection, table)
+    shown = found = parse(text)
     if _leaves_out(found):
         doing = f"asking for the collations of {table}"
         defaults = (
@@ -37,10 +38,12 @@ def show_create(connection: Connection, table: str) -> str:
         else entry
         for entry in found.entries
     )
+    if text.isascii() and replace(found, entries=mended) == shown:
+        return text  # which need not be taken apart again
     return f"CREATE TABLE {quote(table)} {replace(found, entries=mended).body}{found.ending}"
 
 
-def _show(connection: Connection, table: str) -> Statement:
+def _show(connection: Connection, table: str) -> str:
     # A binary column's default may stand there in bytes that are no text.
     connection.use_unicode = False
     try:
@@ -48,7 +51,7 @@ def _show(connection: Connection, table: str) -> Statement:
         ((_, text),) = connection.rows(asking, f"SHOW CREATE TABLE {quote(table)}")
     finally:
         connection.use_unicode = True
-    return parse(bytes(text).decode(errors="surrogateescape"))
+    return bytes(text).decode(errors="surrogateescape")
 
 
 def _leaves_out(statement: Statement) -> bool:
