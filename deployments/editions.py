@@ -74,7 +74,9 @@ class Npm:
                 f"npm pack {self.package} failed: {_last_line(done.stdout + done.stderr)}"
             )
         with tarfile.open(packed) as archive:
-            archive.extractall(folder, filter="data")
+            # Python before 3.11.4, as Debian 12 has it, knows no filters.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(folder)  # noqa: S202
         packed.unlink()
         (folder / self.path).chmod(0o755)
 
