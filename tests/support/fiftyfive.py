@@ -21,9 +21,9 @@ FUNCTIONS = {
     "control-flow-functions": "IF IFNULL",
     "comparison-operators": "COALESCE",
     "cast-functions": "CAST CONVERT",
-    "mathematical-functions": "ABS CONV MOD",
+    "mathematical-functions": "ABS CONV CRC32 MOD",
     "date-and-time-functions": (
-        "DATE FROM_DAYS FROM_UNIXTIME HOUR MICROSECOND MINUTE NOW SECOND SYSDATE TIMESTAMPDIFF TO_DAYS UTC_TIMESTAMP YEAR"
+        "DATE FROM_DAYS FROM_UNIXTIME HOUR MICROSECOND MINUTE NOW SECOND SYSDATE TIMESTAMPDIFF TO_DAYS UNIX_TIMESTAMP UTC_TIMESTAMP YEAR"
     ),
     "information-functions": "CONNECTION_ID CURRENT_USER DATABASE VERSION",
     "group-by-functions": "COUNT MAX MIN SUM",
@@ -101,7 +101,7 @@ CHARSETS = {
     ),  # UTF16, UTF32 and UTF8MB4 came with 5.5.3
 }
 COLLATIONS = {"charset-unicode-sets": "UTF8MB4_BIN UTF8MB4_GENERAL_CI"}
-SIGNS = frozenset(":= <> <= >= = < > + - * / ( ) , .".split())
+SIGNS = frozenset(":= <> <= >= = < > + - * / ( ) , . ^ <<".split())
 
 # What it lacks, since when others have it and who says so; for the sentence only, as all that is not above is refused.
 LATER = {

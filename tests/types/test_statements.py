@@ -171,8 +171,8 @@ KINDS = {
     "the lengths of long texts": r"LENGTH\(CAST\(`RawBase64` AS BINARY\)\), 0\) AS SIGNED\) FROM `document`",
     "texts that fill a page": r"CAST\(@elt_bytes AS SIGNED\) FROM `document`",
     "rows by their keys": r"FROM `procedurelog` FORCE INDEX \(PRIMARY\) WHERE `ProcNum` IN \(",
-    "hashes of buckets, by stamps": r"UNION ALL SELECT 1, .*COALESCE\(`DateTStamp` >= .*FROM `procedurelog`",
-    "hashes of buckets, by all columns": r"COUNT\(hash\).*SHA2\(CONCAT_WS\((?!.*DateTStamp` >=).*FROM `procedurelog`",
+    "hashes of buckets, by stamps": r"UNION ALL SELECT 1, .*UNIX_TIMESTAMP\(`DateTStamp`\) >= .*FROM `procedurelog`",
+    "hashes of buckets, by all columns": r"COUNT\(hash\).*SHA2\(CONCAT_WS\((?!.*DateTStamp`\) >=).*FROM `procedurelog`",
     "a connection that hangs": r"FROM information_schema\.PROCESSLIST",
     "its end": r"KILL \d+",
 }
