@@ -303,6 +303,7 @@ def test_dbt_builds_what_descends_from_what_changed(source, warehouse, small_dbt
     assert set(built()) == {"people", "visits", "both"}
 
 
+@pytest.mark.thorough
 def test_a_new_day_is_built_without_any_change(source, warehouse, small_dbt):
     (small_dbt / "models/int_as_of_date.sql").write_text("select current_date as day")
     clinic(source)

@@ -216,6 +216,7 @@ def test_a_view_on_public_survives_a_reload_and_a_new_column(places, first, sett
     assert seen == ask(places.source, "SELECT FeeNum, Amount FROM fee ORDER BY 1")
 
 
+@pytest.mark.thorough
 def test_days_of_practice_arrive_deletes_included(places, first, settings):
     played = play_day(places.source)
     assert min(played.inserted, played.updated, played.deleted) > 20

@@ -58,6 +58,7 @@ def empty(servers: Servers, databases: Databases) -> Iterator[Any]:
         yield connection
 
 
+@pytest.mark.thorough
 def test_the_same_seed_makes_the_same_clinic_and_days_change_it(clinic: Any, empty: Any) -> None:
     made = create(empty, PATIENTS, seed=7, as_of=AS_OF)
     before = _checksums(empty)
