@@ -156,9 +156,11 @@ def test_a_worker_runs_the_deployment_of_a_table(
 def test_two_deployments_at_once_end_right_and_a_second_run_of_one_is_cancelled(
     worker, practice, servers, module_databases, prefect: SyncPrefectClient
 ):
+    chosen: dict[str, Any] = {"models": False}
+    before = run_deployment("elt/all", timeout=0, parameters=chosen)
+    assert wait_for(lambda: finished(prefect, before), worker).state_name == "Completed"
     practice.run("UPDATE patient SET LName = 'Edited' WHERE PatNum > 10")
     practice.run("DELETE FROM patient WHERE PatNum > 30")
-    chosen: dict[str, Any] = {"models": False}
     runs = [
         run_deployment(f"elt/{name}", timeout=0, parameters=chosen) for name in ("all", "patient")
     ]
