@@ -63,7 +63,7 @@ lint: install ## check style, format and types
 test: install ## run the test suite on private servers
 	@$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
-thorough: install ## run every case of every test, half an hour
+thorough: install ## run every case of every test, which takes much longer
 	@ELT_TEST_THOROUGH=1 $(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 properties: install ## send random tables the whole way, half an hour: make properties SECONDS=600

@@ -21,6 +21,7 @@ from tasks.report import practice_report
 pytest_plugins = ["prefect_server"]
 
 PREFIXES = ("SOURCE_MYSQL", "REPLICATION_MYSQL", "ANALYTICS_POSTGRES")
+REACHED = {False: "refusing", True: "silent"}
 UGLY = "a@b:c/d#e%f?g h'i\"j\\k$l{m}ñ漢=&+;"
 
 
@@ -85,7 +86,7 @@ def test_an_unusable_variable(name, value, here: Command):
     assert_one_sentence(ended, f"{name} is unusable")
 
 
-@pytest.mark.parametrize("listening", in_the_suite(False, of=[False, True]))
+@pytest.mark.parametrize("listening", in_the_suite(False, of=[False, True]), ids=REACHED.get)
 def test_hosts_that_do_not_answer(listening, here: Command):
     """All three at once, so that the test takes the time of one."""
     with closing(socket.socket()) as taken:
@@ -102,7 +103,7 @@ def test_hosts_that_do_not_answer(listening, here: Command):
         assert_one_sentence(replace(ended, err=sentence), "no database answers")
 
 
-@pytest.mark.parametrize("listening", in_the_suite(False, of=[False, True]))
+@pytest.mark.parametrize("listening", in_the_suite(False, of=[False, True]), ids=REACHED.get)
 def test_a_prefect_server_that_does_not_answer(
     listening, command: Command, practice, replica, warehouse
 ):
