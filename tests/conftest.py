@@ -19,6 +19,7 @@ from deployments import editions
 from deployments.databases import PREFIXES, Databases
 from deployments.installation import LOCAL
 from deployments.servers import Servers, find_given, start
+from tasks import dbt_project
 from transfer.settings import Limits, Replica, Settings, Source, Warehouse
 
 pytest_plugins = ["practice"]
@@ -45,6 +46,8 @@ def in_the_suite(*few: object, of: Iterable[object]) -> list[object]:
 TEST_SERVERS = LOCAL / "-".join(
     filter(None, ["test", *EDITIONS, os.environ.get("PYTEST_XDIST_WORKER")])
 )
+
+PARSED = TEST_SERVERS / "dbt"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -182,6 +185,14 @@ def _write_without_waiting(servers: Servers) -> None:
         server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _parsed_once() -> Iterator[None]:
+    """Let the tests of a process share what dbt keeps of the project that it has parsed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dbt_project, "TARGET", PARSED / "whole")
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _file_leaves_nothing() -> Iterator[None]:
     yield from nothing_left()
@@ -209,9 +220,14 @@ def _may_create_databases(found: Servers) -> bool:
         return False
 
 
+# Names are used again once they are free: what dbt has parsed holds for a database's name.
+TOKEN = secrets.token_hex(4)
+FREE_NAMES = [f"test{TOKEN}{letter}" for letter in "fedcba"]
+
+
 @contextmanager
 def _fresh(servers: Servers) -> Iterator[Databases]:
-    name = f"test{secrets.token_hex(5)}"
+    name = FREE_NAMES.pop()
     databases = servers.create_databases(
         source=f"{name}_source", replica=f"{name}_replica", warehouse=name
     )
@@ -220,6 +236,7 @@ def _fresh(servers: Servers) -> Iterator[Databases]:
     finally:
         close_idle()
         servers.drop_databases(databases)
+        FREE_NAMES.append(name)
 
 
 @pytest.fixture

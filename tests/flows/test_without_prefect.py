@@ -150,9 +150,8 @@ def test_any_work_is_left_to_prefect_and_nothing_is_touched_before(
     assert [name for name, _ in named.skipped] == ["patient"]
 
 
-@pytest.mark.parametrize(
-    "locked", in_the_suite("etl_dbt_status", of=["etl_transform_status", "etl_dbt_status"])
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("locked", ["etl_transform_status", "etl_dbt_status"])
 def test_a_look_that_fails_for_a_while_is_left_to_prefect_which_tries_again(
     locked, run_here: Command, practice, warehouse, small_dbt
 ):

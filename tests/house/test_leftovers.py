@@ -16,8 +16,9 @@ from transfer.postgres.pool import connect
 
 
 def only(before: Belongings) -> str:
-    (found,) = left(before, seconds=0.05)
-    return found
+    found = left(before, seconds=0.05)
+    assert len(found) == 1, found
+    return found[0]
 
 
 def test_nothing_is_found_where_nothing_was_left():

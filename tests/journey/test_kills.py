@@ -101,7 +101,9 @@ SCENARIOS: dict[str, tuple[str, list[str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(
+    "scenario", in_the_suite("merge", "swap of a table without a key", of=SCENARIOS)
+)
 def test_killed_after_each_commit_the_path_converges(scenario, places, settings, children):
     columns, changes = SCENARIOS[scenario]
     tables = [f"k{secrets.token_hex(6)}" for _ in range(MOST_COMMITS)]

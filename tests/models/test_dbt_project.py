@@ -15,6 +15,7 @@ from base_tables import PROJECT, SOURCE_TABLES, ask, connect
 from conftest import in_the_suite
 
 from deployments.databases import Databases
+from tasks import dbt_project
 from tasks.report import catalogue
 from transfer.settings import ROOT
 
@@ -45,8 +46,8 @@ Node = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def dbt_target(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("dbt")
+def dbt_target() -> Path:
+    return dbt_project.TARGET
 
 
 @pytest.fixture(scope="module")
@@ -538,6 +539,7 @@ def test_a_missed_appointment_is_not_the_first_visit(practice: Any):
     assert _cents(rows) == [(1, 1, "1191.00"), (2, 1, "204.74")]
 
 
+@pytest.mark.thorough
 def test_freshness_is_read_from_the_pipelines_own_status(practice: Any, dbt: Callable[..., Path]):
     ask(
         practice,

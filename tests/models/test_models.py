@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Client
+from conftest import PARSED, Client
 from flow_runs import copy_project, write_dbt
 
 from deployments.databases import Databases
@@ -76,7 +76,7 @@ def base_table(settings: Settings, warehouse: Client) -> None:
 def small_dbt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = write_dbt(tmp_path / "small")
     monkeypatch.setattr(dbt_project, "PROJECT", home)
-    monkeypatch.setattr(dbt_project, "TARGET", tmp_path / "target")
+    monkeypatch.setattr(dbt_project, "TARGET", PARSED / "small")
     return home
 
 

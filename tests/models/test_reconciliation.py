@@ -110,6 +110,7 @@ def test_a_planted_error_shows_up_where_it_belongs(
         ask(places.source, f"UPDATE {table} SET {column} = {column} - 0.25 WHERE {key} = {number}")
 
 
+@pytest.mark.thorough
 def test_it_still_does_after_days_of_practice(
     places: Places, settings: Settings, reconciled: ModelsResult
 ):

@@ -12,7 +12,7 @@ import private
 import psycopg2
 import psycopg2.errors
 import pytest
-from conftest import EVERYTHING
+from conftest import EVERYTHING, PARSED
 from flow_runs import write_dbt
 from hostile import Path, alone, together
 from oracle import ask
@@ -247,7 +247,7 @@ def small_dbt(tmp_path: File, monkeypatch: pytest.MonkeyPatch, path: Path) -> It
         " from {{ source('opendental', 'patient') }}"
     )
     monkeypatch.setattr(dbt_project, "PROJECT", home)
-    monkeypatch.setattr(dbt_project, "TARGET", tmp_path / "target")
+    monkeypatch.setattr(dbt_project, "TARGET", PARSED / "small")
     source = path.places.source
     ask(
         source,

@@ -90,7 +90,8 @@ _OTHERS: set[int] = set()
 
 def _children() -> set[int]:
     """Return the living and dead children of this process and of its fork server."""
-    parents = {os.getpid(), _FORKING._forkserver_pid}
+    # One that has just gone has no parent, and before its first use neither has the fork server.
+    parents = {os.getpid(), _FORKING._forkserver_pid} - {None}
     there = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - ten times as fast
     found = {number for number in there - _OTHERS if _parent(number) in parents}
     _OTHERS.clear()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from conftest import PARSED
 from flow_runs import Ended, copy_project, elt, write_dbt
 from prefect._internal.concurrency import threads
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -91,7 +92,7 @@ def small_dbt(tmp_path: Path, in_environment: pytest.MonkeyPatch) -> Path:
     """A dbt project of three models, as the real one takes its time."""
     home = write_dbt(tmp_path / "small")
     in_environment.setattr(dbt_project, "PROJECT", home)
-    in_environment.setattr(dbt_project, "TARGET", tmp_path / "target")
+    in_environment.setattr(dbt_project, "TARGET", PARSED / "small")
     return home
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import in_the_suite, numbers, settings_for
+from conftest import PARSED, in_the_suite, numbers, settings_for
 from flow_runs import write_dbt
 from oracle import Places, ask, connected
 from relays import Way, way
@@ -239,7 +239,7 @@ def test_a_build_of_models_ends_when_its_server_hangs(
         "select pat_num, l_name, pg_sleep(1)::text as slept from {{ source('opendental', 'patient') }}"
     )
     in_environment.setattr(dbt_project, "PROJECT", home)
-    in_environment.setattr(dbt_project, "TARGET", tmp_path / "target")
+    in_environment.setattr(dbt_project, "TARGET", PARSED / "small")
     for table in (
         "patient (PatNum bigint PRIMARY KEY, LName text)",
         "appointment (AptNum bigint PRIMARY KEY)",

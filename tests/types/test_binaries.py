@@ -44,6 +44,7 @@ def test_changed_bytes_follow(table, brought):
     brought.follows(table)
 
 
+@pytest.mark.thorough
 def test_a_row_of_64_megabytes(brought):
     """Half in bytes, each of which LOAD DATA would take for an end or an escape, half in a text."""
     ask(
