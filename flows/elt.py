@@ -41,6 +41,7 @@ from tasks import build_models, caching
 from tasks.models import BuildFailed, ModelsPlan, ModelsResult
 from tasks.prefect_server import NO_OWN_SERVER, check_server, lost_prefect, server_answers
 from tasks.publish import UNRECORDED, publish
+from tasks.report.draw_page import redraw
 from tasks.survey import survey
 from tasks.sync_table import sync_table
 from tasks.verdict import Summary
@@ -107,6 +108,7 @@ def elt(
     record.begin(settings, run_id, outlook, tables, forced=force_full, verified=verify)
     results = sync_tables(settings, outlook, run_id)
     built = build(settings, run_id) if models else None
+    outlook = outlook.remarked(redraw(settings, built)) if models else outlook
     seconds = monotonic() - started
     summary = record.end(settings, run_id, outlook, results, built, seconds, verified=verify)
     publish(summary)

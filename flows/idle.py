@@ -28,7 +28,7 @@ def run(
     started = monotonic()
     try:
         outlook = replace(_look(settings, options), remarks=remarks)
-        if outlook.work or not (options.no_dbt or _models_stand(settings)):
+        if outlook.work or not (options.no_dbt or _models_and_page_stand(settings)):
             return None
         extracts.prepare(settings.replica, settings.limits)
         bookkeeping.prepare(settings.warehouse)
@@ -48,8 +48,10 @@ def _look(settings: Settings, options: argparse.Namespace) -> Outlook:
     return look(settings, options.table, accept_source=options.accept_source)
 
 
-def _models_stand(settings: Settings) -> bool:
+def _models_and_page_stand(settings: Settings) -> bool:
     """Tell whether no model has work; what fails here makes the models red in the flow."""
+    if settings.limits.report_is_missing:
+        return False
     try:
         return not build_models.plan(settings).has_work
     except EltError:

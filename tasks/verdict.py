@@ -24,7 +24,7 @@ class Summary:
 
     Tables that were left out are `excluded`, or `gone` from the source. So many tables were
     `rotated`: verified as it was their turn. The turn of the `overdue` ones is long past.
-    `remarks` are about the servers.
+    `remarks` are what somebody should look at, as about a server.
     """
 
     run_id: str

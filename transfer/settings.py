@@ -230,6 +230,7 @@ class Limits(_Group):
     shrink_share: float = Field(default=0.5, gt=0, le=1)
     second_look_seconds: int = Field(default=600, ge=0, le=MONTH_SECONDS)
     log_dir: Path = ROOT / "logs"
+    report: Path | None = None
     standardize_dir: Path = ROOT / "transfer" / "standardize"
     dbt_threads: int = Field(default=4, ge=1)
     time_zone: str = "UTC"
@@ -306,6 +307,11 @@ class Limits(_Group):
                 " set"
             )
         return self
+
+    @property
+    def report_is_missing(self) -> bool:
+        """True when the practice's page is wanted and there is none."""
+        return self.report is not None and not self.report.is_file()
 
     def is_quiet(self, moment: datetime) -> bool:
         """Tell whether a moment (UTC) is within `ELT_QUIET_HOURS`, when nobody is at the desk."""

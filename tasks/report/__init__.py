@@ -1,4 +1,4 @@
 """The practice's numbers as a page, and the catalogue and documentation of the models.
 
-No run needs it, so nothing of ours may import it.
+Only the main flow may import it, which draws the page after a build.
 """

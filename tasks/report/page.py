@@ -72,6 +72,7 @@ def render(read: Read, defined: Mapping[str, Metric]) -> str:
     return home.get_template("practice.html").render(
         practice=read.practice,
         as_of=format_value(read.as_of, "day"),
+        current_day="" if read.is_historic else read.as_of.isoformat(),
         schema=read.schema,
         made="Made by OpenDental ELT",
         style=Markup((TEMPLATES / "practice.css").read_text()),  # noqa: S704 - ours

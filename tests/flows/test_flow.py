@@ -303,6 +303,39 @@ def test_dbt_builds_what_descends_from_what_changed(source, warehouse, small_dbt
     assert set(built()) == {"people", "visits", "both"}
 
 
+def test_a_build_draws_the_practices_page_and_no_run_is_red_for_it(
+    source, warehouse, small_dbt, in_environment, tmp_path
+):
+    page = tmp_path / "reports/practice.html"
+    in_environment.setenv("ELT_REPORT", str(page))
+    clinic(source)
+    settle(source)
+    early = elt()
+    assert early.good
+    assert "page is not drawn: public_marts has no models" in early.remarks[-1]
+    warehouse.run("CREATE SCHEMA public_intermediate")
+    for name, row in (
+        ("int_as_of_date", "DATE '2026-11-30' AS as_of_date, false AS is_historic"),
+        ("int_preferences_pivoted", "'Smile & Sons' AS practice_title"),
+    ):
+        warehouse.run(f"CREATE TABLE public_intermediate.{name} AS SELECT {row}")
+    warehouse.run("GRANT USAGE ON SCHEMA public_intermediate TO PUBLIC")
+    warehouse.run("GRANT SELECT ON ALL TABLES IN SCHEMA public_intermediate TO PUBLIC")
+    later = elt()
+    assert (later.models, later.remarks) == (None, early.remarks[:-1])
+    assert "Smile &amp; Sons" in page.read_text()
+    drawn = page.stat().st_mtime_ns
+    elt()
+    assert page.stat().st_mtime_ns == drawn
+    source.run("INSERT INTO appointment VALUES (4)")
+    assert elt().models.passed
+    assert page.stat().st_mtime_ns > drawn
+    assert [each.name for each in page.parent.iterdir()] == [page.name]
+    page.unlink()
+    page.mkdir()
+    assert "is a folder" in elt().remarks[-1]
+
+
 @pytest.mark.thorough
 def test_a_new_day_is_built_without_any_change(source, warehouse, small_dbt):
     (small_dbt / "models/int_as_of_date.sql").write_text("select current_date as day")

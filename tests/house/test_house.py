@@ -31,7 +31,7 @@ ROOMS = {
     "tasks": "transfer values drivers running postgres source replica warehouse journey",
     "tasks.report": "tasks transfer values postgres journey",
     "flows.terminal": "tasks transfer values warehouse changes journey",
-    "flows": "flows.terminal tasks transfer values running replica warehouse journey",
+    "flows": "flows.terminal tasks tasks.report transfer values running replica warehouse journey",
 }
 PLACES = {"source", "replica", "warehouse.raw", "warehouse.public"}
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -350,6 +350,26 @@ def test_every_figure_is_drawn_on_a_phone_and_a_planted_difference_is_red(
     assert words in chromium.run("document.querySelector('#status').textContent")
     backgrounds = "[...document.querySelectorAll('#status, #receivables .status')].map(e => getComputedStyle(e).backgroundColor)"
     assert len(set(chromium.run(backgrounds))) == 2
+
+
+def test_old_numbers_say_how_old_they_are(
+    chromium: Page, desktop: Page, marts: Any, warehouse: Warehouse, tmp_path: Path
+):
+    stale = "[document.querySelector('#stale').textContent.trim(), document.querySelector('#stale').clientHeight > 0]"
+    days = (datetime.now(UTC).date() - AS_OF).days
+    chromium.open(practice_report.report(warehouse, tmp_path / "old.html"), 800)
+    assert chromium.run(stale) == [
+        f"These numbers are {days} days old: no run has drawn them since.",
+        True,
+    ]
+    day = "UPDATE public_intermediate.int_as_of_date SET (as_of_date, is_historic) = (%s, %s)"
+    try:
+        for current, historic in ((datetime.now(UTC).date(), False), (AS_OF, True)):
+            marts.execute(day, [current, historic])
+            chromium.open(practice_report.report(warehouse, tmp_path / "page.html"), 800)
+            assert chromium.run(stale) == ["", False]
+    finally:
+        marts.execute(day, [AS_OF, False])
 
 
 def test_each_figure_says_what_its_numbers_mean_and_whether_they_are_reconciled(text: str):

@@ -38,7 +38,7 @@ class Outlook:
     longer has.
 
     `overdue` are tables whose verification is, and which this run does not verify either; `remarks`
-    are of the servers. `counted` are the tables whose rows had to be counted.
+    are what somebody should look at. `counted` are the tables whose rows had to be counted.
     """
 
     plans: tuple[TablePlan, ...]
@@ -51,6 +51,10 @@ class Outlook:
     def in_quiet_hours(self) -> Outlook:
         """Return the same for a time at which nobody waits for the source."""
         return replace(self, plans=tuple(replace(plan, quiet=True) for plan in self.plans))
+
+    def remarked(self, remarks: Sequence[str]) -> Outlook:
+        """Return the same with more remarks."""
+        return replace(self, remarks=(*self.remarks, *remarks))
 
     @property
     def work(self) -> tuple[TablePlan, ...]:

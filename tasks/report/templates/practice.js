@@ -16,6 +16,14 @@
     Plotly.newPlot(place, drawing.data, drawing.layout, config).then(() => setTimeout(drawNext));
   }
 
+  // Numbers of the day before are those of the last night's run.
+  const stale = document.getElementById("stale");
+  const days = stale.dataset.day ? Math.floor((Date.now() - Date.parse(stale.dataset.day)) / 86400000) : 0;
+  if (days > 1) {
+    stale.lastElementChild.textContent = `These numbers are ${days} days old: no run has drawn them since.`;
+    stale.hidden = false;
+  }
+
   // Paper is narrower than the window: the pictures are drawn for it and back again.
   function resizeAll(width) {
     for (const place of document.querySelectorAll(".plot")) {
