@@ -6,12 +6,12 @@ from prefect import flow
 
 import tasks  # noqa: F401 - keeps Prefect offline, so it comes before Prefect
 from tasks.build import build_models
-from tasks.models import ModelsPlan, ModelsResult
+from tasks.models import ModelsBrief, ModelsResult
 
 
-@flow(name="dbt_build", retries=0)
-def dbt_build(plan: ModelsPlan, run_id: str) -> ModelsResult:
-    """Build what the plan names.
+@flow(name="dbt_build", flow_run_name="models · {plan.reason}", retries=0)
+def dbt_build(plan: ModelsBrief, run_id: str) -> ModelsResult:
+    """Build what has changed, for the reason that the plan gives.
 
     Raises:
         BuildFailed: a model or test is red; its work is left to the next run.

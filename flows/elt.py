@@ -34,10 +34,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import record
 from flows.dbt_build import dbt_build
+from flows.naming import name_of_this_run
 from flows.terminal.command_line import arguments
 from flows.terminal.logs import write_logs
 from flows.terminal.progress import progress
 from tasks import build_models, caching
+from tasks.graph import Arrows, arrow_from, ended, untracked
 from tasks.models import BuildFailed, ModelsPlan, ModelsResult
 from tasks.prefect_server import NO_OWN_SERVER, check_server, lost_prefect, server_answers
 from tasks.publish import UNRECORDED, publish
@@ -58,6 +60,7 @@ log = logging.getLogger("elt")
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Synced = tuple[TableResult, PrefectFuture[TableResult]]
 
 
 class RunFailed(EltError):
@@ -70,7 +73,7 @@ class RunFailed(EltError):
 
 
 # Its retries are set here, as a worker has read its environment before ours is set.
-@flow(name="elt", retries=0)
+@flow(name="elt", flow_run_name=name_of_this_run, retries=0)
 def elt(
     tables: list[str] | None = None,
     force_full: bool = False,
@@ -103,11 +106,15 @@ def elt(
     settings, run_id = read_settings(), str(runtime.flow_run.id)
     write_logs(settings.limits)
     caching.forget_old_results()
-    outlook = retried(survey, settings)(tables, force_full, verify, accept_shrink, accept_source)
+    surveyed = retried(survey, settings)(
+        tables, force_full, verify, accept_shrink, accept_source, return_state=True
+    )
+    outlook = surveyed.result()
     outlook = outlook.in_quiet_hours() if quiet else outlook
     record.begin(settings, run_id, outlook, tables, forced=force_full, verified=verify)
-    results = sync_tables(settings, outlook, run_id)
-    built = build(settings, run_id) if models else None
+    synced = sync_tables(settings, outlook, run_id, arrow_from(surveyed, "plan"))
+    results = tuple(result for result, _ in synced)
+    built = build(settings, run_id, [future for _, future in synced]) if models else None
     outlook = outlook.remarked(redraw(settings, built)) if models else outlook
     seconds = monotonic() - started
     summary = record.end(settings, run_id, outlook, results, built, seconds, verified=verify)
@@ -124,7 +131,7 @@ def handing_over(take: Callable[[Summary], object]) -> Flow[..., Summary]:
     A flow returns nothing if Prefect's server is gone when it ends.
     """
 
-    @flow(name=elt.name, retries=0)
+    @flow(name=elt.name, flow_run_name=name_of_this_run, retries=0)
     @wraps(elt.fn)
     def handed_over(*given: Any, **named: Any) -> Summary:
         try:
@@ -144,18 +151,20 @@ def retried(task: Task[P, R], settings: Settings) -> Task[P, R]:
     return task.with_options(retries=len(delays), retry_delay_seconds=delays)
 
 
-def sync_tables(settings: Settings, outlook: Outlook, run_id: str) -> tuple[TableResult, ...]:
+def sync_tables(
+    settings: Settings, outlook: Outlook, run_id: str, after: Arrows
+) -> tuple[Synced, ...]:
     """Run a task for each table with work, some at a time; a red one does not stop the others."""
     task = retried(sync_table, settings)
     pool = ThreadPoolTaskRunner[TableResult](max_workers=settings.limits.workers)
-    findings, looks = Findings(), Looks(outlook.work)
-    shared = {"findings": findings, "looks": looks}
+    findings = Findings()
+    shared = {"run_id": run_id, "findings": findings, "looks": Looks(outlook.work)}
     with stopping_if_interrupted(pool) as runner:
         futures = [
-            (plan, runner.submit(task, {"plan": plan, "run_id": run_id, **shared}))
+            (plan, runner.submit(task, untracked(plan=plan, **shared), dependencies=after))
             for plan in outlook.work
         ]
-        return tuple(outcome(plan, findings, future) for plan, future in futures)
+        return tuple((outcome(plan, findings, future), future) for plan, future in futures)
 
 
 def outcome(plan: TablePlan, findings: Findings, future: PrefectFuture[TableResult]) -> TableResult:
@@ -177,22 +186,27 @@ def outcome(plan: TablePlan, findings: Findings, future: PrefectFuture[TableResu
     return failed
 
 
-def build(settings: Settings, run_id: str) -> ModelsResult | None:
-    """Build the models over what changed, if anything did."""
+def build(
+    settings: Settings, run_id: str, tables: Sequence[PrefectFuture[TableResult]]
+) -> ModelsResult | None:
+    """Build the models over what changed, if anything did, once the tasks of tables have ended."""
     try:
         planned = build_models.plan(settings)
-        return _built(settings, planned, run_id) if planned.has_work else None
+        return _built(settings, planned, run_id, tables) if planned.has_work else None
     except BuildFailed as failed:
         return failed.result
     except EltError as error:
         return ModelsResult("", failed=(str(error),))
 
 
-def _built(settings: Settings, planned: ModelsPlan, run_id: str) -> ModelsResult:
+def _built(
+    settings: Settings, planned: ModelsPlan, run_id: str, tables: Sequence[PrefectFuture[Any]]
+) -> ModelsResult:
     """Build the models in a flow of their own, without one if Prefect is gone."""
     if server_answers():
+        subflow: Flow[..., ModelsResult] = dbt_build
         try:
-            return dbt_build(planned, run_id)
+            return subflow(planned.brief, run_id, wait_for=ended(tables))
         except EltError:
             raise
         except Exception:  # Prefect's own, of a server that has gone since; any other error goes on

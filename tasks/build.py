@@ -9,7 +9,7 @@ from prefect import task
 
 from tasks import build_models as models
 from tasks.caching import proven_key
-from tasks.models import ModelsPlan, ModelsResult
+from tasks.models import ModelsBrief, ModelsResult
 from transfer.settings import read_settings
 
 log = logging.getLogger("elt")
@@ -23,7 +23,7 @@ log = logging.getLogger("elt")
     refresh_cache=False,
     retries=0,
 )
-def build_models(plan: ModelsPlan, run_id: str) -> ModelsResult:
-    """Build and test the models that the plan names, and what changed since it was made."""
+def build_models(plan: ModelsBrief, run_id: str) -> ModelsResult:
+    """Build and test the models over what changed, also since the plan was made."""
     log.info("dbt: %s", plan.reason)
     return models.build(read_settings(), run_id)

@@ -35,6 +35,19 @@ class ModelsPlan:
         """True when a model is out of date."""
         return bool(self.reason)
 
+    @property
+    def brief(self) -> ModelsBrief:
+        """What Prefect is told of it."""
+        return ModelsBrief(self.reason, self.proof)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsBrief:
+    """Why models are to be built, and the digest that proves the same build; None without one."""
+
+    reason: str
+    proof: str | None
+
 
 @dataclass(frozen=True, slots=True)
 class ModelsResult:

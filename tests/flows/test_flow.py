@@ -1,12 +1,15 @@
 import json
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from conftest import Client
@@ -18,6 +21,7 @@ from prefect.client.schemas.filters import (
     ArtifactFilterFlowRunId,
     FlowRunFilter,
     FlowRunFilterId,
+    FlowRunFilterName,
 )
 from prefect.client.schemas.objects import TaskRun
 from prefect.flow_engine import run_flow
@@ -26,6 +30,7 @@ from prefect.states import AwaitingRetry
 from runs import in_time
 
 from flows.elt import RunFailed, elt
+from flows.naming import run_name
 from tasks import dbt_by_hand
 from tasks.sync_table import sync_table
 from tasks.verdict import Summary
@@ -301,6 +306,61 @@ def test_dbt_builds_what_descends_from_what_changed(source, warehouse, small_dbt
     warehouse.run("DROP TABLE visits")
     assert elt().models.reason == "a model's relation is missing"
     assert set(built()) == {"people", "visits", "both"}
+
+
+def test_the_graph_leads_from_the_survey_to_each_table_and_from_them_to_the_models(
+    prefect, source, small_dbt
+):
+    clinic(source)
+    settle(source)
+    summary = elt()
+    tables = task_runs(prefect, summary, 2)
+    this = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(summary.run_id)]))
+    of_others = {
+        run.name.partition("-")[0]: run
+        for run in prefect.read_task_runs(flow_run_filter=this)
+        if run.name not in tables
+    }
+    before = {
+        name: {
+            given.id
+            for inputs in run.task_inputs.values()
+            for given in inputs
+            if given.input_type == "task_run"
+        }
+        for name, run in {**tables, **of_others}.items()
+    }
+    survey, both = of_others["survey"].id, {run.id for run in tables.values()}
+    assert before["survey"] == set()
+    assert before["patient"] == before["appointment"] == {survey}
+    assert before["dbt_build"] == both
+    assert before["report"] >= both
+    names = [prefect.read_flow_run(UUID(summary.run_id)).name]
+    models = FlowRunFilter(name=FlowRunFilterName(like_="models"))
+    names += [
+        run.name
+        for run in prefect.read_flow_runs(flow_run_filter=models)
+        if run.parent_task_run_id == of_others["dbt_build"].id
+    ]
+    assert re.fullmatch(r"all · \d\d:\d\d, models · never built", ", ".join(names)), names
+
+
+def test_a_run_is_named_by_what_it_does(in_environment):
+    in_environment.setenv("ELT_TIME_ZONE", "Asia/Tokyo")
+    tokyo = datetime.now(ZoneInfo("Asia/Tokyo"))
+    clocks = {f"{tokyo + timedelta(minutes=more):%H:%M}" for more in (0, 1)}
+    for parameters, what, how in (
+        ({"tables": None}, "all", ""),
+        (
+            {"tables": ["a", "b"], "force_full": True, "verify": True},
+            "a, b",
+            " · forced · verified",
+        ),
+        ({"tables": ["a\x1b[2J", "b", "c", "d", "e"]}, "a\\x1b[2J, b, c and 2 more", ""),
+    ):
+        assert run_name(parameters) in {f"{what} · {clock}{how}" for clock in clocks}
+    in_environment.setenv("ELT_TIME_ZONE", "nowhere")
+    assert run_name({}).startswith("all · ")
 
 
 def test_a_build_draws_the_practices_page_and_no_run_is_red_for_it(
