@@ -1,6 +1,6 @@
 # Each target does its own set-up; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo stop clean install report docs dbt deploy lint test thorough properties \
+.PHONY: help demo stop clean install report docs dbt deploy service lint test thorough properties \
   histories strangers ledgers days matrix bench types metrics picture
 
 # For Prefect's own commands; the project's programs see to it themselves.
@@ -52,6 +52,9 @@ deploy: install ## write the deployments to the Prefect server that PREFECT_API_
 	@$(BIN)/python -m tasks.prefect_server
 	@$(BIN)/prefect work-pool inspect default >/dev/null 2>&1 || $(BIN)/prefect --no-prompt work-pool create default --type process
 	@$(BIN)/prefect --no-prompt deploy --all
+
+service: install ## make services of systemd: a nightly run, or a Prefect server and a worker
+	@$(BIN)/python -m deployments.service $(ARGS)
 
 ##@ To work on it (docs/contributing.md):
 
