@@ -10,9 +10,10 @@ from typing import Any
 
 from tasks.dbt_messages import reasons_of
 from tasks.dbt_project import project_hash, sources
-from tasks.models import BuildFailed, ModelsPlan, ModelsResult
+from tasks.models import BuildFailed, ModelsPlan, ModelsResult, NodeRun
 from tasks.run_dbt import run_dbt
 from transfer.settings import Settings
+from transfer.values.printable import printable
 from transfer.values.table import digest
 from transfer.warehouse import builds, changed_rows, positions
 from transfer.warehouse.builds import Built, Outcome
@@ -110,7 +111,13 @@ def _result(planned: ModelsPlan, nodes: Sequence[Any], seconds: float) -> Models
         skipped=count["skipped"],
         seconds=seconds,
         missing=planned.missing,
+        nodes=tuple(sorted(map(_node_run, nodes), key=lambda node: -node.seconds)),
     )
+
+
+def _node_run(node: Any) -> NodeRun:
+    kind, seconds = str(node.node.resource_type), round(float(node.execution_time), 3)
+    return NodeRun(printable(node.node.name), kind, str(node.status), seconds)
 
 
 def _relation(node: Any) -> str:
@@ -120,6 +127,8 @@ def _relation(node: Any) -> str:
 
 
 def _log(result: ModelsResult) -> None:
+    for node in result.nodes:
+        log.info("dbt: %s %s: %s in %.1f s", node.kind, node.name, node.state, node.seconds)
     log.info("dbt: %s", result.sentence)
     for warning in result.warned:
         log.warning("dbt warns: %s", warning)

@@ -50,10 +50,20 @@ class ModelsBrief:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeRun:
+    """A model or test that dbt ran: its kind, how it ended in dbt's word, and its seconds."""
+
+    name: str
+    kind: str
+    state: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelsResult:
     """The verdict of one build: its nodes by outcome, and the base tables that it lacked.
 
-    Of the nodes that failed or warned it tells which and why.
+    Of the nodes that failed or warned it tells which and why. `nodes` are the slowest first.
     """
 
     reason: str
@@ -63,6 +73,7 @@ class ModelsResult:
     skipped: int = 0
     seconds: float = 0.0
     missing: tuple[str, ...] = ()
+    nodes: tuple[NodeRun, ...] = ()
 
     @property
     def good(self) -> bool:

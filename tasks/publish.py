@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import asdict
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -37,7 +38,7 @@ def publish(summary: Summary) -> None:
 
 @task(name="report", cache_policy=NO_CACHE, retries=0)
 def report(summary: Summary) -> None:
-    """Publish the verdict of each table as an artifact."""
+    """Publish the verdict of each table, and of each model and test, as artifacts."""
     rows: list[dict[str, object]] = [_verdict(result) for result in summary.tables]
     rows += [
         {"table": table, "state": State.UNCHANGED, "why": reason}
@@ -60,6 +61,12 @@ def report(summary: Summary) -> None:
         for row in rows
     ]
     create_table_artifact(key="elt-verdict", description=markdown(summary.sentence), table=shown)
+    if summary.models and summary.models.nodes:
+        create_table_artifact(
+            key="elt-models",
+            description=markdown(f"dbt: {summary.models.sentence}"),
+            table=[asdict(node) for node in summary.models.nodes],
+        )
 
 
 def _verdict(result: TableResult) -> dict[str, object]:

@@ -272,12 +272,13 @@ def test_a_broken_table_stops_no_other_and_the_run_names_it(
     assert "red: broken" in state.message
     of_this = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(summary.run_id)]))
 
-    (verdict,) = [
-        each
-        for each in prefect.read_artifacts(artifact_filter=of_this)
-        if each.key == "elt-verdict"
-    ]
-    assert verdict.key == "elt-verdict"
+    artifacts = {each.key: each for each in prefect.read_artifacts(artifact_filter=of_this)}
+    verdict = artifacts["elt-verdict"]
+    nodes = {
+        row["name"]: (row["kind"], row["state"]) for row in json.loads(artifacts["elt-models"].data)
+    }
+    assert nodes["both"] == ("model", "success")
+    assert nodes["nobody_is_nobody"] == ("test", "pass")
     rows = {row["table"]: row["state"] for row in json.loads(verdict.data)}
     assert rows == {"patient": "synced", "appointment": "synced", "broken": "failed"}
 
