@@ -42,6 +42,8 @@ def sources() -> frozenset[str]:
     declared: set[str] = set()
     for path in (PROJECT / "models").rglob("*.yml"):
         try:
+            if b"sources:" not in path.read_bytes():
+                continue
             for group in files.described(path).get("sources", []):
                 declared |= {str(table["name"]) for table in group.get("tables", [])}
         except (yaml.YAMLError, OSError, AttributeError, KeyError, TypeError):

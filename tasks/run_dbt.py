@@ -17,6 +17,7 @@ from transfer.settings import Settings
 # PostgreSQL's own), the words that it gives a column, and that models keep what others have. They
 # run with the whole project, so whenever the SQL has changed.
 OF_THE_MODELS = ("test_name:primary_key", "test_name:accepted_values", "path:tests/models")
+VIEWS = "config.materialized:view"
 # A database's message may quote a row. dbt would print it, and write it to dbt.log and to
 # run_results.json.
 QUIET = (
@@ -69,25 +70,24 @@ def _changes(planned: ModelsPlan) -> str:
 def _options() -> list[str]:
     project, target = str(dbt_project.PROJECT), str(dbt_project.TARGET)
     # Unit tests test the models' SQL on given rows, which `make test` does.
-    leaving_out = ["--exclude-resource-type", "unit_test"]
+    leaving_out = ["--exclude-resource-type", "unit_test", "--exclude-resource-type", "exposure"]
+    # A test descends from what it tests, so it need not be looked for.
+    leaving_out += ["--indirect-selection", "empty"]
     where = ["--project-dir", project, "--profiles-dir", project]
     return [*leaving_out, *where, "--target-path", target, "--log-path", target]
 
 
 def _selection(planned: ModelsPlan) -> list[str]:
     selected = [] if planned.whole else ["--select", *_selected(planned)]
+    standing = [] if planned.whole or planned.new else [VIEWS]
     waiting, of_models = _descendants(planned.missing), [] if planned.whole else OF_THE_MODELS
-    left_out = [*waiting, *of_models]
+    left_out = [*standing, *waiting, *of_models]
     return [*selected, *(["--exclude", *left_out] if left_out else [])]
 
 
 def _selected(planned: ModelsPlan) -> list[str]:
     of_the_day = ["int_as_of_date+"] if planned.new_day else []
-    selected = [*_descendants(planned.changed), *of_the_day]
-    if planned.new:
-        return selected
-    kinds = ("config.materialized:table", "resource_type:test")
-    return [f"{nodes},{kind}" for nodes in selected for kind in kinds]
+    return [*_descendants(planned.changed), *of_the_day]
 
 
 def _descendants(names: Sequence[str]) -> list[str]:

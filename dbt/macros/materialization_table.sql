@@ -16,14 +16,13 @@
         {%- do replace_table(standing, target, sql) %}
     {%- else %}
         {%- set only_touched = 'elt_touched()' in sql %}
-        {%- if only_touched %}
-            {%- do find_touched() %}
-        {%- endif %}
-        {%- call statement('main') %}
+        {%- call statement('main', fetch_result=true) %}
+            {{ find_touched() if only_touched }}
             create temporary table _elt_rows on commit drop as
-            {{ get_select_subquery(sql) if config.get('contract').enforced else sql }}
+            {{ get_select_subquery(sql) if config.get('contract').enforced else sql }};
+            select {{ same_columns(target, '_elt_rows') }}
         {%- endcall %}
-        {%- if columns_of(target) == columns_of('_elt_rows', of_contract=true) %}
+        {%- if load_result('main').data[0][0] %}
             {%- do merge_rows(target, key, only_touched) %}
         {%- elif only_touched %}
             {%- do exceptions.raise_compiler_error(this.schema ~ '.' ~ this.identifier ~ ' has other columns than its model: drop it and run again.') %}

@@ -8,7 +8,9 @@
     {%- if only_touched and config.get('touched_days') %}
     {%- set of_touched = of_touched ~ ' or ' ~ is_changed_day(config.get('touched_days')) %}
     {%- endif %}
-    {%- call statement('compare') %}
+    {%- call statement('compare', fetch_result=true) %}
+        {#- a model's own hook may have turned it off; rows are found by their key #}
+        set local enable_nestloop = on;
         lock table {{ relation }} in share row exclusive mode;
         create temporary table _elt_differing on commit drop as
         select
@@ -22,10 +24,15 @@
             on {{ same_key | join(' and ') }}
         where standing.{{ key[0] }} is null
             or made.{{ key[0] }} is null
-            or standing *<> made
+            or standing *<> made;
+        select
+            count(*),
+            count(*) > 0.1 * (select reltuples from pg_class where oid = to_regclass($${{ relation }}$$)),
+            to_regclass($${{ bookkeeping('etl_changed_row') }}$$) is not null
+        from _elt_differing
     {%- endcall %}
-    {%- set changed = run_query('select count(*), count(*) > 0.1 * (select reltuples from pg_class where oid = to_regclass($$' ~ relation ~ '$$)) from _elt_differing').rows[0] %}
-    {%- set kept = config.get('keeps_changes') and run_query('select to_regclass($$' ~ bookkeeping('etl_changed_row') ~ '$$) is not null').rows[0][0] %}
+    {%- set changed = load_result('compare').data[0] %}
+    {%- set kept = config.get('keeps_changes') and changed[2] %}
     {#- of more, what is made of them is made anew #}
     {%- set few = changed[0] <= 50000 %}
     {%- if changed[0] %}
@@ -43,5 +50,6 @@
     {%- endif %}
     {%- if env_var('ELT_CHANGES', '') == '' %}
         {%- do persist_docs(relation, model) %}
+        {%- do add_indexes(relation) %}
     {%- endif %}
 {%- endmacro %}

@@ -35,6 +35,18 @@
 {%- endmacro %}
 
 
+{# Create the model's indexes that its standing table lacks. #}
+{% macro add_indexes(relation) -%}
+    {%- for index in config.get('indexes', []) %}
+    {%- set columns = '(' ~ index.columns | join(', ') ~ ')' %}
+    {%- set standing = "select 1 from pg_indexes where schemaname = '" ~ relation.schema ~ "' and tablename = '" ~ relation.identifier ~ "' and indexdef like '%" ~ columns ~ "'" %}
+    {%- if not run_query(standing).rows %}
+    {%- do run_query(get_create_index_sql(relation, index)) %}
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro %}
+
+
 {# The views on a relation, and those on them, that are not the project's. #}
 {% macro other_readers(relation) -%}
     {%- set ours = [] %}
@@ -75,13 +87,25 @@
 {%- endmacro %}
 
 
-{# A table's columns with types, and which are never NULL; of new rows, as the contract has them. #}
-{% macro columns_of(relation, of_contract=false) -%}
-    {%- set found = run_query("select attname, format_type(atttypid, atttypmod), attnotnull from pg_attribute where attrelid = to_regclass($$" ~ relation ~ "$$) and attnum > 0 and not attisdropped order by attnum").rows %}
-    {%- set columns = [] %}
-    {%- for name, type, is_filled in found %}
-        {%- set constraints = model.columns[name].constraints | map(attribute='type') | list if of_contract and name in model.columns else [] %}
-        {%- do columns.append((name, type, is_filled or constraints | length > 0)) %}
+{# Whether two tables have the same columns, types, and words of what is never NULL; the second is one of new rows, for which the contract says so. #}
+{% macro same_columns(relation, made) -%}
+    {%- set filled = [] %}
+    {%- for column in model.columns.values() if column.constraints %}
+    {%- do filled.append(column.name) %}
     {%- endfor %}
-    {{- return(columns) }}
+    (
+        select array_agg((attname, atttypid, atttypmod, attnotnull) order by attnum)
+        from pg_attribute
+        where attrelid = to_regclass($${{ relation }}$$) and attnum > 0 and not attisdropped
+    ) = (
+        select array_agg((attname, atttypid, atttypmod, attname = any({{ texts(filled) }})) order by attnum)
+        from pg_attribute
+        where attrelid = to_regclass($${{ made }}$$) and attnum > 0
+    )
+{%- endmacro %}
+
+
+{# An array of texts. #}
+{% macro texts(words) -%}
+    cast(array[{% for word in words %}'{{ word }}'{{ ', ' if not loop.last }}{% endfor %}] as text[])
 {%- endmacro %}

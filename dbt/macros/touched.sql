@@ -39,11 +39,9 @@
 
 
 {% macro find_touched() -%}
-    {%- call statement('find_touched') %}
-        create temporary table _elt_touched on commit drop as {{ touched_by(model.name) }};
-        create or replace function pg_temp.elt_touched() returns {{ config.get("touched_type", "bigint") }}[] language sql immutable
-        as $$select coalesce(array_agg(touched), '{}') from _elt_touched$$
-    {%- endcall %}
+    create temporary table _elt_touched on commit drop as {{ touched_by(model.name) }};
+    create or replace function pg_temp.elt_touched() returns {{ config.get("touched_type", "bigint") }}[] language sql immutable
+    as $$select coalesce(array_agg(touched), '{}') from _elt_touched$$;
 {%- endmacro %}
 
 
@@ -51,21 +49,36 @@
     {%- if flags.FULL_REFRESH or env_var('ELT_CHANGES', '') == '' %}
         {{- return(false) }}
     {%- endif %}
+    {%- set found = origins_of(model) %}
+    {%- if env_var('ELT_CHANGES') == 'on a new day' and found.of_the_day and not config.get('outlives_the_day') %}
+        {{- return(false) }}
+    {%- endif %}
     {%- set standing = load_cached_relation(this) %}
-    {%- if standing is none or not standing.is_table or columns_of(this) | map(attribute=0) | sort != model.columns.keys() | sort %}
+    {%- if standing is none or not standing.is_table %}
         {{- return(false) }}
     {%- endif %}
     {%- set days = is_changed_day('') if config.get('touched_days') else '' %}
     {%- set read = modules.re.findall("table_name = '([a-z0-9_]+)'", touched_by(model.name) ~ days) + config.get('unread', []) %}
-    {%- set found = origins_of(model) %}
-    {%- set changed = run_query('select table_name, bool_or(row_count is null) from ' ~ bookkeeping('etl_change') ~ ' group by table_name union select distinct table_name, false from ' ~ bookkeeping('etl_changed_row') ~ ' where public_id <= 0').rows %}
-    {%- for table, is_whole in changed if table in found.tables and (is_whole or table not in read) %}
-        {{- return(false) }}
-    {%- endfor %}
-    {%- if env_var('ELT_CHANGES') == 'on a new day' and found.of_the_day and not config.get('outlives_the_day') %}
-        {{- return(false) }}
-    {%- endif %}
-    {{- return(not found.of_settings or not settings_changed()) }}
+    {%- set suffices %}
+        select
+            not exists (
+                select from {{ bookkeeping('etl_change') }}
+                where table_name = any({{ texts(found.tables) }}) and (row_count is null or table_name <> all({{ texts(read) }}))
+            )
+            and not exists (
+                select from {{ bookkeeping('etl_changed_row') }}
+                where public_id <= 0 and table_name = any({{ texts(found.tables) }}) and table_name <> all({{ texts(read) }})
+            )
+            and (
+                select array_agg(cast(attname as text) order by cast(attname as text))
+                from pg_attribute
+                where attrelid = to_regclass($${{ this }}$$) and attnum > 0 and not attisdropped
+            ) = {{ texts(model.columns.keys() | sort) }}
+            {%- if found.of_settings %}
+            and {{ settings_stand() }}
+            {%- endif %}
+    {%- endset %}
+    {{- return(run_query(suffices).rows[0][0]) }}
 {%- endmacro %}
 
 
@@ -94,16 +107,15 @@
 {%- endmacro %}
 
 
-{# Whether one of the settings that the model names differs from what it was at the last good build. #}
-{% macro settings_changed() -%}
-    {%- set values %}
+{# Whether the settings that the model names are what they were at the last good build. #}
+{% macro settings_stand() -%}
+    (
         select count(distinct jsonb_build_array(
             {%- for name in config.get('settings', model.columns.keys() | list) %}links -> '{{ name }}'{{ ', ' if not loop.last }}{% endfor -%}
-        )) > 1
+        )) < 2
         from {{ bookkeeping('etl_changed_row') }}
         where table_name = 'int_preferences_pivoted'
-    {%- endset %}
-    {{- return(run_query(values).rows[0][0]) }}
+    )
 {%- endmacro %}
 
 

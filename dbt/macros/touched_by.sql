@@ -29,6 +29,54 @@
 {%- endmacro %}
 
 
+{% macro touched_by_dim_patients() -%}
+    {{ touched('patient', 'pat_num') }}
+    union all
+    {{ touched('fct_procedures', 'patient_id') }}
+    union all
+    {{ touched('patplan', 'pat_num') }}
+    union all
+    {{ touched('patientlink', 'pat_num_from') }}
+    union all
+    select patient_id
+    from {{ ref('stg_opendental__patients') }}
+    where billing_type_id in ({{ touched('definition', 'def_num') }})
+    union all
+    select patient_id
+    from {{ ref('stg_opendental__patient_plans') }}
+    where insurance_subscriber_id in (
+        {{ touched('inssub', 'ins_sub_num') }}
+        union all
+        select insurance_subscriber_id
+        from {{ ref('stg_opendental__insurance_subscribers') }}
+        where insurance_plan_id in (
+            {{ touched('insplan', 'plan_num') }}
+            union all
+            select insurance_plan_id
+            from {{ ref('stg_opendental__insurance_plans') }}
+            where carrier_id in ({{ touched('carrier', 'carrier_num') }})
+        )
+    )
+{%- endmacro %}
+
+
+{% macro touched_by_fct_appointments() -%}
+    {{ touched('appointment', 'apt_num') }}
+    union all
+    {{ touched('histappointment', 'apt_num') }}
+    union all
+    {{ touched('fct_procedures', 'appointment_id') }}
+    union all
+    {{ touched('int_appointment_breaks_matched', 'appointment_id') }}
+    union all
+    select appointment_id
+    from {{ ref('stg_opendental__appointments') }}
+    where appointment_status in ('Scheduled', 'ASAP')
+        or confirmation_id in ({{ touched('definition', 'def_num') }})
+        or provider_id in ({{ touched('provider', 'prov_num') }})
+{%- endmacro %}
+
+
 {% macro touched_by_daily_collections() -%}
     {{ touched_days('fct_pay_splits', 'payment_date') }}
     union all
@@ -79,16 +127,13 @@
     select pay_split_id
     from {{ ref('stg_opendental__pay_splits') }}
     where unearned_type_id in ({{ touched('definition', 'def_num') }})
-    union all
-    select pay_split_id
-    from {{ ref('stg_opendental__pay_splits') }}
-    where payment_id in (
-        {{ touched('payment', 'pay_num') }}
-        union all
-        select payment_id
-        from {{ ref('stg_opendental__payments') }}
-        where payment_type_id in ({{ touched('definition', 'def_num') }})
-    )
+        or payment_id in (
+            {{ touched('payment', 'pay_num') }}
+            union all
+            select payment_id
+            from {{ ref('stg_opendental__payments') }}
+            where payment_type_id in ({{ touched('definition', 'def_num') }})
+        )
 {%- endmacro %}
 
 
@@ -100,26 +145,20 @@
     select claim_procedure_id
     from {{ ref('stg_opendental__claim_procedures') }}
     where payment_tracking_id in ({{ touched('definition', 'def_num') }})
-    union all
-    select claim_procedure_id
-    from {{ ref('stg_opendental__claim_procedures') }}
-    where claim_payment_id in (
-        {{ touched('claimpayment', 'claim_payment_num') }}
-        union all
-        select claim_payment_id
-        from {{ ref('stg_opendental__claim_payments') }}
-        where payment_type_id in ({{ touched('definition', 'def_num') }})
-    )
-    union all
-    select claim_procedure_id
-    from {{ ref('stg_opendental__claim_procedures') }}
-    where insurance_plan_id in (
-        {{ touched('insplan', 'plan_num') }}
-        union all
-        select insurance_plan_id
-        from {{ ref('stg_opendental__insurance_plans') }}
-        where carrier_id in ({{ touched('carrier', 'carrier_num') }})
-    )
+        or claim_payment_id in (
+            {{ touched('claimpayment', 'claim_payment_num') }}
+            union all
+            select claim_payment_id
+            from {{ ref('stg_opendental__claim_payments') }}
+            where payment_type_id in ({{ touched('definition', 'def_num') }})
+        )
+        or insurance_plan_id in (
+            {{ touched('insplan', 'plan_num') }}
+            union all
+            select insurance_plan_id
+            from {{ ref('stg_opendental__insurance_plans') }}
+            where carrier_id in ({{ touched('carrier', 'carrier_num') }})
+        )
 {%- endmacro %}
 
 

@@ -44,13 +44,15 @@ FEW = (
     "case_acceptance",
     "daily_production",
     "int_account_transactions_aggregated_to_days",
+    "fct_appointments",
+    "dim_patients",
 )
 # What these are made of.
 MADE_OF = (
     "fct_procedures",
     "fct_adjustments",
     "fct_claim_procedures",
-    "fct_appointments",
+    "int_appointment_breaks_matched",
     "int_payment_plan_links_priced",
     "int_preferences_pivoted",
 )

@@ -1,3 +1,6 @@
+{# A table, as two marts are made of it, and of its changes. #}
+{{ config(materialized='table', unique_key='appointment_break_id', keeps_changes=['appointment_id', 'break_date']) }}
+
 with
 
 appointment_changes as (

@@ -1,8 +1,11 @@
+{{ config(touched_column='patient_id') }}
+
 with
 
 patients as (
 
     select * from {{ ref('stg_opendental__patients') }}
+    {{ only_touched('patient_id') }}
 
 ),
 
@@ -20,6 +23,7 @@ visits as (
         max(visit_date) as last_visit_date,
         count(*) as visit_days
     from {{ ref('fct_visits') }}
+    {{ only_touched('patient_id') }}
     group by patient_id
 
 ),
@@ -32,6 +36,7 @@ production as (
         sum(gross_production) as gross_production
     from {{ ref('fct_procedures') }}
     where is_completed
+        {{ only_touched('patient_id', 'and') }}
     group by patient_id
 
 ),
@@ -40,6 +45,7 @@ primary_coverage as (
 
     select * from {{ ref('int_patient_plans_joined_to_carriers') }}
     where coverage_rank = 1
+        {{ only_touched('patient_id', 'and') }}
 
 ),
 

@@ -1,11 +1,10 @@
-{{ config(touched_column='procedure_id', keeps_changes=['procedure_id', 'patient_id', 'procedure_date']) }}
+{{ config(touched_column='procedure_id', keeps_changes=['procedure_id', 'patient_id', 'appointment_id', 'procedure_date']) }}
 
 with
 
 procedures as (
 
-    select * from {{ ref('int_procedures_priced') }}
-    {{ only_touched('procedure_id') }}
+    select * from ({{ procedures_priced(only_touched('procedure_id')) }}) as priced_procedures
 
 ),
 

@@ -29,39 +29,20 @@ clinics as (
 
 ),
 
--- by day first: a day is found faster than its month, and there are few
-daily as (
+monthly as (
 
     select
-        procedure_date,
+        cast(date_trunc('month', cast(procedure_date as timestamp)) as date) as production_month,
         procedure_code_id,
         provider_id,
         clinic_id,
         count(*) as procedures_completed,
-        sum(units) as units,
+        cast(sum(units) as bigint) as units,
         sum(fee_total) as fee_total,
         sum(capitation_write_off) as capitation_write_offs,
         sum(gross_production) as gross_production,
         sum(insurance_write_off) as insurance_write_offs
     from procedures
-    group by procedure_date, procedure_code_id, provider_id, clinic_id
-
-),
-
-monthly as (
-
-    select
-        cast(date_trunc('month', procedure_date) as date) as production_month,
-        procedure_code_id,
-        provider_id,
-        clinic_id,
-        cast(sum(procedures_completed) as bigint) as procedures_completed,
-        cast(sum(units) as bigint) as units,
-        sum(fee_total) as fee_total,
-        sum(capitation_write_offs) as capitation_write_offs,
-        sum(gross_production) as gross_production,
-        sum(insurance_write_offs) as insurance_write_offs
-    from daily
     group by 1, 2, 3, 4
 
 ),

@@ -3,11 +3,12 @@
 
 with
 
-procedures as (
+-- Not materialized: each use reads only what it needs.
+procedures as not materialized (
 
     select
         treatment_plan_procedures.*,
-        cast(date_trunc('month', presented_date) as date) as presented_month
+        cast(date_trunc('month', cast(presented_date as timestamp)) as date) as presented_month
     from {{ ref('treatment_plan_procedures') }} as treatment_plan_procedures
     {{ only_touched('presented_date') }}
 

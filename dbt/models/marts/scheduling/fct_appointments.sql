@@ -1,16 +1,19 @@
-{{ config(keeps_changes=['appointment_date']) }}
+{# On a new day another outcome may come to those alone that are still scheduled, which are always made again. #}
+{{ config(touched_column='appointment_id', keeps_changes=['appointment_date'], outlives_the_day=true) }}
 
 with
 
 appointments as (
 
     select * from {{ ref('stg_opendental__appointments') }}
+    {{ only_touched('appointment_id') }}
 
 ),
 
 appointment_changes as (
 
     select * from {{ ref('int_appointment_changes_aggregated_to_appointments') }}
+    {{ only_touched('appointment_id') }}
 
 ),
 
@@ -24,6 +27,7 @@ procedures as (
         coalesce(sum(fee_total) filter (where procedure_status = 'Treatment planned'), 0) as planned_production
     from {{ ref('fct_procedures') }}
     where appointment_id is not null
+        {{ only_touched('appointment_id', 'and') }}
     group by appointment_id
 
 ),
@@ -32,6 +36,7 @@ appointment_breaks as (
 
     select * from {{ ref('int_appointment_breaks_matched') }}
     where is_current
+        {{ only_touched('appointment_id', 'and') }}
 
 ),
 

@@ -28,6 +28,7 @@ claim_procedures as (
     select * from {{ ref('stg_opendental__claim_procedures') }}
     where claim_procedure_status in ('Not received', 'Received', 'Supplemental', 'Estimate')
         and procedure_id is not null
+        {{ only_touched('procedure_id', 'and') }}
 
 ),
 
@@ -35,6 +36,7 @@ adjustments as (
 
     select * from {{ ref('stg_opendental__adjustments') }}
     where procedure_id is not null
+        {{ only_touched('procedure_id', 'and') }}
 
 ),
 
