@@ -1,5 +1,6 @@
 {#
-    The balances of families on the days of int_aging_dates_listed, or of some families on some of the days: each is reckoned apart.
+    The balances of families on the days of int_aging_dates_listed, or of some families on some of the days: each is reckoned apart, from the CTEs
+    account_days, insurance_estimates and payment_plan_dues of the model.
 
     All days are aged at once. A transaction's day matters only by which day of the list it is the first to be at least 0, 31,
     61 or 91 days old on. So the days are first put into the few classes that differ in that (`aged_by`: the last day of the
@@ -8,24 +9,6 @@
 #}
 {% macro family_balances(of_patients='', of_dates='') -%}
 with
-
-account_days as (
-
-    select * from {{ ref('int_account_transactions_aggregated_to_days') }}
-
-),
-
-insurance_estimates as (
-
-    select * from {{ ref('int_insurance_estimates_dated') }}
-
-),
-
-payment_plan_dues as (
-
-    select * from {{ ref('int_payment_plan_dues_dated') }}
-
-),
 
 patients as not materialized (
 

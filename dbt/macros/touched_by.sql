@@ -60,6 +60,17 @@
 {%- endmacro %}
 
 
+{% macro touched_by_hygiene_visits() -%}
+    {{ touched('fct_procedures', 'patient_id') }}
+    union all
+    {{ touched('appointment', 'pat_num') }}
+    union all
+    select patient_id
+    from {{ ref('stg_opendental__appointments') }}
+    where provider_id in ({{ touched('provider', 'prov_num') }})
+{%- endmacro %}
+
+
 {% macro touched_by_fct_appointments() -%}
     {{ touched('appointment', 'apt_num') }}
     union all

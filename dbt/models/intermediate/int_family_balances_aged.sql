@@ -16,6 +16,25 @@
 
 with
 
+account_days as not materialized (
+
+    select * from {{ ref('int_account_transactions_aggregated_to_days') }}
+
+),
+
+-- Reckoned once, as it takes a scan of their ledgers.
+insurance_estimates as materialized (
+
+    select * from {{ ref('int_insurance_estimates_dated') }}
+
+),
+
+payment_plan_dues as materialized (
+
+    select * from {{ ref('int_payment_plan_dues_dated') }}
+
+),
+
 final as (
 
     {%- if touched_families | trim %}

@@ -1,9 +1,12 @@
+{{ config(touched_column='patient_id') }}
+
 with
 
 visits as (
 
     select * from {{ ref('fct_visits') }}
     where hygiene_procedures_completed > 0
+        {{ only_touched('patient_id', 'and') }}
 
 ),
 
@@ -12,6 +15,7 @@ appointments as (
     select * from {{ ref('stg_opendental__appointments') }}
     where patient_id is not null
         and appointment_at is not null
+        {{ only_touched('patient_id', 'and') }}
 
 ),
 
