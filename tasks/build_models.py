@@ -128,7 +128,8 @@ def _relation(node: Any) -> str:
 
 def _log(result: ModelsResult) -> None:
     for node in result.nodes:
-        log.info("dbt: %s %s: %s in %.1f s", node.kind, node.name, node.state, node.seconds)
+        ended = (node.kind, node.name, node.state, node.seconds)
+        log.info("dbt: %s %s: %s in %.1f s", *ended, extra={"is_detail": True})
     log.info("dbt: %s", result.sentence)
     for warning in result.warned:
         log.warning("dbt warns: %s", warning)

@@ -30,11 +30,14 @@ class _Bar(logging.Handler):
 
 
 class _Lines(logging.Handler):
-    """Prints the pipeline's own log records as plain lines, those of empty tables left out."""
+    """Prints the pipeline's own log records as plain lines.
+
+    Those of empty tables, and of each model, are for the log only.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record."""
-        if getattr(record, "rows", None) != 0:
+        if getattr(record, "rows", None) != 0 and not hasattr(record, "is_detail"):
             print(self.format(record), flush=True)
 
 
