@@ -16,8 +16,8 @@ from deployments.databases import Databases
 from deployments.servers import Servers
 from tasks.retrying import may_help
 from transfer.errors import PreflightError, SourceRefused
+from transfer.journey.mysql_checks import privileges
 from transfer.journey.plan import look, note_presence
-from transfer.journey.preflight import privileges
 from transfer.journey.sync import sync
 from transfer.settings import Settings
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from transfer.errors import DatabaseFault
-from transfer.journey import preflight
+from transfer.journey import mysql_checks, preflight
 from transfer.mysql import pool, reading, session
 from transfer.settings import Limits, Source
 
@@ -109,7 +109,7 @@ def test_no_driver_logs_in_without_tls_where_it_is_wanted(impostor):
 
 def test_the_preflight_says_what_is_wrong_with_the_account(impostor):
     sentence = preflight._reached(
-        impostor.settings(), lambda: preflight._source(impostor.settings(), LIMITS)
+        impostor.settings(), lambda: mysql_checks.source(impostor.settings(), LIMITS)
     ).sentence
     assert sentence.startswith("SOURCE_MYSQL_USER: the server at 127.0.0.1:")
     assert "mysql_native_password" in sentence

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from transfer.changes import evidence
 from transfer.errors import DatabaseFault, SourceRefused
-from transfer.journey.preflight import privileges
+from transfer.journey.mysql_checks import privileges
 from transfer.mysql import pool
 from transfer.mysql.literals import quote
 from transfer.postgres.literals import Place
