@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rich.console import Console
 
-from flows import idle, interrupts
-from flows.terminal.command_line import arguments, check_alone
+from flows import ending, idle, interrupts
+from flows.terminal.command_line import arguments, asks_for_no_run, check_alone
 from flows.terminal.console import Terminal, to_json
 from flows.terminal.logs import write_logs
 from flows.terminal.plan import show_plan as print_plan
 from flows.terminal.progress import progress
 from flows.terminal.status import Shown, show_status
-from flows.terminal.summary import show_summary
 from tasks import prefect_server, surroundings
-from tasks.verdict import Summary
-from transfer.errors import EltError, TableError
+from tasks.telling import tell
+from transfer.errors import EltError, SettingsError, TableError
 from transfer.journey import drop_gone, preflight
 from transfer.journey.plan import Outlook, look, with_seconds
 from transfer.replica import extracts
@@ -33,14 +33,24 @@ def leave_unless_prefect_is_needed() -> None:
     options = arguments(None)
     spoken = surroundings.speak_of_prefect()
     if spoken:
-        surroundings.check_or_leave()
+        check_or_leave(options)
     code = guarded(lambda: without_prefect(options))
     if code is not None:
         interrupts.end()
         sys.exit(code)
     interrupts.await_work()
     if not spoken:
-        surroundings.check_or_leave()
+        check_or_leave(options)
+
+
+def check_or_leave(options: argparse.Namespace) -> None:
+    """End the program with one sentence if Prefect cannot use what surrounds it."""
+    try:
+        surroundings.check()
+    except SettingsError as error:
+        code = ending.refused(options, error)
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def guarded(work: Callable[[], int | None]) -> int | None:
@@ -61,21 +71,10 @@ def without_prefect(options: argparse.Namespace) -> int | None:
     """Do what the command line asks for; None if that is a run which needs Prefect."""
     console = terminal()
     try:
-        settings = read_settings()
         check_alone(options)
-        if options.status is not None:
-            preflight.reach(settings.warehouse)
-            patterns = [*options.status, *(options.table or ())]
-            shown = Shown(patterns, options.all, options.json, options.older_than)
-            return show_status(console, settings, shown)
-        write_logs(settings.limits)
-        remarks = preflight.check(settings)
-        if options.drop_gone:
-            return drop(settings, options.drop_gone)
-        if options.plan:
-            outlook = replace(plan(settings, options), remarks=remarks)
-            show_plan(console, settings, outlook, options)
-            return 0
+        if asks_for_no_run(options):
+            return without_run(console, options)
+        settings, remarks = begun()
         if options.full or options.verify or prefect_server.is_named():
             if options.table:  # a name that fits no table is refused at once
                 plan(settings, options)
@@ -83,26 +82,37 @@ def without_prefect(options: argparse.Namespace) -> int | None:
         with progress(console, quiet=options.json):
             summary = idle.run(settings, options, remarks)
     except EltError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return tell(console, settings, options, summary) if summary else None
+        return ending.refused(options, error)
+    return ending.finished(console, settings, options, summary) if summary else None
+
+
+def without_run(console: Console, options: argparse.Namespace) -> int:
+    """Do what is asked for instead of a run, and return its exit code."""
+    if options.status is not None:
+        settings = read_settings()
+        preflight.reach(settings.warehouse)
+        patterns = [*options.status, *(options.table or ())]
+        shown = Shown(patterns, options.all, options.json, options.older_than)
+        return show_status(console, settings, shown)
+    settings, remarks = begun()
+    if options.drop_gone:
+        return drop(settings, options.drop_gone)
+    show_plan(console, settings, replace(plan(settings, options), remarks=remarks), options)
+    return 0
+
+
+def begun() -> tuple[Settings, tuple[str, ...]]:
+    """Return the settings and the remarks of a preflight that refused nothing."""
+    settings = read_settings()
+    write_logs(settings.limits)
+    tell.check()
+    return settings, preflight.check(settings)
 
 
 def terminal() -> Console:
     """Return the console of standard output, wide where nobody looks at it."""
     width = None if sys.stdout.isatty() else 160
     return Terminal(highlight=False, markup=False, emoji=False, width=width)
-
-
-def tell(
-    console: Console, settings: Settings, options: argparse.Namespace, summary: Summary
-) -> int:
-    """Print a run's summary in the form that was asked for, and return its exit code."""
-    if options.json:
-        print(to_json(summary))
-    else:
-        show_summary(console, settings, summary)
-    return 0 if summary.good else 1
 
 
 def plan(settings: Settings, options: argparse.Namespace) -> Outlook:

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
+from inspect import unwrap
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
@@ -32,8 +33,9 @@ from prefect import Flow, Task, flow, runtime
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import record
+from flows import ending, record
 from flows.dbt_build import dbt_build
+from flows.ending import RunFailed, sentence_of, told
 from flows.naming import name_of_this_run
 from flows.terminal.command_line import arguments
 from flows.terminal.logs import write_logs
@@ -46,8 +48,9 @@ from tasks.publish import UNRECORDED, publish
 from tasks.report.draw_page import redraw
 from tasks.survey import survey
 from tasks.sync_table import sync_table
+from tasks.telling import tell
 from tasks.verdict import Summary
-from transfer.errors import EltError, class_of, place_of
+from transfer.errors import EltError, class_of
 from transfer.journey.looks import Looks
 from transfer.journey.plan import Outlook
 from transfer.journey.work import Findings
@@ -63,17 +66,9 @@ R = TypeVar("R")
 Synced = tuple[TableResult, PrefectFuture[TableResult]]
 
 
-class RunFailed(EltError):
-    """Some table or model is red; `summary` tells which, all others are up to date."""
-
-    def __init__(self, summary: Summary) -> None:
-        """Keep the summary and say it in one line."""
-        super().__init__(summary.sentence)
-        self.summary = summary
-
-
 # Its retries are set here, as a worker has read its environment before ours is set.
 @flow(name="elt", flow_run_name=name_of_this_run, retries=0)
+@told
 def elt(
     tables: list[str] | None = None,
     force_full: bool = False,
@@ -105,6 +100,7 @@ def elt(
     started = monotonic()
     settings, run_id = read_settings(), str(runtime.flow_run.id)
     write_logs(settings.limits)
+    tell.check()
     caching.forget_old_results()
     surveyed = retried(survey, settings)(
         tables, force_full, verify, accept_shrink, accept_source, return_state=True
@@ -128,14 +124,16 @@ def elt(
 def handing_over(take: Callable[[Summary], object]) -> Flow[..., Summary]:
     """Return the flow with its summary handed to `take` when the work is done.
 
-    A flow returns nothing if Prefect's server is gone when it ends.
+    A flow returns nothing if Prefect's server is gone when it ends. Whoever takes the summary tells
+    how the run ended.
     """
+    run: Callable[..., Summary] = unwrap(elt.fn)
 
     @flow(name=elt.name, flow_run_name=name_of_this_run, retries=0)
     @wraps(elt.fn)
     def handed_over(*given: Any, **named: Any) -> Summary:
         try:
-            summary = elt.fn(*given, **named)
+            summary = run(*given, **named)
         except RunFailed as failed:
             take(failed.summary)
             raise
@@ -242,16 +240,15 @@ def run(options: argparse.Namespace) -> int:
     except RunFailed:
         pass  # its summary is handed over, too
     except EltError as error:
-        print(error, file=sys.stderr)
-        return 2
+        return ending.refused(options, error)
     except Exception as error:  # noqa: BLE001 - an error of Prefect's is no traceback for a user
         if interrupts.interrupted():  # a library has made an error of its own of Ctrl-C
             raise KeyboardInterrupt from None
-        print(UNRECORDED if finished else sentence_of(error), file=sys.stderr)
         if not finished:
-            return 2
+            return ending.refused(options, _sentence(error))
+        print(UNRECORDED, file=sys.stderr)
     (summary,) = finished
-    return command.tell(console, settings, options, summary)
+    return ending.finished(console, settings, options, summary)
 
 
 def run_flow(options: argparse.Namespace, take: Callable[[Summary], object]) -> None:
@@ -266,11 +263,9 @@ def run_flow(options: argparse.Namespace, take: Callable[[Summary], object]) -> 
     )
 
 
-def sentence_of(error: Exception) -> str:
+def _sentence(error: Exception) -> str:
     """Say what an error of Prefect's means for the run."""
-    if "ephemeral" in str(error):
-        return NO_OWN_SERVER
-    return f"The run could not be finished: {type(error).__name__} at {place_of(error)}."
+    return NO_OWN_SERVER if "ephemeral" in str(error) else sentence_of(error)
 
 
 if __name__ == "__main__":

@@ -218,13 +218,3 @@ def _check_way() -> None:
         raise SettingsError(
             "SSL_CERT_FILE or SSL_CERT_DIR names certificates that cannot be read."
         ) from None
-
-
-def check_or_leave() -> None:
-    """End the program with one sentence if what surrounds it cannot be used."""
-    try:
-        check()
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        sys.stderr.flush()
-        os._exit(2)

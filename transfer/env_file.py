@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +18,8 @@ from transfer.errors import SettingsError
 
 NEAR = 0.85
 SERVERS = ("SOURCE_MYSQL_", "REPLICATION_MYSQL_", "ANALYTICS_POSTGRES_")
+# What it would say of a wrong line, `names` says in a sentence.
+logging.getLogger("dotenv.main").disabled = True
 # Editors on Windows begin a file with the mark of its encoding.
 ENCODING = "utf-8-sig"
 
@@ -100,6 +104,11 @@ def pairs(value: object, form: str) -> object:
     if any(len(pair) != 2 for pair in found):
         raise ValueError(form)
     return found
+
+
+def addresses(value: str) -> list[str]:
+    """Split a list of addresses, which may hold commas themselves."""
+    return re.split(r"[\s,]+(?=\w[\w+.-]*://)", value.strip(" ,\n\t")) if value.strip(" ,") else []
 
 
 def parts(value: str, separator: str) -> list[str]:

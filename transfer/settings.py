@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -21,20 +21,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from transfer import env_file
+from transfer import env_file, settings_group
 from transfer.errors import SettingsError
+from transfer.settings_group import Group
 from transfer.values.reasons import READING_METHODS
 
-ROOT = Path(__file__).resolve().parent.parent
-ENV_FILE = ROOT / ".env"
+ROOT, ENV_FILE = settings_group.ROOT, settings_group.ENV_FILE
 
 
 def is_loopback(host: str) -> bool:
@@ -47,52 +41,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class _Group(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_file=ENV_FILE,
-        env_file_encoding=env_file.ENCODING,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-        env_ignore_empty=True,
-    )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the file as it stands."""
-        given = cast(DotEnvSettingsSource, dotenv_settings)
-        file = env_file.File(
-            settings_cls, env_file=given.env_file, env_file_encoding=given.env_file_encoding
-        )
-        return init_settings, env_settings, file, file_secret_settings
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_text(cls, value: object) -> object:
-        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError("it has bytes that are no UTF-8")
-        return value
-
-    @classmethod
-    def read(cls) -> Any:
-        """Read the group, or say which variable is missing or wrong."""
-        env_file.names(ENV_FILE)
-        try:
-            return cls()
-        except ValidationError as error:
-            raise SettingsError(
-                env_file.sentence(str(cls.model_config["env_prefix"]), error)
-            ) from None
-
-
-class Server(_Group):
+class Server(Group):
     place: ClassVar[str]
     host: str
     port: int = Field(ge=1, le=65535)
@@ -208,7 +157,7 @@ HOUR = r"([01]\d|2[0-3]):[0-5]\d"
 MONTH_SECONDS = 31 * 86_400
 
 
-class Limits(_Group):
+class Limits(Group):
     """How the pipeline behaves; every value has a working default."""
 
     model_config = SettingsConfigDict(env_prefix="ELT_")
@@ -347,6 +296,56 @@ def charset_of(collation: str) -> str:
     return "utf8mb3" if charset == "utf8" else charset
 
 
+class Telling(Group):
+    """Who is told how runs end, and where what was told is remembered; addresses hold secrets."""
+
+    model_config = SettingsConfigDict(env_prefix="ELT_")
+    notify: SecretStr = SecretStr("")
+    ping: SecretStr = SecretStr("")
+    log_dir: Path = ROOT / "logs"
+
+    @field_validator("notify", mode="before")
+    @classmethod
+    def _are_addresses(cls, value: object) -> object:
+        for address in env_file.addresses(value) if isinstance(value, str) else ():
+            if not re.fullmatch(r"\w[\w+.-]*://\S*", address):
+                raise ValueError(
+                    "it is one address of Apprise or more, as in mailto://…, slack://…"
+                )
+        return value
+
+    @field_validator("ping", mode="before")
+    @classmethod
+    def _is_a_page(cls, value: object) -> object:
+        if (
+            value
+            and isinstance(value, str)
+            and not re.fullmatch(r"(?i:https?)://[^\s/?#]+\S*", value)
+        ):
+            raise ValueError("it is the address of one page, as in https://…")
+        return value
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses of `ELT_NOTIFY`, one by one."""
+        return tuple(env_file.addresses(self.notify.get_secret_value()))
+
+
+def who_is_told() -> Telling | None:
+    """Return who is told how a run ends, whatever the other settings are.
+
+    What is wrong with these two is left out; None if the file cannot be read at all.
+    """
+    try:
+        return Telling()
+    except ValidationError as error:
+        wrong = {fault["loc"][0] for fault in error.errors(include_input=False)}
+        unset: dict[str, Any] = {name: "" for name in ("notify", "ping") if name in wrong}
+        return Telling(**unset)
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 class Settings(BaseModel):
     """Everything a run needs to know of its surroundings; passwords are masked when printed."""
 
@@ -357,11 +356,12 @@ class Settings(BaseModel):
     limits: Limits
 
 
-GROUPS: dict[str, type[_Group]] = {
+GROUPS: dict[str, type[Group]] = {
     "source": Source,
     "replica": Replica,
     "warehouse": Warehouse,
     "limits": Limits,
+    "telling": Telling,
 }
 
 
@@ -396,4 +396,4 @@ def read_settings() -> Settings:
             faults.append(str(error))
     if faults:
         raise SettingsError(*dict.fromkeys(faults))  # the servers share one of them
-    return Settings(**groups)
+    return Settings(**{name: groups[name] for name in Settings.model_fields})

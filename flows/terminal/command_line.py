@@ -91,6 +91,11 @@ def _hours(text: str) -> float:
     return int(found[1]) * HOURS[found[2]]
 
 
+def asks_for_no_run(options: argparse.Namespace) -> bool:
+    """Tell whether something else is asked for than a run."""
+    return bool(options.status is not None or options.plan or options.drop_gone)
+
+
 def check_alone(options: argparse.Namespace) -> None:
     """Refuse options that would be ignored.
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from conftest import Client
 from flow_runs import settle
+from post import Mailbox, mailbox
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
@@ -29,8 +30,18 @@ pytestmark = pytest.mark.filterwarnings("default")  # those of Prefect are not o
 
 
 @pytest.fixture(scope="module")
+def box() -> Iterator[Mailbox]:
+    """Where the runs' messages go."""
+    with mailbox() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
 def variables(
-    prefect_api: str, module_databases: Databases, tmp_path_factory: pytest.TempPathFactory
+    prefect_api: str,
+    module_databases: Databases,
+    tmp_path_factory: pytest.TempPathFactory,
+    box: Mailbox,
 ) -> dict[str, str]:
     """The surroundings of the worker; its runs inherit them."""
     return {
@@ -40,6 +51,8 @@ def variables(
         "PREFECT_HOME": str(tmp_path_factory.mktemp("worker")),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "ELT_LOG_DIR": str(tmp_path_factory.mktemp("logs")),
+        "ELT_NOTIFY": box.addresses,
+        "ELT_PING": box.page,
         "DO_NOT_TRACK": "1",
     }
 
@@ -139,10 +152,11 @@ def test_the_deployments_are_what_the_file_says(deployed, prefect: SyncPrefectCl
 
 
 def test_a_worker_runs_the_deployment_of_a_table(
-    worker, practice, servers, module_databases, prefect_command
+    worker, practice, servers, module_databases, prefect_command, box: Mailbox, prefect
 ):
     said = prefect_command("deployment", "run", "elt/patient", "--watch")
     assert "Completed" in said, said + worker.read_text()
+    assert (box.mails, box.posts, box.calls) == ([], [], ["/ping/secret-check"])
     with closing(servers.postgres.connect(module_databases.warehouse.name)) as connection:
         warehouse = Client("", connection)
         assert warehouse.run("SELECT count(*), min(l_name) FROM patient") == [(40, "patient 0")]
@@ -150,6 +164,17 @@ def test_a_worker_runs_the_deployment_of_a_table(
             (40,)
         ]
         assert warehouse.run("SELECT to_regclass('appointment')") == [(None,)]
+
+
+def test_a_deployments_run_that_is_refused_is_told_once(
+    worker, practice, box: Mailbox, prefect: SyncPrefectClient
+):
+    box.forget()
+    run = run_deployment("elt/patient", timeout=0, parameters={"tables": ["pateint"]})
+    assert wait_for(lambda: finished(prefect, run), worker).state_name == "Failed"
+    mail = box.one()
+    assert mail.title == "OpenDental ELT: refused"
+    assert "Why: --table pateint: the source has no such table; did you mean patient?" in mail.text
 
 
 @pytest.mark.thorough

@@ -2,7 +2,7 @@ import base64
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from conftest import Client
 from flow_runs import copy_project, elt, write_dbt
+from post import Mailbox, mailbox
 from prefect_server import PREFECT
 
 from deployments.databases import PREFIXES, Databases
@@ -86,8 +87,19 @@ def plant(source: Client) -> None:
     source.run("INSERT INTO cast (Note) VALUES (%s)", NOTE)
 
 
+@pytest.fixture
+def box() -> Iterator[Mailbox]:
+    with mailbox() as opened:
+        yield opened
+
+
 def test_no_value_and_no_password_is_left_behind(
-    databases: Databases, prefect_api: str, source: Client, warehouse: Client, tmp_path: Path
+    databases: Databases,
+    prefect_api: str,
+    source: Client,
+    warehouse: Client,
+    box: Mailbox,
+    tmp_path: Path,
 ):
     plant(source)
     home, prefect_home = copy_project(tmp_path / "project"), tmp_path / "prefect"
@@ -104,6 +116,7 @@ def test_no_value_and_no_password_is_left_behind(
     ):
         made.backup(copy)
     quiet = {**databases.variables(), "PREFECT_HOME": str(prefect_home), "ELT_RETRY_SECONDS": "0.1"}
+    quiet["ELT_NOTIFY"] = box.addresses
     # As on every company's machine; what is on this one goes past them.
     quiet |= dict.fromkeys(("HTTP_PROXY", "https_proxy"), "http://127.0.0.1:9") | {
         "ALL_PROXY": "socks5://127.0.0.1:9"
@@ -131,6 +144,7 @@ def test_no_value_and_no_password_is_left_behind(
     )
     assert ended[-1].code == 2
 
+    assert [mail.title.split(":")[1] for mail in box.mails] == [" red", " could not begin"]
     written = files(home / "logs", home / ".local", prefect_home, PREFECT / "prefect")
     names = {path.name for path in written}
     assert {"elt_pipeline.log", "connection.log", "prefect.db", "partial_parse.msgpack"} <= names
@@ -142,6 +156,8 @@ def test_no_value_and_no_password_is_left_behind(
         f"{position}. command": f"{each.out}{each.err}".encode()
         for position, each in enumerate(ended)
     }
+    told |= {mail.title: f"{mail.title}{mail.text}".encode() for mail in box.mails}
+    told |= {f"to a page: {each['title']}": json.dumps(each).encode() for each in box.posts}
     contents = told | {str(path): path.read_bytes() for path in written}
     assert {
         where: traces(planted, content)

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from conftest import Client, in_the_suite
 from flow_runs import Command, Ended, settle
+from post import Mailbox, mailbox
 from prefect.settings import Settings as PrefectSettings
 from prefect.settings import sources
 from runs import in_time
@@ -44,6 +45,12 @@ def practice(source: Client) -> Client:
 
 
 @pytest.fixture
+def box() -> Iterator[Mailbox]:
+    with mailbox() as opened:
+        yield opened
+
+
+@pytest.fixture
 def alone(command: Command, tmp_path: Path) -> Command:
     """Runs the program where nothing speaks of Prefect."""
     nowhere = {"PREFECT_API_URL": None, "PREFECT_HOME": None, "HOME": str(tmp_path / "home")}
@@ -60,15 +67,18 @@ def imported(ended: Ended) -> set[str]:
 
 
 def test_a_run_with_nothing_to_do_needs_no_prefect_and_is_in_the_history(
-    alone: Command, run_here: Command, practice, warehouse, tmp_path: Path
+    alone: Command, run_here: Command, practice, warehouse, tmp_path: Path, box: Mailbox
 ):
-    assert run_here("--no-dbt").code == 0
+    told = {"ELT_NOTIFY": box.addresses, "ELT_PING": box.page}
+    assert run_here("--no-dbt", **told).code == 0
     before = warehouse.run("SELECT max(checked_at) FROM etl_transform_status")
-    ended = alone("--no-dbt", PYTHONPROFILEIMPORTTIME="1")
+    ended = alone("--no-dbt", **told, PYTHONPROFILEIMPORTTIME="1")
     print(f"{ended.seconds:.1f} s")
+    assert (box.mails, box.posts, len(box.calls)) == ([], [], 2)
     assert ended.code == 0
     assert {"flows", "tasks", "transfer", "pymysql"} <= imported(ended)
-    assert {"prefect", "fastapi", "sqlalchemy", "httpx", "dbt"} & imported(ended) == set()
+    needless = {"prefect", "fastapi", "sqlalchemy", "httpx", "dbt", "apprise", "requests"}
+    assert needless & imported(ended) == set()
     assert not (tmp_path / "home").exists()
     assert re.search(r"^\S+ \S+Z 0 of 3 tables have work$", ended.out, re.MULTILINE)
     last = ended.out.splitlines()[-1]

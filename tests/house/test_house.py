@@ -30,8 +30,9 @@ ROOMS = {
     "transfer.journey": "transfer values drivers running mysql postgres source replica warehouse changes",
     "tasks": "transfer values drivers running postgres source replica warehouse journey",
     "tasks.report": "tasks transfer values postgres journey",
+    "tasks.telling": "tasks transfer values",
     "flows.terminal": "tasks transfer values warehouse changes journey",
-    "flows": "flows.terminal tasks tasks.report transfer values running replica warehouse journey",
+    "flows": "flows.terminal tasks tasks.report tasks.telling transfer values running replica warehouse journey",
 }
 PLACES = {"source", "replica", "warehouse.raw", "warehouse.public"}
 

@@ -23,7 +23,7 @@ from deployments import prefect_server
 from deployments.databases import Databases
 from deployments.installation import LOCAL
 from tasks import dbt_project
-from transfer.settings import Limits, Replica, Source, Warehouse
+from transfer.settings import GROUPS
 
 PREFECT = LOCAL / "test"
 
@@ -82,7 +82,7 @@ def in_environment(
     for name, value in databases.variables().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ELT_LOG_DIR", str(tmp_path / "logs"))
-    for group in (Source, Replica, Warehouse, Limits):
+    for group in GROUPS.values():
         monkeypatch.setitem(group.model_config, "env_file", None)
     return monkeypatch
 
