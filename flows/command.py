@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from flows import ending, idle, interrupts
+from flows import doctor, ending, idle, interrupts
 from flows.terminal.command_line import arguments, asks_for_no_run, check_alone
 from flows.terminal.console import Terminal, to_json
+from flows.terminal.doctor import show_doctor
 from flows.terminal.logs import write_logs
 from flows.terminal.plan import show_plan as print_plan
 from flows.terminal.progress import progress
@@ -32,7 +33,7 @@ def leave_unless_prefect_is_needed() -> None:
     """Do what the command line asks for and end the program, if that needs no Prefect."""
     options = arguments(None)
     spoken = surroundings.speak_of_prefect()
-    if spoken:
+    if spoken and not options.doctor:
         check_or_leave(options)
     code = guarded(lambda: without_prefect(options))
     if code is not None:
@@ -88,6 +89,8 @@ def without_prefect(options: argparse.Namespace) -> int | None:
 
 def without_run(console: Console, options: argparse.Namespace) -> int:
     """Do what is asked for instead of a run, and return its exit code."""
+    if options.doctor:
+        return show_doctor(console, doctor.examine(), as_json=options.json)
     if options.status is not None:
         settings = read_settings()
         preflight.reach(settings.warehouse)

@@ -66,6 +66,11 @@ def _add_other_calls(parser: argparse.ArgumentParser) -> None:
         " that, as in 26h, 90m or 2d",
     )
     parser.add_argument(
+        "--doctor",
+        action="store_true",
+        help="check every precondition of a run, say how to mend what is wrong, and change nothing",
+    )
+    parser.add_argument(
         "--all",
         action="store_true",
         help="with --plan or --status: show every table, also those about which there is nothing"
@@ -93,14 +98,15 @@ def _hours(text: str) -> float:
 
 def asks_for_no_run(options: argparse.Namespace) -> bool:
     """Tell whether something else is asked for than a run."""
-    return bool(options.status is not None or options.plan or options.drop_gone)
+    return bool(options.status is not None or options.plan or options.drop_gone or options.doctor)
 
 
 def check_alone(options: argparse.Namespace) -> None:
     """Refuse options that would be ignored.
 
     Raises:
-        SettingsError: an option stands beside --drop-gone or --status, or without its own.
+        SettingsError: an option stands beside --drop-gone, --status or --doctor, or without its
+            own.
 
     """
     if options.older_than is not None and options.status is None:
@@ -122,6 +128,12 @@ def check_alone(options: argparse.Namespace) -> None:
     if options.drop_gone and (beside := [name for name, given in dropping.items() if given]):
         raise SettingsError(
             f"--drop-gone does nothing else: leave {', '.join(beside)} out. Nothing was dropped."
+        )
+    looking = dropping | {"--drop-gone": options.drop_gone}
+    del looking["--json"]
+    if options.doctor and (beside := [name for name, given in looking.items() if given]):
+        raise SettingsError(
+            f"--doctor checks everything and does nothing else: leave {', '.join(beside)} out."
         )
     if options.status is not None and (beside := [name for name, given in others.items() if given]):
         raise SettingsError(

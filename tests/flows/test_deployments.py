@@ -22,6 +22,7 @@ from runs import in_time
 from deployments.clinic.schema import create_statement, tables
 from deployments.databases import Databases
 from deployments.servers import Servers
+from tasks import prefect_checks
 from transfer.settings import ROOT
 from transfer.values.table import digest
 
@@ -157,6 +158,7 @@ def test_a_worker_runs_the_deployment_of_a_table(
     said = prefect_command("deployment", "run", "elt/patient", "--watch")
     assert "Completed" in said, said + worker.read_text()
     assert (box.mails, box.posts, box.calls) == ([], [], ["/ping/secret-check"])
+    assert [each.sentence for each in prefect_checks.examine() if not each.holds] == []
     with closing(servers.postgres.connect(module_databases.warehouse.name)) as connection:
         warehouse = Client("", connection)
         assert warehouse.run("SELECT count(*), min(l_name) FROM patient") == [(40, "patient 0")]

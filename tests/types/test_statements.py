@@ -18,7 +18,7 @@ from samples import Family, Made, Sample, made
 
 from deployments.databases import Databases
 from transfer.errors import DatabaseFault, EltError, PreflightError
-from transfer.journey import preflight
+from transfer.journey import doctor, preflight
 from transfer.journey.plan import look
 from transfer.mysql import buckets, reading, session
 from transfer.settings import Settings
@@ -104,6 +104,7 @@ def _play(family: Family, patch: pytest.MonkeyPatch) -> None:
     settings = family.settings
     with suppress(PreflightError):  # a replica that does not know a sample's collation
         preflight.check(settings)
+    doctor.examine(settings)
     for each in survey.survey(settings.source, settings.limits).tables:
         with suppress(EltError):
             _read(settings, each)
@@ -159,6 +160,7 @@ KINDS = {
     "the driver's questions": r"SELECT @@max_allowed_packet",
     "a session": r"^SET (SESSION|NAMES) .*\btime_zone = ",
     "the preflight": r"SHOW GRANTS",
+    "the doctor": r"SELECT UTC_TIMESTAMP.*SUM\(DATA_LENGTH \+ INDEX_LENGTH\)",
     "collations": r"COLLATION_NAME.* FROM information_schema\.COLUMNS",
     "OpenDental's version": r"FROM preference WHERE PrefName IN",
     "the survey": r"FROM information_schema\.STATISTICS",

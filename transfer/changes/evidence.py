@@ -18,6 +18,7 @@ from transfer.values.table import (
     Loaded,
     SourceTable,
     Standing,
+    Table,
     TablePlan,
     digest,
 )
@@ -58,12 +59,22 @@ def plan(
         hops=hops,
         estimated_rows=source_table.estimated_rows,
         estimated_bytes=source_table.estimated_bytes,
-        keyed=pageable(source_table.table.key_columns) and not source_table.table.prefixed,
+        keyed=is_paged(source_table.table),
         forced=forced,
         verify=verify,
         verify_seconds=estimates.verification(source_table, standing.loaded) if verify else 0.0,
         proof=None if forced or verify else proof(source_table, standing, rules),
     )
+
+
+def is_paged(table: Table) -> bool:
+    """Tell whether a table is read in pages of its key rather than in one statement.
+
+    Raises:
+        TableError: a column of its key is of no type that crosses.
+
+    """
+    return pageable(table.key_columns) and not table.prefixed
 
 
 @dataclass(frozen=True, slots=True)

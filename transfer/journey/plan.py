@@ -121,8 +121,9 @@ def look(
         return Outlook(plans, (), (), overdue, counted=counted)
     left_out = {excluded.table for excluded in found.excluded}
     gone = tuple(sorted(copied - set(names) - left_out))
-    unused = _unused(settings.limits, names, left_out)
-    return Outlook(plans, unused + found.excluded, gone, overdue, counted=counted)
+    idle = unused(settings.limits, names, [*names, *left_out])
+    without = tuple(Excluded(name, "it fits no table") for name in idle)
+    return Outlook(plans, without + found.excluded, gone, overdue, counted=counted)
 
 
 def confirm(settings: Settings, outlook: Outlook) -> None:
@@ -150,12 +151,12 @@ def _due(
     return {} if force_full else rotation.taken(limits, turns)
 
 
-def _unused(
-    limits: Limits, names: Sequence[str], left_out: Collection[str]
-) -> tuple[Excluded, ...]:
-    """Return what the user named of tables that the source does not have."""
-    unused = (*_idle(limits, [*names, *left_out]), *public.unused(limits, names))
-    return tuple(Excluded(name, "it fits no table") for name in unused)
+def unused(limits: Limits, names: Sequence[str], every: Sequence[str]) -> tuple[str, ...]:
+    """Return what the user named of tables that the source does not have.
+
+    `every` has also the names of tables that are left out.
+    """
+    return (*_idle(limits, every), *public.unused(limits, names))
 
 
 def _idle(limits: Limits, names: Sequence[str]) -> list[str]:
