@@ -125,8 +125,9 @@ def _escaped(word: object) -> str:
 
 
 def install(at: Place, written: Mapping[str, str]) -> list[str]:
-    """Write the files, and return the units that start by themselves."""
+    """Write the files in place of those of other settings; return what starts by itself."""
     at.units.mkdir(parents=True, exist_ok=True)
+    _discard(at, [path for path in sorted(at.units.glob(f"{NAME}*")) if path.name not in written])
     for name, text in written.items():
         if not name.endswith(".logrotate"):
             (at.units / name).write_text(text)
@@ -140,12 +141,17 @@ def remove(at: Place) -> list[str]:
     units = sorted(at.units.glob(f"{NAME}*"))
     if at.is_system:
         (LOGROTATE / NAME).unlink(missing_ok=True)
+    _discard(at, units)
+    _systemctl(at, "daemon-reload")
+    return [path.name for path in units]
+
+
+def _discard(at: Place, units: Sequence[Path]) -> None:
+    """Stop units and remove their files."""
     if units:
         _systemctl(at, "disable", "--now", *(path.name for path in units))
     for path in units:
         path.unlink()
-    _systemctl(at, "daemon-reload")
-    return [path.name for path in units]
 
 
 def _systemctl(at: Place, *words: str) -> bool:

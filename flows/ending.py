@@ -83,7 +83,11 @@ def sentence_of(error: Exception) -> str:
 
 
 def _tell(ending: Ending, *, aloud: bool = False) -> None:
-    for sentence in tell(ending):
+    try:
+        sentences = tell(ending)
+    except Exception as error:  # noqa: BLE001 - the run's verdict stands, whatever telling meets
+        sentences = (f"Nobody could be told: {type(error).__name__} at {place_of(error)}.",)
+    for sentence in sentences:
         if log.hasHandlers():
             log.warning("%s", sentence)
         if aloud:

@@ -32,10 +32,10 @@ def replace(file: Path, text: str) -> None:
         EltError: it cannot be written.
 
     """
-    if file.is_dir():
-        raise EltError(f"{file} is a folder: name a file in it.")
     unfinished = file.with_name(f".{file.name}.unfinished")
     try:
+        if file.is_dir():
+            raise EltError(f"{file} is a folder: name a file in it.")
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(file)

@@ -259,8 +259,8 @@ class Limits(Group):
 
     @property
     def report_is_missing(self) -> bool:
-        """True when the practice's page is wanted and there is none."""
-        return self.report is not None and not self.report.is_file()
+        """True when the practice's page is wanted and there is none to be seen."""
+        return self.report is not None and not os.path.isfile(self.report)  # noqa: PTH113 - raises
 
     def is_quiet(self, moment: datetime) -> bool:
         """Tell whether a moment (UTC) is within `ELT_QUIET_HOURS`, when nobody is at the desk."""
@@ -334,14 +334,14 @@ class Telling(Group):
 def who_is_told() -> Telling | None:
     """Return who is told how a run ends, whatever the other settings are.
 
-    What is wrong with these two is left out; None if the file cannot be read at all.
+    What is wrong with these is left out; None if the file cannot be read at all.
     """
     try:
         return Telling()
     except ValidationError as error:
         wrong = {fault["loc"][0] for fault in error.errors(include_input=False)}
-        unset: dict[str, Any] = {name: "" for name in ("notify", "ping") if name in wrong}
-        return Telling(**unset)
+        usual: dict[str, Any] = {"notify": "", "ping": "", "log_dir": ROOT / "logs"}
+        return Telling(**{name: value for name, value in usual.items() if name in wrong})
     except (OSError, UnicodeDecodeError):
         return None
 

@@ -10,11 +10,12 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from tasks.telling.endings import Cause, Ending
 
@@ -22,6 +23,8 @@ FILE = "told.json"
 # An hour less than a day: a run of each night says each night what is still wrong.
 DAY_SECONDS = 23 * 3_600
 KEPT_SECONDS = 90 * 86_400
+# Another run holds the memory while it sends, for ten seconds; a process that hangs, for ever.
+HELD_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -56,7 +59,8 @@ class Memory:
         known = {told.cause: told for told in self.told}
         news = set()
         for cause, _ in (*ending.wrong, *ending.repaired):
-            if cause not in known or now - known[cause].at >= DAY_SECONDS:
+            # What was told in the future was told by a wrong clock.
+            if cause not in known or not 0 <= now - known[cause].at < DAY_SECONDS:
                 news.add(cause)
                 known[cause] = Told(cause, now, now)
             elif not known[cause].lasts:
@@ -79,9 +83,27 @@ def remembered(folder: Path) -> Iterator[tuple[Memory, TextIO | None]]:
     except OSError:
         yield Memory(), None
         return
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield _read(file), file
+    try:
+        yield (_read(file), file) if _held(file) else (Memory(), None)
+    finally:
+        with suppress(OSError):  # on a full disk it tries to write once more
+            file.close()
+
+
+def _held(file: TextIO) -> bool:
+    """Hold the file against other runs; False if another process does not let it go."""
+    until = time.monotonic() + HELD_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        except OSError:  # a file system without locks
+            return False
+        else:
+            return True
 
 
 def _opened(folder: Path) -> TextIO:
@@ -94,10 +116,15 @@ def _read(file: TextIO) -> Memory:
     """Read what was kept; what cannot be read, as after a full disk, is forgotten."""
     try:
         kept = json.load(file)
-        told = [Told(**{**each, "cause": Cause(**each["cause"])}) for each in kept["told"]]
-        return Memory(told, str(kept["usable"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return Memory([_told(each) for each in kept["told"]], str(kept["usable"]))
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return Memory()
+
+
+def _told(kept: dict[str, Any]) -> Told:
+    cause = Cause(*(str(kept["cause"][name]) for name in ("kind", "name", "way")))
+    lasts, heard = bool(kept["lasts"]), bool(kept["heard"])
+    return Told(cause, float(kept["at"]), float(kept["seen"]), lasts, heard)
 
 
 def keep(memory: Memory, file: TextIO | None) -> bool:

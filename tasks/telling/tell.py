@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 
 from tasks.telling.endings import Cause, Ending, some
-from tasks.telling.memory import Memory, digest, keep, remembered
+from tasks.telling.memory import FILE, Memory, digest, keep, remembered
 from tasks.telling.sending import NAME, SECONDS, call, send, usable
 from transfer.errors import SettingsError
 from transfer.settings import ROOT, Telling, who_is_told
@@ -69,16 +69,19 @@ def _notify(telling: Telling, ending: Ending) -> list[str]:
         addresses = {place: each for place, each in enumerate(telling.addresses, 1) if usable(each)}
         title, body = message(telling, ending, memory, news, over)
         sent = send(list(addresses.values()), title, body, good=ending.good)
+        done = dict(zip(addresses, sent, strict=True))
+        # Of an address that was usable when the run began, another version of Apprise may differ.
+        is_why = unusable() in {sentence for _, sentence in ending.wrong}
         untold = [
             f"ELT_NOTIFY: no message went to {_named(place, address)} within {SECONDS:g} s;"
             f" {UNTOLD}."
-            for (place, address), done in zip(addresses.items(), sent, strict=True)
-            if not done
+            for place, address in enumerate(telling.addresses, 1)
+            if not done.get(place, is_why)
         ]
         if any(sent) and not keep(memory, file):
             untold.append(
-                f"ELT_LOG_DIR: {telling.log_dir} cannot be written, so the next run does not know"
-                " what was told."
+                f"ELT_LOG_DIR: {telling.log_dir / FILE} cannot be written, or another process holds"
+                " it, so the next run does not know what was told."
             )
         return untold
 

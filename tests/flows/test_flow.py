@@ -395,6 +395,8 @@ def test_a_build_draws_the_practices_page_and_no_run_is_red_for_it(
     page.unlink()
     page.mkdir()
     assert "is a folder" in elt().remarks[-1]
+    in_environment.setenv("ELT_REPORT", str(tmp_path / ("x" * 300)))
+    assert "cannot be written: File name too long" in elt().remarks[-1]
 
 
 @pytest.mark.thorough

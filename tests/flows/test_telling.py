@@ -1,7 +1,9 @@
 """Whoever is to know how a run ended is told once, with what, why, mend and where to look."""
 
+import fcntl
 import json
 import re
+import resource
 import secrets
 import socket
 import stat
@@ -16,12 +18,15 @@ from conftest import Client
 from flow_runs import Command, settle
 from post import Mail, Mailbox, mailbox
 
+from flows import ending as endings
 from flows.elt import RunFailed, elt
+from tasks.telling import memory as memories
 from tasks.telling import sending
 from tasks.telling.endings import Cause, Ending, of_refusal
 from tasks.telling.memory import DAY_SECONDS, FILE, Memory, keep, remembered
 from tasks.telling.tell import tell
 from transfer.errors import UnknownTable
+from transfer.settings import who_is_told
 
 pytest_plugins = ["prefect_server"]
 
@@ -244,8 +249,18 @@ HOUR = 3_600
         ],
         [(0, red(), "new"), (1, red(Cause("table", "recall", "X")), "new"), (2, GOOD, "over over")],
         [(0, red(Cause("repair", "recall")), "new"), (1, GOOD, ""), (25, GOOD, "")],
+        [(9_000, red(), "new"), (0, red(), "new"), (1, red(), "")],
     ],
-    ids=["lasting", "over", "another run", "back within a day", "back for long", "other", "repair"],
+    ids=[
+        "lasting",
+        "over",
+        "another run",
+        "back within a day",
+        "back for long",
+        "other",
+        "repair",
+        "a clock that was wrong",
+    ],
 )
 def test_a_cause_is_told_once_a_day_and_its_end_if_its_begin_was(history, tmp_path: Path):
     for hours, ending, expected in history:
@@ -257,10 +272,62 @@ def test_a_cause_is_told_once_a_day_and_its_end_if_its_begin_was(history, tmp_pa
 
 
 def test_a_memory_that_cannot_be_read_is_an_empty_one(tmp_path: Path):
-    for content in ("", "{", "[]", '{"told": [{"at": 1}], "usable": ""}'):
+    whole = '{"told": [{"cause": {"kind": "a", "name": "b", "way": ""}, "at": null}], "usable": ""}'
+    for content in ("", "{", "[]", '{"told": [{"at": 1}], "usable": ""}', whole, "[" * 100_000):
         (tmp_path / FILE).write_text(content)
         with remembered(tmp_path) as (memory, _):
             assert memory == Memory()
     with remembered(tmp_path / FILE) as (memory, file):
         assert (memory, file) == (Memory(), None)
         assert not keep(memory, file)
+
+
+def test_a_memory_that_a_process_holds_for_ever_stops_no_run(box: Mailbox, tmp_path, monkeypatch):
+    monkeypatch.setattr(memories, "HELD_SECONDS", 0.2)
+    (tmp_path / "logs").mkdir()
+    with (tmp_path / "logs" / FILE).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        (sentence,) = tell(of_refusal("SOURCE_MYSQL_HOST: planted."))
+    assert "or another process holds it" in sentence
+    assert_tells(box.one(), "could not be finished")
+
+
+def test_a_full_disk_costs_the_memory_alone(box: Mailbox):
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most[1]))
+    try:
+        (sentence,) = tell(of_refusal("SOURCE_MYSQL_HOST: planted."))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert f"{FILE} cannot be written" in sentence
+    assert_tells(box.one(), "could not be finished")
+
+
+def test_an_address_that_is_no_longer_usable_is_not_left_out_in_silence(
+    box: Mailbox, in_environment: pytest.MonkeyPatch
+):
+    in_environment.setenv("ELT_NOTIFY", f"foo://{NAME} {box.addresses}")
+    (sentence,) = tell(of_refusal("SOURCE_MYSQL_HOST: planted."))
+    assert sentence.startswith("ELT_NOTIFY: no message went to address 1 (foo://…)")
+    assert_tells(box.one(), "could not be finished")
+
+
+def test_whatever_goes_wrong_with_telling_changes_no_exit_status(
+    here: Command, box: Mailbox, in_environment: pytest.MonkeyPatch
+):
+    def fails(_: Ending) -> tuple[str, ...]:
+        raise RuntimeError(NAME)
+
+    in_environment.setattr(endings, "tell", fails)
+    ended = here(SOURCE_MYSQL_PORT="many")
+    first, second = ended.err.splitlines()
+    assert (ended.code, first[:22]) == (2, "SOURCE_MYSQL_PORT is u")
+    assert second.startswith("Nobody could be told: RuntimeError at ")
+    assert NAME not in ended.err
+
+
+def test_a_folder_that_cannot_be_named_leaves_the_addresses(
+    box: Mailbox, in_environment: pytest.MonkeyPatch
+):
+    in_environment.setenv("ELT_LOG_DIR", "logs/\udcff")
+    assert who_is_told().addresses == tuple(box.addresses.split(", "))

@@ -79,3 +79,11 @@ def test_a_system_service_is_the_owners_and_may_write_where_a_run_writes(
         str(tmp_path / "logs")
         in service.files(project, at, limits, None)["opendental-elt.logrotate"]
     )
+
+
+def test_services_of_other_settings_are_replaced(project: Path, tmp_path: Path):
+    """A timer beside a worker would run everything twice."""
+    limits, at = Limits(_env_file=None), place(tmp_path / "units", is_system=False)
+    for api in (None, LOCAL, CLOUD, None):
+        service.install(at, service.files(project, at, limits, api))
+        assert sorted(path.name for path in at.units.iterdir()) == OF_API[api]
