@@ -111,7 +111,8 @@ def test_on_a_sound_system_it_finds_nothing_tells_what_it_measured_and_changes_n
     assert re.match(r"\d+\.\d GB free, about \d", told["replica", "room on the disk"])
     assert re.match(r"0\.0 hours ago", told["runs", "last good run"])
     assert told["Prefect", "server"].startswith("answers, version 3.")
-    assert told["Prefect", "last run"].startswith("Completed, began 20")
+    # other tests run on the same Prefect server meanwhile, so the newest run may be one of theirs
+    assert re.match(r"[A-Z]\w+, began 20", told["Prefect", "last run"])
     assert told["source", "server"].startswith(("MariaDB ", "MySQL "))
 
 
