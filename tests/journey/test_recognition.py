@@ -38,9 +38,11 @@ def own(servers: Servers, databases: Databases) -> Iterator[Places]:
 
 
 @pytest.fixture
-def other(servers: Servers) -> Iterator[Places]:
+def other(servers: Servers, module_databases: Databases) -> Iterator[Places]:
     """The source of a practice that is not ours, with the same keys."""
-    with _fresh(servers) as databases, oracle.connected(servers, databases) as places:
+    with oracle.connected(servers, module_databases) as places:
+        for (table,) in ask(places.source, "SHOW TABLES"):
+            ask(places.source, f"DROP TABLE {table}")
         practise(places, "Bohr")
         yield places
 
@@ -50,8 +52,8 @@ def practise(places: Places, name: str) -> None:
     source = places.source
     ask(source, f"CREATE TABLE patient ({PATIENTS}) ENGINE=MyISAM DEFAULT CHARSET=utf8mb3")
     ask(source, f"CREATE TABLE preference ({PREFERENCES}) ENGINE=MyISAM DEFAULT CHARSET=utf8mb3")
-    for number in range(30):
-        ask(source, "INSERT INTO patient (LName, FName) VALUES (%s, %s)", f"{name} {number}", "Ada")
+    people = ", ".join(f"('{name} {number}', 'Ada')" for number in range(30))
+    ask(source, f"INSERT INTO patient (LName, FName) VALUES {people}")
     ask(source, "INSERT INTO preference (PrefName, ValueString) VALUES ('PracticeTitle', %s)", name)
     for table in tables():
         ask(source, f"CREATE TABLE {table} (Id int PRIMARY KEY) ENGINE=MyISAM")

@@ -61,6 +61,8 @@ EXACTLY_IN_POSTGRES = {
     "timestamp with time zone": "{c} AT TIME ZONE 'UTC'",
 }
 
+Columns = list[tuple[str, str]]  # names and kinds
+
 
 @dataclass(frozen=True)
 class Places:
@@ -109,7 +111,7 @@ def snake(name: str) -> str:
     return said
 
 
-def mysql_columns(connection: Any, table: str) -> list[tuple[str, str]]:
+def mysql_columns(connection: Any, table: str) -> Columns:
     """Return the names and kinds of a table's columns."""
     return [
         (name, kind.lower())
@@ -309,13 +311,12 @@ def raw_columns(places: Places, table: str) -> list[str]:
     return [renamed.get(name, name) for name, _ in mysql_columns(places.source, table)]
 
 
-def postgres_columns(connection: Any, schema: str, table: str) -> list[tuple[str, str]]:
+def postgres_columns(connection: Any, schema: str, table: str) -> Columns:
     return ask(
         connection,
-        "SELECT column_name::text, data_type::text FROM information_schema.columns"
-        " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
-        schema,
-        table,
+        "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute"
+        " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        f"{pg(schema)}.{pg(table)}",
     )
 
 
@@ -339,12 +340,14 @@ IN_BYTES = {
 FLOATING = ("float", "double")
 
 
-def digests(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
+def digests(
+    connection: Any, table: str, columns: Columns | None = None
+) -> Counter[tuple[Any, ...]]:
     """Return the digest of each row's bytes, which the server makes, and its floating numbers.
 
     The client reads those: servers of different versions write them with different digits.
     """
-    columns = mysql_columns(connection, table)
+    columns = columns or mysql_columns(connection, table)
     values = [
         f"COALESCE(SHA2(CAST({IN_BYTES.get(kind, '{c}').format(c=my(name))} AS BINARY), 256), '-')"
         for name, kind in columns
@@ -359,9 +362,13 @@ def digests(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
     return Counter(tuple(plain(value) for value in row) for row in rows)
 
 
-def copied(places: Places, table: str) -> bool:
-    """Tell whether the replica has the source's rows, every byte of them."""
-    return held_by(places.replica, digests(places.source, table)) == digests(places.replica, table)
+def copied(places: Places, table: str, columns: Columns | None = None) -> bool:
+    """Tell whether the replica has the source's rows, every byte of them.
+
+    The columns, if given, are those of both.
+    """
+    rows = held_by(places.replica, digests(places.source, table, columns))
+    return rows == digests(places.replica, table, columns)
 
 
 MINUS_ZERO = ("minus", 0.0)  # as -0.0 equals 0.0
@@ -424,9 +431,11 @@ def plain(value: Any) -> Any:
     return value.replace("\x00", "") if isinstance(value, str) else value
 
 
-def mysql_rows(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
+def mysql_rows(
+    connection: Any, table: str, columns: Columns | None = None
+) -> Counter[tuple[Any, ...]]:
     """Return a table's rows as `raw` should hold them."""
-    columns = mysql_columns(connection, table)
+    columns = columns or mysql_columns(connection, table)
     selected = ", ".join(EXACTLY.get(kind, "{c}").format(c=my(name)) for name, kind in columns)
     parsers = [PARSED.get(kind, plain) for _, kind in columns]
     ask(connection, "SET time_zone = '+00:00'")
@@ -437,10 +446,14 @@ def mysql_rows(connection: Any, table: str) -> Counter[tuple[Any, ...]]:
 
 
 def postgres_rows(
-    connection: Any, schema: str, table: str, names: Sequence[str] = ()
+    connection: Any,
+    schema: str,
+    table: str,
+    names: Sequence[str] = (),
+    columns: Columns | None = None,
 ) -> Counter[tuple[Any, ...]]:
     """Return a table's rows with the columns in this order, also one that was added later."""
-    kinds = dict(postgres_columns(connection, schema, table))
+    kinds = dict(columns or postgres_columns(connection, schema, table))
     selected = ", ".join(
         EXACTLY_IN_POSTGRES.get(kinds[name], "{c}").format(c=pg(name)) for name in names or kinds
     )
@@ -517,23 +530,23 @@ def unequal(places: Places, names: Iterable[str]) -> dict[str, str]:
 
 
 def _wrong(places: Places, table: str) -> str:
-    if mysql_columns(places.source, table) != mysql_columns(places.replica, table):
+    defined = mysql_columns(places.source, table)
+    if defined != mysql_columns(places.replica, table):
         return "columns of the replica"
-    if not copied(places, table):
+    if not copied(places, table, defined):
         return "rows of the replica"
-    rows = held_by(places.replica, mysql_rows(places.source, table))
-    names = [name for name, _ in mysql_columns(places.source, table)]
+    rows = held_by(places.replica, mysql_rows(places.source, table, defined))
+    names = [name for name, _ in defined]
     for schema, wanted, columns in (
         ("raw", rows, names),
         ("public", standard(rows), [snake(name) for name in names]),
     ):
-        held = [name for name, _ in postgres_columns(places.warehouse, schema, table)]
+        found = postgres_columns(places.warehouse, schema, table)
+        held = [name for name, _ in found]
         if len(held) != len(columns) or not all(_held(name, held) for name in columns):
             return f"columns of {schema}"
-        if (
-            postgres_rows(places.warehouse, schema, table, [_held(name, held) for name in columns])
-            != wanted
-        ):
+        ordered = [_held(name, held) for name in columns]
+        if postgres_rows(places.warehouse, schema, table, ordered, found) != wanted:
             return f"rows of {schema}"
     return ""
 
