@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import base_tables
 import pytest
 from base_tables import PROJECT, SOURCE_TABLES, ask, connect
-from conftest import in_the_suite
+from conftest import in_the_suite, settings_for
 
 from deployments.databases import Databases
 from tasks import dbt_project
@@ -46,25 +47,14 @@ Node = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def dbt_target() -> Path:
-    return dbt_project.TARGET
+def dbt(module_databases: Databases) -> Callable[..., list[Any]]:
+    """Runs dbt on the warehouse of this file."""
+    return partial(base_tables.dbt, settings_for(module_databases))
 
 
 @pytest.fixture(scope="module")
-def dbt(module_databases: Databases, dbt_target: Path) -> Callable[..., Path]:
-    """Runs dbt on the warehouse of this file and gives back its target folder."""
-
-    def run(*arguments: str) -> Path:
-        done = base_tables.dbt(module_databases, dbt_target, *arguments)
-        assert done.returncode == 0, done.stdout
-        return dbt_target
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def nodes(empty: Any, dbt_target: Path) -> list[Node]:
-    manifest = json.loads((dbt_target / "manifest.json").read_text())
+def nodes(empty: Any) -> list[Node]:
+    manifest = json.loads((dbt_project.TARGET / "manifest.json").read_text())
     return list(manifest["nodes"].values())
 
 
@@ -74,7 +64,7 @@ def models(nodes: list[Node]) -> list[Node]:
 
 
 @pytest.fixture(scope="module")
-def empty(module_databases: Databases, dbt: Callable[..., Path]) -> Iterator[Any]:
+def empty(module_databases: Databases, dbt: Callable[..., list[Any]]) -> Iterator[Any]:
     """The models built on base tables without a row: the columns and types that the sources document."""
     with closing(connect(module_databases.warehouse)) as connection:
         base_tables.create(connection)
@@ -83,7 +73,7 @@ def empty(module_databases: Databases, dbt: Callable[..., Path]) -> Iterator[Any
 
 
 @pytest.fixture(scope="module")
-def practice(empty: Any, dbt: Callable[..., Path]) -> Any:
+def practice(empty: Any, dbt: Callable[..., list[Any]]) -> Any:
     """The models built on three days of a practice, small enough to add up by hand."""
     for table, rows in _practice().items():
         for row in rows:
@@ -454,7 +444,7 @@ def test_a_claim_with_a_supplemental_payment_is_one_row(practice: Any):
 
 @pytest.mark.thorough
 def test_a_planted_error_shows_up_in_its_reconciliation_row(
-    practice: Any, dbt: Callable[..., Path]
+    practice: Any, dbt: Callable[..., list[Any]]
 ):
     different = (
         "SELECT reconciliation_id, difference FROM public_marts.reconciliation_claims WHERE is_different"
@@ -540,7 +530,9 @@ def test_a_missed_appointment_is_not_the_first_visit(practice: Any):
 
 
 @pytest.mark.thorough
-def test_freshness_is_read_from_the_pipelines_own_status(practice: Any, dbt: Callable[..., Path]):
+def test_freshness_is_read_from_the_pipelines_own_status(
+    practice: Any, dbt: Callable[..., list[Any]]
+):
     ask(
         practice,
         "CREATE TABLE etl_transform_status (table_name text PRIMARY KEY, loaded_at timestamptz, checked_at timestamptz)",
@@ -551,5 +543,5 @@ def test_freshness_is_read_from_the_pipelines_own_status(practice: Any, dbt: Cal
             "INSERT INTO etl_transform_status VALUES (%s, now() - interval '30 days', now())",
             table["name"],
         )
-    results = json.loads((dbt("source", "freshness") / "sources.json").read_text())["results"]
-    assert [each["status"] for each in results] == ["pass"] * len(SOURCE_TABLES)
+    results = dbt("source", "freshness")
+    assert [each.status for each in results] == ["pass"] * len(SOURCE_TABLES)

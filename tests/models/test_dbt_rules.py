@@ -7,19 +7,18 @@ model and no more than six references in one, as the marts are where this projec
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from pathlib import PurePosixPath
 from typing import Any
 
+import base_tables
 import pytest
+from conftest import settings_for
 
-from transfer.settings import ROOT
+from deployments.databases import Databases
+from tasks import dbt_project
 
-PROJECT = ROOT / "dbt"
 LAYERS = ("staging", "intermediate", "marts")
 SUBJECTS = {"core", "finance", "insurance", "scheduling", "patients", "reconciliation"}
 
@@ -27,35 +26,10 @@ Node = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def manifest(module_databases: Databases) -> dict[str, Any]:
     """What dbt makes of the project, for which it asks no database."""
-    target = tmp_path_factory.mktemp("dbt")
-    nowhere = {
-        f"ANALYTICS_POSTGRES_{name}": "nowhere" for name in ("HOST", "DB", "USER", "PASSWORD")
-    }
-    folders = {
-        "DBT_PROJECT_DIR": str(PROJECT),
-        "DBT_PROFILES_DIR": str(PROJECT),
-        "DBT_TARGET_PATH": str(target),
-    }
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "dbt.cli.main",
-            "--no-use-colors",
-            "--log-path",
-            str(target),
-            "parse",
-        ],
-        env=os.environ | nowhere | folders | {"DO_NOT_TRACK": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return dict(json.loads((target / "manifest.json").read_text()))
+    base_tables.dbt(settings_for(module_databases), "parse")
+    return dict(json.loads((dbt_project.TARGET / "manifest.json").read_text()))
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import psycopg2
 from psycopg2.extras import execute_values
 
-from deployments.databases import Database, Databases
-from tasks import files
-from transfer.settings import ROOT
+from deployments.databases import Database
+from tasks import dbt_project, files
+from tasks.dbt_environment import environment
+from transfer.settings import ROOT, Settings
 
 PROJECT = ROOT / "dbt"
 SOURCE_TABLES: list[dict[str, Any]] = [
@@ -31,6 +28,8 @@ DEFAULTS = {
     "timestamptz": "now()",
     "timestamp with time zone": "now()",
 }
+FAILED = ("error", "fail")
+SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "none", "--no-use-colors")
 
 
 def connect(database: Database) -> Any:
@@ -78,15 +77,20 @@ def fill(connection: Any, table: str, rows: Iterable[Mapping[str, object]]) -> N
             )
 
 
-def dbt(databases: Databases, target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run dbt on the warehouse as a user would by hand."""
-    variables = {"DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT)}
-    variables |= {"DBT_TARGET_PATH": str(target), "DBT_LOG_PATH": str(target / "logs")}
-    return subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", *arguments],
-        env=os.environ | databases.variables() | variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+def dbt(settings: Settings, *arguments: str) -> list[Any]:
+    """Run dbt on the warehouse, quietly and in this process; return its result of each node.
+
+    Raises:
+        AssertionError: dbt failed, or some node did.
+
+    """
+    from dbt.cli.main import dbtRunner
+
+    where = ("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT))
+    kept = ("--target-path", str(dbt_project.TARGET), "--log-path", str(dbt_project.TARGET))
+    with environment(settings.warehouse, settings.limits):
+        outcome = dbtRunner().invoke([*arguments, *SILENT, *where, *kept])
+    results = list(getattr(outcome.result, "results", []))
+    bad = [f"{each.node.name}: {each.message}" for each in results if each.status in FAILED]
+    assert outcome.success, (outcome.exception, bad)
+    return results
