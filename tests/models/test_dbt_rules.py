@@ -27,7 +27,7 @@ Node = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def manifest(module_databases: Databases) -> dict[str, Any]:
-    """What dbt makes of the project, for which it asks no database."""
+    """What dbt makes of the project."""
     base_tables.dbt(settings_for(module_databases), "parse")
     return dict(json.loads((dbt_project.TARGET / "manifest.json").read_text()))
 
