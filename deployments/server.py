@@ -198,8 +198,5 @@ def _has(cursor: Any, query: str, name: str) -> bool:
 
 
 def _as_files(kind: str, version: int) -> str:
-    """Let a new database's files be copied: by default they go through the log since 15.
-
-    That takes three times as long.
-    """
+    # Since 15 a new database goes through the log by default, which takes three times as long.
     return " strategy file_copy" if kind == "create database" and version >= 150000 else ""

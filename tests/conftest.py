@@ -183,8 +183,6 @@ def _write_without_waiting(servers: Servers) -> None:
         servers.postgres.execute(statement)
     for server in (servers.source, servers.replica):
         server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
-        if server.product == "MariaDB":
-            server.execute("SET GLOBAL sync_frm = OFF")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -37,30 +37,21 @@ def settings(module_databases: Databases) -> Settings:
 @pytest.fixture
 def table(places: Places) -> str:
     """A table of some megabytes whose keys take a second to build."""
-    name = f"o{secrets.token_hex(5)}"
-    ask(
-        places.source,
-        f"CREATE TABLE {name} (Id bigint PRIMARY KEY, Note varchar(200) NOT NULL, {KEYS}) ENGINE=MyISAM",
-    )
-    ask(
-        places.source,
-        f"INSERT INTO {name} SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM {numbers(ROWS)}",
-    )
-    return name
+    return notes(places, f"Note varchar(200) NOT NULL, {KEYS}", hashes=3, rows=ROWS)
 
 
 @pytest.fixture
 def pages(places: Places) -> str:
     """A table of as many pages without such keys."""
+    return notes(places, "Note text NOT NULL", hashes=30, rows=ROWS // 10)
+
+
+def notes(places: Places, columns: str, hashes: int, rows: int) -> str:
+    """Make a table whose notes have 64 characters for each hash."""
     name = f"o{secrets.token_hex(5)}"
-    ask(
-        places.source,
-        f"CREATE TABLE {name} (Id bigint PRIMARY KEY, Note text NOT NULL) ENGINE=MyISAM",
-    )
-    ask(
-        places.source,
-        f"INSERT INTO {name} SELECT seq, REPEAT(SHA2(seq, 256), 30) FROM {numbers(ROWS // 10)}",
-    )
+    ask(places.source, f"CREATE TABLE {name} (Id bigint PRIMARY KEY, {columns}) ENGINE=MyISAM")
+    note = f"REPEAT(SHA2(seq, 256), {hashes})"
+    ask(places.source, f"INSERT INTO {name} SELECT seq, {note} FROM {numbers(rows)}")
     return name
 
 
